@@ -1,0 +1,89 @@
+/**
+ * The only reader of the environment. Everything else receives a Config.
+ * No secret is ever in here: keys live in the vault.
+ */
+import { z } from 'zod';
+import type { QueueName } from './topology.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const url = z.url({ protocol: /^https?$/ });
+
+/** Names of the variables the stacks set, cloud and embedded alike. */
+const schema = z.object({
+  ENLIST_TABLE: z.string().min(1),
+  ENLIST_UPLOADS_BUCKET: z.string().min(1),
+  ENLIST_SECRET_PREFIX: z.string().min(1),
+  ENLIST_INTAKE_QUEUE_URL: url,
+  ENLIST_CHECK_QUEUE_URL: url,
+  ENLIST_REGISTER_QUEUE_URL: url,
+  MIXIN_URL: url,
+  MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
+  AWS_REGION: z.string().min(1),
+  AWS_ENDPOINT_URL: url.optional(),
+  AWS_ENDPOINT_URL_DYNAMODB: url.optional(),
+  AWS_ENDPOINT_URL_S3: url.optional(),
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: url.optional(),
+  AWS_ENDPOINT_URL_SQS: url.optional(),
+});
+
+export type RegistrationSignature = 'shipped' | 'documented';
+
+export interface Config {
+  readonly table: string;
+  readonly uploadsBucket: string;
+  /** Secrets are named `<prefix>/<user_id>`. */
+  readonly secretPrefix: string;
+  readonly queueUrls: Readonly<Record<QueueName, string>>;
+  readonly mixinUrl: string;
+  readonly registrationSignature: RegistrationSignature;
+  readonly aws: {
+    readonly region: string;
+    /** Set where an emulator stands in; absent on AWS. */
+    readonly endpoints: {
+      readonly dynamodb?: string;
+      readonly s3?: string;
+      readonly secretsManager?: string;
+      readonly sqs?: string;
+    };
+  };
+}
+
+/**
+ * Reads and checks the environment. Throws one Error that names every variable that is missing or wrong
+ * (names only, never values).
+ */
+export const readConfig = (environment: Environment): Config => {
+  const parsed = schema.safeParse(environment);
+  if (!parsed.success) {
+    const names = [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))];
+    throw new Error(`environment variables missing or wrong: ${names.join(', ')}`);
+  }
+  const env = parsed.data;
+  const endpoint = (specific: string | undefined) => specific ?? env.AWS_ENDPOINT_URL;
+  const dynamodb = endpoint(env.AWS_ENDPOINT_URL_DYNAMODB);
+  const s3 = endpoint(env.AWS_ENDPOINT_URL_S3);
+  const secretsManager = endpoint(env.AWS_ENDPOINT_URL_SECRETS_MANAGER);
+  const sqs = endpoint(env.AWS_ENDPOINT_URL_SQS);
+  return {
+    table: env.ENLIST_TABLE,
+    uploadsBucket: env.ENLIST_UPLOADS_BUCKET,
+    secretPrefix: env.ENLIST_SECRET_PREFIX,
+    queueUrls: {
+      intake: env.ENLIST_INTAKE_QUEUE_URL,
+      check: env.ENLIST_CHECK_QUEUE_URL,
+      register: env.ENLIST_REGISTER_QUEUE_URL,
+    },
+    mixinUrl: env.MIXIN_URL.replace(/\/+$/, ''),
+    registrationSignature: env.MIXIN_REGISTRATION_SIGNATURE,
+    aws: {
+      region: env.AWS_REGION,
+      endpoints: {
+        ...(dynamodb && { dynamodb }),
+        ...(s3 && { s3 }),
+        ...(secretsManager && { secretsManager }),
+        ...(sqs && { sqs }),
+      },
+    },
+  };
+};

@@ -1,0 +1,67 @@
+/**
+ * Log lines: one JSON object a line, a stable code for queries and a sentence for people. Only the fields
+ * named here can be logged, so a key, a token or a whole event cannot slip in.
+ */
+export const messages = {
+  bot_moved: 'A bot changed its state.',
+  bot_unknown: 'A message names a bot that has no row; it is dropped.',
+  lost_race: 'Another worker was first; this one leaves the bot alone.',
+  lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',
+  batch_received: 'A list was received.',
+  list_read: 'A list was read and validated.',
+  list_rejected: 'A list cannot be read at all.',
+  chunk_taken_in: 'A chunk of a list was taken in.',
+  swept: 'The sweep queued what was due.',
+  record_crashed: 'A message crashed its handler; it comes back, or goes to the dead-letter queue.',
+  request_failed: 'An HTTP request met an unexpected error.',
+} as const;
+export type LogCode = keyof typeof messages;
+
+export interface LogFields {
+  readonly step?: string;
+  readonly user_id?: string;
+  readonly batch_id?: string;
+  readonly request_id?: string;
+  readonly message_id?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly reason?: string;
+  readonly error?: string;
+  readonly count?: number;
+  readonly receive_count?: number;
+}
+
+export type Level = 'info' | 'warn' | 'error';
+export type Log = (level: Level, code: LogCode, fields?: LogFields) => void;
+
+const allowed: ReadonlyArray<keyof LogFields> = [
+  'step',
+  'user_id',
+  'batch_id',
+  'request_id',
+  'message_id',
+  'from',
+  'to',
+  'reason',
+  'error',
+  'count',
+  'receive_count',
+];
+
+/**
+ * Makes the log. `write` gets one line without its line end; `base` is added to each.
+ * `error` fields should be an error's name or code, never its text: texts may quote input.
+ */
+export const createLog = (write: (line: string) => void, now: () => number, base: LogFields = {}): Log => {
+  return (level, code, fields = {}) => {
+    const line: Record<string, unknown> = {
+      time: new Date(now()).toISOString(),
+      level,
+      code,
+      message: messages[code],
+    };
+    const all = { ...base, ...fields };
+    for (const name of allowed) if (all[name] !== undefined) line[name] = all[name];
+    write(JSON.stringify(line));
+  };
+};

@@ -1,0 +1,93 @@
+/** The records of the table: bots, batches and the errors of a list's rows. */
+import type { BotState } from './states.ts';
+
+/** Why a bot is where it is, and what to do about it. Never holds anything secret. */
+export interface Reason {
+  /** Stable, for scripts. */
+  readonly code: string;
+  /** What happened, one sentence. */
+  readonly message: string;
+  /** What the operator should do, one sentence. */
+  readonly todo: string;
+}
+
+/** One line of a bot's history. */
+export interface HistoryEntry {
+  readonly at: string;
+  readonly state: BotState;
+  readonly step: string;
+  readonly code?: string;
+  /** X-Request-Id of the Mixin call behind it: what Mixin's support asks for. */
+  readonly request_id?: string;
+}
+
+/** One bot. Times are ISO 8601 in UTC; nothing in here is secret. */
+export interface Bot {
+  readonly user_id: string;
+  readonly session_id: string;
+  /** The batch that listed the bot last. */
+  readonly batch_id: string;
+  /** Its line in that list. */
+  readonly line: number;
+  readonly state: BotState;
+  readonly state_since: string;
+  readonly reason?: Reason;
+  /** Grows with every write: the compare-and-set of all of them. */
+  readonly revision: number;
+  /** The spend key. Only a key named here is ever sent to Mixin. */
+  readonly public_key?: string;
+  /** The secret's version that holds its private half. */
+  readonly secret_version?: string;
+  /** Tries since the bot last came forward; the pause grows with it. */
+  readonly attempts: number;
+  /** Not before this time. */
+  readonly wait_until?: string;
+  /** When the sweep looks for the bot, whatever became of its messages. */
+  readonly due_at?: string;
+  /** One worker at a time makes PIN calls for a bot. */
+  readonly lease_owner?: string;
+  readonly lease_until?: string;
+  /** Iterator of the last PIN call, reserved before it was sent; only grows. */
+  readonly pin_iterator?: bigint;
+  /** POST /pin/update was sent. */
+  readonly pin_sent_at?: string;
+  /** … and Mixin said yes: never send it again. */
+  readonly pin_set_at?: string;
+  /** POST /safe/users was sent. */
+  readonly safe_sent_at?: string;
+  /** Mixin locked PIN calls of this account until then. */
+  readonly pin_locked_until?: string;
+  readonly history: readonly HistoryEntry[];
+}
+
+/** Attributes to set; `undefined` removes one. Key, revision and index attributes are the table's business. */
+export type BotChanges = {
+  readonly [K in Exclude<keyof Bot, 'user_id' | 'revision'>]?: Bot[K] | undefined;
+};
+
+export type BatchStatus = 'received' | 'rejected' | 'taking_in' | 'taken_in';
+
+/** One list. */
+export interface Batch {
+  readonly batch_id: string;
+  readonly status: BatchStatus;
+  readonly created_at: string;
+  /** Rows of the list, wrong and double ones included. */
+  readonly total: number;
+  readonly invalid: number;
+  readonly duplicates: number;
+  readonly chunks: number;
+  readonly chunks_done: number;
+  /** Numbers of the chunks that are taken in. */
+  readonly done: readonly number[];
+  readonly rejection?: { readonly code: string; readonly message: string; readonly fix: string };
+}
+
+/** What is wrong with a row of a list: line, field, and how to mend it. Never quotes a value. */
+export interface RowError {
+  readonly line: number;
+  readonly field: string;
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+}

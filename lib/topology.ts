@@ -1,0 +1,124 @@
+/**
+ * The shape of the system as plain data: queues, functions, table, routes and schedules.
+ * The cloud stack (infra/aws) and the embedded one (infra/local) both read it, so a batch size or a
+ * time-out cannot differ between them.
+ */
+
+/** A queue and the function that drains it carry the step's name. */
+export const queueNames = ['intake', 'check', 'register'] as const;
+export type QueueName = (typeof queueNames)[number];
+
+export const functionNames = ['api', 'intake', 'check', 'register', 'recheck'] as const;
+export type FunctionName = (typeof functionNames)[number];
+
+export interface FunctionShape {
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+}
+
+export const functions: Readonly<Record<FunctionName, FunctionShape>> = {
+  api: { timeoutSeconds: 29, memoryMb: 512 },
+  intake: { timeoutSeconds: 60, memoryMb: 1024 },
+  check: { timeoutSeconds: 30, memoryMb: 512 },
+  register: { timeoutSeconds: 30, memoryMb: 512 },
+  recheck: { timeoutSeconds: 60, memoryMb: 512 },
+};
+
+export interface QueueShape {
+  /** How many messages one invocation gets at most. */
+  readonly batchSize: number;
+  /** How many invocations run at once at most (Lambda's MaximumConcurrency, 2 or more). */
+  readonly maxConcurrency: number;
+  /** AWS asks for at least six times the function's time-out. */
+  readonly visibilityTimeoutSeconds: number;
+  /** Deliveries of one message before it goes to the dead-letter queue. */
+  readonly maxReceiveCount: number;
+  readonly retentionSeconds: number;
+}
+
+const DAY_SECONDS = 86_400;
+
+const queue = (name: QueueName, batchSize: number, maxConcurrency: number): QueueShape => ({
+  batchSize,
+  maxConcurrency,
+  visibilityTimeoutSeconds: 6 * functions[name].timeoutSeconds,
+  maxReceiveCount: 5,
+  retentionSeconds: 4 * DAY_SECONDS,
+});
+
+export const queues: Readonly<Record<QueueName, QueueShape>> = {
+  intake: queue('intake', 1, 2),
+  check: queue('check', 10, 5),
+  register: queue('register', 5, 5),
+};
+
+/** A message's age counts from its first queue, so a dead-letter queue must keep it longer than that one. */
+export const deadLetterRetentionSeconds = 14 * DAY_SECONDS;
+
+/** Name of a queue's dead-letter queue. */
+export const deadLetterName = (name: QueueName): string => `${name}-dead-letters`;
+
+/** A crashed message comes back after 1, 2, 4, 8 … seconds instead of the whole visibility time-out. */
+export const crashRetrySeconds = (receiveCount: number): number => 2 ** Math.max(0, receiveCount - 1);
+
+export const table = {
+  partitionKey: 'pk',
+  sortKey: 'sk',
+  indexes: {
+    /** All bots of a batch, by state: `batch_shard` = `<batch_id>#<shard>`, `state_key` = `<state>#<user_id>`. */
+    by_batch: { partitionKey: 'batch_shard', sortKey: 'state_key', projection: 'KEYS_ONLY' },
+    /** What is due for another look: `due_shard` = `due#<shard>`, `due_at` = ISO time. Sparse. */
+    by_due: { partitionKey: 'due_shard', sortKey: 'due_at', projection: 'KEYS_ONLY' },
+  },
+  /** Index partitions; keeps each below DynamoDB's 1,000 writes a second at 1,000 moves a second. */
+  shards: 8,
+} as const;
+
+export const uploads = {
+  /** API Gateway takes 10 MB, Lambda 6 MB of which base64 eats a quarter. */
+  maxInlineBytes: 4_500_000,
+  /** Rows of one chunk message: small enough that its secrets are written within the time-out at 50 a second. */
+  chunkRows: 50,
+} as const;
+
+export const schedules = {
+  recheck: { everySeconds: 60 },
+} as const;
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+}
+
+export const routes = {
+  createBatch: { method: 'POST', path: '/batches' },
+  readBatch: { method: 'GET', path: '/batches/{batch_id}' },
+  listRowErrors: { method: 'GET', path: '/batches/{batch_id}/errors' },
+  listBots: { method: 'GET', path: '/batches/{batch_id}/bots' },
+  retryBatch: { method: 'POST', path: '/batches/{batch_id}/retry' },
+  readBot: { method: 'GET', path: '/bots/{user_id}' },
+} as const satisfies Record<string, Route>;
+export type RouteName = keyof typeof routes;
+
+/** When a bot is looked at again. */
+export const pace = {
+  /** First pause after trouble; doubles with each attempt, with jitter. */
+  retryBaseSeconds: 5,
+  retryMaxSeconds: 3_600,
+  /** A PIN lock lasts a day and every attempt lengthens it: stay away a little longer. */
+  pinLockSeconds: 25 * 3_600,
+  /** Grace the sweep gives a message before it looks for the bot itself. */
+  graceSeconds: 900,
+  /** A bot that waits in a queue longer than this is queued again. */
+  stalledSeconds: DAY_SECONDS,
+  /** Registered bots are looked at again: is the key on Mixin's side still the one we keep? */
+  auditSeconds: 7 * DAY_SECONDS,
+  /** SQS delays no message longer than this; longer pauses are left to the sweep. */
+  maxMessageDelaySeconds: 900,
+} as const;
+
+export const mixin = {
+  timeoutMs: 8_000,
+  maxAnswerBytes: 1_048_576,
+  tokenLifetimeSeconds: 120,
+} as const;
