@@ -1,4 +1,77 @@
+/** The arrows of the house: functions → provision → services (types) ← mixin, aws. */
+const from = (path) => ({ path: `^${path}` });
+/** A rule: these files may import, of our own code and of packages, nothing but this. */
+const only = (name, path, allowed, more = {}) => ({
+  name,
+  severity: 'error',
+  from: { ...from(path), ...more },
+  to: { pathNot: allowed.map((it) => `^${it}`), dependencyTypesNot: ['type-only'] },
+});
+
 export default {
-  forbidden: [{ name: 'x', severity: 'error', from: { path: '^lib/a' }, to: { path: 'client-s3' } }],
-  options: { doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true },
+  forbidden: [
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    only('functions-build-and-export', 'functions/', ['lib/entry.ts', 'lib/provision/']),
+    only('provision-decides', 'lib/provision/', [
+      'lib/provision/',
+      'lib/(topology|keystore|log|services).ts',
+      'lib/mixin/errors.ts',
+      'node_modules/(zod|csv-parse|uuid)/',
+      'crypto$',
+    ]),
+    {
+      name: 'provision-knows-no-world',
+      comment: 'not even as types',
+      severity: 'error',
+      from: from('lib/provision/'),
+      to: {
+        path: '^(lib/(aws|config|connect|entry)|infra|cli|functions|node_modules/(@aws-sdk|@smithy|aws-lambda|@middy))',
+      },
+    },
+    only('services-are-types', 'lib/services.ts', []),
+    only('mixin-speaks', 'lib/mixin/', [
+      'lib/mixin/',
+      'lib/(topology|keystore).ts',
+      'node_modules/(zod|@noble)/',
+      'crypto$',
+    ]),
+    only('aws-keeps', 'lib/aws/', [
+      'lib/aws/',
+      'lib/(topology|keystore).ts',
+      'node_modules/(zod|uuid|@aws-sdk|@smithy)/',
+    ]),
+    only('topology-is-data', 'lib/topology.ts', []),
+    {
+      name: 'stand-in-checks-independently',
+      comment: 'the stand-in Mixin must not share the protocol code it is there to check',
+      severity: 'error',
+      from: from('infra/local/mixin/'),
+      to: { path: '^lib/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'cli-talks-http',
+      severity: 'error',
+      from: from('cli/'),
+      to: { path: '^(lib/(provision|mixin|aws|connect|entry)|functions|infra)' },
+    },
+    {
+      name: 'product-without-tools',
+      comment: 'what runs on Lambda imports no devDependency',
+      severity: 'error',
+      from: from('(functions|lib)/'),
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types'] },
+  },
 };

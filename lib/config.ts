@@ -20,6 +20,8 @@ const schema = z.object({
   MIXIN_URL: url,
   MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
   AWS_REGION: z.string().min(1),
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
   AWS_ENDPOINT_URL: url.optional(),
   AWS_ENDPOINT_URL_DYNAMODB: url.optional(),
   AWS_ENDPOINT_URL_S3: url.optional(),
@@ -39,6 +41,8 @@ export interface Config {
   readonly registrationSignature: RegistrationSignature;
   readonly aws: {
     readonly region: string;
+    /** An emulator's made-up ones; on AWS the SDK finds the role's own. */
+    readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
     /** Set where an emulator stands in; absent on AWS. */
     readonly endpoints: {
       readonly dynamodb?: string;
@@ -65,6 +69,10 @@ export const readConfig = (environment: Environment): Config => {
   const s3 = endpoint(env.AWS_ENDPOINT_URL_S3);
   const secretsManager = endpoint(env.AWS_ENDPOINT_URL_SECRETS_MANAGER);
   const sqs = endpoint(env.AWS_ENDPOINT_URL_SQS);
+  const emulated =
+    dynamodb !== undefined && s3 !== undefined && secretsManager !== undefined && sqs !== undefined;
+  const accessKeyId = env.AWS_ACCESS_KEY_ID;
+  const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
   return {
     table: env.ENLIST_TABLE,
     uploadsBucket: env.ENLIST_UPLOADS_BUCKET,
@@ -78,6 +86,7 @@ export const readConfig = (environment: Environment): Config => {
     registrationSignature: env.MIXIN_REGISTRATION_SIGNATURE,
     aws: {
       region: env.AWS_REGION,
+      ...(emulated && accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey } }),
       endpoints: {
         ...(dynamodb && { dynamodb }),
         ...(s3 && { s3 }),

@@ -2,15 +2,24 @@
  * A bot's keystore in the form the Mixin dashboard exports (2023-12 and later) and every Mixin SDK loads:
  * all keys lower-case hex, private keys as 32-byte seeds (RFC 8032).
  */
-export interface Keystore {
+import { z } from 'zod';
+
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const keystoreSchema = z.object({
   /** The bot's user id, a lower-case UUID. */
-  readonly app_id: string;
-  readonly session_id: string;
+  app_id: z.uuid().lowercase(),
+  session_id: z.uuid().lowercase(),
   /** Mixin's Ed25519 point for this session; PIN encryption needs it. */
-  readonly server_public_key: string;
-  readonly session_private_key: string;
+  server_public_key: hex32,
+  session_private_key: hex32,
   /** Seed of the key that is registered with Safe. */
-  readonly spend_private_key?: string;
+  spend_private_key: hex32.exactOptional(),
   /** Seed of the TIP PIN where it is not the spend key. */
-  readonly tip_private_key?: string;
-}
+  tip_private_key: hex32.exactOptional(),
+});
+
+export type Keystore = Readonly<z.infer<typeof keystoreSchema>>;
+
+/** A hex seed as bytes. */
+export const seedBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));

@@ -5,7 +5,7 @@
 
 import type { Keystore } from './keystore.ts';
 import type { Log } from './log.ts';
-import type { Batch, Bot, BotChanges, RowError } from './provision/records.ts';
+import type { Batch, Bot, BotChanges, Problem, RowError } from './provision/records.ts';
 import type { BotState } from './provision/states.ts';
 import type { QueueName } from './topology.ts';
 
@@ -20,11 +20,16 @@ export interface Table {
   readBot(user_id: string): Promise<Bot | undefined>;
   /** Makes the row; undefined when the bot has one already. */
   createBot(bot: Bot): Promise<Bot | undefined>;
-  /** Writes the changes if the row is still as it was read; undefined when somebody else was first. */
-  updateBot(bot: Bot, changes: BotChanges): Promise<Bot | undefined>;
+  /**
+   * Writes the changes if the row is still as it was read (and, with `from`, in one of these states);
+   * undefined when somebody else was first. A public key is written once and the PIN iterator only grows.
+   */
+  updateBot(bot: Bot, changes: BotChanges, from?: readonly BotState[]): Promise<Bot | undefined>;
   /** Bots that are due at `now` (ISO), soonest first, of one index partition. */
   dueBots(shard: number, now: string, limit: number): Promise<readonly string[]>;
-  listBots(batch_id: string, state: BotState | undefined, limit: number, cursor?: string): Promise<Page<Bot>>;
+  /** Bots of a batch, all or in one state; undefined when the cursor is not one of ours. */
+  listBots(query: BotQuery): Promise<Page<Bot> | undefined>;
+  /** How many bots of the batch are in each state. */
   countBots(batch_id: string): Promise<Partial<Record<BotState, number>>>;
 
   readBatch(batch_id: string): Promise<Batch | undefined>;
@@ -34,22 +39,29 @@ export interface Table {
   recordListRead(batch_id: string, read: ListRead): Promise<Batch | undefined>;
   /** Marks a chunk as taken in (any number of times) and returns the batch as it then is. */
   recordChunkDone(batch_id: string, chunk: number): Promise<Batch>;
+  /** Notes on the batch that its list or a chunk of it crashed intake and lies with the dead letters. */
+  recordStuck(batch_id: string, problem: Problem): Promise<void>;
   putRowErrors(batch_id: string, errors: readonly RowError[]): Promise<void>;
-  listRowErrors(batch_id: string, limit: number, cursor?: string): Promise<Page<RowError>>;
+  /** Errors of a list by line; undefined when the cursor is not one of ours. */
+  listRowErrors(batch_id: string, limit: number, cursor?: string): Promise<Page<RowError> | undefined>;
+}
+
+export interface BotQuery {
+  readonly batch_id: string;
+  readonly state?: BotState;
+  readonly limit: number;
+  readonly cursor?: string;
 }
 
 export type ListRead =
   | {
-      readonly status: 'taking_in';
+      readonly status: 'taking_in' | 'taken_in';
       readonly total: number;
       readonly invalid: number;
       readonly duplicates: number;
       readonly chunks: number;
     }
-  | {
-      readonly status: 'rejected';
-      readonly rejection: { readonly code: string; readonly message: string; readonly fix: string };
-    };
+  | { readonly status: 'rejected'; readonly problem: Problem };
 
 /** A bot's keystore as the vault holds it, and the version that carries the key. */
 export interface Kept {
@@ -68,7 +80,7 @@ export interface KeptKey {
 
 /** The only place for private keys (Secrets Manager). */
 export interface Vault {
-  read(user_id: string): Promise<Kept | undefined>;
+  read(user_id: string): Promise<Kept | 'missing' | 'pending_deletion'>;
   /**
    * Stores a keystore that came in a list. A newer session replaces an older one; a spend key that is kept
    * already is never replaced. `key_conflict`: the list brings another spend key than the kept one, and
@@ -76,11 +88,11 @@ export interface Vault {
    */
   keepKeystore(keystore: Keystore): Promise<'kept' | 'key_conflict' | 'pending_deletion'>;
   /**
-   * Makes sure the bot has one spend key, for ever: stores `candidate` unless a key is kept already, reads
-   * it back, derives its public key and returns what is really there. Of two callers one wins and both
-   * return the winner's key.
+   * Makes sure the bot has one spend key, for ever: stores `candidate` beside the keystore unless a key is
+   * kept already, reads it back, derives its public key and returns what is really there. Of two callers
+   * one wins and both return the winner's key. Throws when the read-back does not show a whole key.
    */
-  keepKey(user_id: string, candidate: Uint8Array): Promise<KeptKey>;
+  keepKey(keystore: Keystore, candidate: Uint8Array): Promise<KeptKey>;
 }
 
 /** Messages between the steps: ids only, never a secret. */
@@ -129,7 +141,16 @@ export interface MixinSafe {
   ): Promise<Profile>;
 }
 
+/** Ed25519, without IO. */
+export interface Keys {
+  /** 32-byte seed in, 64 hex characters out. */
+  publicKeyOf(seed: Uint8Array): Promise<string>;
+  /** Is this (64 hex characters) a point that PIN encryption can use? */
+  isPublicKey(hex: string): boolean;
+}
+
 export interface Services {
+  readonly keys: Keys;
   readonly table: Table;
   readonly vault: Vault;
   readonly queues: Queues;

@@ -29,6 +29,8 @@ export interface Bot {
   readonly batch_id: string;
   /** Its line in that list. */
   readonly line: number;
+  /** Digest of the public halves of the listed keystore: tells a changed row from the same row again. */
+  readonly listing: string;
   readonly state: BotState;
   readonly state_since: string;
   readonly reason?: Reason;
@@ -65,7 +67,14 @@ export type BotChanges = {
   readonly [K in Exclude<keyof Bot, 'user_id' | 'revision'>]?: Bot[K] | undefined;
 };
 
-export type BatchStatus = 'received' | 'rejected' | 'taking_in' | 'taken_in';
+export type BatchStatus = 'received' | 'rejected' | 'taking_in' | 'taken_in' | 'stuck';
+
+/** What is wrong with a whole list. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+}
 
 /** One list. */
 export interface Batch {
@@ -77,10 +86,9 @@ export interface Batch {
   readonly invalid: number;
   readonly duplicates: number;
   readonly chunks: number;
-  readonly chunks_done: number;
-  /** Numbers of the chunks that are taken in. */
-  readonly done: readonly number[];
-  readonly rejection?: { readonly code: string; readonly message: string; readonly fix: string };
+  /** Numbers of the chunks that are taken in, from 1. */
+  readonly chunks_done: readonly number[];
+  readonly problem?: Problem;
 }
 
 /** What is wrong with a row of a list: line, field, and how to mend it. Never quotes a value. */

@@ -1,0 +1,89 @@
+/** Follows a batch until its bots have come to rest: a live bar in a terminal, plain lines elsewhere. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SingleBar } from 'cli-progress';
+import type { ApiClient, BatchView } from './api-client.ts';
+
+const POLL_MS = 500;
+/** A bot on the move may be missing from the index for a moment, so rest must be seen twice. */
+const RESTING_POLLS = 2;
+/** A bot that waits longer than this is at rest for whoever sits before the screen. */
+const LONG_WAIT_MS = 10 * 60_000;
+
+const countWaitingLong = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<number> => {
+  let count = 0;
+  for await (const bot of api.listBots(batch.batch_id, 'waiting')) {
+    if (bot.wait_until !== undefined && Date.parse(bot.wait_until) - nowMs > LONG_WAIT_MS) count += 1;
+  }
+  return count;
+};
+
+/** Has every bot come to rest, or is it to wait for long? */
+const isAtRest = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
+  if (batch.status === 'rejected') return true;
+  if (batch.status !== 'taken_in') return false;
+  const open = batch.accepted - batch.elsewhere - batch.at_rest;
+  if (open === 0) return true;
+  return open === batch.states.waiting && open === (await countWaitingLong(api, batch, nowMs));
+};
+
+const shown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
+const stateLine = (batch: BatchView) =>
+  shown.flatMap((state) => (batch.states[state] ? [`${batch.states[state]} ${state}`] : [])).join(', ');
+
+const etaLine = (batch: BatchView) => (batch.eta_seconds === null ? '' : `about ${batch.eta_seconds} s left`);
+
+interface Display {
+  show(batch: BatchView): void;
+  stop(): void;
+}
+
+const liveBar = (stream: NodeJS.WriteStream): Display => {
+  const bar = new SingleBar({
+    stream,
+    format: '{bar} {percentage}% | {value}/{total} | {states} {eta_text}',
+    hideCursor: true,
+    barsize: 24,
+  });
+  bar.start(1, 0, { states: 'reading the list', eta_text: '' });
+  return {
+    show: (batch) => {
+      bar.setTotal(Math.max(1, batch.accepted - batch.elsewhere));
+      bar.update(batch.at_rest, { states: stateLine(batch), eta_text: etaLine(batch) });
+    },
+    stop: () => bar.stop(),
+  };
+};
+
+const plainLines = (stream: NodeJS.WriteStream): Display => {
+  let last = '';
+  return {
+    show: (batch) => {
+      const line = `${batch.percent_done}% | ${batch.at_rest}/${batch.accepted - batch.elsewhere} | ${stateLine(batch)}`;
+      if (line !== last) stream.write(`${line}\n`);
+      last = line;
+    },
+    stop: () => undefined,
+  };
+};
+
+/** Resolves with the batch once its bots are at rest; progress goes to `stream`. */
+export const followBatch = async (
+  api: ApiClient,
+  batch_id: string,
+  stream: NodeJS.WriteStream,
+  signal: AbortSignal,
+): Promise<BatchView> => {
+  const display = stream.isTTY ? liveBar(stream) : plainLines(stream);
+  let restingPolls = 0;
+  try {
+    for (;;) {
+      const batch = await api.readBatch(batch_id);
+      display.show(batch);
+      restingPolls = (await isAtRest(api, batch, Date.now())) ? restingPolls + 1 : 0;
+      if (restingPolls === RESTING_POLLS) return batch;
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  } finally {
+    display.stop();
+  }
+};

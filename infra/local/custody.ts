@@ -1,0 +1,81 @@
+/** Counts what the vault really holds against what Mixin's ledger says was bound: no rows are asked. */
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import {
+  GetSecretValueCommand,
+  paginateListSecrets,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { type Environment, readConfig } from '../../lib/config.ts';
+import { clientConfig } from './client-config.ts';
+import type { LedgerEntry } from './mixin/server.ts';
+
+export interface Custody {
+  /** Bots whose spend key lies in the vault. */
+  readonly keys_stored: number;
+  /** Keys that Mixin bound to accounts. */
+  readonly keys_bound: number;
+  /** Bound keys whose private half the vault does not hold. */
+  readonly keys_lost: number;
+}
+
+/** DER before the 32 bytes of an Ed25519 seed: PKCS#8 (RFC 8410). */
+const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** Derived with node:crypto, apart from the library that made the keys. */
+const publicKeyOf = (seedHex: string): string => {
+  const key = Buffer.concat([PKCS8_ED25519, Buffer.from(seedHex, 'hex')]);
+  const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
+    format: 'jwk',
+  });
+  return Buffer.from(x ?? '', 'base64url').toString('hex');
+};
+
+interface Held {
+  readonly spend: boolean;
+  readonly publicKeys: ReadonlySet<string>;
+}
+
+/** Every bot of the vault with the public halves of the keys in its current keystore. */
+export const readVault = async (environment: Environment): Promise<ReadonlyMap<string, Held>> => {
+  const { aws, secretPrefix } = readConfig(environment);
+  const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
+  const held = new Map<string, Held>();
+  try {
+    for await (const page of paginateListSecrets({ client }, {})) {
+      for (const { Name } of page.SecretList ?? []) {
+        if (!Name?.startsWith(`${secretPrefix}/`)) continue;
+        const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: Name }));
+        const { spend_private_key, tip_private_key } = JSON.parse(SecretString ?? '{}');
+        const seeds = [spend_private_key, tip_private_key].filter((seed) => typeof seed === 'string');
+        held.set(Name.slice(secretPrefix.length + 1), {
+          spend: typeof spend_private_key === 'string',
+          publicKeys: new Set(seeds.map(publicKeyOf)),
+        });
+      }
+    }
+  } finally {
+    client.destroy();
+  }
+  return held;
+};
+
+/** @param ledger of the stand-in Mixin */
+export const countCustody = async (
+  environment: Environment,
+  ledger: readonly LedgerEntry[],
+): Promise<Custody> => {
+  const held = await readVault(environment);
+  const bound = new Map<string, { user_id: string; public_key: string }>();
+  for (const { user_id, bound: key } of ledger) {
+    if (user_id === undefined || !key) continue;
+    bound.set(`${user_id} ${key.public_key}`, { user_id, public_key: key.public_key });
+  }
+  const lost = [...bound.values()].filter(
+    ({ user_id, public_key }) => !held.get(user_id)?.publicKeys.has(public_key),
+  );
+  return {
+    keys_stored: [...held.values()].filter((bot) => bot.spend).length,
+    keys_bound: bound.size,
+    keys_lost: lost.length,
+  };
+};

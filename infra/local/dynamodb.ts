@@ -1,0 +1,110 @@
+/** DynamoDB for one machine: dynalite, with the table of the topology. */
+import { mkdir } from 'node:fs/promises';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import { Readable } from 'node:stream';
+import {
+  CreateTableCommand,
+  type CreateTableCommandInput,
+  DescribeTableCommand,
+  DynamoDBClient,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-dynamodb';
+import dynalite from 'dynalite';
+import { table } from '../../lib/topology.ts';
+import { clientConfig } from './client-config.ts';
+import { cut, isForeign, LOOPBACK, listen, readBody } from './loopback.ts';
+
+export interface DynamoDb {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 17 * 1_048_576;
+const POLL_MS = 5;
+
+/** The request with its body already here: dynalite throws out of the process when a caller hangs up half-way. */
+const buffered = ({ method, url, headers }: IncomingMessage, body: Buffer): IncomingMessage =>
+  Object.assign(Readable.from([body]), { method, url, headers }) as unknown as IncomingMessage;
+
+/** Puts a guard before dynalite, which otherwise invites every web page in (CORS `*`). */
+const guard = (server: Server): void => {
+  const [inner] = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', async (request, response) => {
+    if (isForeign(request.headers)) {
+      response.writeHead(403).end();
+      return;
+    }
+    const body = await readBody(request, MAX_BODY_BYTES).catch(() => undefined);
+    if (body) inner?.(buffered(request, body), response);
+    else response.destroy();
+  });
+};
+
+const attributeNames = (): readonly string[] => [
+  ...new Set(
+    [table, ...Object.values(table.indexes)].flatMap(({ partitionKey, sortKey }) => [partitionKey, sortKey]),
+  ),
+];
+
+const keySchema = ({ partitionKey, sortKey }: { partitionKey: string; sortKey: string }) => [
+  { AttributeName: partitionKey, KeyType: 'HASH' as const },
+  { AttributeName: sortKey, KeyType: 'RANGE' as const },
+];
+
+const describeTopology = (TableName: string): CreateTableCommandInput => ({
+  TableName,
+  BillingMode: 'PAY_PER_REQUEST',
+  AttributeDefinitions: attributeNames().map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+  KeySchema: keySchema(table),
+  GlobalSecondaryIndexes: Object.entries(table.indexes).map(([IndexName, index]) => ({
+    IndexName,
+    KeySchema: keySchema(index),
+    Projection: { ProjectionType: index.projection },
+  })),
+});
+
+const tableStatus = async (client: DynamoDBClient, TableName: string): Promise<string | undefined> => {
+  try {
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+    return Table?.TableStatus;
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) return undefined;
+    throw error;
+  }
+};
+
+/** Makes the topology's table unless it is there, and waits until it can be used. */
+const ensureTable = async (endpoint: string, tableName: string): Promise<void> => {
+  const client = new DynamoDBClient(clientConfig(endpoint));
+  try {
+    let status = await tableStatus(client, tableName);
+    if (status === undefined) await client.send(new CreateTableCommand(describeTopology(tableName)));
+    while (status !== 'ACTIVE') {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      status = await tableStatus(client, tableName);
+    }
+  } finally {
+    client.destroy();
+  }
+};
+
+/** Starts DynamoDB on 127.0.0.1 with its data in `folder` (in memory without one) and makes the table. */
+export const startDynamoDb = async (tableName: string, folder?: string): Promise<DynamoDb> => {
+  if (folder !== undefined) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const server = dynalite({
+    ...(folder !== undefined && { path: folder }),
+    createTableMs: 0,
+    updateTableMs: 0,
+    deleteTableMs: 0,
+  });
+  guard(server);
+  const url = `http://${LOOPBACK}:${await listen(server)}`;
+  try {
+    await ensureTable(url, tableName);
+  } catch (error) {
+    await cut(server);
+    throw error;
+  }
+  return { url, stop: () => cut(server) };
+};

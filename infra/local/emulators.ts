@@ -1,0 +1,97 @@
+/** AWS on one machine: DynamoDB, SQS, S3 and Secrets Manager, with everything the topology names in them. */
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import type { Environment } from '../../lib/config.ts';
+import { clientConfig, credentials } from './client-config.ts';
+import { startDynamoDb } from './dynamodb.ts';
+import { startConfinedFauxqs } from './fauxqs.ts';
+import { REGION } from './invocation.ts';
+import { ensureQueues, queueUrl } from './queues.ts';
+import { releaseInFlight } from './release.ts';
+import { startSecretsManager } from './secrets-manager.ts';
+
+export interface EmulatorsOptions {
+  /** Everything is kept in here (0700); without it all is in memory. */
+  readonly dataDir?: string;
+}
+
+export interface Emulators {
+  /** Every variable that lib/config.ts reads, but MIXIN_URL. Ports, and so URLs, are new at each start. */
+  readonly environment: Environment;
+  /**
+   * After a crash: gives back what the dead process had received, and returns how many messages those were.
+   * Only before anybody polls.
+   */
+  releaseInFlight(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+const TABLE = 'enlist';
+const BUCKET = 'enlist-uploads';
+const SECRET_PREFIX = 'enlist';
+
+const ensureBucket = async (s3: S3Client): Promise<void> => {
+  try {
+    await s3.send(new HeadBucketCommand({ Bucket: BUCKET }));
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+    await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  }
+};
+
+const prepareFolders = async (dataDir: string | undefined) => {
+  if (dataDir === undefined) return undefined;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await chmod(dataDir, 0o700);
+  const folder = (name: string) => join(dataDir, name);
+  return {
+    dynamodb: folder('dynamodb'),
+    sqs: folder('sqs'),
+    uploads: folder('uploads'),
+    secrets: folder('secrets'),
+  };
+};
+
+const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: string }): Environment => ({
+  ENLIST_TABLE: TABLE,
+  ENLIST_UPLOADS_BUCKET: BUCKET,
+  ENLIST_SECRET_PREFIX: SECRET_PREFIX,
+  ENLIST_INTAKE_QUEUE_URL: queueUrl(urls.fauxqs, 'intake'),
+  ENLIST_CHECK_QUEUE_URL: queueUrl(urls.fauxqs, 'check'),
+  ENLIST_REGISTER_QUEUE_URL: queueUrl(urls.fauxqs, 'register'),
+  AWS_REGION: REGION,
+  AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  AWS_ENDPOINT_URL_DYNAMODB: urls.dynamodb,
+  AWS_ENDPOINT_URL_S3: urls.fauxqs,
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: urls.secrets,
+  AWS_ENDPOINT_URL_SQS: urls.fauxqs,
+});
+
+/** Starts them all on free ports of 127.0.0.1. When one cannot start, none is left running. */
+export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promise<Emulators> => {
+  const folders = await prepareFolders(dataDir);
+  await using started = new AsyncDisposableStack();
+
+  const dynamodb = await startDynamoDb(TABLE, folders?.dynamodb);
+  started.defer(() => dynamodb.stop());
+  const fauxqs = await startConfinedFauxqs(folders);
+  started.defer(() => fauxqs.stop());
+  const secrets = await startSecretsManager(folders ? { dataDir: folders.secrets } : {});
+  started.defer(() => secrets.stop());
+
+  const sqs = new SQSClient(clientConfig(fauxqs.url));
+  started.defer(() => sqs.destroy());
+  await ensureQueues(sqs, fauxqs.url);
+  const s3 = new S3Client({ ...clientConfig(fauxqs.url), forcePathStyle: true });
+  await ensureBucket(s3).finally(() => s3.destroy());
+
+  const running = started.move();
+  return {
+    environment: describeEnvironment({ dynamodb: dynamodb.url, fauxqs: fauxqs.url, secrets: secrets.url }),
+    releaseInFlight: () => releaseInFlight(fauxqs, sqs),
+    stop: () => running.disposeAsync(),
+  };
+};

@@ -1,0 +1,68 @@
+/** fauxqs (SQS and S3), kept on this machine: by itself it listens on every network interface, for anybody. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type FauxqsServer, startFauxqs } from 'fauxqs';
+import { REGION } from './invocation.ts';
+import { isForeign, LOOPBACK } from './loopback.ts';
+
+export interface FauxqsFolders {
+  readonly sqs: string;
+  readonly uploads: string;
+}
+
+export type Fauxqs = Omit<FauxqsServer, 'address'> & { readonly url: string };
+
+/** https://fastify.dev/docs/latest/Reference/Hooks/#diagnostics-channel-hooks */
+const CREATED = 'fastify.initialization';
+
+interface FastifyPart {
+  listen: (options: { port: number; host: string }) => Promise<string>;
+  addHook(
+    name: 'onRequest',
+    hook: (
+      request: { readonly headers: IncomingHttpHeaders },
+      reply: { code(status: number): { send(body: string): unknown } },
+      done: () => void,
+    ) => void,
+  ): unknown;
+}
+
+/** Uploaded lists hold keys: the server must not be reached from outside, nor by a web page. */
+const confine = (message: unknown): void => {
+  const { fastify } = message as { fastify: FastifyPart };
+  const { listen } = fastify;
+  fastify.listen = (options) => listen.call(fastify, { ...options, host: LOOPBACK });
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (isForeign(request.headers)) reply.code(403).send('');
+    else done();
+  });
+};
+
+const bindsToLoopback = ({ address }: FauxqsServer): boolean => new URL(address).hostname === LOOPBACK;
+
+/**
+ * Starts fauxqs on 127.0.0.1, in memory without folders. Rejects, and leaves nothing running, when it would
+ * listen anywhere else.
+ */
+export const startConfinedFauxqs = async (folders?: FauxqsFolders): Promise<Fauxqs> => {
+  subscribe(CREATED, confine);
+  let starting: Promise<FauxqsServer>;
+  try {
+    starting = startFauxqs({
+      port: 0,
+      logger: false,
+      host: LOOPBACK,
+      defaultRegion: REGION,
+      init: {},
+      ...(folders && { dataDir: folders.sqs, s3StorageDir: folders.uploads }),
+    });
+  } finally {
+    unsubscribe(CREATED, confine);
+  }
+  const server = await starting;
+  if (!bindsToLoopback(server)) {
+    await server.stop();
+    throw new Error('fauxqs would listen beyond 127.0.0.1; this version cannot be used');
+  }
+  return Object.assign(server, { url: `http://${LOOPBACK}:${server.port}` });
+};

@@ -1,0 +1,95 @@
+/** Sees to it that one data folder has one house. */
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+
+const FILE = 'house.pid';
+const ATTEMPTS = 5;
+
+const holder = z.object({
+  pid: z.int().positive(),
+  /** When that process began, where the system tells: pids are given out again. */
+  started: z.string().optional(),
+});
+type Holder = z.infer<typeof holder>;
+
+/** Folders that this process holds itself: its own pid in a file proves nothing about them. */
+const held = new Set<string>();
+
+/** Start of a process in clock ticks since boot (field 22 of /proc/<pid>/stat), undefined where there is no /proc. */
+const startOf = async (pid: number): Promise<string | undefined> => {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+};
+
+const runs = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
+
+const isAlive = async ({ pid, started }: Holder, folder: string): Promise<boolean> => {
+  if (pid === process.pid) return held.has(folder);
+  if (!runs(pid)) return false;
+  return started === undefined || started === (await startOf(pid));
+};
+
+const readHolder = async (file: string): Promise<Holder | undefined> => {
+  try {
+    return holder.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+};
+
+/** Puts the file there, whole and only if there is none. */
+const claim = async (file: string): Promise<boolean> => {
+  const mine = `${file}.${randomUUID()}`;
+  const started = await startOf(process.pid);
+  await writeFile(mine, JSON.stringify({ pid: process.pid, started }), { mode: 0o600 });
+  try {
+    await link(mine, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(mine, { force: true });
+  }
+};
+
+const refuseIfAlive = async (file: string, folder: string): Promise<void> => {
+  const other = await readHolder(file);
+  if (other && (await isAlive(other, folder)))
+    throw new Error(`the data folder ${folder} is in use by process ${other.pid}; stop that one first`);
+};
+
+/**
+ * Takes the folder for this process and returns what gives it back. Throws, naming the process, when another
+ * one holds it; the lock of a process that is dead is taken over.
+ */
+export const lockFolder = async (dataDir: string): Promise<() => Promise<void>> => {
+  const folder = resolve(dataDir);
+  const file = join(folder, FILE);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    if (await claim(file)) {
+      held.add(folder);
+      return async () => {
+        held.delete(folder);
+        await rm(file, { force: true });
+      };
+    }
+    await refuseIfAlive(file, folder);
+    await rm(file, { force: true });
+  }
+  throw new Error(`the data folder ${folder} could not be locked: others keep trying as well`);
+};

@@ -1,0 +1,84 @@
+/** The HTTP API on this machine: brings requests to a function, as API Gateway does. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import type { Route } from '../../lib/topology.ts';
+import { type HttpAnswer, messageAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
+import { asError, type Handler, InvocationTimeout, invoke } from './invocation.ts';
+import { close, isForeign, LOOPBACK, listen, readBody } from './loopback.ts';
+import { matchRoute } from './route-match.ts';
+
+export interface GatewayOptions {
+  readonly handler: Handler<APIGatewayProxyEventV2>;
+  readonly routes: Readonly<Record<string, Route>>;
+  /** @default a free one */
+  readonly port?: number;
+  /** @default api */
+  readonly functionName?: string;
+  /** The function's own time-out, which is a 500 to the caller. @default none */
+  readonly timeoutSeconds?: number;
+  /** The gateway's patience, after which the caller gets a 503. @default 30, as on AWS */
+  readonly patienceSeconds?: number;
+  /** Hears of invocations that failed. */
+  readonly onError?: (error: Error) => void;
+}
+
+export interface Gateway {
+  readonly url: string;
+  /** Takes no new requests and waits for those under way. */
+  stop(): Promise<void>;
+}
+
+/** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
+const MAX_REQUEST_BYTES = 10 * 1_048_576;
+const PATIENCE_SECONDS = 30;
+/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB for an event and for an answer. */
+const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
+
+const tooLarge = messageAnswer(413, 'Request Entity Too Large');
+
+const run = async (options: GatewayOptions, event: APIGatewayProxyEventV2): Promise<HttpAnswer> => {
+  const { handler, functionName = 'api', onError, patienceSeconds = PATIENCE_SECONDS } = options;
+  const { timeoutSeconds = patienceSeconds } = options;
+  try {
+    const limit = Math.min(timeoutSeconds, patienceSeconds);
+    const result = await invoke({ functionName, handler, event, timeoutSeconds: limit });
+    const answer = toAnswer(result);
+    return answer.body.length > MAX_PAYLOAD_BYTES ? serverError : answer;
+  } catch (error) {
+    onError?.(asError(error));
+    const outOfPatience = error instanceof InvocationTimeout && timeoutSeconds >= patienceSeconds;
+    return outOfPatience ? messageAnswer(503, 'Service Unavailable') : serverError;
+  }
+};
+
+const answer = async (options: GatewayOptions, request: IncomingMessage): Promise<HttpAnswer> => {
+  if (isForeign(request.headers)) return messageAnswer(403, 'Forbidden');
+  const [path = '/'] = (request.url ?? '/').split('?');
+  const match = matchRoute(Object.values(options.routes), request.method ?? '', path);
+  if (!match) return messageAnswer(404, 'Not Found');
+  const body = await readBody(request, MAX_REQUEST_BYTES);
+  if (!body) return tooLarge;
+  const event = toEvent(request, body, match);
+  return Buffer.byteLength(event.body ?? '') > MAX_PAYLOAD_BYTES ? tooLarge : run(options, event);
+};
+
+const send = (response: ServerResponse, { status, headers, body }: HttpAnswer): void => {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.removeHeader('transfer-encoding');
+  response.setHeader('content-length', body.length);
+  response.writeHead(status).end(body);
+};
+
+/** Listens on 127.0.0.1 for this machine's own programs and pages only. Rejects when the port is taken. */
+export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
+  const server = createServer((request, response) => {
+    answer(options, request)
+      .then((reply) => {
+        request.resume();
+        send(response, reply);
+      })
+      .catch(() => response.destroy());
+  });
+  const port = await listen(server, options.port);
+  return { url: `http://${LOOPBACK}:${port}`, stop: () => close(server) };
+};

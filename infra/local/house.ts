@@ -1,0 +1,132 @@
+/** The whole of Enlist on one machine: the emulators, the functions, and what brings events to them. */
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { open as openApi } from '../../functions/api.ts';
+import { open as openCheck } from '../../functions/check.ts';
+import { open as openIntake } from '../../functions/intake.ts';
+import { open as openRecheck } from '../../functions/recheck.ts';
+import { open as openRegister } from '../../functions/register.ts';
+import { type Environment, type RegistrationSignature, readConfig } from '../../lib/config.ts';
+import { createLog, type LogCode } from '../../lib/log.ts';
+import {
+  type FunctionName,
+  functions,
+  type QueueName,
+  queues,
+  routes,
+  schedules,
+} from '../../lib/topology.ts';
+import { clientConfig } from './client-config.ts';
+import { startEmulators } from './emulators.ts';
+import { lockFolder } from './folder-lock.ts';
+import { startGateway } from './gateway.ts';
+import type { Handler } from './invocation.ts';
+import { startPoller } from './poller.ts';
+import { queueArn } from './queues.ts';
+import { startSchedule } from './schedule.ts';
+
+export interface HouseOptions {
+  /** Everything is kept in here; without it all is in memory and gone at the end. */
+  readonly dataDir?: string;
+  readonly mixinUrl: string;
+  readonly registrationSignature?: RegistrationSignature;
+  /** Port of the HTTP API on 127.0.0.1. @default a free one */
+  readonly port?: number;
+  /** Takes the log lines of the house and of its functions, without line ends. */
+  readonly log: (line: string) => void;
+}
+
+export interface House {
+  /** Where the HTTP API answers. */
+  readonly url: string;
+  /** What the functions were built from. */
+  readonly environment: Environment;
+  /** Runs the scheduled recheck now. Throws what it throws. */
+  recheckNow(): Promise<void>;
+  /** Lets what is under way finish, closes everything and gives the data folder back. */
+  stop(): Promise<void>;
+}
+
+type Log = HouseOptions['log'];
+
+const hear =
+  (log: Log, step: FunctionName, code: LogCode) =>
+  (error: Error): void =>
+    createLog(log, Date.now, { step })('error', code, { error: error.name });
+
+const createEnvironment = (aws: Environment, options: HouseOptions): Environment => ({
+  ...aws,
+  MIXIN_URL: options.mixinUrl,
+  ...(options.registrationSignature && { MIXIN_REGISTRATION_SIGNATURE: options.registrationSignature }),
+});
+
+const startQueues = (environment: Environment, log: Log) => {
+  const { queueUrls, aws } = readConfig(environment);
+  const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
+  const doors: Readonly<Record<QueueName, Handler<unknown>>> = {
+    intake: openIntake(environment, log),
+    check: openCheck(environment, log),
+    register: openRegister(environment, log),
+  };
+  const start = (name: QueueName) =>
+    startPoller({
+      sqs,
+      queueUrl: queueUrls[name],
+      queueArn: queueArn(name),
+      shape: queues[name],
+      functionName: name,
+      timeoutSeconds: functions[name].timeoutSeconds,
+      handler: doors[name],
+      onError: hear(log, name, 'record_crashed'),
+    });
+  const pollers = [start('intake'), start('check'), start('register')];
+  return {
+    stop: async () => {
+      await Promise.all(pollers.map((poller) => poller.stop()));
+      sqs.destroy();
+    },
+  };
+};
+
+/**
+ * Opens the house. Rejects, and leaves nothing running, when the folder is in use, the port is taken or a
+ * setting is wrong. What a crashed house had received is queued again first.
+ */
+export const startHouse = async (options: HouseOptions): Promise<House> => {
+  const { dataDir, port, log } = options;
+  await using started = new AsyncDisposableStack();
+
+  if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
+  const emulators = await startEmulators(dataDir === undefined ? {} : { dataDir });
+  started.defer(() => emulators.stop());
+  await emulators.releaseInFlight();
+
+  const environment = createEnvironment(emulators.environment, options);
+  const pollers = startQueues(environment, log);
+  started.defer(() => pollers.stop());
+
+  const recheck = startSchedule({
+    functionName: 'recheck',
+    everySeconds: schedules.recheck.everySeconds,
+    timeoutSeconds: functions.recheck.timeoutSeconds,
+    handler: openRecheck(environment, log),
+    onError: hear(log, 'recheck', 'record_crashed'),
+  });
+  started.defer(() => recheck.stop());
+
+  const gateway = await startGateway({
+    handler: openApi(environment, log),
+    routes,
+    ...(port !== undefined && { port }),
+    timeoutSeconds: functions.api.timeoutSeconds,
+    onError: hear(log, 'api', 'request_failed'),
+  });
+  started.defer(() => gateway.stop());
+
+  const running = started.move();
+  return {
+    url: gateway.url,
+    environment,
+    recheckNow: () => recheck.runNow(),
+    stop: () => running.disposeAsync(),
+  };
+};

@@ -1,0 +1,64 @@
+/** One run of a Lambda handler: its context, and its end when the time is over. */
+import { randomUUID } from 'node:crypto';
+import type { Context } from 'aws-lambda';
+
+export const REGION = 'us-east-1';
+export const ACCOUNT = '000000000000';
+
+export type Handler<Event> = (event: Event, context: Context) => Promise<unknown>;
+
+export interface Invocation<Event> {
+  readonly functionName: string;
+  readonly handler: Handler<Event>;
+  readonly event: Event;
+  readonly timeoutSeconds: number;
+}
+
+/** The handler did not answer in time. What it started may still be running. */
+export class InvocationTimeout extends Error {
+  override readonly name = 'InvocationTimeout';
+}
+
+const nothing = () => undefined;
+
+const createContext = (functionName: string, timeoutSeconds: number): Context => {
+  const deadline = Date.now() + timeoutSeconds * 1_000;
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionName,
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${functionName}`,
+    memoryLimitInMB: '512',
+    awsRequestId: randomUUID(),
+    logGroupName: `/aws/lambda/${functionName}`,
+    logStreamName: 'local',
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+    done: nothing,
+    fail: nothing,
+    succeed: nothing,
+  };
+};
+
+/**
+ * Runs the handler and returns its answer. Throws what the handler throws, and InvocationTimeout after
+ * `timeoutSeconds`: as on Lambda nobody waits for the handler any longer, but unlike there it is not stopped.
+ */
+export const invoke = async <Event>(invocation: Invocation<Event>): Promise<unknown> => {
+  const { functionName, handler, event, timeoutSeconds } = invocation;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new InvocationTimeout(`${functionName} timed out after ${timeoutSeconds} seconds`)),
+    timeoutSeconds * 1_000,
+  );
+  const run = (async () => handler(event, createContext(functionName, timeoutSeconds)))();
+  run.catch(nothing);
+  try {
+    return await Promise.race([run, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** Whatever was thrown, as an Error. */
+export const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error(`something that is no Error was thrown: ${typeof thrown}`);

@@ -1,0 +1,54 @@
+/** HTTP servers that only this machine may talk to. */
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export const LOOPBACK = '127.0.0.1';
+
+const localHost = /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/i;
+
+/**
+ * Whether a request comes from somebody else's web page: a Host that is not this machine (DNS rebinding) or
+ * the Origin of another site. Programs such as curl and the AWS SDK send no Origin.
+ */
+export const isForeign = ({ host, origin }: IncomingHttpHeaders): boolean =>
+  !localHost.test(host ?? '') || (origin !== undefined && origin !== `http://${host}`);
+
+/** Listens on 127.0.0.1 and returns the port; 0 asks for a free one. Rejects when the port is taken. */
+export const listen = (server: Server, port = 0): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, LOOPBACK, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+
+/** Lets requests under way finish, and closes. */
+export const close = (server: Server): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.on('request', (_request, response) => response.setHeader('connection', 'close'));
+    server.close((error) => (error ? reject(error) : resolve()));
+    server.closeIdleConnections();
+  });
+
+/** Closes at once, cutting off whoever is still connected. */
+export const cut = (server: Server): Promise<void> => {
+  const closed = close(server);
+  server.closeAllConnections();
+  return closed;
+};
+
+/** Reads a request's body; undefined when it is longer than `maxBytes`: the rest is read past, so that the answer arrives. */
+export const readBody = async (request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> => {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    length += (chunk as Buffer).length;
+    if (length > maxBytes) {
+      request.resume();
+      return undefined;
+    }
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+};

@@ -1,0 +1,74 @@
+/**
+ * The same controls as MixinStandIn has, over HTTP, for programs in any language:
+ *
+ * - `POST /_stand-in/users`   body NewUser, or a list of them → CreatedUser, or a list
+ * - `GET  /_stand-in/accounts` → AccountView[]
+ * - `GET  /_stand-in/ledger`   → LedgerEntry[]; `?after=<id>` only later ones, `?bound=true` only those that set a key
+ * - `GET  /_stand-in/faults`   → Fault[]
+ * - `PUT  /_stand-in/faults`   body Fault[] replaces them all and starts their counts anew
+ *
+ * Not signed: the server listens on 127.0.0.1 only. Errors are HTTP 400 or 404 with the usual `error` object.
+ */
+import type { Accounts, NewUser } from './accounts.ts';
+import type { Answer } from './answers.ts';
+import type { Call } from './call.ts';
+import type { Fault, Faults } from './faults.ts';
+import type { Ledger } from './ledger.ts';
+
+export const ADMIN_PREFIX = '/_stand-in/';
+
+export interface Administered {
+  readonly accounts: Accounts;
+  readonly ledger: Ledger;
+  readonly faults: Faults;
+}
+
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  body: JSON.stringify(value),
+  contentType: 'application/json; charset=utf-8',
+});
+
+const problem = (status: number, description: string): Answer =>
+  json(status, { error: { status, code: status, description } });
+
+const readLedger = (ledger: Ledger, query: URLSearchParams) => {
+  const after = Number(query.get('after') ?? 0);
+  if (!Number.isInteger(after)) throw new TypeError('after is not a whole number');
+  return query.get('bound') === 'true'
+    ? ledger.bound().filter(({ id }) => id > after)
+    : ledger.entries(after);
+};
+
+const listOf = <T>(value: unknown): readonly T[] => {
+  const isList = Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null);
+  if (!isList) throw new TypeError('the body is not a list of objects');
+  return value as T[];
+};
+
+/** Runs within one transaction: a list of users is created as a whole or not at all. */
+export const administer = (call: Call, { accounts, ledger, faults }: Administered, nowMs: number): Answer => {
+  const body = (): unknown => JSON.parse(call.body.toString() || '{}');
+  switch (`${call.method} ${call.path.slice(ADMIN_PREFIX.length)}`) {
+    case 'POST users': {
+      const asked = body();
+      const users = listOf<NewUser>(Array.isArray(asked) ? asked : [asked]);
+      const created = users.map((user) => accounts.create(user, nowMs));
+      return json(200, Array.isArray(asked) ? created : created[0]);
+    }
+    case 'GET accounts':
+      return json(200, accounts.views(nowMs));
+    case 'GET ledger':
+      return json(200, readLedger(ledger, call.query));
+    case 'GET faults':
+      return json(200, faults.list());
+    case 'PUT faults':
+      faults.set(listOf<Fault>(body()));
+      return json(200, faults.list());
+    default:
+      return problem(404, 'users, accounts, ledger and faults are here');
+  }
+};
+
+export const refusedAdministration = (error: unknown): Answer =>
+  problem(400, error instanceof Error ? error.message : 'the request cannot be read');

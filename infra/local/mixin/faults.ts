@@ -1,0 +1,156 @@
+/**
+ * Named faults: what a network and a busy server do to a client. They are part of the server's state, so a kill
+ * does not reset them. Which requests a `rate` picks depends on the seed and on how many requests of that user
+ * the fault has seen, never on the order in which different users' requests arrive.
+ */
+import { createHash } from 'node:crypto';
+import type { Store } from './store.ts';
+
+/** Before the request is looked at: it has no effect. */
+const before = ['request_lost', 'rate_limited', 'server_error', 'empty_body', 'code'] as const;
+/** After it had its effect. */
+const after = ['answer_lost', 'answer_held', 'wrong_request_id'] as const;
+const around = ['slow', 'clock_skew', 'lagging_reads', 'spend_key_hidden', 'upgrade_suspended'] as const;
+
+type Before = (typeof before)[number];
+type After = (typeof after)[number];
+export type FaultName = Before | After | (typeof around)[number];
+export const faultNames: readonly FaultName[] = [...before, ...after, ...around];
+
+/**
+ * - `request_lost`: the connection breaks, nothing happened.
+ * - `rate_limited`: 429 in a 202. `code`: the error `code` in a 202 (500, 7000, 7001 in a 500).
+ * - `server_error`: an HTML page with `status` (500). `empty_body`: 200 and not one byte.
+ *   With `effect: true` these four answer so although the request was handled.
+ * - `answer_lost`: handled, then the connection breaks. `answer_held`: handled, answered after `delayMs`.
+ * - `wrong_request_id`: handled, answered with the X-Request-Id of another request.
+ * - `slow`: handled `delayMs` later.
+ * - `clock_skew`: the server's clock is off by `delayMs` (may be negative) for this request.
+ * - `lagging_reads`: for `delayMs` after a successful POST /pin/update or /safe/users, reads and /safe/users see
+ *   the account as it was before.
+ * - `spend_key_hidden`: the account object has no `spend_public_key`.
+ * - `upgrade_suspended`: a six-digit PIN cannot become a TIP PIN (20118).
+ */
+export interface Fault {
+  readonly name: FaultName;
+  readonly method?: string;
+  /** Exact, without query. */
+  readonly path?: string;
+  readonly user_id?: string;
+  /** Share of the matching requests, 0 to 1. @default 1 */
+  readonly rate?: number;
+  /** How often it strikes each user. @default without end */
+  readonly times?: number;
+  readonly delayMs?: number;
+  readonly code?: number;
+  readonly status?: number;
+  /** @default false */
+  readonly effect?: boolean;
+}
+
+/** What strikes one request. */
+export interface Plan {
+  readonly struck: readonly Fault[];
+  readonly before: Fault | undefined;
+  readonly after: Fault | undefined;
+  readonly slowMs: number;
+  readonly skewMs: number;
+  readonly lagMs: number;
+  has(name: FaultName): boolean;
+}
+
+const isBefore = (fault: Fault): boolean => (before as readonly string[]).includes(fault.name);
+const isAfter = (fault: Fault): boolean => (after as readonly string[]).includes(fault.name);
+
+const check = (fault: Fault): void => {
+  if (!faultNames.includes(fault.name)) throw new TypeError(`no fault is named ${String(fault.name)}`);
+  if (fault.rate !== undefined && !(fault.rate >= 0 && fault.rate <= 1))
+    throw new TypeError('rate is not within 0 and 1');
+  if (fault.times !== undefined && !(Number.isInteger(fault.times) && fault.times >= 0))
+    throw new TypeError('times is not a whole number');
+  if (fault.delayMs !== undefined && !Number.isFinite(fault.delayMs))
+    throw new TypeError('delayMs is no number');
+  if (fault.name === 'code' && !Number.isInteger(fault.code)) throw new TypeError('code is missing');
+};
+
+export interface Target {
+  readonly method: string;
+  readonly path: string;
+  readonly user_id: string | undefined;
+}
+
+const writes = ['/pin/update', '/safe/users'];
+
+const matches = (fault: Fault, target: Target): boolean =>
+  (fault.method === undefined || fault.method === target.method) &&
+  (fault.path === undefined || fault.path === target.path) &&
+  (fault.user_id === undefined || fault.user_id === target.user_id) &&
+  (fault.name !== 'lagging_reads' || (target.method === 'POST' && writes.includes(target.path)));
+
+/** 0 ≤ chance < 1, the same for the same arguments. */
+const chance = (...parts: readonly (string | number)[]): number =>
+  createHash('sha256').update(parts.join('/')).digest().readUIntBE(0, 6) / 2 ** 48;
+
+export interface Faults {
+  set(faults: readonly Fault[]): void;
+  list(): Fault[];
+  plan(target: Target): Plan;
+}
+
+export const openFaults = ({ database }: Store, seed: number): Faults => {
+  const clear = database.prepare('DELETE FROM faults');
+  const clearCounts = database.prepare('DELETE FROM fault_counts');
+  const insert = database.prepare('INSERT INTO faults (position, document) VALUES (?, ?)');
+  const select = database.prepare('SELECT document FROM faults ORDER BY position');
+  const selectCount = database.prepare(
+    'SELECT seen, fired FROM fault_counts WHERE position = ? AND user_id = ?',
+  );
+  const upsertCount = database.prepare(
+    'INSERT OR REPLACE INTO fault_counts (position, user_id, seen, fired) VALUES (?, ?, ?, ?)',
+  );
+  const read = (): Fault[] =>
+    select.all().map((row) => JSON.parse((row as { document: string }).document) as Fault);
+  let faults = read();
+
+  const strikes = (fault: Fault, position: number, user: string): boolean => {
+    const row = selectCount.get(position, user) as { seen: number; fired: number } | undefined;
+    const { seen, fired } = row ?? { seen: 0, fired: 0 };
+    const strike =
+      fired < (fault.times ?? Infinity) && chance(seed, position, user, seen) < (fault.rate ?? 1);
+    upsertCount.run(position, user, seen + 1, fired + (strike ? 1 : 0));
+    return strike;
+  };
+
+  return {
+    set: (next) => {
+      next.forEach(check);
+      clear.run();
+      clearCounts.run();
+      next.forEach((fault, position) => {
+        insert.run(position, JSON.stringify(fault));
+      });
+      faults = read();
+    },
+    list: () => faults,
+    plan: (target) => {
+      const struck: Fault[] = [];
+      faults.forEach((fault, position) => {
+        // One ending per request: the first that strikes; the others keep their `times`.
+        const ending = isBefore(fault) || isAfter(fault);
+        if (ending && struck.some((other) => isBefore(other) || isAfter(other))) return;
+        if (matches(fault, target) && strikes(fault, position, target.user_id ?? '')) struck.push(fault);
+      });
+      const total = (name: FaultName): number =>
+        struck.reduce((sum, fault) => sum + (fault.name === name ? (fault.delayMs ?? 0) : 0), 0);
+      return {
+        struck,
+        before: struck.find(isBefore),
+        after: struck.find(isAfter),
+        slowMs: total('slow'),
+        skewMs: total('clock_skew'),
+        lagMs: total('lagging_reads'),
+        has: (name) => struck.some((fault) => fault.name === name),
+      };
+    },
+  };
+};

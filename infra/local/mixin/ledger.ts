@@ -1,0 +1,55 @@
+/** Every request, accepted or refused, in the order it was decided. Never holds a secret or a ciphertext. */
+import type { Store } from './store.ts';
+
+export interface BoundKey {
+  readonly kind: 'tip' | 'spend';
+  /** 64 hex characters. */
+  readonly public_key: string;
+}
+
+export interface LedgerEntry {
+  readonly id: number;
+  /** ISO time of the server, without any clock_skew. */
+  readonly at: string;
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** As the token claims; a refusal with code 401 proves nothing about who sent it. */
+  readonly user_id?: string;
+  readonly request_id?: string;
+  /** What the server decided, whether or not the answer arrived. */
+  readonly outcome: 'accepted' | 'refused';
+  /** The HTTP status; 0 when a fault left the request without an answer. */
+  readonly status: number;
+  readonly code?: number;
+  /** Why it was refused, in words the client is not told. */
+  readonly reason?: string;
+  /** Names of the faults that hit this request, joined by '+'. */
+  readonly fault?: string;
+  /** The key this request set for ever. */
+  readonly bound?: BoundKey;
+}
+
+export interface Ledger {
+  add(entry: Omit<LedgerEntry, 'id'>): void;
+  entries(after?: number): LedgerEntry[];
+  /** Every key that was ever set through the API; keys that createUser brought are not among them. */
+  bound(): LedgerEntry[];
+}
+
+export const openLedger = ({ database }: Store): Ledger => {
+  const insert = database.prepare('INSERT INTO ledger (document, bound) VALUES (?, ?)');
+  const select = database.prepare('SELECT id, document FROM ledger WHERE id > ? ORDER BY id');
+  const selectBound = database.prepare('SELECT id, document FROM ledger WHERE bound IS NOT NULL ORDER BY id');
+  const parse = (row: unknown): LedgerEntry => {
+    const { id, document } = row as { id: number; document: string };
+    return { id, ...(JSON.parse(document) as Omit<LedgerEntry, 'id'>) };
+  };
+  return {
+    add: (entry) => {
+      insert.run(JSON.stringify(entry), entry.bound?.public_key ?? null);
+    },
+    entries: (after = 0) => select.all(after).map(parse),
+    bound: () => selectBound.all().map(parse),
+  };
+};

@@ -1,0 +1,59 @@
+/**
+ * An encrypted PIN: base64( IV(16) ‖ AES-256-CBC( PIN ‖ u64LE(unix seconds) ‖ u64LE(iterator) ‖ PKCS#7 ) ), its
+ * iterator, and the lock after wrong ones.
+ *
+ * A ciphertext, time or iterator that is wrong answers 20119 and is not counted. A PIN that was decrypted and is
+ * not the right one answers 20119 and is: the fifth within 24 hours locks the account for 24 hours (429, even for
+ * the right PIN), and every further try starts these 24 hours anew.
+ */
+import { createDecipheriv, randomUUID } from 'node:crypto';
+import { type Account, DAY_MS, PIN_ERRORS_MAX, recentPinErrors } from './accounts.ts';
+import { Refusal } from './answers.ts';
+import { CLOCK_TOLERANCE_SECONDS } from './authentication.ts';
+import type { Visit } from './call.ts';
+import { decodeBase64, sharedKey } from './curve.ts';
+
+const BLOCK = 16;
+
+const unusable = (reason: string): Refusal => new Refusal(20119, reason);
+
+const decrypt = (account: Account, wire: Buffer): Buffer => {
+  const key = sharedKey(Buffer.from(account.server_seed, 'hex'), account.session_public_key);
+  const decipher = createDecipheriv('aes-256-cbc', key, wire.subarray(0, BLOCK)).setAutoPadding(false);
+  const padded = Buffer.concat([decipher.update(wire.subarray(BLOCK)), decipher.final()]);
+  const padding = padded.at(-1) ?? 0;
+  const proper =
+    padding >= 1 && padding <= BLOCK && padded.subarray(-padding).every((byte) => byte === padding);
+  if (!proper || padded.length - padding < 16) throw unusable('the PIN does not decrypt');
+  return padded.subarray(0, padded.length - padding);
+};
+
+/** The PIN's bytes. Its iterator is spent from here on, whether the PIN is right or not. */
+export const openPin = ({ account, clockMs }: Visit, encrypted: string): Buffer => {
+  const wire = decodeBase64(encrypted);
+  if (wire === undefined || wire.length < 3 * BLOCK || wire.length % BLOCK !== 0)
+    throw unusable('the encrypted PIN is not base64 of whole blocks');
+  const plain = decrypt(account, wire);
+  const time = plain.readBigUInt64LE(plain.length - 16);
+  const iterator = plain.readBigUInt64LE(plain.length - 8);
+
+  const off = time - BigInt(Math.floor(clockMs / 1_000));
+  if (off > CLOCK_TOLERANCE_SECONDS || off < -CLOCK_TOLERANCE_SECONDS)
+    throw unusable('the PIN’s time is over five minutes off');
+  if (iterator <= BigInt(account.last_iterator)) throw unusable('the PIN’s iterator did not grow');
+  account.last_iterator = String(iterator);
+  return plain.subarray(0, plain.length - 16);
+};
+
+export const refuseWhenLocked = ({ account, nowMs }: Visit): void => {
+  if (account.pin_locked_until <= nowMs) return;
+  account.pin_locked_until = nowMs + DAY_MS;
+  throw new Refusal(429, 'the PIN is locked');
+};
+
+/** Counts a wrong PIN; throw what it returns. */
+export const wrongPin = ({ account, nowMs }: Visit, reason: string): Refusal => {
+  account.pin_errors = [...recentPinErrors(account, nowMs), { log_id: randomUUID(), at: nowMs }];
+  if (account.pin_errors.length >= PIN_ERRORS_MAX) account.pin_locked_until = nowMs + DAY_MS;
+  return new Refusal(20119, reason);
+};

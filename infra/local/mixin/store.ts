@@ -1,0 +1,58 @@
+/**
+ * The server's whole memory is one SQLite database: in `dataDir`, or in RAM without one. A request is one
+ * transaction, committed before its answer goes out, so a kill at any moment loses nothing that was answered.
+ */
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS accounts (user_id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS tokens (session_id TEXT, jti TEXT, iat INTEGER, PRIMARY KEY (session_id, jti)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS ledger (id INTEGER PRIMARY KEY, document TEXT NOT NULL, bound TEXT);
+  CREATE INDEX IF NOT EXISTS ledger_bound ON ledger (bound) WHERE bound IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS faults (position INTEGER PRIMARY KEY, document TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS fault_counts (
+    position INTEGER, user_id TEXT, seen INTEGER NOT NULL, fired INTEGER NOT NULL, PRIMARY KEY (position, user_id)
+  ) WITHOUT ROWID;
+`;
+
+const openFile = (dataDir: string): string => {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  chmodSync(dataDir, 0o700);
+  const file = join(dataDir, 'mixin.sqlite');
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
+  return file;
+};
+
+export interface Store {
+  readonly database: DatabaseSync;
+  transaction<T>(work: () => T): T;
+  close(): void;
+}
+
+export const openStore = (dataDir: string | undefined): Store => {
+  const database = new DatabaseSync(dataDir === undefined ? ':memory:' : openFile(dataDir));
+  // Exclusive: a second server on the same folder fails at once instead of answering from the same accounts.
+  database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+  database.exec(schema);
+  const begin = database.prepare('BEGIN IMMEDIATE');
+  const commit = database.prepare('COMMIT');
+  const rollback = database.prepare('ROLLBACK');
+  return {
+    database,
+    transaction: (work) => {
+      begin.run();
+      try {
+        const result = work();
+        commit.run();
+        return result;
+      } catch (error) {
+        rollback.run();
+        throw error;
+      }
+    },
+    close: () => database.close(),
+  };
+};

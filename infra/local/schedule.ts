@@ -1,0 +1,66 @@
+/** Runs a function every so often, as EventBridge Scheduler does. */
+import { randomUUID } from 'node:crypto';
+import type { ScheduledEvent } from 'aws-lambda';
+import { ACCOUNT, asError, type Handler, invoke, REGION } from './invocation.ts';
+
+export interface ScheduleOptions {
+  readonly functionName: string;
+  readonly everySeconds: number;
+  readonly timeoutSeconds: number;
+  readonly handler: Handler<ScheduledEvent>;
+  /** Hears of scheduled runs that failed. */
+  readonly onError?: (error: Error) => void;
+}
+
+export interface Schedule {
+  /** Runs now (after the run under way, if any). Throws what the handler throws. */
+  runNow(): Promise<void>;
+  /** Starts no further run and waits for the one under way. */
+  stop(): Promise<void>;
+}
+
+const createEvent = (functionName: string): ScheduledEvent => ({
+  version: '0',
+  id: randomUUID(),
+  'detail-type': 'Scheduled Event',
+  source: 'aws.scheduler',
+  account: ACCOUNT,
+  time: `${new Date().toISOString().slice(0, 19)}Z`,
+  region: REGION,
+  resources: [`arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/default/${functionName}`],
+  detail: '{}',
+});
+
+/** Starts the schedule; the first run comes after `everySeconds`. Runs never overlap: a tick in a long run is skipped. */
+export const startSchedule = (options: ScheduleOptions): Schedule => {
+  const { functionName, everySeconds, timeoutSeconds, handler, onError } = options;
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+
+  const run = (): Promise<unknown> => {
+    waiting += 1;
+    const next = last.then(() =>
+      invoke({ functionName, handler, event: createEvent(functionName), timeoutSeconds }),
+    );
+    last = next
+      .catch(() => undefined)
+      .finally(() => {
+        waiting -= 1;
+      });
+    return next;
+  };
+
+  const timer = setInterval(() => {
+    if (waiting === 0) run().catch((error) => onError?.(asError(error)));
+  }, everySeconds * 1_000);
+
+  return {
+    runNow: async () => {
+      await run();
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await last;
+    },
+  };
+};

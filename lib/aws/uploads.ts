@@ -1,0 +1,35 @@
+/** Lists as they came in, in S3, until their last row is taken in. */
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  NoSuchKey,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { Uploads } from '../services.ts';
+
+export interface UploadsOptions {
+  readonly client: S3Client;
+  readonly bucket: string;
+}
+
+export const createUploads = ({ client, bucket: Bucket }: UploadsOptions): Uploads => ({
+  put: async (Key, Body, ContentType) => {
+    await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentType }));
+  },
+
+  get: async (Key) => {
+    try {
+      const { Body, ContentType } = await client.send(new GetObjectCommand({ Bucket, Key }));
+      const body = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      return { body, contentType: ContentType ?? 'application/octet-stream' };
+    } catch (error) {
+      if (error instanceof NoSuchKey) return undefined;
+      throw error;
+    }
+  },
+
+  remove: async (keys) => {
+    await Promise.all(keys.map((Key) => client.send(new DeleteObjectCommand({ Bucket, Key }))));
+  },
+});

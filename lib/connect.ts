@@ -1,0 +1,81 @@
+/** Config in, services out: the only place that makes clients. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { createQueues } from './aws/queues.ts';
+import { createTable, translateConfig } from './aws/table.ts';
+import { createUploads } from './aws/uploads.ts';
+import { createVault } from './aws/vault.ts';
+import type { Config } from './config.ts';
+import type { Log } from './log.ts';
+import { createMixinClient } from './mixin/client.ts';
+import { isPublicKey, publicKeyOf } from './mixin/keys.ts';
+import { createMixinSafe } from './mixin/safe.ts';
+import type { Services } from './services.ts';
+import { mixin, type QueueName } from './topology.ts';
+
+/** AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones patiently. */
+const MAX_ATTEMPTS = 8;
+
+export interface Connection {
+  readonly services: Services;
+  /** Lets a message that crashed come back after so many seconds instead of its whole visibility time-out. */
+  readonly comeBack: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
+}
+
+export const connect = (config: Config, log: Log): Connection => {
+  const { region, endpoints, credentials } = config.aws;
+  const options = (endpoint: string | undefined) => ({
+    region,
+    maxAttempts: MAX_ATTEMPTS,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials && { credentials }),
+  });
+  const now = Date.now;
+  const keys = { publicKeyOf, isPublicKey };
+  const dynamodb = DynamoDBDocumentClient.from(
+    new DynamoDBClient(options(endpoints.dynamodb)),
+    translateConfig,
+  );
+  const secrets = new SecretsManagerClient(options(endpoints.secretsManager));
+  const s3 = new S3Client({ ...options(endpoints.s3), forcePathStyle: endpoints.s3 !== undefined });
+  const sqs = new SQSClient(options(endpoints.sqs));
+  const client = createMixinClient({
+    baseUrl: config.mixinUrl,
+    timeoutMs: mixin.timeoutMs,
+    maxAnswerBytes: mixin.maxAnswerBytes,
+    tokenLifetimeSeconds: mixin.tokenLifetimeSeconds,
+    now,
+    randomId: randomUUID,
+  });
+  return {
+    services: {
+      keys,
+      log,
+      now,
+      randomBytes,
+      randomId: randomUUID,
+      table: createTable({ client: dynamodb, tableName: config.table, randomId: randomUUID }),
+      vault: createVault({ client: secrets, prefix: config.secretPrefix, keys }),
+      queues: createQueues({ client: sqs, urls: config.queueUrls }),
+      uploads: createUploads({ client: s3, bucket: config.uploadsBucket }),
+      mixin: createMixinSafe(client, {
+        now,
+        randomBytes,
+        registrationSignature: config.registrationSignature,
+      }),
+    },
+    comeBack: async (queue, ReceiptHandle, VisibilityTimeout) => {
+      await sqs.send(
+        new ChangeMessageVisibilityCommand({
+          QueueUrl: config.queueUrls[queue],
+          ReceiptHandle,
+          VisibilityTimeout,
+        }),
+      );
+    },
+  };
+};

@@ -1,0 +1,175 @@
+/**
+ * From a step to a Lambda handler: middy around it, records one by one, partial failures, problem documents.
+ * A step never sees an AWS event.
+ */
+
+import middy from '@middy/core';
+import httpHeaderNormalizer from '@middy/http-header-normalizer';
+import httpRouter from '@middy/http-router';
+import type {
+  APIGatewayProxyEventV2,
+  APIGatewayProxyStructuredResultV2,
+  Context,
+  SQSBatchResponse,
+  SQSEvent,
+  SQSRecord,
+} from 'aws-lambda';
+import { type Environment, readConfig } from './config.ts';
+import { type Connection, connect } from './connect.ts';
+import { createLog } from './log.ts';
+import { recordCrash } from './provision/crash.ts';
+import { type HttpAnswer, type HttpRequest, problem, type Routes } from './provision/http.ts';
+import type { Services } from './services.ts';
+import {
+  crashRetrySeconds,
+  type FunctionName,
+  type QueueName,
+  queues,
+  type RouteName,
+  routes,
+} from './topology.ts';
+
+/** A built Lambda handler. */
+export type Handler = (event: unknown, context: Context) => Promise<unknown>;
+/** Builds the handler for an environment; log lines go to `write`. */
+export type Open = (environment: Environment, write?: (line: string) => void) => Handler;
+
+const toStdout = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** The handler Lambda calls: built from the process's own environment at the first event. */
+export const opened = (open: Open): Handler => {
+  let handler: Handler | undefined;
+  return (event, context) => {
+    handler ??= open(process.env);
+    return handler(event, context);
+  };
+};
+
+const connectFunction = (
+  name: FunctionName,
+  environment: Environment,
+  write: (line: string) => void,
+): Connection => connect(readConfig(environment), createLog(write, Date.now, { step: name }));
+
+/** Time a step leaves for its own ending. */
+const SPARE_MS = 1_000;
+
+const deadlineOf = (services: Services, context: Context) =>
+  services.now() + context.getRemainingTimeInMillis() - SPARE_MS;
+
+class OutOfTime extends Error {
+  override readonly name = 'OutOfTime';
+}
+
+const before = async (deadlineMs: number, now: number, work: Promise<void>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new OutOfTime('the step ran out of time')),
+      Math.max(0, deadlineMs - now),
+    );
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const errorName = (error: unknown) => (error instanceof Error ? error.name : typeof error);
+
+/** One message of a step: its body, and when the invocation ends (milliseconds since 1970). */
+export type Step = (services: Services, body: unknown, deadlineMs: number) => Promise<void>;
+
+/** Wraps a step that takes one message into a handler of SQS batches with partial failures. */
+export const queueFunction =
+  (name: QueueName, step: Step): Open =>
+  (environment, write = toStdout) => {
+    const { services, comeBack } = connectFunction(name, environment, write);
+
+    /** A message that crashed comes back soon; on its last delivery the row says so. */
+    const afterCrash = async (record: SQSRecord, error: unknown) => {
+      const receive_count = Number(record.attributes.ApproximateReceiveCount);
+      services.log('error', 'record_crashed', {
+        message_id: record.messageId,
+        receive_count,
+        error: errorName(error),
+      });
+      if (receive_count >= queues[name].maxReceiveCount) await recordCrash(services, name, record.body);
+      await comeBack(name, record.receiptHandle, crashRetrySeconds(receive_count));
+    };
+
+    const handleRecord = async (record: SQSRecord, deadlineMs: number): Promise<string | undefined> => {
+      try {
+        await before(deadlineMs, services.now(), step(services, JSON.parse(record.body), deadlineMs));
+        return undefined;
+      } catch (error) {
+        await afterCrash(record, error).catch((cause) => {
+          services.log('error', 'record_crashed', { message_id: record.messageId, error: errorName(cause) });
+        });
+        return record.messageId;
+      }
+    };
+
+    return middy(async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
+      const deadlineMs = deadlineOf(services, context);
+      const failed = await Promise.all(event.Records.map((record) => handleRecord(record, deadlineMs)));
+      return {
+        batchItemFailures: failed.flatMap((itemIdentifier) => (itemIdentifier ? [{ itemIdentifier }] : [])),
+      };
+    }) as unknown as Handler;
+  };
+
+/** Wraps a step that a schedule calls. */
+export const scheduledFunction =
+  (name: FunctionName, step: (services: Services, deadlineMs: number) => Promise<void>): Open =>
+  (environment, write = toStdout) => {
+    const { services } = connectFunction(name, environment, write);
+    return middy(async (_event: unknown, context: Context) => {
+      await step(services, deadlineOf(services, context));
+    }) as unknown as Handler;
+  };
+
+const toRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
+  path: event.pathParameters ?? {},
+  query: event.queryStringParameters ?? {},
+  headers: event.headers,
+  body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
+});
+
+const toResult = ({ status, body, headers = {} }: HttpAnswer): APIGatewayProxyStructuredResultV2 => ({
+  statusCode: status,
+  headers: { 'content-type': status >= 400 ? 'application/problem+json' : 'application/json', ...headers },
+  body: JSON.stringify(body),
+});
+
+/** Wraps the answers of the HTTP API: routing, and a problem document for whatever goes wrong. */
+export const httpFunction =
+  (name: FunctionName, answers: Routes): Open =>
+  (environment, write = toStdout) => {
+    const { services } = connectFunction(name, environment, write);
+    const router = httpRouter({
+      routes: (Object.keys(routes) as RouteName[]).map((route) => ({
+        ...routes[route],
+        handler: async (event: APIGatewayProxyEventV2) =>
+          toResult(await answers[route](services, toRequest(event))),
+      })),
+      notFoundResponse: () =>
+        toResult(
+          problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/api/openapi.yaml.'),
+        ),
+    });
+    return middy(router)
+      .use(httpHeaderNormalizer())
+      .onError((request) => {
+        services.log('error', 'request_failed', { error: errorName(request.error) });
+        request.response = toResult(
+          problem(
+            500,
+            'internal_error',
+            'Something unexpected happened here.',
+            'Try again; the logs tell more.',
+          ),
+        );
+      }) as unknown as Handler;
+  };

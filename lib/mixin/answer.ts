@@ -1,0 +1,128 @@
+/**
+ * The only reader of Mixin's envelope, `{"data": …}` or `{"error": {"status", "code", "description", "extra"}}`.
+ * Business errors come as HTTP 202, so the presence of `error` decides and not the status; server errors may
+ * be HTML of a web layer. https://developers.mixin.one/docs/api/error-codes (read 2026-11-21).
+ */
+import { codeOf, type Method, MixinError, type MixinErrorCode, type MixinErrorDetails } from './errors.ts';
+
+/** An HTTP answer that was read to its end. */
+export interface HttpAnswer {
+  readonly method: Method;
+  /** The call carried a PIN: 429 then means that PINs are locked. */
+  readonly pin?: boolean | undefined;
+  readonly httpStatus: number;
+  readonly headers: { get(name: string): string | null };
+  readonly bodyText: string;
+  readonly sentRequestId: string;
+  /** When the request was signed, and when its answer was here; milliseconds since 1970, our clock. */
+  readonly sentAtMs: number;
+  readonly receivedAtMs: number;
+}
+
+export interface MixinAnswer {
+  /** Never undefined or null; its shape is for the caller to check. */
+  readonly data: unknown;
+  /** The X-Request-Id we sent. */
+  readonly request_id: string;
+  /** Milliseconds since 1970; absent when Mixin did not tell. */
+  readonly server_time_ms?: number;
+}
+
+/** Mixin itself allows five minutes; the apps sign again after one. */
+const MAX_SKEW_MS = 60_000;
+/** X-Server-Time is in nanoseconds; numbers of other units fall outside the years 2001 to 2128. */
+const PLAUSIBLE_NS = { from: 10n ** 18n, to: 5n * 10n ** 18n };
+
+const serverTimeMs = (headers: HttpAnswer['headers']): number | undefined => {
+  const text = headers.get('x-server-time') ?? '';
+  if (!/^\d{19}$/.test(text)) return undefined;
+  const ns = BigInt(text);
+  return ns >= PLAUSIBLE_NS.from && ns < PLAUSIBLE_NS.to ? Number(ns / 1_000_000n) : undefined;
+};
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const envelopeOf = (bodyText: string): Readonly<Record<string, unknown>> => {
+  try {
+    const parsed: unknown = JSON.parse(bodyText);
+    return isRecord(parsed) ? parsed : {};
+  } catch {
+    return {};
+  }
+};
+
+const failure = (answer: HttpAnswer, code: MixinErrorCode, details: MixinErrorDetails = {}): MixinError =>
+  new MixinError(code, {
+    method: answer.method,
+    status: answer.httpStatus,
+    request_id: answer.sentRequestId,
+    ...details,
+  });
+
+/** The schema of `extra` is undocumented: a plain short name is taken, and nothing that looks like a key. */
+const fieldOf = (extra: unknown): string | undefined => {
+  const field = isRecord(extra) ? extra.field : undefined;
+  if (typeof field !== 'string' || !/^[a-z0-9_.]{1,64}$/.test(field)) return undefined;
+  return /[0-9a-f]{32}/.test(field) ? undefined : field;
+};
+
+/** Seconds between our signature and Mixin's time, where that is too long for a signature to be good. */
+const skewOf = (answer: HttpAnswer): number | undefined => {
+  const skewMs = (serverTimeMs(answer.headers) ?? answer.receivedAtMs) - answer.sentAtMs;
+  return Math.abs(skewMs) > MAX_SKEW_MS ? Math.round(skewMs / 1000) : undefined;
+};
+
+const limitCode = (answer: HttpAnswer): MixinErrorCode => (answer.pin ? 'pin_locked' : 'rate_limited');
+
+const refusal = (answer: HttpAnswer, error: unknown): MixinError => {
+  const mixin_code = isRecord(error) ? error.code : undefined;
+  if (typeof mixin_code !== 'number' || !Number.isSafeInteger(mixin_code)) return unreadable(answer);
+  const code = codeOf(mixin_code);
+  switch (code) {
+    case 'session_refused': {
+      const skew_seconds = skewOf(answer);
+      const late = skew_seconds !== undefined;
+      return failure(answer, late ? 'clock_skew' : code, { mixin_code, skew_seconds });
+    }
+    case 'rate_limited':
+      return failure(answer, limitCode(answer), { mixin_code });
+    case 'invalid_field':
+      return failure(answer, code, {
+        mixin_code,
+        field: isRecord(error) ? fieldOf(error.extra) : undefined,
+      });
+    case 'unknown_error':
+      return failure(answer, answer.httpStatus >= 500 ? 'server_error' : code, { mixin_code });
+    default:
+      return failure(answer, code, { mixin_code });
+  }
+};
+
+/** An answer without data and without an error that can be read: only its status tells something. */
+const unreadable = (answer: HttpAnswer): MixinError => {
+  if (answer.httpStatus >= 500) return failure(answer, 'server_error');
+  if (answer.httpStatus === 429) return failure(answer, limitCode(answer));
+  return failure(answer, 'broken_answer');
+};
+
+const isBelievable = ({ headers, httpStatus, sentRequestId }: HttpAnswer): boolean => {
+  const echoed = headers.get('x-request-id');
+  const ours = !echoed || echoed.toLowerCase() === sentRequestId.toLowerCase();
+  return ours && httpStatus >= 200 && !(httpStatus >= 300 && httpStatus < 400);
+};
+
+/**
+ * Reads an answer: its data, or throws MixinError. An answer that echoes another X-Request-Id, or redirects,
+ * is `broken_answer` whatever it says; of data and error in one answer the error counts; 401 is `clock_skew`
+ * when Mixin's time is more than 60 s off our signature; 5xx without a known code is `server_error`; anything
+ * else that is not 2xx with data is `broken_answer`. No text of the answer gets into the error.
+ */
+export const readAnswer = (answer: HttpAnswer): MixinAnswer => {
+  if (!isBelievable(answer)) throw failure(answer, 'broken_answer');
+  const { data, error } = envelopeOf(answer.bodyText);
+  if (error !== undefined && error !== null) throw refusal(answer, error);
+  if (answer.httpStatus >= 300 || data === undefined || data === null) throw unreadable(answer);
+  const server_time_ms = serverTimeMs(answer.headers);
+  return { data, request_id: answer.sentRequestId, ...(server_time_ms !== undefined && { server_time_ms }) };
+};

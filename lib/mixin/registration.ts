@@ -1,0 +1,49 @@
+/**
+ * The proof that an account owns the key it registers with Safe (POST /safe/users).
+ *
+ * https://developers.mixin.one/docs/api/sequencer/registration says that `signature` derives from
+ * SHA-256("SEQUENCER:REGISTER:" ‖ user id ‖ key) in hex. Nine implementations (Go, Node, fox-one, Dart, Kotlin,
+ * Android, iOS, Ruby, PHP) sign SHA3-256(user id) in base64url instead, and sign that digest for the PIN
+ * (read 2026-11-21). `shipped` does as they do, `documented` as the page says; the PIN is the same in both.
+ */
+import { createHash } from 'node:crypto';
+import type { RegistrationSignature } from '../config.ts';
+import { publicKeyOf, sign } from './keys.ts';
+import { registrationDigest } from './pin.ts';
+
+export interface Registration {
+  /** 64 lower-case hex characters. */
+  readonly public_key: string;
+  /** `shipped`: base64url without padding. `documented`: lower-case hex. */
+  readonly signature: string;
+  /** 64 bytes, to be encrypted into `pin_base64`. */
+  readonly pinBytes: Uint8Array;
+}
+
+const signatureOf = async (
+  user_id: string,
+  public_key: string,
+  spendSeed: Uint8Array,
+  form: RegistrationSignature,
+): Promise<string> => {
+  if (form === 'documented') {
+    return Buffer.from(await sign(registrationDigest(user_id, public_key), spendSeed)).toString('hex');
+  }
+  const digest = createHash('sha3-256').update(user_id, 'utf8').digest();
+  return Buffer.from(await sign(digest, spendSeed)).toString('base64url');
+};
+
+/**
+ * Signs a registration. `user_id` is a lower-case UUID, the seeds are 32 bytes each and may be the same.
+ * Throws MixinError `bad_keystore` for a seed of another length.
+ */
+export const signRegistration = async (
+  user_id: string,
+  spendSeed: Uint8Array,
+  tipSeed: Uint8Array,
+  form: RegistrationSignature,
+): Promise<Registration> => {
+  const public_key = await publicKeyOf(spendSeed);
+  const signature = await signatureOf(user_id, public_key, spendSeed, form);
+  return { public_key, signature, pinBytes: await sign(registrationDigest(user_id, public_key), tipSeed) };
+};

@@ -1,0 +1,62 @@
+/** The three calls that bring a bot into Mixin Safe. */
+import type { RegistrationSignature } from '../config.ts';
+import type { Keystore } from '../keystore.ts';
+import type { MixinSafe } from '../services.ts';
+import type { MixinClient } from './client.ts';
+import { publicKeyOf } from './keys.ts';
+import { encryptPin, tipSetUpMessage } from './pin.ts';
+import { readProfile } from './profile.ts';
+import { signRegistration } from './registration.ts';
+
+export interface MixinSafeOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly randomBytes: (length: number) => Uint8Array;
+  /** See registration.ts. */
+  readonly registrationSignature: RegistrationSignature;
+}
+
+const IV_BYTES = 16;
+
+/**
+ * Makes the calls over a client. Each is sent once and throws MixinError; its verdict says what may follow.
+ *
+ * - readProfile: GET /safe/me.
+ * - setTipPin: POST /pin/update for an account without a PIN (https://developers.mixin.one/docs/api/pin/tip);
+ *   the counter of a first set-up is 1.
+ * - registerSafe: POST /safe/users (https://developers.mixin.one/docs/api/sequencer/registration).
+ */
+export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions): MixinSafe => {
+  const { now, randomBytes, registrationSignature } = options;
+
+  const pinOf = (keystore: Keystore, pinBytes: Uint8Array, iterator: bigint): string => {
+    const unixSeconds = Math.floor(now() / 1000);
+    return encryptPin({ keystore, pinBytes, unixSeconds, iterator, iv: randomBytes(IV_BYTES) });
+  };
+
+  const post = async (keystore: Keystore, path: string, body: Readonly<Record<string, string>>) =>
+    readProfile(
+      await client.call(keystore, { method: 'POST', path, body, pin: true }),
+      keystore.app_id,
+      'POST',
+    );
+
+  return {
+    readProfile: async (keystore) =>
+      readProfile(await client.call(keystore, { method: 'GET', path: '/safe/me' }), keystore.app_id, 'GET'),
+
+    setTipPin: async (keystore, tipSeed, iterator) => {
+      const message = tipSetUpMessage(await publicKeyOf(tipSeed));
+      const pin_base64 = pinOf(keystore, message, iterator);
+      return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });
+    },
+
+    registerSafe: async (keystore, spendSeed, tipSeed, iterator) => {
+      const user_id = keystore.app_id.toLowerCase();
+      const signed = await signRegistration(user_id, spendSeed, tipSeed, registrationSignature);
+      const { public_key, signature } = signed;
+      const pin_base64 = pinOf(keystore, signed.pinBytes, iterator);
+      return post(keystore, '/safe/users', { public_key, signature, pin_base64 });
+    },
+  };
+};

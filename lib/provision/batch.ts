@@ -1,0 +1,51 @@
+/** How a batch fares, out of its record and the counts of its bots. Pure. */
+import type { Batch } from './records.ts';
+import { type BotState, states } from './states.ts';
+
+const restStates: readonly BotState[] = ['registered', 'external', 'blocked', 'failed'];
+
+export interface BatchProgress {
+  /** Every state, zeroes included. */
+  readonly states: Readonly<Record<BotState, number>>;
+  /** Rows that should make bots of this batch. */
+  readonly accepted: number;
+  /** Bots that no step will touch by itself, audits aside. */
+  readonly at_rest: number;
+  /** Rows whose bot a later list named again, or that intake refused (their errors tell). */
+  readonly elsewhere: number;
+  readonly percent_done: number;
+  readonly bots_per_minute: number | null;
+  readonly eta_seconds: number | null;
+}
+
+const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+
+/** @param counts bots of the batch by state, @param nowMs milliseconds since 1970 */
+export const progressOf = (
+  batch: Batch,
+  counts: Partial<Record<BotState, number>>,
+  nowMs: number,
+): BatchProgress => {
+  const all = Object.fromEntries(states.map((state) => [state, counts[state] ?? 0])) as Record<
+    BotState,
+    number
+  >;
+  const accepted = batch.total - batch.invalid - batch.duplicates;
+  const here = sum(Object.values(all));
+  const elsewhere = batch.status === 'taken_in' ? Math.max(0, accepted - here) : 0;
+  const at_rest = sum(restStates.map((state) => all[state]));
+  const open = accepted - elsewhere - at_rest;
+  const ended = batch.status === 'rejected' || (batch.status === 'taken_in' && open === 0);
+  const minutes = (nowMs - Date.parse(batch.created_at)) / 60_000;
+  const rate = at_rest > 0 && minutes > 0 && !ended ? at_rest / minutes : null;
+  const whole = accepted - elsewhere;
+  return {
+    states: all,
+    accepted,
+    at_rest,
+    elsewhere,
+    percent_done: ended ? 100 : whole > 0 ? Math.floor((100 * at_rest) / whole) : 0,
+    bots_per_minute: rate === null ? null : Math.round(rate * 10) / 10,
+    eta_seconds: rate === null ? null : Math.ceil((60 * open) / rate),
+  };
+};

@@ -1,0 +1,36 @@
+/** A message whose handler crashed every time goes to the dead-letter queue: here its row learns of it. */
+import type { Services } from '../services.ts';
+import type { QueueName } from '../topology.ts';
+import { botMessage } from './check.ts';
+import { intakeMessage } from './intake.ts';
+import { moveBot } from './move.ts';
+import { reason } from './reasons.ts';
+
+const blockBot = async (services: Services, step: QueueName, user_id: string) => {
+  const bot = await services.table.readBot(user_id);
+  if (bot) await moveBot(services, bot, 'block', { step, reason: reason('handler_crashed') });
+};
+
+const noteOnBatch = (services: Services, batch_id: string, chunk: number | undefined) =>
+  services.table.recordStuck(batch_id, {
+    code: 'handler_crashed',
+    message:
+      chunk === undefined
+        ? 'Reading the list crashed every time it was tried.'
+        : 'Taking in a part of the list crashed every time it was tried; the other parts are not affected.',
+    fix: 'Look for record_crashed in the logs of intake and mend the cause; then POST /batches/{batch_id}/retry.',
+  });
+
+/** @param body the message as SQS delivered it; what is not one of our messages has no row to tell. */
+export const recordCrash = async (services: Services, step: QueueName, body: string): Promise<void> => {
+  let message: unknown;
+  try {
+    message = JSON.parse(body);
+  } catch {
+    return;
+  }
+  const bot = botMessage.safeParse(message);
+  if (bot.success) return blockBot(services, step, bot.data.user_id);
+  const part = intakeMessage.safeParse(message);
+  if (part.success) await noteOnBatch(services, part.data.batch_id, part.data.chunk);
+};

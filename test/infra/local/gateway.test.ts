@@ -1,0 +1,237 @@
+import { type IncomingMessage, request } from 'node:http';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { expect, onTestFinished, test } from 'vitest';
+import { type GatewayOptions, startGateway } from '../../../infra/local/gateway.ts';
+import { routes } from '../../../lib/topology.ts';
+
+const start = async (handler: GatewayOptions['handler'], options: Partial<GatewayOptions> = {}) => {
+  const gateway = await startGateway({ handler, routes, ...options });
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= gateway.stop();
+    return stopped;
+  };
+  onTestFinished(stop);
+  return { url: gateway.url, stop };
+};
+
+/** A gateway whose function keeps the events, and the last of them. */
+const listen = async () => {
+  const events: APIGatewayProxyEventV2[] = [];
+  const { url } = await start(async (event) => {
+    events.push(event);
+    return { statusCode: 204 };
+  });
+  return { url, events, last: () => events.at(-1) };
+};
+
+/** Like fetch, but with any header at all. */
+const raw = (url: string, headers: Record<string, string>): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    request(url, { headers }, (response) => {
+      response.resume();
+      resolve(response);
+    })
+      .on('error', reject)
+      .end();
+  });
+
+test('a request becomes an event of payload format 2.0', async () => {
+  const { url, last } = await listen();
+  const response = await fetch(`${url}/batches/b%201/bots?state=failed&tag=a&tag=b%26c`, {
+    headers: { 'X-Mixed-Case': 'Yes', cookie: 'a=1; b=2', 'user-agent': 'test' },
+  });
+  expect(response.status).toBe(204);
+  const event = last();
+  expect(event).toMatchObject({
+    version: '2.0',
+    routeKey: 'GET /batches/{batch_id}/bots',
+    rawPath: '/batches/b%201/bots',
+    rawQueryString: 'state=failed&tag=a&tag=b%26c',
+    cookies: ['a=1', 'b=2'],
+    queryStringParameters: { state: 'failed', tag: 'a,b&c' },
+    pathParameters: { batch_id: 'b 1' },
+    isBase64Encoded: false,
+    requestContext: {
+      routeKey: 'GET /batches/{batch_id}/bots',
+      stage: '$default',
+      domainName: new URL(url).host,
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      time: expect.stringMatching(/^\d{2}\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000$/),
+      http: {
+        method: 'GET',
+        path: '/batches/b%201/bots',
+        protocol: 'HTTP/1.1',
+        sourceIp: '127.0.0.1',
+        userAgent: 'test',
+      },
+    },
+  });
+  expect(event?.headers).toMatchObject({ 'x-mixed-case': 'Yes' });
+  expect(event?.headers['cookie']).toBeUndefined();
+  expect(event?.body).toBeUndefined();
+  expect(Math.abs((event?.requestContext.timeEpoch ?? 0) - Date.now())).toBeLessThan(5_000);
+});
+
+test.each([
+  ['application/json', '{"a":"ä"}', '{"a":"ä"}', false],
+  ['application/problem+json; charset=utf-8', '{}', '{}', false],
+  ['text/csv', 'a,b', 'a,b', false],
+  ['text/plain', Uint8Array.of(255, 0), '/wA=', true],
+  ['application/zip', 'PK', 'UEs=', true],
+  ['application/x-www-form-urlencoded', 'a=b', 'YT1i', true],
+])('a body of %s arrives', async (type, body, expected, isBase64Encoded) => {
+  const { url, last } = await listen();
+  await fetch(`${url}/batches`, { method: 'POST', body, headers: { 'content-type': type } });
+  expect(last()).toMatchObject({ body: expected, isBase64Encoded });
+});
+
+test('the answer goes back with status, headers, cookies and bytes', async () => {
+  const { url } = await start(async () => ({
+    statusCode: 201,
+    headers: { 'X-Number': 7, 'Content-Type': 'application/zip' },
+    cookies: ['a=1', 'b=2'],
+    body: Buffer.from([0, 255]).toString('base64'),
+    isBase64Encoded: true,
+  }));
+  const response = await fetch(`${url}/batches`, { method: 'POST' });
+  expect(response.status).toBe(201);
+  expect(response.headers.get('x-number')).toBe('7');
+  expect(response.headers.get('content-type')).toBe('application/zip');
+  expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+  expect(new Uint8Array(await response.arrayBuffer())).toEqual(Uint8Array.of(0, 255));
+});
+
+test.each([
+  ['an object', { a: 1 }, '{"a":1}'],
+  ['text', 'hello', 'hello'],
+  ['nothing', undefined, 'null'],
+])('%s without a status is the body of a 200', async (_what, result, body) => {
+  const { url } = await start(async () => result);
+  const response = await fetch(`${url}/batches`, { method: 'POST' });
+  expect(response.status).toBe(200);
+  expect(response.headers.get('content-type')).toBe('application/json');
+  expect(await response.text()).toBe(body);
+});
+
+test.each([
+  ['throws', async () => Promise.reject(new Error('the text of which stays here'))],
+  ['answers a strange status', async () => ({ statusCode: 'fine' })],
+  ['answers a body that is no text', async () => ({ statusCode: 200, body: { a: 1 } })],
+])('a function that %s is a 500 that tells nothing', async (_what, handler) => {
+  const { url } = await start(handler);
+  const response = await fetch(`${url}/batches`, { method: 'POST' });
+  expect(response.status).toBe(500);
+  expect(await response.text()).toBe('{"message":"Internal Server Error"}');
+});
+
+test('a failed invocation is heard of', async () => {
+  const errors: Error[] = [];
+  const { url } = await start(async () => Promise.reject(new Error('crash')), {
+    onError: (error) => errors.push(error),
+  });
+  await fetch(`${url}/batches`, { method: 'POST' });
+  expect(errors.map(({ message }) => message)).toEqual(['crash']);
+});
+
+test.each([
+  ['GET', '/'],
+  ['GET', '/batches'],
+  ['POST', '/batches/1'],
+  ['GET', '/batches/'],
+  ['GET', '/batches/1/'],
+  ['GET', '/batches/1/nothing'],
+])('%s %s is nowhere', async (method, path) => {
+  const { url, events } = await listen();
+  const response = await fetch(`${url}${path}`, { method });
+  expect(response.status).toBe(404);
+  expect(await response.text()).toBe('{"message":"Not Found"}');
+  expect(events).toEqual([]);
+});
+
+test('a route without variables goes before one with', async () => {
+  const keys: string[] = [];
+  const { url } = await start(
+    async ({ routeKey }) => {
+      keys.push(routeKey);
+    },
+    {
+      routes: {
+        one: { method: 'GET', path: '/bots/{user_id}' },
+        all: { method: 'GET', path: '/bots/all' },
+      },
+    },
+  );
+  for (const path of ['/bots/all', '/bots/1']) await fetch(`${url}${path}`);
+  expect(keys).toEqual(['GET /bots/all', 'GET /bots/{user_id}']);
+});
+
+test.each([
+  ['10 MB and a byte', 10 * 1_048_576 + 1],
+  ['more than Lambda takes', 6 * 1_048_576 + 1],
+])('a body of %s is too large', async (_what, length) => {
+  const { url, events } = await listen();
+  const post = (bytes: number) =>
+    fetch(`${url}/batches`, {
+      method: 'POST',
+      body: 'x'.repeat(bytes),
+      headers: { 'content-type': 'text/csv' },
+    });
+  expect((await post(length)).status).toBe(413);
+  expect(events).toEqual([]);
+  expect((await post(5_000_000)).status).toBe(204);
+});
+
+test('the function has its time, the gateway has its patience', async () => {
+  const never = () => new Promise<never>(() => undefined);
+  const slow = await start(never, { timeoutSeconds: 0.02 });
+  expect((await fetch(`${slow.url}/batches`, { method: 'POST' })).status).toBe(500);
+  const slower = await start(never, { patienceSeconds: 0.02 });
+  const response = await fetch(`${slower.url}/batches`, { method: 'POST' });
+  expect(response.status).toBe(503);
+  expect(await response.text()).toBe('{"message":"Service Unavailable"}');
+});
+
+test.each([
+  ['a Host that is not this machine', { host: 'rebound.example' }, 403],
+  ['a Host that only looks like it', { host: '127.0.0.1.example:80' }, 403],
+  ['the Origin of another site', { origin: 'https://evil.example' }, 403],
+  ['the Origin of a local file', { origin: 'null' }, 403],
+  ['the Origin of another port', { origin: 'http://127.0.0.1:1' }, 403],
+  ['no Origin', {}, 204],
+])('%s is answered %#', async (_what, headers, status) => {
+  const { url, events } = await listen();
+  expect((await raw(`${url}/bots/1`, headers)).statusCode).toBe(status);
+  expect(events).toHaveLength(status === 204 ? 1 : 0);
+});
+
+test('its own pages may ask, as 127.0.0.1 and as localhost', async () => {
+  const { url } = await listen();
+  for (const name of ['127.0.0.1', 'localhost']) {
+    const host = `${name}:${new URL(url).port}`;
+    expect((await raw(`${url}/bots/1`, { host, origin: `http://${host}` })).statusCode).toBe(204);
+  }
+});
+
+test('stop waits for the request under way and takes no new one', async () => {
+  const entered = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const { url, stop } = await start(async () => {
+    entered.resolve();
+    await gate.promise;
+    return 'done';
+  });
+  const response = fetch(`${url}/bots/1`);
+  await entered.promise;
+  const stopped = stop();
+  await expect(raw(`${url}/bots/2`, {})).rejects.toThrow('ECONNREFUSED');
+  gate.resolve();
+  expect(await (await response).text()).toBe('done');
+  await stopped;
+});
+
+test('a port that is taken is said at once', async () => {
+  const { url } = await listen();
+  const port = Number(new URL(url).port);
+  await expect(startGateway({ handler: async () => undefined, routes, port })).rejects.toThrow('EADDRINUSE');
+});

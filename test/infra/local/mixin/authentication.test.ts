@@ -1,0 +1,155 @@
+import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { expect, test } from 'vitest';
+import {
+  type Bent,
+  type Client,
+  frozenClock,
+  lastEntry,
+  newClient,
+  newKey,
+  START_MS,
+  start,
+  UUID,
+} from './client.ts';
+
+const seconds = Math.floor(START_MS / 1_000);
+const target = '/logs?category=PIN_INCORRECT&limit=5';
+
+const setUp = async (user = {}) => {
+  const clock = frozenClock();
+  const standIn = await start({ now: clock.now });
+  return { clock, standIn, client: await newClient(standIn, clock, user) };
+};
+
+const withHeader = (client: Client, header: unknown): string => {
+  const [, payload = ''] = client.token('GET', target, '', randomUUID()).split('.');
+  const signed = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}`;
+  const key = createPrivateKey({
+    key: Buffer.from(`302e020100300506032b657004220420${client.keystore.session_private_key}`, 'hex'),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
+};
+
+test('a proper token is accepted, with and without X-Request-Id', async () => {
+  const { client } = await setUp();
+  expect((await client.send('GET', target)).data).toEqual([]);
+  expect((await client.send('GET', target, undefined, { request_id: null })).data).toEqual([]);
+});
+
+const bents: readonly (readonly [string, Bent, string])[] = [
+  ['a sig over another method', { signed: `POST${target}` }, 'sig does not match the request'],
+  ['a sig over the path without its query', { signed: 'GET/logs' }, 'sig does not match the request'],
+  ['a sig over a body that was not sent', { signed: `GET${target}{}` }, 'sig does not match the request'],
+  ['an upper-case sig', { claims: { sig: 'A'.repeat(64) } }, 'sig does not match the request'],
+  ['an expired token', { claims: { iat: seconds - 60, exp: seconds } }, 'the token is expired'],
+  ['exp not after iat', { claims: { iat: seconds + 60, exp: seconds + 60 } }, 'the token is expired'],
+  ['iat too long ago', { claims: { iat: seconds - 301, exp: seconds + 60 } }, 'iat is over five minutes off'],
+  [
+    'iat in the future',
+    { claims: { iat: seconds + 301, exp: seconds + 900 } },
+    'iat is over five minutes off',
+  ],
+  ['iat as a text', { claims: { iat: String(seconds) } }, 'iat and exp must be seconds'],
+  ['no exp', { claims: { exp: undefined } }, 'iat and exp must be seconds'],
+  ['another jti than X-Request-Id', { request_id: randomUUID() }, 'jti is not the X-Request-Id'],
+  ['a jti that is no UUID', { claims: { jti: 'one' }, request_id: null }, 'uid, sid and jti must be UUIDs'],
+  ['another scope', { claims: { scp: 'PROFILE:READ' } }, 'scp is not FULL'],
+  ['no scope', { claims: { scp: undefined } }, 'scp is not FULL'],
+  ['another seed', { seed: newKey().private_key }, 'the token is not signed by the session'],
+  ['an unknown session', { claims: { sid: randomUUID() } }, 'the session is unknown'],
+  ['an unknown user', { claims: { uid: randomUUID() } }, 'the session is unknown'],
+  ['an empty token', { token: '' }, 'there is no token'],
+];
+
+test.each(bents)('%s is refused', async (_name, bent, reason) => {
+  const { client, standIn } = await setUp();
+  const reply = await client.send('GET', target, undefined, bent);
+  expect(reply.status).toBe(202);
+  expect(reply.error).toMatchObject({ status: 202, code: 401 });
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 202, code: 401, reason });
+});
+
+test('iat within five minutes is accepted on both sides', async () => {
+  const { client } = await setUp();
+  for (const iat of [seconds - 300, seconds + 300]) {
+    const reply = await client.send('GET', target, undefined, { claims: { iat, exp: seconds + 900 } });
+    expect(reply.data).toEqual([]);
+  }
+});
+
+test('the body is signed byte by byte', async () => {
+  const { client, standIn } = await setUp();
+  const body = '{"session_secret": "", "full_name": "A"}';
+  const reply = await client.send('POST', '/users', body, {
+    signed: `POST/users${JSON.stringify(JSON.parse(body))}`,
+  });
+  expect(reply.error.code).toBe(401);
+  expect(lastEntry(standIn).reason).toBe('sig does not match the request');
+  expect((await client.send('POST', '/users', body)).error.code).toBe(10002);
+});
+
+test('a token is good for one request', async () => {
+  const { client, standIn } = await setUp();
+  const jti = randomUUID();
+  const token = client.token('GET', target, '', jti);
+  expect((await client.send('GET', target, undefined, { token, request_id: jti })).data).toEqual([]);
+  expect((await client.send('GET', target, undefined, { token, request_id: jti })).error.code).toBe(401);
+  expect(lastEntry(standIn).reason).toBe('the token was used before');
+});
+
+test.each([
+  ['HS256', { alg: 'HS256', typ: 'JWT' }],
+  ['none', { alg: 'none', typ: 'JWT' }],
+  ['no type', { alg: 'EdDSA' }],
+])('a token of algorithm %s is refused', async (_name, header) => {
+  const { client, standIn } = await setUp();
+  const good = withHeader(client, { alg: 'EdDSA', typ: 'JWT' });
+  expect((await client.send('GET', target, undefined, { token: good, request_id: null })).data).toEqual([]);
+  const token = withHeader(client, header);
+  expect((await client.send('GET', target, undefined, { token, request_id: null })).error.code).toBe(401);
+  expect(lastEntry(standIn).reason).toBe('the token’s header is not EdDSA JWT');
+});
+
+test('a revoked session is refused', async () => {
+  const { client, standIn } = await setUp({ session: 'revoked' });
+  expect((await client.me()).error.code).toBe(401);
+  expect(lastEntry(standIn).reason).toBe('the session is revoked');
+});
+
+test('a new session of the same bot replaces the old one and keeps the keys', async () => {
+  const tip = newKey();
+  const { client, clock, standIn } = await setUp({ tip });
+  const renewed = await newClient(standIn, clock, { user_id: client.keystore.app_id });
+  expect((await client.me()).error.code).toBe(401);
+  expect((await renewed.me()).data.user_id).toBe(client.keystore.app_id);
+  expect((await renewed.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
+  expect(() => standIn.createUser({ user_id: client.keystore.app_id, tip: 'foreign' })).toThrow('tip');
+});
+
+test('the session of one user does not serve another', async () => {
+  const { client, clock, standIn } = await setUp();
+  const other = await newClient(standIn, clock);
+  const claims = { uid: other.keystore.app_id };
+  expect((await client.send('GET', '/safe/me', undefined, { claims })).error.code).toBe(401);
+});
+
+test('answers carry the request id and the server’s time in nanoseconds', async () => {
+  const { client } = await setUp();
+  const request_id = randomUUID();
+  const reply = await client.send('GET', target, undefined, { claims: { jti: request_id }, request_id });
+  expect(reply.headers.get('x-request-id')).toBe(request_id);
+  expect(reply.headers.get('x-server-time')).toBe(`${START_MS}000000`);
+  const made = await client.send('GET', target, undefined, { request_id: null });
+  expect(made.headers.get('x-request-id')).toMatch(UUID);
+});
+
+test('an RSA-signed token is not accepted', async () => {
+  const { client } = await setUp();
+  const [, payload = ''] = client.token('GET', target, '', randomUUID()).split('.');
+  const signed = `${Buffer.from('{"alg":"RS512","typ":"JWT"}').toString('base64url')}.${payload}`;
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const token = `${signed}.${sign('sha512', Buffer.from(signed), privateKey).toString('base64url')}`;
+  expect((await client.send('GET', target, undefined, { token, request_id: null })).error.code).toBe(401);
+});

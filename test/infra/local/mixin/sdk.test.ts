@@ -1,0 +1,103 @@
+/** The official Node SDK, unchanged, against the stand-in: the proof that what it checks is what is really sent. */
+import { MixinApi, ResponseError } from '@mixin.dev/mixin-node-sdk';
+import { expect, test } from 'vitest';
+import { type Keystore, newKey, start } from './client.ts';
+
+// retry: -1 because the SDK takes 0 for "5 times", POSTs included.
+const sdk = (baseURL: string, keystore: Keystore) =>
+  MixinApi({ keystore, requestConfig: { baseURL, timeout: 5_000, retry: -1 } as never });
+
+const codeOf = async (promise: Promise<unknown>): Promise<number | undefined> => {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof ResponseError ? error.code : undefined;
+};
+
+test('a bot goes all the way: TIP PIN, verification, registration', async () => {
+  const standIn = await start();
+  const { keystore } = await standIn.createUser();
+  const api = sdk(standIn.url, keystore);
+  const key = newKey();
+
+  expect(await api.safe.checkRegisteration()).toMatchObject({
+    has_safe: false,
+    has_pin: false,
+    tip_key_base64: '',
+  });
+  const updated = await api.pin.updateTipPin('', key.public_key, 1);
+  expect(updated).toMatchObject({ has_pin: true, tip_counter: 1 });
+  expect(Buffer.from(updated.tip_key_base64, 'base64url').toString('hex')).toBe(key.public_key);
+  expect(await api.pin.verifyTipPin(key.private_key)).toMatchObject({ user_id: keystore.app_id });
+  const registered = await api.safe.register(
+    keystore.app_id,
+    key.private_key,
+    Buffer.from(key.private_key, 'hex'),
+  );
+  expect(registered).toMatchObject({ has_safe: true, spend_public_key: key.public_key });
+  expect(await api.safe.checkRegisteration()).toMatchObject({ has_safe: true });
+  expect(await api.user.profile()).toMatchObject({ has_safe: true });
+
+  const bound = standIn.ledger().flatMap((entry) => (entry.bound === undefined ? [] : [entry.bound]));
+  expect(bound).toEqual([
+    { kind: 'tip', public_key: key.public_key },
+    { kind: 'spend', public_key: key.public_key },
+  ]);
+});
+
+test('a network user is created by an app, is reachable through pin_token_base64 and registers', async () => {
+  const standIn = await start();
+  const { keystore } = await standIn.createUser();
+  const [session, tip, spend] = [newKey(), newKey(), newKey()];
+  const sessionSecret = Buffer.from(session.public_key, 'hex').toString('base64url');
+  const user = (await sdk(standIn.url, keystore).user.createBareUser(
+    'Network user',
+    sessionSecret,
+  )) as unknown as {
+    user_id: string;
+    session_id: string;
+    pin_token_base64: string;
+    server_public_key: string;
+  };
+  const network = {
+    app_id: user.user_id,
+    session_id: user.session_id,
+    session_private_key: session.private_key,
+  };
+
+  const byPinToken = sdk(standIn.url, { ...network, pin_token_base64: user.pin_token_base64 } as never);
+  await byPinToken.pin.updateTipPin('', tip.public_key, 1);
+  const byServerKey = sdk(standIn.url, { ...network, server_public_key: user.server_public_key });
+  const registered = await byServerKey.safe.register(
+    user.user_id,
+    tip.private_key,
+    Buffer.from(spend.private_key, 'hex'),
+  );
+  expect(registered.has_safe).toBe(true);
+  expect(await codeOf(byServerKey.user.createBareUser('Another', sessionSecret))).toBe(403);
+});
+
+test('six digits must reach the SDK as hex of their ASCII: given as they are they become a wrong PIN', async () => {
+  const standIn = await start();
+  const { keystore } = await standIn.createUser({ six_digit_pin: '123456' });
+  const api = sdk(standIn.url, keystore);
+
+  expect(await codeOf(api.pin.verify('123456'))).toBe(20119);
+  expect(standIn.accounts()[0]?.pin_errors).toBe(1);
+  expect(await api.pin.verify('313233343536')).toMatchObject({ has_pin: true, tip_key_base64: '' });
+
+  const tip = newKey();
+  expect(await api.pin.updateTipPin('313233343536', tip.public_key, 1)).toMatchObject({ tip_counter: 1 });
+  expect(await api.pin.verifyTipPin(tip.private_key)).toMatchObject({ has_pin: true });
+});
+
+test('a wrong TIP PIN shows up in the logs', async () => {
+  const standIn = await start();
+  const tip = newKey();
+  const { keystore } = await standIn.createUser({ tip });
+  const api = sdk(standIn.url, keystore);
+  expect(await codeOf(api.pin.verifyTipPin(newKey().private_key))).toBe(20119);
+  const logs = await api.user.logs({ category: 'PIN_INCORRECT', offset: '', limit: 5 });
+  expect(logs).toMatchObject([{ type: 'log', code: 'PIN_INCORRECT' }]);
+});

@@ -1,0 +1,310 @@
+import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { failedIds } from '../../../infra/local/batch-response.ts';
+import { clientConfig } from '../../../infra/local/client-config.ts';
+import { type Fauxqs, startConfinedFauxqs } from '../../../infra/local/fauxqs.ts';
+import type { Handler } from '../../../infra/local/invocation.ts';
+import { startPoller } from '../../../infra/local/poller.ts';
+import { queueArn, queueUrl } from '../../../infra/local/queues.ts';
+import type { QueueShape } from '../../../lib/topology.ts';
+import { eventually } from './helpers.ts';
+
+let fauxqs: Fauxqs;
+let sqs: SQSClient;
+let count = 0;
+
+beforeAll(async () => {
+  fauxqs = await startConfinedFauxqs();
+  sqs = new SQSClient(clientConfig(fauxqs.url));
+});
+afterAll(async () => {
+  sqs.destroy();
+  await fauxqs.stop();
+});
+
+const plain: QueueShape = {
+  batchSize: 10,
+  maxConcurrency: 2,
+  visibilityTimeoutSeconds: 1,
+  maxReceiveCount: 3,
+  retentionSeconds: 3_600,
+};
+
+interface Options {
+  readonly shape?: Partial<QueueShape>;
+  readonly timeoutSeconds?: number;
+  readonly bodies: readonly string[];
+}
+
+/** A queue of its own with the messages in it, drained by the handler. */
+const drain = async (handler: Handler<SQSEvent>, { shape = {}, timeoutSeconds = 5, bodies }: Options) => {
+  count += 1;
+  const name = `work-${count}`;
+  const dead = `${name}-dead`;
+  const full = { ...plain, ...shape };
+  fauxqs.createQueue(dead);
+  const redrive = { deadLetterTargetArn: queueArn(dead), maxReceiveCount: full.maxReceiveCount };
+  fauxqs.createQueue(name, {
+    attributes: {
+      VisibilityTimeout: String(full.visibilityTimeoutSeconds),
+      RedrivePolicy: JSON.stringify(redrive),
+    },
+  });
+  const QueueUrl = queueUrl(fauxqs.url, name);
+  for (const MessageBody of bodies) await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
+  const errors: Error[] = [];
+  const poller = startPoller({
+    sqs,
+    queueUrl: QueueUrl,
+    queueArn: queueArn(name),
+    shape: full,
+    functionName: 'work',
+    timeoutSeconds,
+    handler,
+    onError: (error) => errors.push(error),
+  });
+  onTestFinished(() => poller.stop());
+  const bodiesOf = (queue: string) => fauxqs.inspectQueue(queue)?.messages.ready.map(({ body }) => body);
+  return {
+    name,
+    url: QueueUrl,
+    errors,
+    poller,
+    inFlight: () => fauxqs.inspectQueue(name)?.messages.inflight.map(({ message }) => message.body),
+    deadBodies: () => bodiesOf(dead),
+    isEmpty: async () => {
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
+      );
+      expect(Attributes).toMatchObject({
+        ApproximateNumberOfMessages: '0',
+        ApproximateNumberOfMessagesNotVisible: '0',
+      });
+    },
+  };
+};
+
+const numbers = (length: number) => Array.from({ length }, (_, index) => String(index));
+
+/** Fails the named bodies, as ReportBatchItemFailures wants it. */
+const failing = (records: readonly SQSRecord[], bodies: readonly string[]) => ({
+  batchItemFailures: records
+    .filter(({ body }) => bodies.includes(body))
+    .map(({ messageId }) => ({ itemIdentifier: messageId })),
+});
+
+test('brings every message once, in batches no larger than told, and deletes them', async () => {
+  const batches: string[][] = [];
+  const queue = await drain(
+    async ({ Records }) => {
+      batches.push(Records.map(({ body }) => body));
+    },
+    { shape: { batchSize: 4 }, bodies: numbers(10) },
+  );
+  await eventually(queue.isEmpty);
+  expect(batches.flat().toSorted()).toEqual(numbers(10));
+  expect(Math.max(...batches.map((batch) => batch.length))).toBe(4);
+  expect(queue.errors).toEqual([]);
+});
+
+test('hands over records and a context as Lambda does', async () => {
+  const seen: { event: SQSEvent; remaining: number; name: string; id: string }[] = [];
+  const queue = await drain(
+    async (event, context) => {
+      const { functionName: name, awsRequestId: id } = context;
+      seen.push({ event, remaining: context.getRemainingTimeInMillis(), name, id });
+    },
+    { bodies: [] },
+  );
+  await sqs.send(
+    new SendMessageCommand({
+      QueueUrl: queue.url,
+      MessageBody: 'hello',
+      MessageAttributes: {
+        word: { DataType: 'String', StringValue: 'w' },
+        bytes: { DataType: 'Binary', BinaryValue: Uint8Array.of(0, 254) },
+      },
+    }),
+  );
+  await eventually(() => expect(seen).toHaveLength(1));
+  expect(seen[0]).toMatchObject({ name: 'work', id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  expect(seen[0]?.remaining).toBeGreaterThan(4_000);
+  expect(seen[0]?.remaining).toBeLessThanOrEqual(5_000);
+  expect(seen[0]?.event.Records).toEqual([
+    {
+      messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      receiptHandle: expect.stringMatching(/./),
+      body: 'hello',
+      attributes: {
+        ApproximateReceiveCount: '1',
+        SentTimestamp: expect.stringMatching(/^\d{13}$/),
+        SenderId: expect.stringMatching(/./),
+        ApproximateFirstReceiveTimestamp: expect.stringMatching(/^\d{13}$/),
+      },
+      messageAttributes: {
+        word: { stringValue: 'w', dataType: 'String', stringListValues: [], binaryListValues: [] },
+        bytes: { binaryValue: 'AP4=', dataType: 'Binary', stringListValues: [], binaryListValues: [] },
+      },
+      md5OfMessageAttributes: expect.stringMatching(/^[0-9a-f]{32}$/),
+      md5OfBody: '5d41402abc4b2a76b9719d911017c592',
+      eventSource: 'aws:sqs',
+      eventSourceARN: queueArn(queue.name),
+      awsRegion: 'us-east-1',
+    },
+  ]);
+});
+
+test('runs as many at once as told, and no more', async () => {
+  let running = 0;
+  let most = 0;
+  const gate = Promise.withResolvers<void>();
+  const queue = await drain(
+    async () => {
+      running += 1;
+      most = Math.max(most, running);
+      if (running === 3) gate.resolve();
+      await gate.promise;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running -= 1;
+    },
+    { shape: { batchSize: 1, maxConcurrency: 3 }, bodies: numbers(12) },
+  );
+  await eventually(queue.isEmpty);
+  expect(most).toBe(3);
+});
+
+test('of a batch only what failed comes back', async () => {
+  const counts: Record<string, number> = {};
+  const queue = await drain(
+    async ({ Records }) => {
+      for (const { body } of Records) counts[body] = (counts[body] ?? 0) + 1;
+      const first = Records.filter(({ attributes }) => attributes.ApproximateReceiveCount === '1');
+      return failing(first, ['1']);
+    },
+    { bodies: numbers(3) },
+  );
+  await eventually(() => expect(queue.inFlight()).toEqual(['1']));
+  await eventually(queue.isEmpty);
+  expect(counts).toEqual({ 0: 1, 1: 2, 2: 1 });
+  expect(queue.errors).toEqual([]);
+});
+
+test('after a crash the whole batch comes back, and after the last delivery it is with the dead letters', async () => {
+  const deliveries: (string | undefined)[] = [];
+  const queue = await drain(
+    async ({ Records }) => {
+      for (const { attributes } of Records) deliveries.push(attributes.ApproximateReceiveCount);
+      throw new Error('crash');
+    },
+    { shape: { maxReceiveCount: 2 }, bodies: ['poison'] },
+  );
+  await eventually(() => expect(queue.deadBodies()).toEqual(['poison']));
+  expect(deliveries).toEqual(['1', '2']);
+  expect(queue.errors.map(({ message }) => message)).toEqual(['crash', 'crash']);
+});
+
+test.each([
+  [
+    'throws before it awaits',
+    (() => {
+      throw new Error('at once');
+    }) as Handler<SQSEvent>,
+    'at once',
+  ],
+  ['answers something else', async () => ['not a batch response'], 'no batch response'],
+  ['names no message', async () => ({ batchItemFailures: [{ itemIdentifier: '' }] }), 'no batch response'],
+  [
+    'names a strange message',
+    async () => ({ batchItemFailures: [{ itemIdentifier: 'x' }] }),
+    'not in the batch',
+  ],
+])('a batch fails as a whole when the function %s', async (_what, handler, message) => {
+  const queue = await drain(handler, { shape: { visibilityTimeoutSeconds: 60 }, bodies: numbers(2) });
+  await eventually(() => expect(queue.errors.length).toBeGreaterThan(0));
+  expect(queue.errors[0]?.message).toContain(message);
+  await eventually(() => expect(queue.inFlight()?.toSorted()).toEqual(numbers(2)));
+});
+
+test('a batch that is not done in time fails, and its place is free again', async () => {
+  const finished: string[] = [];
+  const late = Promise.withResolvers<void>();
+  const queue = await drain(
+    async ({ Records }) => {
+      for (const { body } of Records) {
+        if (body === 'slow') await late.promise;
+        finished.push(body);
+      }
+    },
+    {
+      shape: { batchSize: 1, maxConcurrency: 1, visibilityTimeoutSeconds: 60 },
+      timeoutSeconds: 0.05,
+      bodies: ['slow', 'quick'],
+    },
+  );
+  await eventually(() => expect(finished).toEqual(['quick']));
+  expect(queue.errors.map(({ name }) => name)).toEqual(['InvocationTimeout']);
+  late.resolve();
+  await eventually(() => expect(finished).toEqual(['quick', 'slow']));
+  expect(queue.inFlight()).toEqual(['slow']);
+});
+
+test('stop waits for what is under way, deletes it, and receives no more', async () => {
+  const gate = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  const queue = await drain(
+    async ({ Records }) => {
+      seen.push(...Records.map(({ body }) => body));
+      await gate.promise;
+    },
+    { shape: { maxConcurrency: 1 }, bodies: ['one'] },
+  );
+  await eventually(() => expect(seen).toEqual(['one']));
+  const stopped = queue.poller.stop();
+  await sqs.send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: 'two' }));
+  gate.resolve();
+  await stopped;
+  expect(seen).toEqual(['one']);
+  expect(queue.inFlight()).toEqual([]);
+  expect(fauxqs.inspectQueue(queue.name)?.messages.ready.map(({ body }) => body)).toEqual(['two']);
+});
+
+test('an idle poller stops promptly', async () => {
+  const queue = await drain(async () => undefined, { bodies: [] });
+  const start = performance.now();
+  await queue.poller.stop();
+  expect(performance.now() - start).toBeLessThan(1_500);
+});
+
+test('goes on when SQS was out of reach for a moment', async () => {
+  const errors: Error[] = [];
+  const lonely = new SQSClient({ ...clientConfig('http://127.0.0.1:1'), maxAttempts: 1 });
+  onTestFinished(() => lonely.destroy());
+  const poller = startPoller({
+    sqs: lonely,
+    queueUrl: queueUrl('http://127.0.0.1:1', 'none'),
+    queueArn: queueArn('none'),
+    shape: plain,
+    functionName: 'work',
+    timeoutSeconds: 1,
+    handler: async () => undefined,
+    onError: (error) => errors.push(error),
+  });
+  await eventually(() => expect(errors.length).toBeGreaterThan(1));
+  await poller.stop();
+});
+
+describe('failedIds', () => {
+  test.each([[undefined], [null], [{}], [{ batchItemFailures: null }], [{ batchItemFailures: [] }]])(
+    '%j means that all is done',
+    (answer) => expect(failedIds(answer, ['a'])).toEqual(new Set()),
+  );
+  test.each([
+    ['text'],
+    [[]],
+    [{ batchItemFailures: 'a' }],
+    [{ batchItemFailures: [{}] }],
+    [{ batchItemFailures: [{ itemIdentifier: null }] }],
+    [{ batchItemFailures: [{ itemIdentifier: 'b' }] }],
+  ])('%j fails the batch', (answer) => expect(() => failedIds(answer, ['a'])).toThrow());
+});

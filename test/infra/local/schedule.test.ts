@@ -1,0 +1,115 @@
+import type { ScheduledEvent } from 'aws-lambda';
+import { expect, onTestFinished, test } from 'vitest';
+import { type ScheduleOptions, startSchedule } from '../../../infra/local/schedule.ts';
+import { eventually } from './helpers.ts';
+
+const start = (handler: ScheduleOptions['handler'], options: Partial<ScheduleOptions> = {}) => {
+  const schedule = startSchedule({
+    functionName: 'recheck',
+    everySeconds: 3_600,
+    timeoutSeconds: 5,
+    handler,
+    ...options,
+  });
+  onTestFinished(() => schedule.stop());
+  return schedule;
+};
+
+test('runs again and again', async () => {
+  let runs = 0;
+  start(
+    async () => {
+      runs += 1;
+    },
+    { everySeconds: 0.01 },
+  );
+  expect(runs).toBe(0);
+  await eventually(() => expect(runs).toBeGreaterThan(2));
+});
+
+test('hands over a scheduled event and a context', async () => {
+  const seen: { event: ScheduledEvent; name: string; remaining: number }[] = [];
+  const schedule = start(async (event, context) => {
+    seen.push({ event, name: context.functionName, remaining: context.getRemainingTimeInMillis() });
+  });
+  await schedule.runNow();
+  expect(seen).toEqual([
+    {
+      event: {
+        version: '0',
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        'detail-type': 'Scheduled Event',
+        source: 'aws.scheduler',
+        account: '000000000000',
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+        region: 'us-east-1',
+        resources: ['arn:aws:scheduler:us-east-1:000000000000:schedule/default/recheck'],
+        detail: '{}',
+      },
+      name: 'recheck',
+      remaining: expect.closeTo(5_000, -3),
+    },
+  ]);
+});
+
+test('never overlaps itself, neither by the clock nor when asked', async () => {
+  let running = 0;
+  let most = 0;
+  let runs = 0;
+  const schedule = start(
+    async () => {
+      running += 1;
+      runs += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setTimeout(resolve, 15));
+      running -= 1;
+    },
+    { everySeconds: 0.002 },
+  );
+  await Promise.all([schedule.runNow(), schedule.runNow(), schedule.runNow()]);
+  await eventually(() => expect(runs).toBeGreaterThan(4));
+  expect(most).toBe(1);
+});
+
+test('a failed run is heard of, and the next one comes', async () => {
+  const errors: string[] = [];
+  start(async () => Promise.reject(new Error('crash')), {
+    everySeconds: 0.01,
+    onError: ({ message }) => errors.push(message),
+  });
+  await eventually(() => expect(errors.slice(0, 2)).toEqual(['crash', 'crash']));
+});
+
+test('runNow tells its own failure, and a time-out is one', async () => {
+  const errors: Error[] = [];
+  const failing = start(async () => Promise.reject(new Error('crash')), {
+    onError: (error) => errors.push(error),
+  });
+  await expect(failing.runNow()).rejects.toThrow('crash');
+  expect(errors).toEqual([]);
+  const endless = start(() => new Promise(() => undefined), { timeoutSeconds: 0.01 });
+  await expect(endless.runNow()).rejects.toThrow('timed out');
+});
+
+test('stop waits for the run under way, and none follows', async () => {
+  let runs = 0;
+  const gate = Promise.withResolvers<void>();
+  const schedule = start(
+    async () => {
+      runs += 1;
+      await gate.promise;
+    },
+    { everySeconds: 0.005 },
+  );
+  await eventually(() => expect(runs).toBe(1));
+  let stopped = false;
+  const stopping = schedule.stop().then(() => {
+    stopped = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(stopped).toBe(false);
+  gate.resolve();
+  await stopping;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(runs).toBe(1);
+});

@@ -1,0 +1,363 @@
+import { randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
+import { verifyAsync } from '@noble/ed25519';
+import { describe, expect, test } from 'vitest';
+import { createMixinClient, type MixinClientOptions, type MixinRequest } from '../../lib/mixin/client.ts';
+import { MixinError } from '../../lib/mixin/errors.ts';
+import { requestDigest } from '../../lib/mixin/token.ts';
+import { json, type Received, type Reply, startServer } from './server.ts';
+import { bytes, keystore, nowMs, vectors } from './vectors.ts';
+
+const { inputs } = vectors;
+
+const clientOf = (baseUrl: string, options: Partial<MixinClientOptions> = {}) =>
+  createMixinClient({
+    baseUrl,
+    timeoutMs: 5_000,
+    maxAnswerBytes: 10_000,
+    tokenLifetimeSeconds: 120,
+    now: () => nowMs,
+    randomId: randomUUID,
+    ...options,
+  });
+
+const get: MixinRequest = { method: 'GET', path: '/safe/me' };
+const post: MixinRequest = {
+  method: 'POST',
+  path: '/safe/users',
+  body: { public_key: inputs.spend_pub, pin_base64: 'PIN-CANARY-é', absent: undefined },
+  pin: true,
+};
+
+const failureOf = async (call: Promise<unknown>): Promise<MixinError> => {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof MixinError) return error;
+  throw new Error('no MixinError was thrown', { cause: error });
+};
+
+const tokenOf = ({ headers }: Received): string => (headers.authorization ?? '').replace(/^Bearer /, '');
+const claimsOf = (received: Received) =>
+  JSON.parse(Buffer.from(tokenOf(received).split('.')[1] ?? '', 'base64url').toString('utf8'));
+const only = (received: readonly Received[]): Received => {
+  expect(received).toHaveLength(1);
+  const [first] = received;
+  if (first === undefined) throw new Error('nothing was received');
+  return first;
+};
+
+describe('what is sent', () => {
+  test.each([get, post])('$method is signed as it is sent', async (request) => {
+    await using server = await startServer(json({ data: { fine: true } }));
+    const answer = await clientOf(server.url).call(keystore, request);
+
+    const received = only(server.received);
+    const claims = claimsOf(received);
+    expect(claims).toEqual({
+      uid: inputs.user_id,
+      sid: inputs.session_id,
+      iat: inputs.now_unix,
+      exp: inputs.now_unix + 120,
+      jti: received.headers['x-request-id'],
+      sig: requestDigest(request.method, received.url, received.body),
+      scp: 'FULL',
+    });
+    const [header, payload, signature = ''] = tokenOf(received).split('.');
+    const signed = Buffer.from(`${header}.${payload}`);
+    const publicKey = bytes(inputs.session_pub);
+    expect(await verifyAsync(Buffer.from(signature, 'base64url'), signed, publicKey)).toBe(true);
+    expect(answer).toEqual({ data: { fine: true }, request_id: claims.jti });
+  });
+
+  test('method, path, JSON and headers', async () => {
+    await using server = await startServer(json({ data: {} }));
+    await clientOf(server.url).call(keystore, post);
+    const { method, url, body, headers } = only(server.received);
+    expect([method, url]).toEqual(['POST', '/safe/users']);
+    expect(body).toBe(`{"public_key":"${inputs.spend_pub}","pin_base64":"PIN-CANARY-é"}`);
+    expect(headers).toMatchObject({
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+      'user-agent': expect.stringMatching(/^enlist\/\d+\.\d+\.\d+$/),
+      'x-request-id': expect.stringMatching(
+        /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+      ),
+    });
+    expect(headers['transfer-encoding']).toBeUndefined();
+  });
+
+  test('a POST without a body signs and sends none', async () => {
+    await using server = await startServer(json({ data: {} }));
+    await clientOf(server.url).call(keystore, { method: 'POST', path: '/logout' });
+    const received = only(server.received);
+    expect(received.body).toBe('');
+    expect(received.headers['content-length']).toBe('0');
+    expect(claimsOf(received).sig).toBe(requestDigest('POST', '/logout', ''));
+  });
+
+  test.each(['', '/', '//', '/proxy', '/proxy/'])('base URL ending in %j', async (ending) => {
+    await using server = await startServer(json({ data: {} }));
+    await clientOf(server.url + ending).call(keystore, { method: 'GET', path: '/logs?a=1&b=ü x' });
+    const received = only(server.received);
+    const prefix = ending.startsWith('/proxy') ? '/proxy' : '';
+    expect(received.url).toBe(`${prefix}/logs?a=1&b=%C3%BC%20x`);
+    expect(claimsOf(received).sig).toBe(requestDigest('GET', received.url, ''));
+  });
+
+  test('each call has an id and a time of its own', async () => {
+    await using server = await startServer(json({ data: {} }));
+    let clock = nowMs;
+    const client = clientOf(server.url, {
+      now: () => {
+        clock += 1000;
+        return clock;
+      },
+    });
+    await client.call(keystore, get);
+    await client.call(keystore, get);
+    const [first, second] = server.received.map(claimsOf);
+    expect(first.jti).not.toBe(second.jti);
+    expect(second.iat).toBeGreaterThan(first.iat);
+  });
+});
+
+const raw =
+  (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Reply =>
+  (response) => {
+    response.writeHead(status, headers);
+    response.end(body);
+  };
+
+const slowBody: Reply = (response) => {
+  response.writeHead(200);
+  response.write('{"data":');
+};
+
+const brokenBody: Reply = (response) => {
+  response.writeHead(200, { 'content-length': '100' });
+  response.write('{"data":', () => response.destroy());
+};
+
+/** Sends for ever, as fast as it is read. */
+const endlessBody: Reply = (response) => {
+  const pump = () => {
+    while (!response.destroyed && response.write('x'.repeat(4_096)));
+  };
+  response.on('drain', pump);
+  response.writeHead(200);
+  pump();
+};
+
+interface Trouble {
+  readonly name: string;
+  readonly reply: Reply;
+  readonly code: string;
+  readonly verdict: { readonly GET: string; readonly POST: string };
+  readonly timeoutMs?: number;
+  readonly cause?: string;
+  readonly status?: number;
+}
+
+const unknown = { GET: 'again', POST: 'unsure' };
+const never = { GET: 'never', POST: 'never' };
+const refused = (code: number) => ({ error: { status: 202, code, description: 'words of Mixin' } });
+
+const troubles: readonly Trouble[] = [
+  {
+    name: 'silence',
+    reply: () => {},
+    code: 'no_answer',
+    verdict: unknown,
+    timeoutMs: 150,
+    cause: 'TimeoutError',
+  },
+  {
+    name: 'a slow body',
+    reply: slowBody,
+    code: 'no_answer',
+    verdict: unknown,
+    timeoutMs: 150,
+    cause: 'TimeoutError',
+  },
+  {
+    name: 'a reset',
+    reply: (response) => response.socket?.resetAndDestroy(),
+    code: 'no_answer',
+    verdict: unknown,
+    cause: 'ECONNRESET',
+  },
+  {
+    name: 'a closed connection',
+    reply: (response) => response.destroy(),
+    code: 'no_answer',
+    verdict: unknown,
+    cause: 'UND_ERR_SOCKET',
+  },
+  { name: 'half an answer', reply: brokenBody, code: 'no_answer', verdict: unknown, cause: 'UND_ERR_SOCKET' },
+  { name: 'an endless body', reply: endlessBody, code: 'broken_answer', verdict: unknown, status: 200 },
+  {
+    name: 'a body one byte too big',
+    reply: raw(200, JSON.stringify({ data: 'x'.repeat(9_990) })),
+    code: 'broken_answer',
+    verdict: unknown,
+    status: 200,
+  },
+  { name: 'an empty body', reply: raw(200, ''), code: 'broken_answer', verdict: unknown, status: 200 },
+  { name: 'no content', reply: raw(204, ''), code: 'broken_answer', verdict: unknown, status: 204 },
+  {
+    name: 'another request id',
+    reply: raw(200, '{"data":{}}', { 'x-request-id': randomUUID() }),
+    code: 'broken_answer',
+    verdict: unknown,
+    status: 200,
+  },
+  {
+    name: 'redirect 302',
+    reply: raw(302, '', { location: '/elsewhere' }),
+    code: 'broken_answer',
+    verdict: unknown,
+    status: 302,
+  },
+  {
+    name: 'redirect 307',
+    reply: raw(307, '{"data":{}}', { location: '/elsewhere' }),
+    code: 'broken_answer',
+    verdict: unknown,
+    status: 307,
+  },
+  { name: 'HTML', reply: raw(500, '<html>500</html>'), code: 'server_error', verdict: unknown, status: 500 },
+  {
+    name: 'a 503',
+    reply: raw(503, '', { 'retry-after': '0' }),
+    code: 'server_error',
+    verdict: unknown,
+    status: 503,
+  },
+  {
+    name: 'an error in a 202',
+    reply: json(refused(20_119), 202),
+    code: 'pin_refused',
+    verdict: never,
+    status: 202,
+  },
+];
+
+describe.each([get, post])('$method in trouble', (request) => {
+  test.each(troubles)('$name: $code, sent once', async (trouble) => {
+    await using server = await startServer(trouble.reply);
+    const { timeoutMs = 5_000 } = trouble;
+    const error = await failureOf(clientOf(server.url, { timeoutMs }).call(keystore, request));
+    const received = only(server.received);
+    expect(error).toMatchObject({
+      code: trouble.code,
+      verdict: trouble.verdict[request.method],
+      request_id: received.headers['x-request-id'],
+    });
+    expect(error.status).toBe(trouble.status);
+    expect(error.cause).toBe(trouble.cause);
+  });
+
+  test('nobody listens', async () => {
+    const gone = await startServer(json({}));
+    await gone[Symbol.asyncDispose]();
+    const error = await failureOf(clientOf(gone.url).call(keystore, request));
+    expect(error).toMatchObject({
+      code: 'no_answer',
+      verdict: unknown[request.method],
+      cause: 'ECONNREFUSED',
+    });
+  });
+
+  test('429 means what the call makes of it', async () => {
+    await using server = await startServer(json(refused(429), 202));
+    const error = await failureOf(clientOf(server.url).call(keystore, request));
+    expect(error.code).toBe(request.pin ? 'pin_locked' : 'rate_limited');
+    only(server.received);
+  });
+
+  test('a keystore that cannot sign sends nothing', async () => {
+    await using server = await startServer(json({ data: {} }));
+    const broken = { ...keystore, session_private_key: `${inputs.session_seed}zz` };
+    const error = await failureOf(clientOf(server.url).call(broken, request));
+    expect(error).toMatchObject({ code: 'bad_keystore', verdict: 'never' });
+    expect(server.received).toHaveLength(0);
+  });
+});
+
+test('a POST is not sent again on 421, as fetch itself would', async () => {
+  await using server = await startServer(raw(421, 'misdirected'));
+  const error = await failureOf(clientOf(server.url).call(keystore, post));
+  expect(error).toMatchObject({ code: 'broken_answer', verdict: 'unsure', status: 421 });
+  only(server.received);
+});
+
+test('a POST is not sent again when a connection kept from before breaks', async () => {
+  await using server = await startServer((response, request) => {
+    if (request.method === 'POST') response.socket?.resetAndDestroy();
+    else json({ data: {} })(response, request);
+  });
+  const client = clientOf(server.url);
+  await client.call(keystore, get);
+  const error = await failureOf(client.call(keystore, post));
+  expect(error).toMatchObject({ code: 'no_answer', verdict: 'unsure' });
+  expect(server.received.map(({ method }) => method)).toEqual(['GET', 'POST']);
+});
+
+test('an answer just as big as allowed is read', async () => {
+  const body = JSON.stringify({ data: 'x'.repeat(10_000 - 11) });
+  expect(body).toHaveLength(10_000);
+  await using server = await startServer(raw(200, body));
+  await expect(clientOf(server.url).call(keystore, get)).resolves.toMatchObject({ data: expect.any(String) });
+});
+
+test('letters cut in two by the network come together again', async () => {
+  const body = Buffer.from('{"data":"é"}');
+  await using server = await startServer((response) => {
+    response.write(body.subarray(0, 10), () => setImmediate(() => response.end(body.subarray(10))));
+  });
+  expect((await clientOf(server.url).call(keystore, get)).data).toBe('é');
+});
+
+describe('no error says what it should not', () => {
+  /** A server that tells back everything it was sent. */
+  const parrot =
+    (status: number, form: (said: string) => string): Reply =>
+    (response, request) => {
+      response.writeHead(status, { location: `/?said=${encodeURIComponent(request.body)}` });
+      response.end(form(JSON.stringify([request.headers.authorization, request.body])));
+    };
+  const asError = (code: number) => (said: string) =>
+    JSON.stringify({ error: { status: 202, code, description: said, extra: { field: said, said } } });
+
+  const parrots: readonly (readonly [string, Reply])[] = [
+    ['an error', parrot(202, asError(10_002))],
+    ['a refused session', parrot(202, asError(401))],
+    ['a new error', parrot(202, asError(31_337))],
+    ['HTML', parrot(500, (said) => `<html>${said}</html>`)],
+    ['a redirect', parrot(307, (said) => said)],
+    ['half a JSON', parrot(200, (said) => `{"data":${said}`)],
+    ['too much', parrot(200, (said) => said.repeat(100))],
+    ['a reset', (response) => response.socket?.resetAndDestroy()],
+  ];
+
+  test.each(parrots)('%s', async (_, reply) => {
+    await using server = await startServer(reply);
+    const secretive = { ...keystore, spend_private_key: inputs.spend_seed };
+    const error = await failureOf(clientOf(server.url).call(secretive, post));
+    const said = [error.message, String(error), error.stack, JSON.stringify(error)].join('\n');
+    const everything = said + inspect(error, { depth: 10, showHidden: true });
+    const secrets = [inputs.session_seed, inputs.spend_seed, 'PIN-CANARY', inputs.spend_pub];
+    for (const secret of [...secrets, tokenOf(only(server.received))]) {
+      expect(secret.length).toBeGreaterThan(8);
+      expect(everything).not.toContain(secret);
+    }
+  });
+
+  test('not even of a keystore that cannot sign', async () => {
+    const broken = { ...keystore, session_private_key: `${inputs.session_seed}zz` };
+    const error = await failureOf(clientOf('http://127.0.0.1:1').call(broken, post));
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(inputs.session_seed);
+  });
+});

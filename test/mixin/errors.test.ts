@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest';
+import { codeOf, MixinError, mixinErrorCodes, mixinErrors, verdictOf } from '../../lib/mixin/errors.ts';
+
+test.each(mixinErrorCodes)('%s says what happened and what to do', (code) => {
+  const { sentence, todo } = mixinErrors[code];
+  expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
+  expect(sentence).toMatch(/^[A-Z].{15,}\.$/);
+  expect(todo).toMatch(/^[A-Z].{10,}\.$/);
+});
+
+test('every number of the protocol sheet has its code', () => {
+  const numbers = {
+    400: 'invalid_request',
+    401: 'session_refused',
+    403: 'forbidden',
+    404: 'not_found',
+    429: 'rate_limited',
+    500: 'server_error',
+    503: 'server_error',
+    7000: 'server_error',
+    7001: 'server_error',
+    10001: 'internal_error',
+    10002: 'invalid_field',
+    10003: 'sms_not_delivered',
+    10004: 'captcha_required',
+    10005: 'captcha_required',
+    10006: 'client_too_old',
+    10104: 'wallet_not_ready',
+    10105: 'wallet_not_ready',
+    10106: 'wallet_not_ready',
+    10404: 'not_in_safe',
+    20110: 'phone_invalid',
+    20111: 'no_identity_numbers',
+    20112: 'invitation_invalid',
+    20113: 'sms_code_wrong',
+    20114: 'sms_code_expired',
+    20118: 'legacy_pin',
+    20119: 'pin_refused',
+    20121: 'authorization_expired',
+    20122: 'phone_taken',
+    20123: 'too_many_apps',
+    20129: 'sms_too_often',
+    30100: 'wallet_not_ready',
+    30103: 'wallet_not_ready',
+    424242: 'unknown_error',
+    0: 'unknown_error',
+  };
+  const found = Object.fromEntries(Object.keys(numbers).map((number) => [number, codeOf(Number(number))]));
+  expect(found).toEqual(numbers);
+});
+
+test('a number belongs to one code, but for the two that mean two things', () => {
+  const seen = new Map<number, string[]>();
+  for (const code of mixinErrorCodes) {
+    for (const number of mixinErrors[code].mixin_codes) seen.set(number, [...(seen.get(number) ?? []), code]);
+  }
+  const shared = [...seen].filter(([, codes]) => codes.length > 1);
+  expect(shared).toEqual([
+    [401, ['session_refused', 'clock_skew']],
+    [429, ['rate_limited', 'pin_locked']],
+  ]);
+});
+
+test('a POST is unsure exactly where its outcome is unknown, and the same is again on a GET', () => {
+  const unsure = mixinErrorCodes.filter((code) => verdictOf(code, 'POST') === 'unsure');
+  expect(unsure).toEqual(['server_error', 'internal_error', 'no_answer', 'broken_answer']);
+  for (const code of mixinErrorCodes) {
+    const expected = unsure.includes(code) ? 'again' : verdictOf(code, 'POST');
+    expect(verdictOf(code, 'GET')).toBe(expected);
+  }
+});
+
+test('without trouble of the moment a refusal is final', () => {
+  const again = mixinErrorCodes.filter((code) => verdictOf(code, 'POST') === 'again');
+  expect(again).toEqual(['clock_skew', 'rate_limited', 'pin_locked', 'wallet_not_ready', 'sms_too_often']);
+});
+
+test('an error carries its facts and says them', () => {
+  const error = new MixinError('pin_refused', {
+    method: 'POST',
+    mixin_code: 20119,
+    status: 202,
+    request_id: '11111111-2222-4333-8444-555555555555',
+  });
+  expect(error).toMatchObject({
+    name: 'MixinError',
+    code: 'pin_refused',
+    verdict: 'never',
+    todo: mixinErrors.pin_refused.todo,
+    mixin_code: 20119,
+    status: 202,
+    request_id: '11111111-2222-4333-8444-555555555555',
+  });
+  expect(error.message).toBe(
+    `${mixinErrors.pin_refused.sentence} (Mixin code 20119, request 11111111-2222-4333-8444-555555555555)`,
+  );
+  expect(error.cause).toBeUndefined();
+});
+
+test('an error without facts is its sentence, with the verdict of a POST', () => {
+  const error = new MixinError('no_answer', { cause: 'ECONNRESET' });
+  expect(error.message).toBe(mixinErrors.no_answer.sentence);
+  expect(error.verdict).toBe('unsure');
+  expect(error.cause).toBe('ECONNRESET');
+});

@@ -1,0 +1,112 @@
+import { getTipPinUpdateMsg, signEd25519PIN, TIPBodyForSequencerRegister } from '@mixin.dev/mixin-node-sdk';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { publicKeyOf, sign } from '../../lib/mixin/keys.ts';
+import { encryptPin, registrationDigest, tipSetUpMessage } from '../../lib/mixin/pin.ts';
+import { bots, keystoreOf, seeds } from './arbitraries.ts';
+import { openPin, openUnder } from './decrypt.ts';
+import { bytes, hex, iv, keystore, vectors } from './vectors.ts';
+
+const { inputs, v3, v4, v5 } = vectors;
+
+describe('the frozen facts', () => {
+  test.each(v5.cases)('$name', ({ pin_bytes, iterator, b64_rawurl, wire_len }) => {
+    const pin = encryptPin({
+      keystore,
+      pinBytes: bytes(pin_bytes),
+      unixSeconds: inputs.now_unix,
+      iterator: BigInt(iterator),
+      iv,
+    });
+    expect(pin).toBe(b64_rawurl);
+    expect(Buffer.from(pin, 'base64url')).toHaveLength(wire_len);
+  });
+
+  test('the set-up message', () => {
+    expect(hex(tipSetUpMessage(inputs.spend_pub))).toBe(v4.msg_counter1);
+    expect(hex(tipSetUpMessage(inputs.spend_pub, 2n))).toBe(v4.msg_counter2);
+    expect(tipSetUpMessage(inputs.spend_pub)).toHaveLength(v4.len);
+  });
+
+  test('the digest that registers', async () => {
+    const digest = registrationDigest(inputs.user_id, inputs.spend_pub);
+    expect(hex(digest)).toBe(v3.tip_body_sha256);
+    expect(hex(await sign(digest, bytes(inputs.spend_seed)))).toBe(v3.tip_signature_hex);
+  });
+
+  test('the PIN that the Dart SDK publishes opens to the same layout', () => {
+    expect(openUnder(bytes(vectors.dart.shared), vectors.dart.o)).toMatchObject({
+      pinBytes: hex(Buffer.from('123456')),
+      unixSeconds: 1_658_399_540n,
+      iterator: 1n,
+    });
+  });
+});
+
+const pins = fc.record({
+  bot: bots,
+  pinBytes: fc.uint8Array({ maxLength: 80 }),
+  unixSeconds: fc.integer({ min: 0, max: 2 ** 33 }),
+  iterator: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
+  iv: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+});
+
+describe('as the official SDK', () => {
+  test('our PIN opens under its shared secret', async () => {
+    await fc.assert(
+      fc.asyncProperty(pins, async ({ bot, ...pin }) => {
+        const own = await keystoreOf(bot);
+        expect(openPin(encryptPin({ keystore: own, ...pin }), own)).toEqual({
+          iv: hex(pin.iv),
+          pinBytes: hex(pin.pinBytes),
+          unixSeconds: BigInt(pin.unixSeconds),
+          iterator: pin.iterator,
+        });
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('its PIN is ours, byte for byte, when time, iterator and IV are the same', async () => {
+    await fc.assert(
+      fc.asyncProperty(bots, fc.uint8Array({ minLength: 1, maxLength: 80 }), async (bot, pinBytes) => {
+        const own = await keystoreOf(bot);
+        const theirs = signEd25519PIN(hex(pinBytes), own);
+        const opened = openPin(theirs, own);
+        const ours = encryptPin({
+          keystore: own,
+          pinBytes,
+          unixSeconds: Number(opened.unixSeconds),
+          iterator: opened.iterator,
+          iv: bytes(opened.iv),
+        });
+        expect(ours).toBe(theirs);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('set-up messages and registration digests', async () => {
+    await fc.assert(
+      fc.asyncProperty(seeds, fc.uuid(), fc.nat(), async (seed, user_id, counter) => {
+        const publicKey = await publicKeyOf(seed);
+        const theirs = getTipPinUpdateMsg(Buffer.from(publicKey, 'hex'), counter);
+        expect(hex(tipSetUpMessage(publicKey, BigInt(counter)))).toBe(theirs.toString('hex'));
+        const digest = TIPBodyForSequencerRegister(user_id, publicKey);
+        expect(hex(registrationDigest(user_id, publicKey))).toBe(digest.toString('hex'));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+test.each([0n, -1n, 2n ** 64n])('iterator %s is refused', (iterator) => {
+  const pin = { keystore, pinBytes: new Uint8Array(6), unixSeconds: 1, iterator, iv };
+  expect(() => encryptPin(pin)).toThrow(RangeError);
+});
+
+test('a server key that is no point is refused', () => {
+  const own = { ...keystore, server_public_key: `02${'00'.repeat(31)}` };
+  const pin = { keystore: own, pinBytes: new Uint8Array(6), unixSeconds: 1, iterator: 1n, iv };
+  expect(() => encryptPin(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
+});

@@ -1,0 +1,83 @@
+import { signAccessToken } from '@mixin.dev/mixin-node-sdk';
+import { verifyAsync } from '@noble/ed25519';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Method } from '../../lib/mixin/errors.ts';
+import { publicKeyOf } from '../../lib/mixin/keys.ts';
+import { createToken, requestDigest } from '../../lib/mixin/token.ts';
+import { bots, keystoreOf } from './arbitraries.ts';
+import { bytes, keystore, vectors } from './vectors.ts';
+
+const requests: readonly (readonly [Method, string, string])[] = [
+  ['GET', '/safe/me', ''],
+  ['POST', '/users', '{"foo":"bar"}'],
+  ['GET', '/logs?category=PIN_INCORRECT&limit=5', ''],
+];
+
+test.each(vectors.v1.map((vector, index) => ({ vector, request: requests[index] })))(
+  'the frozen token for $vector.signed_string',
+  async ({ vector, request = ['GET', '', ''] }) => {
+    const [method, uri, body] = request;
+    expect(`${method}${uri}${body}`).toBe(vector.signed_string);
+    expect(requestDigest(method, uri, body)).toBe(vector.sig);
+    const token = await createToken({
+      keystore,
+      method,
+      uri,
+      body,
+      request_id: vectors.inputs.request_id,
+      unixSeconds: vectors.inputs.now_unix,
+      lifetimeSeconds: 3600,
+    });
+    expect(token).toBe(vector.jwt);
+  },
+);
+
+const part = (token: string, index: number): Buffer =>
+  Buffer.from(token.split('.')[index] ?? '', 'base64url');
+const claimsOf = (token: string) => JSON.parse(part(token, 1).toString('utf8'));
+
+test('the official SDK makes the same claims, and our signature verifies', async () => {
+  const urls = fc.webPath().map((path) => `/safe${path}?limit=5`);
+  const calls = fc.record({
+    bot: bots,
+    method: fc.constantFrom<Method>('GET', 'POST'),
+    uri: urls,
+    body: fc.oneof(fc.constant(''), fc.json()),
+    request_id: fc.uuid({ version: 4 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(calls, async ({ bot, method, uri, body, request_id }) => {
+      const own = await keystoreOf(bot);
+      const theirs = signAccessToken(method, uri, body, request_id, own);
+      const unixSeconds: number = claimsOf(theirs).iat;
+      const ours = await createToken({
+        keystore: own,
+        method,
+        uri,
+        body,
+        request_id,
+        unixSeconds,
+        lifetimeSeconds: 3600,
+      });
+      expect(claimsOf(ours)).toEqual(claimsOf(theirs));
+      const signed = Buffer.from(ours.slice(0, ours.lastIndexOf('.')));
+      const publicKey = bytes(await publicKeyOf(bot.sessionSeed));
+      expect(await verifyAsync(part(ours, 2), signed, publicKey)).toBe(true);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a session key that is no seed is refused', async () => {
+  const request = {
+    keystore: { ...keystore, session_private_key: keystore.session_private_key.repeat(2) },
+    method: 'GET',
+    uri: '/safe/me',
+    body: '',
+    request_id: vectors.inputs.request_id,
+    unixSeconds: 1,
+    lifetimeSeconds: 60,
+  } as const;
+  await expect(createToken(request)).rejects.toMatchObject({ code: 'bad_keystore' });
+});
