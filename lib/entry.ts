@@ -96,7 +96,7 @@ export const queueFunction =
         error: errorName(error),
       });
       if (receive_count >= queues[name].maxReceiveCount) await recordCrash(services, name, record.body);
-      await comeBack(name, record.receiptHandle, crashRetrySeconds(receive_count));
+      await comeBack(name, record.receiptHandle, crashRetrySeconds(name, receive_count));
     };
 
     const handleRecord = async (record: SQSRecord, deadlineMs: number): Promise<string | undefined> => {

@@ -58,8 +58,12 @@ export const deadLetterRetentionSeconds = 14 * DAY_SECONDS;
 /** Name of a queue's dead-letter queue. */
 export const deadLetterName = (name: QueueName): string => `${name}-dead-letters`;
 
-/** A crashed message comes back after 1, 2, 4, 8 … seconds instead of the whole visibility time-out. */
-export const crashRetrySeconds = (receiveCount: number): number => 2 ** Math.max(0, receiveCount - 1);
+/**
+ * A crashed message comes back after 1, 2, 4, 8 … seconds instead of the whole visibility time-out; after its
+ * last delivery it goes to the dead letters at once.
+ */
+export const crashRetrySeconds = (name: QueueName, receiveCount: number): number =>
+  receiveCount >= queues[name].maxReceiveCount ? 1 : 2 ** Math.max(0, receiveCount - 1);
 
 export const table = {
   partitionKey: 'pk',

@@ -23,13 +23,16 @@ export interface PollerOptions {
 }
 
 export interface Poller {
-  /** Receives no more and waits for the invocations under way; at most a second longer than those take. */
+  /** Receives no more and waits for the invocations under way. */
   stop(): Promise<void>;
 }
 
 const MAX_RECEIVE = 10;
-/** An aborted receive may still take messages with it, so a receive is short and never aborted unless SQS hangs. */
-const WAIT_SECONDS = 1;
+/**
+ * Between looks at an empty queue. A long poll that is aborted may still take messages with it, and one that is
+ * not holds up the stop; a short pause does neither.
+ */
+const IDLE_PAUSE_MS = 100;
 const HANG_MS = 2_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 
@@ -71,7 +74,7 @@ const receive = async (options: PollerOptions, signal: AbortSignal): Promise<rea
   const command = new ReceiveMessageCommand({
     QueueUrl: queueUrl,
     MaxNumberOfMessages: Math.min(shape.batchSize, MAX_RECEIVE),
-    WaitTimeSeconds: WAIT_SECONDS,
+    WaitTimeSeconds: 0,
     MessageSystemAttributeNames: ['All'],
     MessageAttributeNames: ['All'],
   });
@@ -137,6 +140,7 @@ export const startPoller = (options: PollerOptions): Poller => {
     try {
       const records = await receive(options, hanging.signal);
       if (records.length > 0) start(records);
+      else await pause(IDLE_PAUSE_MS, stopping.signal);
     } catch (error) {
       if (stopping.signal.aborted) return;
       onError?.(asError(error));

@@ -28,6 +28,8 @@ const power = (base: bigint, exponent: bigint): bigint => {
   return result;
 };
 
+const SQRT_MINUS_ONE = power(2n, (P - 1n) / 4n);
+
 const inverse = (value: bigint): bigint => power(value, P - 2n);
 
 const littleEndian = (bytes: Uint8Array): bigint =>
@@ -38,24 +40,36 @@ const yOf = (publicKey: string): bigint => littleEndian(Buffer.from(publicKey, '
 
 /** RFC 8032, 5.1.3; undefined when no x belongs to y. */
 const xOf = (y: bigint): bigint | undefined => {
-  const xx = mod((y * y - 1n) * inverse(D * y * y + 1n));
-  let x = power(xx, (P + 3n) / 8n);
-  if (mod(x * x - xx) !== 0n) x = mod(x * power(2n, (P - 1n) / 4n));
-  return mod(x * x - xx) === 0n ? x : undefined;
+  const u = mod(y * y - 1n);
+  const v = mod(D * y * y + 1n);
+  const root = mod(u * v ** 3n * power(u * v ** 7n, (P - 5n) / 8n));
+  const square = mod(v * root * root);
+  if (square === u) return root;
+  return square === mod(-u) ? mod(root * SQRT_MINUS_ONE) : undefined;
+};
+
+/** Whether 8 times the point is the identity; RFC 8032, 5.1.4 without T, so that nothing is divided. */
+const isOfSmallOrder = (x: bigint, y: bigint): boolean => {
+  let [X, Y, Z] = [x, y, 1n];
+  for (let doubling = 0; doubling < 3; doubling += 1) {
+    const A = mod(X * X);
+    const B = mod(Y * Y);
+    const H = A + B;
+    const E = H - mod((X + Y) ** 2n);
+    const G = A - B;
+    const F = mod(2n * Z * Z) + G;
+    [X, Y, Z] = [mod(E * F), mod(G * H), mod(F * G)];
+  }
+  return X === 0n && Y === Z;
 };
 
 /** Whether 64 lower-case hex characters are a canonical Ed25519 point that is not of small order. */
 export const isPublicKey = (publicKey: string): boolean => {
   if (!/^[0-9a-f]{64}$/.test(publicKey)) return false;
-  let y = yOf(publicKey);
+  const y = yOf(publicKey);
   if (y >= P) return false;
-  let x = xOf(y);
-  if (x === undefined) return false;
-  for (let doubling = 0; doubling < 3; doubling += 1) {
-    const t = mod(D * x * x * y * y);
-    [x, y] = [mod(2n * x * y * inverse(1n + t)), mod((y * y + x * x) * inverse(1n - t))];
-  }
-  return x !== 0n || y !== 1n;
+  const x = xOf(y);
+  return x !== undefined && !isOfSmallOrder(x, y);
 };
 
 /** RFC 7748, 4.1: u = (1 + y) / (1 - y). */

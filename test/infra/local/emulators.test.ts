@@ -110,13 +110,13 @@ test('every queue has its settings and its dead-letter queue', async () => {
   for (const name of queueNames) {
     const work = await attributes(started, name);
     const dead = await attributes(started, deadLetterName(name));
-    expect(work['VisibilityTimeout']).toBe(String(queues[name].visibilityTimeoutSeconds));
-    expect(work['MessageRetentionPeriod']).toBe(String(queues[name].retentionSeconds));
-    expect(JSON.parse(work['RedrivePolicy'] ?? '{}')).toEqual({
-      deadLetterTargetArn: dead['QueueArn'],
+    expect(work.VisibilityTimeout).toBe(String(queues[name].visibilityTimeoutSeconds));
+    expect(work.MessageRetentionPeriod).toBe(String(queues[name].retentionSeconds));
+    expect(JSON.parse(work.RedrivePolicy ?? '{}')).toEqual({
+      deadLetterTargetArn: dead.QueueArn,
       maxReceiveCount: queues[name].maxReceiveCount,
     });
-    expect(dead['MessageRetentionPeriod']).toBe(String(deadLetterRetentionSeconds));
+    expect(dead.MessageRetentionPeriod).toBe(String(deadLetterRetentionSeconds));
   }
 });
 
@@ -133,7 +133,7 @@ test('everything is there after a restart, under new ports', async () => {
 
   const second = await start({ dataDir });
   const { Item } = await second.dynamodb.send(new GetItemCommand({ TableName, Key: key }));
-  expect(Item?.['state']).toEqual({ S: 'queued' });
+  expect(Item?.state).toEqual({ S: 'queued' });
   const object = await second.s3.send(new GetObjectCommand({ Bucket, Key: 'batches/1/list.csv' }));
   expect(await object.Body?.transformToString()).toBe('a,b');
   const secret = await second.secrets.send(new GetSecretValueCommand({ SecretId: 'enlist/1' }));
@@ -184,8 +184,8 @@ test('what a crashed house had received comes back whole, as if never received',
   expect(messages.map((message) => message.Body).toSorted()).toEqual(['one', 'three', 'two']);
   for (const message of messages) {
     expect(message.Attributes?.ApproximateReceiveCount).toBe('1');
-    expect(message.MessageAttributes?.['word']?.StringValue).toBe('hello');
-    expect(message.MessageAttributes?.['bytes']?.BinaryValue).toEqual(Uint8Array.of(0, 254));
+    expect(message.MessageAttributes?.word?.StringValue).toBe('hello');
+    expect(message.MessageAttributes?.bytes?.BinaryValue).toEqual(Uint8Array.of(0, 254));
   }
   await second.stop();
   const third = await start({ dataDir });
@@ -216,10 +216,12 @@ test('the data folder is for the owner alone', async () => {
   expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
 });
 
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
 test('SQS is reached by the queue URL too, without any resolver', async () => {
   const { config } = await start();
   const { endpoint: _left, ...rest } = clientConfig('');
-  const sqs = new SQSClient({ ...rest, useQueueUrlAsEndpoint: true, logger: {} as never });
+  const sqs = new SQSClient({ ...rest, useQueueUrlAsEndpoint: true, logger: quiet });
   onTestFinished(() => sqs.destroy());
   const QueueUrl = config.queueUrls.intake;
   const { MessageId } = await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'hello' }));

@@ -68,7 +68,7 @@ test('a request becomes an event of payload format 2.0', async () => {
     },
   });
   expect(event?.headers).toMatchObject({ 'x-mixed-case': 'Yes' });
-  expect(event?.headers['cookie']).toBeUndefined();
+  expect(event?.headers.cookie).toBeUndefined();
   expect(event?.body).toBeUndefined();
   expect(Math.abs((event?.requestContext.timeEpoch ?? 0) - Date.now())).toBeLessThan(5_000);
 });

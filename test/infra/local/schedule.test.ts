@@ -91,7 +91,7 @@ test('runNow tells its own failure, and a time-out is one', async () => {
   await expect(endless.runNow()).rejects.toThrow('timed out');
 });
 
-test('stop waits for the run under way, and none follows', async () => {
+test('stop waits for the run under way, and none follows: ticks of meanwhile are skipped', async () => {
   let runs = 0;
   const gate = Promise.withResolvers<void>();
   const schedule = start(
@@ -102,6 +102,7 @@ test('stop waits for the run under way, and none follows', async () => {
     { everySeconds: 0.005 },
   );
   await eventually(() => expect(runs).toBe(1));
+  await new Promise((resolve) => setTimeout(resolve, 30));
   let stopped = false;
   const stopping = schedule.stop().then(() => {
     stopped = true;

@@ -1,0 +1,94 @@
+/** kill -9 of the running command at ten random moments: the next start goes on, and no key is lost. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { startMixinStandIn } from '../../infra/local/mixin/server.ts';
+
+const BOTS = 100;
+const KILLS = 10;
+
+const data = mkdtempSync(join(tmpdir(), 'enlist-kill-'));
+afterAll(() => rmSync(data, { recursive: true, force: true }));
+
+const start = (): ChildProcess =>
+  spawn(process.execPath, ['infra/local/start.ts', '--once', '--json', '--data', data, '--bots', String(BOTS)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+interface End {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+const ended = (child: ChildProcess): Promise<End> => {
+  const chunks = { out: '', err: '' };
+  child.stdout?.on('data', (chunk) => {
+    chunks.out += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    chunks.err += chunk;
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...chunks })));
+};
+
+/** Resolves when the command says that it runs (or ends before). */
+const running = (child: ChildProcess): Promise<unknown> =>
+  new Promise((resolve) => {
+    child.stdout?.once('data', resolve);
+    child.once('close', resolve);
+  });
+
+describe('kill -9', () => {
+  it('at ten random moments loses nothing', async () => {
+    const moments: number[] = [];
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      const child = start();
+      const end = ended(child);
+      await running(child);
+      const moment = Math.floor(Math.random() * 1_500);
+      moments.push(moment);
+      await sleep(moment);
+      child.kill('SIGKILL');
+      await end;
+    }
+    const { code, out, err } = await ended(start());
+    const told = `killed after ${moments.join(', ')} ms\n${out}\n${err}`;
+    expect(code, told).toBe(0);
+    const summary = JSON.parse(out.trim().split('\n').at(-1) ?? '');
+    const fates = JSON.parse(readFileSync(join(data, 'fates.json'), 'utf8')) as { ends: string }[];
+    const count = (fate: string) => fates.filter(({ ends }) => ends === fate).length;
+    expect(summary, told).toMatchObject({
+      total: BOTS,
+      invalid: count('invalid'),
+      duplicates: count('duplicate'),
+      states: {
+        queued: 0,
+        registering: 0,
+        unsure: 0,
+        failed: 0,
+        registered: count('registered'),
+        external: count('external'),
+        waiting: count('waiting'),
+        blocked: count('blocked'),
+      },
+      keys_lost: 0,
+    });
+    expect(summary.keys_bound).toBeGreaterThan(BOTS / 3);
+    expect(await mostKeysOfOneBot(), told).toBe(1);
+  }, 170_000);
+});
+
+/** From the ledger alone, which outlived every kill. */
+const mostKeysOfOneBot = async (): Promise<number> => {
+  const standIn = await startMixinStandIn({ dataDir: join(data, 'mixin') });
+  const keys = new Map<string, Set<string>>();
+  for (const { user_id = '', bound } of standIn.ledger()) {
+    if (bound) keys.set(user_id, (keys.get(user_id) ?? new Set()).add(bound.public_key));
+  }
+  await standIn.stop();
+  return Math.max(...[...keys.values()].map((bound) => bound.size));
+};

@@ -1,0 +1,191 @@
+/** One mixed list, all the way; the same list again; and nothing secret in anything that was emitted. */
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientConfig } from '../../infra/local/client-config.ts';
+import { countCustody, readVault } from '../../infra/local/custody.ts';
+import { makeWorld, type World } from '../../infra/local/world.ts';
+import { readConfig } from '../../lib/config.ts';
+import { type LivedInHouse, openHouse, until } from './lived-in.ts';
+
+const SIZE = 40;
+
+let lived: LivedInHouse;
+let world: World;
+let batch_id: string;
+
+interface BatchBody {
+  status: string;
+  total: number;
+  invalid: number;
+  duplicates: number;
+  accepted: number;
+  at_rest: number;
+  elsewhere: number;
+  states: Record<string, number>;
+  errors: { line: number; field: string; code: string; fix: string }[];
+}
+
+const readBatch = async (id: string) => (await lived.get(`/batches/${id}`)).body as BatchBody;
+const countFate = (...fates: string[]) => world.fates.filter(({ ends }) => fates.includes(ends)).length;
+
+const untilAtRest = (id: string) =>
+  until(async () => {
+    const batch = await readBatch(id);
+    const waiting = countFate('waiting');
+    return batch.status === 'taken_in' &&
+      batch.at_rest + (batch.states.waiting ?? 0) === batch.accepted &&
+      batch.states.waiting === waiting
+      ? batch
+      : undefined;
+  }, 90_000);
+
+beforeAll(async () => {
+  lived = await openHouse();
+  world = await makeWorld(lived.standIn, SIZE);
+  const { body } = await lived.post('/batches', world.list);
+  batch_id = (body as { batch_id: string }).batch_id;
+  await untilAtRest(batch_id);
+}, 120_000);
+
+afterAll(() => lived[Symbol.asyncDispose]());
+
+describe('a list of every fate', () => {
+  it('ends with each bot where its fate says', async () => {
+    for (const { app_id, ends } of world.fates) {
+      if (ends === 'invalid' || ends === 'duplicate') continue;
+      const bot = await lived.services.table.readBot(app_id);
+      expect([app_id, bot?.state]).toEqual([app_id, ends]);
+    }
+  });
+
+  it('counts what it tells: rows, wrong ones, double ones, states', async () => {
+    const batch = await readBatch(batch_id);
+    expect(batch).toMatchObject({
+      total: SIZE,
+      invalid: countFate('invalid'),
+      duplicates: countFate('duplicate'),
+      elsewhere: 0,
+    });
+    expect(batch.states).toMatchObject({
+      registered: countFate('registered'),
+      external: countFate('external'),
+      blocked: countFate('blocked'),
+      waiting: countFate('waiting'),
+    });
+  });
+
+  it('tells every row error with line, field and fix, all at once', async () => {
+    const { errors } = await readBatch(batch_id);
+    const lines = new Set(errors.map(({ line }) => line));
+    const wrong = world.fates.flatMap(({ ends }, row) =>
+      ends === 'invalid' || ends === 'duplicate' ? [row + 2] : [],
+    );
+    expect([...lines].sort((a, b) => a - b)).toEqual(wrong);
+    for (const error of errors) expect(error.fix).not.toBe('');
+  });
+
+  it('leaves no bound key without its private half, and no bot with two', async () => {
+    const ledger = lived.standIn.ledger();
+    const custody = await countCustody(lived.house.environment, ledger);
+    expect(custody.keys_lost).toBe(0);
+    expect(custody.keys_bound).toBeGreaterThan(0);
+    const keys = new Map<string, Set<string>>();
+    for (const { user_id = '', bound } of ledger) {
+      if (bound) keys.set(user_id, (keys.get(user_id) ?? new Set()).add(bound.public_key));
+    }
+    for (const bound of keys.values()) expect(bound.size).toBe(1);
+  });
+
+  it('gives every blocked or waiting bot a sentence that says what to do', async () => {
+    for (const state of ['blocked', 'waiting', 'external']) {
+      const { body } = await lived.get(`/batches/${batch_id}/bots?state=${state}`);
+      const { bots } = body as { bots: { reason?: { todo: string }; history: { request_id?: string }[] }[] };
+      expect(bots.length).toBeGreaterThan(0);
+      for (const bot of bots) {
+        expect(bot.reason?.todo).toMatch(/\.$/);
+        expect(bot.history.at(-1)?.request_id).toMatch(/^[0-9a-f-]{36}$/);
+      }
+    }
+  });
+
+  it('deletes the uploaded list when its last row is taken in', async () => {
+    const { aws, uploadsBucket } = readConfig(lived.house.environment);
+    const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: uploadsBucket }));
+    expect(Contents.map(({ Key }) => Key)).toEqual([]);
+  });
+});
+
+/** Every private key of the list and of the vault, in the forms it could slip out in. */
+const canaries = async (): Promise<string[]> => {
+  const hexes = new Set<string>(world.list.match(/(?<=_private_key":")[0-9a-f]{64}/g));
+  for (const { app_id } of world.fates) {
+    const kept = await lived.services.vault.read(app_id).catch(() => 'missing' as const);
+    if (typeof kept === 'object' && kept.key) hexes.add(Buffer.from(kept.key.seed).toString('hex'));
+  }
+  return [...hexes].flatMap((hex) => {
+    const bytes = Buffer.from(hex, 'hex');
+    return [hex, bytes.toString('base64url').slice(0, 42), bytes.toString('base64').slice(0, 42)];
+  });
+};
+
+describe('secrets', () => {
+  it('are in nothing that was emitted: logs, rows, API answers, ledger', async () => {
+    const found = await canaries();
+    expect(found.length).toBeGreaterThan(3 * SIZE);
+    const { aws, table } = readConfig(lived.house.environment);
+    const dynamodb = new DynamoDBClient(clientConfig(aws.endpoints.dynamodb ?? ''));
+    const { Items = [] } = await dynamodb.send(new ScanCommand({ TableName: table }));
+    expect(Items.length).toBeGreaterThan(SIZE / 2);
+    const answers = await Promise.all([
+      lived.get(`/batches/${batch_id}`),
+      lived.get(`/batches/${batch_id}/errors`),
+      lived.get(`/batches/${batch_id}/bots`),
+      ...world.fates.slice(0, 10).map(({ app_id }) => lived.get(`/bots/${app_id}`)),
+    ]);
+    const emitted = [
+      ...lived.logs,
+      JSON.stringify(Items),
+      ...answers.map(({ text }) => text),
+      JSON.stringify(lived.standIn.ledger()),
+    ].join('\n');
+    expect(emitted.length).toBeGreaterThan(10_000);
+    for (const canary of found) expect(emitted.includes(canary)).toBe(false);
+  });
+
+  it('are in the vault, one secret a bot', async () => {
+    const held = await readVault(lived.house.environment);
+    for (const { app_id, ends } of world.fates) {
+      if (ends === 'registered') expect(held.get(app_id)?.spend).toBe(true);
+    }
+  });
+});
+
+describe('the same list again', () => {
+  it('makes no new key and no new POST, and reports the same states', async () => {
+    const posts = () => lived.standIn.ledger().filter(({ method }) => method === 'POST').length;
+    const before = {
+      posts: posts(),
+      custody: await countCustody(lived.house.environment, lived.standIn.ledger()),
+    };
+    const first = await readBatch(batch_id);
+    const { body } = await lived.post('/batches', world.list);
+    const again = (body as { batch_id: string }).batch_id;
+    expect(again).not.toBe(batch_id);
+    const second = await untilAtRest(again);
+    expect(second.states).toEqual(first.states);
+    expect(posts()).toBe(before.posts);
+    expect(await countCustody(lived.house.environment, lived.standIn.ledger())).toEqual(before.custody);
+    expect((await readBatch(batch_id)).elsewhere).toBe(first.accepted);
+  });
+
+  it('answers the same batch for the same Idempotency-Key', async () => {
+    const headers = { 'idempotency-key': 'a key of the client' };
+    const [one, two] = [
+      await lived.post('/batches', world.list, headers),
+      await lived.post('/batches', world.list, headers),
+    ];
+    expect(two.body).toMatchObject({ batch_id: (one.body as { batch_id: string }).batch_id });
+  });
+});

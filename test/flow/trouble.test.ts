@@ -1,0 +1,164 @@
+/** What Mixin refuses or leaves unanswered, each caused for real, and where the bot rests then. */
+
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientConfig } from '../../infra/local/client-config.ts';
+import type { Fault } from '../../infra/local/mixin/server.ts';
+import { readConfig } from '../../lib/config.ts';
+import { deadLetterName, type queueNames } from '../../lib/topology.ts';
+import { type LivedInHouse, openHouse, until, untilState, upload } from './lived-in.ts';
+
+let lived: LivedInHouse;
+const faults: Fault[] = [];
+
+beforeAll(async () => {
+  lived = await openHouse();
+});
+afterAll(() => lived[Symbol.asyncDispose]());
+
+/** A fresh bot that meets the faults, listed and followed until it is in one of the states. */
+const bring = async (found: readonly Omit<Fault, 'user_id'>[], ...wanted: string[]) => {
+  const { keystore } = await lived.standIn.createUser();
+  faults.push(...found.map((fault) => ({ ...fault, user_id: keystore.app_id })));
+  lived.standIn.setFaults(faults);
+  await upload(lived, [keystore]);
+  return untilState(lived, keystore.app_id, ...wanted);
+};
+
+const requests = (user_id: string, path: string) =>
+  lived.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path);
+
+const me = '/safe/me';
+const pin = '/pin/update';
+const safe = '/safe/users';
+const refusal = (path: string, code: number): Omit<Fault, 'user_id'> => ({ name: 'code', path, code });
+
+const cases: readonly [string, readonly Omit<Fault, 'user_id'>[], string, string][] = [
+  ['401', [refusal(me, 401)], 'blocked', 'session_refused'],
+  ['a clock that is off', [{ name: 'clock_skew', path: me, delayMs: 600_000 }], 'waiting', 'clock_skew'],
+  ['429 on a read', [{ name: 'rate_limited', path: me }], 'waiting', 'rate_limited'],
+  ['429 on /pin/update', [{ name: 'rate_limited', path: pin }], 'waiting', 'pin_locked'],
+  ['429 on /safe/users', [{ name: 'rate_limited', path: safe }], 'waiting', 'pin_locked'],
+  ['500 on a read', [{ name: 'server_error', path: me }], 'waiting', 'server_error'],
+  ['no answer on a read', [{ name: 'request_lost', path: me }], 'waiting', 'no_answer'],
+  ['an answer to another request', [{ name: 'wrong_request_id', path: me }], 'waiting', 'broken_answer'],
+  ['an empty answer', [{ name: 'empty_body', path: me }], 'waiting', 'broken_answer'],
+  ['403', [refusal(me, 403)], 'blocked', 'forbidden'],
+  ['10002', [refusal(safe, 10_002)], 'failed', 'invalid_field'],
+  ['20118', [refusal(pin, 20_118)], 'blocked', 'legacy_pin'],
+  ['20119', [refusal(safe, 20_119)], 'blocked', 'pin_refused'],
+  ['500 on /safe/users', [{ name: 'server_error', path: safe, times: 1 }], 'unsure', 'server_error'],
+  ['a lost /pin/update', [{ name: 'request_lost', path: pin, times: 1 }], 'unsure', 'no_answer'],
+];
+
+describe.concurrent('trouble, sorted', () => {
+  it.each(cases)('%s', async (_name, found, state, code) => {
+    const bot = await bring(found, state);
+    expect(bot.reason?.code).toBe(code);
+    expect(bot.reason?.todo).toMatch(/\.$/);
+  });
+
+  it('stays away from a locked PIN for a day, whoever asks', async () => {
+    const bot = await bring([{ name: 'rate_limited', path: pin }], 'waiting');
+    expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(24 * 3_600_000);
+    const { body } = await lived.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
+    expect(body).toEqual({ retried: 0, pin_locked: 1 });
+    expect(requests(bot.user_id, pin)).toHaveLength(1);
+  });
+
+  it('sends a refused PIN once, and once more when the operator says so', async () => {
+    const bot = await bring([refusal(safe, 20_119)], 'blocked');
+    expect(requests(bot.user_id, safe)).toHaveLength(1);
+    await lived.post(`/batches/${bot.batch_id}/retry`, {});
+    await until(async () => requests(bot.user_id, safe).length === 2);
+    const again = await untilState(lived, bot.user_id, 'blocked');
+    expect(again.public_key).toBe(bot.public_key);
+  });
+
+  it('grows its pauses, burns no receive counts, and goes on when the trouble ends', async () => {
+    const bot = await bring([{ name: 'rate_limited', path: me, times: 2 }], 'registered');
+    const pauses = bot.history.filter(({ code }) => code === 'rate_limited').map(({ at }) => Date.parse(at));
+    expect(pauses).toHaveLength(2);
+    const last = bot.history.find(({ state }) => state === 'registering');
+    const [first = 0, second = 0] = pauses;
+    expect(Date.parse(last?.at ?? '') - second).toBeGreaterThan(second - first);
+    expect(await deadLetters('check')).toBe(0);
+  }, 40_000);
+
+  it('brings back what waits longer than SQS can delay, by the sweep', async () => {
+    const bot = await bring([{ name: 'rate_limited', path: me, times: 1 }], 'waiting');
+    const past = new Date(Date.now() - 60_000).toISOString();
+    const parked = await lived.services.table.updateBot(bot, { wait_until: past, due_at: past });
+    expect(parked).toBeDefined();
+    await lived.house.recheckNow();
+    await untilState(lived, bot.user_id, 'registered');
+  });
+});
+
+const sqs = () => {
+  const { aws } = readConfig(lived.house.environment);
+  return new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
+};
+
+const deadLetterUrl = (name: (typeof queueNames)[number]) => {
+  const url = readConfig(lived.house.environment).queueUrls[name];
+  return (
+    url.slice(0, url.lastIndexOf('/') + 1) +
+    url.slice(url.lastIndexOf('/') + 1).replace(name, deadLetterName(name))
+  );
+};
+
+const deadLetters = async (name: (typeof queueNames)[number]) => {
+  const { Attributes } = await sqs().send(
+    new GetQueueAttributesCommand({
+      QueueUrl: deadLetterUrl(name),
+      AttributeNames: ['ApproximateNumberOfMessages'],
+    }),
+  );
+  return Number(Attributes?.ApproximateNumberOfMessages);
+};
+
+describe.concurrent('a message that crashes its handler', () => {
+  it('goes to the dead-letter queue, and its row says so; a retry brings it back when mended', async () => {
+    const { batch_id } = await bring([], 'registered');
+    const { keystore } = await lived.standIn.createUser();
+    const { aws, secretPrefix } = readConfig(lived.house.environment);
+    const secrets = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
+    await lived.services.vault.keepKeystore(keystore);
+    const spoil = (SecretString: string) =>
+      secrets.send(
+        new PutSecretValueCommand({ SecretId: `${secretPrefix}/${keystore.app_id}`, SecretString }),
+      );
+    await spoil('{"not":"a keystore"}');
+    await lived.services.table.createBot({
+      user_id: keystore.app_id,
+      session_id: keystore.session_id,
+      batch_id,
+      line: 1,
+      listing: '',
+      state: 'queued',
+      state_since: new Date().toISOString(),
+      revision: 1,
+      attempts: 0,
+      history: [],
+    });
+    await lived.services.queues.send('check', [{ body: { user_id: keystore.app_id } }]);
+    const bot = await until(async () => {
+      const row = await lived.services.table.readBot(keystore.app_id);
+      return row?.state === 'blocked' ? row : undefined;
+    }, 45_000);
+    expect(bot.reason?.code).toBe('handler_crashed');
+    const { Messages = [] } = await until(async () => {
+      const received = await sqs().send(
+        new ReceiveMessageCommand({ QueueUrl: deadLetterUrl('check'), WaitTimeSeconds: 1 }),
+      );
+      return received.Messages?.length ? received : undefined;
+    }, 30_000);
+    expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ user_id: keystore.app_id });
+    await spoil(JSON.stringify(keystore));
+    const { body } = await lived.post(`/batches/${batch_id}/retry`, {});
+    expect(body).toMatchObject({ retried: 1 });
+    await untilState(lived, keystore.app_id, 'registered');
+  }, 90_000);
+});

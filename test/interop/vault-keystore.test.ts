@@ -1,0 +1,70 @@
+/** What Enlist leaves behind is usable by others: the official SDK loads a keystore out of the vault. */
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { MixinApi } from '@mixin.dev/mixin-node-sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientConfig } from '../../infra/local/client-config.ts';
+import { readConfig } from '../../lib/config.ts';
+import { type LivedInHouse, openHouse, untilState, upload } from '../flow/lived-in.ts';
+
+interface SecretKeystore {
+  app_id: string;
+  session_id: string;
+  server_public_key: string;
+  session_private_key: string;
+  spend_private_key: string;
+}
+
+let lived: LivedInHouse;
+
+beforeAll(async () => {
+  lived = await openHouse();
+});
+afterAll(() => lived[Symbol.asyncDispose]());
+
+const readSecret = async (user_id: string): Promise<SecretKeystore> => {
+  const { aws, secretPrefix } = readConfig(lived.house.environment);
+  const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
+  const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: `${secretPrefix}/${user_id}` }));
+  return JSON.parse(SecretString ?? '');
+};
+
+/** The SDK resends POSTs unless told not to: retry -1 is its only off switch. */
+const sdk = (keystore: SecretKeystore) =>
+  MixinApi({ keystore, requestConfig: { baseURL: lived.standIn.url, timeout: 5_000, retry: -1 } as never });
+
+describe('a keystore out of the vault', () => {
+  it('has the fields of the dashboard format and the spend key, and nothing else', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    await upload(lived, [keystore]);
+    await untilState(lived, keystore.app_id, 'registered');
+    const secret = await readSecret(keystore.app_id);
+    expect(Object.keys(secret).sort()).toEqual([
+      'app_id',
+      'server_public_key',
+      'session_id',
+      'session_private_key',
+      'spend_private_key',
+    ]);
+    expect(secret).toMatchObject(keystore);
+  });
+
+  it('lets the official SDK verify the TIP PIN and read has_safe', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    await upload(lived, [keystore]);
+    await untilState(lived, keystore.app_id, 'registered');
+    const secret = await readSecret(keystore.app_id);
+    const client = sdk(secret);
+    const verified = await client.pin.verifyTipPin(secret.spend_private_key);
+    expect(verified.user_id).toBe(keystore.app_id);
+    const me = await client.safe.checkRegisteration();
+    expect(me.has_safe).toBe(true);
+  });
+
+  it('is refused by Mixin when another key is taken for the PIN', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    await upload(lived, [keystore]);
+    await untilState(lived, keystore.app_id, 'registered');
+    const secret = await readSecret(keystore.app_id);
+    await expect(sdk(secret).pin.verifyTipPin(secret.session_private_key)).rejects.toMatchObject({ code: 20_119 });
+  });
+});
