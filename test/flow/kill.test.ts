@@ -14,9 +14,13 @@ const data = mkdtempSync(join(tmpdir(), 'enlist-kill-'));
 afterAll(() => rmSync(data, { recursive: true, force: true }));
 
 const start = (): ChildProcess =>
-  spawn(process.execPath, ['infra/local/start.ts', '--once', '--json', '--data', data, '--bots', String(BOTS)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  spawn(
+    process.execPath,
+    ['infra/local/start.ts', '--once', '--json', '--data', data, '--bots', String(BOTS)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
 
 interface End {
   readonly code: number | null;

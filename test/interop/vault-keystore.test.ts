@@ -24,7 +24,9 @@ afterAll(() => lived[Symbol.asyncDispose]());
 const readSecret = async (user_id: string): Promise<SecretKeystore> => {
   const { aws, secretPrefix } = readConfig(lived.house.environment);
   const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
-  const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: `${secretPrefix}/${user_id}` }));
+  const { SecretString } = await client.send(
+    new GetSecretValueCommand({ SecretId: `${secretPrefix}/${user_id}` }),
+  );
   return JSON.parse(SecretString ?? '');
 };
 
@@ -65,6 +67,8 @@ describe('a keystore out of the vault', () => {
     await upload(lived, [keystore]);
     await untilState(lived, keystore.app_id, 'registered');
     const secret = await readSecret(keystore.app_id);
-    await expect(sdk(secret).pin.verifyTipPin(secret.session_private_key)).rejects.toMatchObject({ code: 20_119 });
+    await expect(sdk(secret).pin.verifyTipPin(secret.session_private_key)).rejects.toMatchObject({
+      code: 20_119,
+    });
   });
 });

@@ -1,0 +1,283 @@
+/**
+ * The one promise, call by call: whatever call a worker dies before or after, the next one ends with one key,
+ * kept and bound. The list of calls is found by running: a new call cannot be forgotten.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
+import { type MixinStandIn, startMixinStandIn } from '../../infra/local/mixin/server.ts';
+import { readConfig } from '../../lib/config.ts';
+import { connect } from '../../lib/connect.ts';
+import type { Keystore } from '../../lib/keystore.ts';
+import { createLog } from '../../lib/log.ts';
+import { check } from '../../lib/provision/check.ts';
+import { register } from '../../lib/provision/register.ts';
+import type { Services } from '../../lib/services.ts';
+
+let standIn: MixinStandIn;
+let emulators: Emulators;
+let services: Services;
+
+beforeAll(async () => {
+  standIn = await startMixinStandIn({});
+  emulators = await startEmulators();
+  const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
+  services = connect(
+    readConfig(environment),
+    createLog(() => undefined, Date.now),
+  ).services;
+});
+afterAll(async () => {
+  await emulators.stop();
+  await standIn.stop();
+});
+
+class Died extends Error {}
+
+/** Services of a worker that dies before or after its nth outward call; from then on nothing it does happens. */
+const mortal = (whole: Services, dies: { nth: number; when: 'before' | 'after' }) => {
+  const calls: string[] = [];
+  let dead = false;
+  const wrap = <T extends object>(name: string, part: T): T =>
+    new Proxy(part, {
+      get: (target, method, receiver) => {
+        const call = Reflect.get(target, method, receiver);
+        if (typeof call !== 'function') return call;
+        return async (...args: unknown[]) => {
+          if (dead) throw new Died();
+          calls.push(`${name}.${String(method)}`);
+          const isLast = calls.length === dies.nth;
+          if (isLast) dead = true;
+          if (isLast && dies.when === 'before') throw new Died();
+          const result = await call.apply(target, args);
+          if (isLast) throw new Died();
+          return result;
+        };
+      },
+    });
+  const { table, vault, queues, uploads, mixin } = whole;
+  return {
+    calls,
+    survived: () => !dead,
+    services: {
+      ...whole,
+      table: wrap('table', table),
+      vault: wrap('vault', vault),
+      queues: wrap('queues', queues),
+      uploads: wrap('uploads', uploads),
+      mixin: wrap('mixin', mixin),
+    },
+  };
+};
+
+/** A bot that is listed, kept and about to be registered. */
+const listBot = async (
+  account: Parameters<MixinStandIn['createUser']>[0] = {},
+  more: Partial<Keystore> = {},
+) => {
+  const { keystore } = await standIn.createUser(account);
+  await services.vault.keepKeystore({ ...keystore, ...more });
+  const at = new Date().toISOString();
+  await services.table.createBot({
+    user_id: keystore.app_id,
+    session_id: keystore.session_id,
+    batch_id: services.randomId(),
+    line: 1,
+    listing: '',
+    state: 'registering',
+    state_since: at,
+    revision: 1,
+    attempts: 0,
+    history: [],
+  });
+  return keystore.app_id;
+};
+
+/** The same services a minute later, when leases have run out. */
+const later = (minutes: number): Services => ({ ...services, now: () => Date.now() + minutes * 60_000 });
+const deadline = (from: Services) => from.now() + 30_000;
+
+/** What SQS would do: deliver again until the bot rests. */
+const runOn = async (user_id: string): Promise<string | undefined> => {
+  for (let round = 1; round < 5; round += 1) {
+    const now = later(round);
+    const bot = await now.table.readBot(user_id);
+    if (bot?.state === 'registered') return bot.state;
+    if (bot?.state === 'registering') await register(now, { user_id }, deadline(now));
+    else await check(now, { user_id });
+  }
+  return (await services.table.readBot(user_id))?.state;
+};
+
+const boundKeys = (user_id: string) => [
+  ...new Set(
+    standIn
+      .ledger()
+      .flatMap((entry) => (entry.user_id === user_id && entry.bound ? [entry.bound.public_key] : [])),
+  ),
+];
+
+const accepted = (user_id: string, path: string) =>
+  standIn
+    .ledger()
+    .filter((entry) => entry.user_id === user_id && entry.path === path && entry.outcome === 'accepted')
+    .length;
+
+const expectOneKey = async (user_id: string, told: string) => {
+  const kept = await services.vault.read(user_id);
+  const key = typeof kept === 'object' ? kept.key?.public_key : undefined;
+  expect(boundKeys(user_id), told).toEqual([key]);
+  expect((await services.table.readBot(user_id))?.public_key, told).toBe(key);
+  expect(accepted(user_id, '/safe/users'), told).toBe(1);
+};
+
+describe.each(['before', 'after'] as const)('a worker that dies %s its nth call', (when) => {
+  it('of register leaves one key, kept and bound', async () => {
+    const seen = new Set<string>();
+    for (let nth = 1; ; nth += 1) {
+      const user_id = await listBot();
+      const worker = mortal(services, { nth, when });
+      await register(worker.services, { user_id }, deadline(services)).catch((error: unknown) => {
+        if (!(error instanceof Died)) throw error;
+      });
+      const told = `died ${when} call ${nth}: ${worker.calls.at(-1)}`;
+      expect(await runOn(user_id), told).toBe('registered');
+      await expectOneKey(user_id, told);
+      seen.add(worker.calls.at(-1) ?? '');
+      if (worker.survived()) break;
+    }
+    expect([...seen]).toEqual(
+      expect.arrayContaining(['vault.keepKey', 'table.updateBot', 'mixin.setTipPin', 'mixin.registerSafe']),
+    );
+  }, 60_000);
+
+  it('of check leaves the bot on its way', async () => {
+    for (let nth = 1; ; nth += 1) {
+      const user_id = await listBot();
+      const row = await services.table.readBot(user_id);
+      if (row) await services.table.updateBot(row, { state: 'queued' });
+      const worker = mortal(services, { nth, when });
+      await check(worker.services, { user_id }).catch((error: unknown) => {
+        if (!(error instanceof Died)) throw error;
+      });
+      const told = `died ${when} call ${nth}: ${worker.calls.at(-1)}`;
+      await check(services, { user_id });
+      expect(await runOn(user_id), told).toBe('registered');
+      await expectOneKey(user_id, told);
+      if (worker.survived()) break;
+    }
+  }, 60_000);
+});
+
+describe('two workers at once', () => {
+  it('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
+    const user_id = await listBot();
+    await Promise.all(Array.from({ length: 4 }, () => register(services, { user_id }, deadline(services))));
+    expect(await runOn(user_id)).toBe('registered');
+    await expectOneKey(user_id, 'four at once');
+    const refused = standIn
+      .ledger()
+      .filter((entry) => entry.user_id === user_id && entry.outcome === 'refused');
+    expect(refused).toEqual([]);
+    expect(accepted(user_id, '/pin/update')).toBe(1);
+  });
+
+  it('where one is frozen after its lease has run out: the late one is refused its write', async () => {
+    const user_id = await listBot();
+    let thaw = () => {};
+    const frozen = new Promise<void>((resolve) => {
+      thaw = resolve;
+    });
+    const slow: Services = {
+      ...services,
+      vault: {
+        ...services.vault,
+        keepKey: async (...args) => {
+          const key = await services.vault.keepKey(...args);
+          await frozen;
+          return key;
+        },
+      },
+    };
+    const late = register(slow, { user_id }, deadline(services));
+    const next = later(1);
+    await new Promise((wake) => setTimeout(wake, 300));
+    await register(next, { user_id }, deadline(next));
+    thaw();
+    await late;
+    await expectOneKey(user_id, 'frozen');
+    expect((await services.table.readBot(user_id))?.state).toBe('registered');
+  });
+});
+
+describe('a lost answer', () => {
+  it.each(['/pin/update', '/safe/users'])(
+    'of POST %s is settled by GET, never by a second POST',
+    async (path) => {
+      const user_id = await listBot();
+      standIn.setFaults([{ name: 'answer_lost', method: 'POST', path, user_id, times: 1 }]);
+      await register(services, { user_id }, deadline(services));
+      expect((await services.table.readBot(user_id))?.state).toBe('unsure');
+      expect(await runOn(user_id)).toBe('registered');
+      expect(
+        standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path),
+      ).toHaveLength(1);
+      await expectOneKey(user_id, path);
+    },
+  );
+
+  it('is not settled while Mixin still shows the old state after it said yes', async () => {
+    const user_id = await listBot();
+    standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id }]);
+    await register(services, { user_id }, deadline(services));
+    expect((await services.table.readBot(user_id))?.reason?.code).toBe('pin_not_visible');
+    const soon = later(1);
+    await check(soon, { user_id });
+    expect((await services.table.readBot(user_id))?.reason?.code).toBe('pin_not_visible');
+    await new Promise((wake) => setTimeout(wake, 1_100));
+    standIn.setFaults([]);
+    expect(await runOn(user_id)).toBe('registered');
+    expect(accepted(user_id, '/pin/update')).toBe(1);
+    await expectOneKey(user_id, 'lag');
+  });
+});
+
+describe('what does not agree is never sent', () => {
+  it('a row that names another key than the vault blocks the bot', async () => {
+    const user_id = await listBot();
+    const row = await services.table.readBot(user_id);
+    if (row) await services.table.updateBot(row, { public_key: 'ab'.repeat(32) });
+    await register(services, { user_id }, deadline(services));
+    const bot = await services.table.readBot(user_id);
+    expect([bot?.state, bot?.reason?.code]).toEqual(['blocked', 'key_conflict']);
+    expect(boundKeys(user_id)).toEqual([]);
+  });
+
+  it('a key that cannot be read back is not sent', async () => {
+    const user_id = await listBot();
+    const forgetful: Services = {
+      ...services,
+      vault: {
+        ...services.vault,
+        keepKey: () => Promise.reject(new Error('the key could not be read back')),
+      },
+    };
+    await expect(register(forgetful, { user_id }, deadline(services))).rejects.toThrow('read back');
+    expect(standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST')).toEqual(
+      [],
+    );
+    expect(await runOn(user_id)).toBe('registered');
+    await expectOneKey(user_id, 'forgetful');
+  });
+});
+
+describe('a bot with a TIP PIN', () => {
+  it('keeps it: its key signs, and a dedicated spend key is bound', async () => {
+    const tip = Buffer.from(services.randomBytes(32)).toString('hex');
+    const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+    await register(services, { user_id }, deadline(services));
+    await expectOneKey(user_id, 'tip');
+    expect(accepted(user_id, '/pin/update')).toBe(0);
+    const kept = await services.vault.read(user_id);
+    expect(typeof kept === 'object' && kept.keystore.tip_private_key).toBe(tip);
+  });
+});
