@@ -12,11 +12,21 @@ import type { LedgerEntry } from './mixin/server.ts';
 export interface Custody {
   /** Bots whose spend key lies in the vault. */
   readonly keys_stored: number;
-  /** Keys that Mixin bound to accounts. */
-  readonly keys_bound: number;
+  /** Keys that Mixin bound to accounts; null where Mixin cannot be asked. */
+  readonly keys_bound: number | null;
   /** Bound keys whose private half the vault does not hold. */
-  readonly keys_lost: number;
+  readonly keys_lost: number | null;
 }
+
+/** Every request a stand-in has seen; undefined where there is none to ask. */
+export type Ledger = readonly LedgerEntry[] | undefined;
+
+/** The ledger of a stand-in that runs by itself; undefined when the endpoint is none. */
+export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
+  const answer = await fetch(`${mixinUrl.replace(/\/+$/, '')}/_stand-in/ledger`);
+  const body: unknown = await answer.json().catch(() => undefined);
+  return Array.isArray(body) ? (body as LedgerEntry[]) : undefined;
+};
 
 /** DER before the 32 bytes of an Ed25519 seed: PKCS#8 (RFC 8410). */
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -59,12 +69,11 @@ export const readVault = async (environment: Environment): Promise<ReadonlyMap<s
   return held;
 };
 
-/** @param ledger of the stand-in Mixin */
-export const countCustody = async (
-  environment: Environment,
-  ledger: readonly LedgerEntry[],
-): Promise<Custody> => {
+/** @param ledger of the stand-in Mixin, where there is one */
+export const countCustody = async (environment: Environment, ledger: Ledger): Promise<Custody> => {
   const held = await readVault(environment);
+  const keys_stored = [...held.values()].filter((bot) => bot.spend).length;
+  if (!ledger) return { keys_stored, keys_bound: null, keys_lost: null };
   const bound = new Map<string, { user_id: string; public_key: string }>();
   for (const { user_id, bound: key } of ledger) {
     if (user_id === undefined || !key) continue;
@@ -73,9 +82,5 @@ export const countCustody = async (
   const lost = [...bound.values()].filter(
     ({ user_id, public_key }) => !held.get(user_id)?.publicKeys.has(public_key),
   );
-  return {
-    keys_stored: [...held.values()].filter((bot) => bot.spend).length,
-    keys_bound: bound.size,
-    keys_lost: lost.length,
-  };
+  return { keys_stored, keys_bound: bound.size, keys_lost: lost.length };
 };

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { createApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
 import { summaryLines } from '../../cli/summary.ts';
-import { type Custody, countCustody } from './custody.ts';
+import { type Custody, countCustody, fetchLedger, type Ledger } from './custody.ts';
 import { type House, startHouse } from './house.ts';
 import { type MixinStandIn, startMixinStandIn } from './mixin/server.ts';
 import { makeWorld } from './world.ts';
@@ -110,10 +110,17 @@ const introduce = (options: Options, house: House, mixinUrl: string, list: List)
   }
 };
 
-const NO_LEDGER = { keys_stored: null, keys_bound: null, keys_lost: null };
+/** What Mixin has bound, where a stand-in can tell: our own, or one that runs on this machine. */
+const readLedger = async (standIn: MixinStandIn | undefined, mixinUrl: string): Promise<Ledger> => {
+  if (standIn) return standIn.ledger();
+  if (!['127.0.0.1', 'localhost', '[::1]'].includes(new URL(mixinUrl).hostname)) return undefined;
+  return fetchLedger(mixinUrl);
+};
 
-const custodyLine = (custody: Custody) =>
-  `Keys: ${custody.keys_stored} in the vault, ${custody.keys_bound} bound by Mixin, ${custody.keys_lost} lost.`;
+const custodyLine = ({ keys_stored, keys_bound, keys_lost }: Custody) =>
+  keys_bound === null
+    ? `Keys: ${keys_stored} in the vault.`
+    : `Keys: ${keys_stored} in the vault, ${keys_bound} bound by Mixin, ${keys_lost} lost.`;
 
 const untilInterrupted = () =>
   new Promise<void>((end) => {
@@ -122,7 +129,7 @@ const untilInterrupted = () =>
   });
 
 /** Uploads the list, follows it, and tells how it ended; the exit code. */
-const runBatch = async (house: House, standIn: MixinStandIn | undefined, list: List, options: Options) => {
+const runBatch = async (house: House, ledger: () => Promise<Ledger>, list: List, options: Options) => {
   const startedAt = performance.now();
   const api = createApiClient(house.url);
   const idempotencyKey = createHash('sha256').update(list.body).digest('hex');
@@ -133,18 +140,18 @@ const runBatch = async (house: House, standIn: MixinStandIn | undefined, list: L
   const batch = await followBatch(api, batch_id, process.stderr, abort.signal);
   process.off('SIGINT', interrupt);
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-  const custody = standIn ? await countCustody(house.environment, standIn.ledger()) : undefined;
+  const custody = await countCustody(house.environment, await ledger());
   say();
   for (const line of await summaryLines(api, batch)) say(line);
-  if (custody) say(custodyLine(custody));
+  say(custodyLine(custody));
   say(
     `Keystores: ${join(options.data, 'secrets')}   Log: ${join(options.data, 'enlist.log')}   ${seconds} s`,
   );
   if (options.json) {
     const { total, invalid, duplicates, states } = batch;
-    say(JSON.stringify({ batch_id, total, invalid, duplicates, states, seconds, ...(custody ?? NO_LEDGER) }));
+    say(JSON.stringify({ batch_id, total, invalid, duplicates, states, seconds, ...custody }));
   }
-  return batch.status === 'rejected' || (custody && custody.keys_lost > 0) ? 1 : 0;
+  return batch.status === 'rejected' || (custody.keys_lost ?? 0) > 0 ? 1 : 0;
 };
 
 const main = async (): Promise<number> => {
@@ -154,6 +161,8 @@ const main = async (): Promise<number> => {
     return 0;
   }
   const given = options.file === undefined ? undefined : readList(resolve(options.file));
+  // Lists and keystores lie in this folder: nobody else's eyes.
+  process.umask(0o077);
   mkdirSync(options.data, { recursive: true, mode: 0o700 });
   await using running = new AsyncDisposableStack();
   const standIn =
@@ -173,7 +182,7 @@ const main = async (): Promise<number> => {
   );
   const list = given ?? (await worldList(standIn as MixinStandIn, options));
   introduce(options, house, mixinUrl, list);
-  const code = await runBatch(house, standIn, list, options);
+  const code = await runBatch(house, () => readLedger(standIn, mixinUrl), list, options);
   if (!options.once) {
     say('Waiting bots are looked at again as long as this runs. Ctrl-C ends it; the next start goes on.');
     await untilInterrupted();
@@ -184,9 +193,10 @@ const main = async (): Promise<number> => {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const known = error instanceof UsageError || (error instanceof Error && error.name === 'TypeError');
+  const misspelt =
+    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   const interrupted = error instanceof Error && error.name === 'AbortError';
   if (!interrupted) process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  if (known) process.stderr.write(`\n${help}`);
+  if (misspelt) process.stderr.write(`\n${help}`);
   process.exitCode = interrupted ? 130 : 1;
 }

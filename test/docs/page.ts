@@ -11,9 +11,7 @@ export const section = (page: string, heading: string): string => {
   const start = lines.indexOf(heading);
   if (start < 0) throw new Error(`no heading "${heading}"`);
   const rank = /^#+/.exec(heading)?.[0].length ?? 0;
-  const length = lines
-    .slice(start + 1)
-    .findIndex((line) => new RegExp(`^#{1,${rank}} `).test(line));
+  const length = lines.slice(start + 1).findIndex((line) => new RegExp(`^#{1,${rank}} `).test(line));
   return lines.slice(start + 1, length < 0 ? undefined : start + 1 + length).join('\n');
 };
 
@@ -23,7 +21,12 @@ export const tableRows = (text: string): readonly (readonly string[])[] => {
   const lines = text.split('\n');
   return lines
     .filter((line, i) => isRow(line) && isRow(lines[i - 1]) && !/^\|[-:|\s]+\|$/.test(line))
-    .map((line) => line.slice(1, -1).split('|').map((cell) => cell.trim()));
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
 };
 
 /** What stands between backticks. */

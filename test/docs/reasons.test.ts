@@ -8,9 +8,9 @@ const page = readPage('docs/reasons.md');
 const ours = section(page, '## What Enlist found out');
 
 /** The codes are not exported; their file lists them one a line. */
-const reasonCodes = [
-  ...readPage('lib/provision/reasons.ts').matchAll(/^ {2}([a-z_]+): \{$/gm),
-].map(([, code]) => code as ReasonCode);
+const reasonCodes = [...readPage('lib/provision/reasons.ts').matchAll(/^ {2}([a-z_]+): \{$/gm)].map(
+  ([, code]) => code as ReasonCode,
+);
 
 test('every reason of Enlist has its row, and no other', () => {
   expect(reasonCodes.length).toBeGreaterThan(10);

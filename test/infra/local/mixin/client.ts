@@ -79,6 +79,8 @@ export interface BentPin {
   readonly seconds?: number;
   readonly encoding?: 'base64' | 'base64url';
   readonly server_public_key?: string;
+  /** In place of PKCS#7. */
+  readonly padding?: Uint8Array;
 }
 
 export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<Clock, 'now'>) => {
@@ -135,9 +137,13 @@ export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<C
     const server_public_key = bent.server_public_key ?? keystore.server_public_key;
     const iv = randomBytes(16);
     const cipher = createCipheriv('aes-256-cbc', sharedEd25519Key({ ...keystore, server_public_key }), iv);
-    return Buffer.concat([iv, cipher.update(pin), cipher.update(numbers), cipher.final()]).toString(
-      bent.encoding ?? 'base64url',
-    );
+    cipher.setAutoPadding(bent.padding === undefined);
+    const encrypted = [
+      cipher.update(pin),
+      cipher.update(numbers),
+      cipher.update(bent.padding ?? Buffer.alloc(0)),
+    ];
+    return Buffer.concat([iv, ...encrypted, cipher.final()]).toString(bent.encoding ?? 'base64url');
   };
 
   const tipPin = (public_key: string, counter = 1n): Buffer => {

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -51,6 +60,17 @@ test('the folder and its files are closed to others', async () => {
   expect(statSync(dataDir).mode & 0o777).toBe(0o700);
   for (const file of readdirSync(dataDir)) expect(statSync(join(dataDir, file)).mode & 0o777).toBe(0o600);
   expect(readdirSync(dataDir)).toContain('mixin.sqlite');
+});
+
+test('a folder and a file that stood open are closed', async () => {
+  mkdirSync(join(folder, 'data'));
+  chmodSync(join(folder, 'data'), 0o755);
+  const file = join(folder, 'data', 'mixin.sqlite');
+  writeFileSync(file, '');
+  chmodSync(file, 0o644);
+  await start({ dataDir: join(folder, 'data') });
+  expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
 test('a second server on the same folder is refused', async () => {

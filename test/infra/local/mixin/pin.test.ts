@@ -40,10 +40,11 @@ test.each([
   ['a key that is no point', () => [1n, '02'.padEnd(64, '0')] as const],
   ['a key of small order', () => [1n, '01'.padEnd(64, '0')] as const],
   ['a key of 31 bytes', () => [1n, newKey().public_key.slice(2)] as const],
+  ['a counter and a byte more', () => [1n, newKey().public_key, Buffer.of(0)] as const],
 ])('a first TIP PIN with %s is refused and binds nothing', async (_name, make) => {
   const { client, account, standIn } = await setUp();
-  const [counter, public_key] = make();
-  const pin_base64 = client.encrypt(client.tipPin(public_key, counter));
+  const [counter, public_key, more = Buffer.alloc(0)] = make();
+  const pin_base64 = client.encrypt(Buffer.concat([client.tipPin(public_key, counter), more]));
   const reply = await client.send('POST', '/pin/update', { old_pin_base64: '', pin_base64 });
   expect(reply.error.code).toBe(20118);
   expect(account()).toMatchObject({ has_pin: false, tip_public_key: '', pin_errors: 0 });
@@ -168,13 +169,17 @@ test.each([
   expect(account().pin_errors).toBe(0);
 });
 
-test('a PIN for another server key, of another time or with a spent iterator is 20119 and not counted', async () => {
+test('a PIN for another server key, with another padding, of another time or with a spent iterator is 20119 and not counted', async () => {
   const tip = newKey();
   const { client, account, standIn } = await setUp({ tip });
   const seconds = START_MS / 1_000;
+  const otherServer = { server_public_key: newKey().public_key };
+  expect((await client.verifyTip(tip, otherServer)).error.code).toBe(20119);
   const reasons = [];
   for (const bent of [
-    { server_public_key: newKey().public_key },
+    { padding: Buffer.alloc(16, 15) },
+    { padding: Buffer.alloc(16) },
+    { padding: Buffer.alloc(16, 17) },
     { seconds: seconds - 301 },
     { seconds: seconds + 301 },
     { iterator: 0n },
@@ -183,6 +188,8 @@ test('a PIN for another server key, of another time or with a spent iterator is 
     reasons.push(lastEntry(standIn).reason);
   }
   expect(reasons).toEqual([
+    'the PIN does not decrypt',
+    'the PIN does not decrypt',
     'the PIN does not decrypt',
     'the PIN’s time is over five minutes off',
     'the PIN’s time is over five minutes off',

@@ -45,6 +45,7 @@ test('a second registration is refused, with the same key and with another', asy
       code: 10002,
       extra: { field: 'public_key', reason: 'registered already' },
     });
+  expect((await client.send('POST', '/safe/users', {})).error.extra?.reason).toBe('registered already');
   expect(account()).toMatchObject({ spend_public_key: spend.public_key, pin_errors: 0 });
   expect(standIn.ledger().filter(({ bound }) => bound !== undefined)).toHaveLength(1);
 });

@@ -1,0 +1,226 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { api } from '../../lib/provision/api.ts';
+import type { HttpRequest } from '../../lib/provision/http.ts';
+import { listFormats } from '../../lib/provision/list.ts';
+import { reason } from '../../lib/provision/reasons.ts';
+import type { Batch, BatchStatus, Bot } from '../../lib/provision/records.ts';
+import { states } from '../../lib/provision/states.ts';
+import type { Services } from '../../lib/services.ts';
+import { type RouteName, routes, uploads } from '../../lib/topology.ts';
+import { readPage } from './page.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+interface Media {
+  readonly schema: Json;
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
+interface Answer {
+  readonly content?: Readonly<Record<string, Media>>;
+  readonly $ref?: string;
+}
+interface Operation {
+  readonly operationId: string;
+  readonly parameters?: readonly (Json & { readonly $ref?: string })[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
+  readonly responses: Readonly<Record<string, Answer>>;
+}
+interface Document {
+  readonly info: { readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: Readonly<Record<string, Readonly<Record<string, Json>>>>;
+}
+
+const source = readPage('docs/api/openapi.json');
+const document = JSON.parse(source) as Document;
+const schemas = document.components.schemas ?? {};
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+);
+
+const resolve = <T extends { readonly $ref?: string }>(value: T): T => {
+  if (value.$ref === undefined) return value;
+  const [, , kind = '', name = ''] = value.$ref.split('/');
+  const found = document.components[kind]?.[name];
+  if (!found) throw new Error(`${value.$ref} leads nowhere`);
+  return found as unknown as T;
+};
+
+const withDefs = (schema: Json): Json =>
+  JSON.parse(
+    JSON.stringify({ ...schema, $defs: schemas }).replaceAll('#/components/schemas/', '#/$defs/'),
+  ) as Json;
+const validator = (schema: Json) => z.fromJSONSchema(withDefs(schema) as never);
+
+const mediaOf = (operation: Operation) => [
+  ...Object.values(operation.requestBody?.content ?? {}),
+  ...Object.values(operation.responses).flatMap((answer) => Object.values(resolve(answer).content ?? {})),
+];
+
+test('its paths and methods are the routes of the topology', () => {
+  const told = operations.map(({ path, method, operation }) => [
+    operation.operationId,
+    { method: method.toUpperCase(), path },
+  ]);
+  expect(Object.fromEntries(told)).toEqual(routes);
+});
+
+test('every reference leads somewhere', () => {
+  const references = [...source.matchAll(/"\$ref": "([^"]+)"/g)].map(([, $ref = '']) => $ref);
+  expect(references.length).toBeGreaterThan(20);
+  for (const $ref of references) expect(resolve({ $ref })).toBeTypeOf('object');
+});
+
+test('its states are the states', () => {
+  expect(schemas.BotState?.enum).toEqual(states);
+  expect((schemas.Batch?.properties as { states: Json }).states.required).toEqual(states);
+});
+
+test('its statuses are those of a batch', () => {
+  const statuses: Record<BatchStatus, true> = {
+    received: true,
+    rejected: true,
+    taking_in: true,
+    taken_in: true,
+    stuck: true,
+  };
+  expect(schemas.BatchStatus?.enum).toEqual(Object.keys(statuses));
+});
+
+test('a list may have the content types that are read, and the size that is taken', () => {
+  const body = document.paths['/batches']?.post?.requestBody;
+  expect(Object.keys(body?.content ?? {})).toEqual(Object.keys(listFormats));
+  expect(JSON.stringify(body)).toContain(`${uploads.maxInlineBytes.toLocaleString('en-US')} bytes`);
+});
+
+test('its version is that of the package', () => {
+  expect(document.info.version).toBe((JSON.parse(readPage('package.json')) as { version: string }).version);
+});
+
+test.each(operations)('every example of $operation.operationId fits its schema', ({ operation }) => {
+  for (const { schema, example, examples } of mediaOf(operation)) {
+    const values = [
+      ...(example === undefined ? [] : [example]),
+      ...Object.values(examples ?? {}).map(({ value }) => value),
+    ];
+    expect(values.length).toBeGreaterThan(0);
+    for (const value of values) expect(validator(schema).safeParse(value)).toMatchObject({ success: true });
+  }
+});
+
+test('no example holds anything like a key', () => {
+  expect(source).not.toMatch(/[0-9a-f]{64}/i);
+});
+
+const batch_id = '00000000-0000-4000-8000-00000000b001';
+const user_id = '00000000-0000-4000-8000-000000000001';
+const at = '2026-01-01T00:00:00.000Z';
+const batch: Batch = {
+  batch_id,
+  status: 'taking_in',
+  created_at: at,
+  total: 2,
+  invalid: 1,
+  duplicates: 0,
+  chunks: 1,
+  chunks_done: [],
+};
+const bot: Bot = {
+  user_id,
+  session_id: user_id,
+  batch_id,
+  line: 1,
+  listing: 'digest',
+  state: 'blocked',
+  state_since: at,
+  reason: reason('tip_key_missing'),
+  revision: 1,
+  public_key: 'ab'.repeat(32),
+  attempts: 0,
+  history: [{ at, state: 'blocked', step: 'check', code: 'tip_key_missing', request_id: batch_id }],
+};
+const rowError = {
+  line: 2,
+  field: 'app_id',
+  code: 'missing_field',
+  message: 'It is missing.',
+  fix: 'Add it.',
+};
+
+/** Just enough of the world for the API to answer. */
+const services = (): Services => {
+  const page = { items: [bot], cursor: 'more' };
+  const table: Partial<Services['table']> = {
+    readBatch: async (id) => (id === batch_id ? batch : undefined),
+    createBatch: async (made) => made,
+    countBots: async () => ({ blocked: 1 }),
+    listRowErrors: async (_, __, cursor) =>
+      cursor === undefined ? { items: [rowError], cursor: 'more' } : undefined,
+    listBots: async ({ cursor }) => (cursor === undefined ? page : undefined),
+    readBot: async (id) => (id === user_id ? bot : undefined),
+    updateBot: async (before, changes) => ({ ...before, ...changes }) as Bot,
+  };
+  return {
+    table,
+    uploads: { put: async () => undefined },
+    queues: { send: async () => undefined },
+    log: () => undefined,
+    now: () => Date.parse(at) + 60_000,
+    randomId: () => '00000000-0000-4000-8000-00000000b002',
+    randomBytes: (length: number) => new Uint8Array(length),
+  } as unknown as Services;
+};
+
+const list = Buffer.from('[{}]');
+const headers = { 'content-type': 'application/json' };
+const path = { batch_id };
+const nowhere = { batch_id: user_id };
+type Ask = readonly [route: RouteName, status: number, request: Partial<HttpRequest>];
+const asks: readonly Ask[] = [
+  ['createBatch', 202, { headers, body: list }],
+  ['createBatch', 202, { headers: { ...headers, 'idempotency-key': 'made-up-key' }, body: list }],
+  ['createBatch', 400, { headers }],
+  ['createBatch', 400, { headers: { ...headers, 'idempotency-key': 'short' }, body: list }],
+  ['createBatch', 413, { headers, body: new Uint8Array(uploads.maxInlineBytes + 1) }],
+  ['createBatch', 415, { headers: { 'content-type': 'text/plain' }, body: list }],
+  ['readBatch', 200, { path }],
+  ['readBatch', 404, { path: nowhere }],
+  ['listRowErrors', 200, { path }],
+  ['listRowErrors', 400, { path, query: { limit: '101' } }],
+  ['listRowErrors', 400, { path, query: { cursor: 'x' } }],
+  ['listRowErrors', 404, { path: nowhere }],
+  ['listBots', 200, { path, query: { state: 'blocked' } }],
+  ['listBots', 400, { path, query: { state: 'gone' } }],
+  ['listBots', 404, { path: nowhere }],
+  ['retryBatch', 200, { path }],
+  ['retryBatch', 400, { path, body: Buffer.from('{"what": 1}') }],
+  ['retryBatch', 400, { path, body: Buffer.from('{"cursor": "x"}') }],
+  ['retryBatch', 404, { path: nowhere }],
+  ['readBot', 200, { path: { user_id: user_id.toUpperCase() } }],
+  ['readBot', 404, { path: { user_id: batch_id } }],
+];
+
+test.each(asks)(
+  'what %s really answers with %i is what the document says',
+  async (route, status, request) => {
+    const empty = { path: {}, query: {}, headers: {}, body: new Uint8Array() };
+    const answer = await api[route](services(), { ...empty, ...request });
+    expect(answer.status).toBe(status);
+    const { operation } = operations.find((it) => it.operation.operationId === route) ?? {};
+    const told = resolve(operation?.responses[String(status)] ?? {}).content ?? {};
+    const type = status >= 400 ? 'application/problem+json' : 'application/json';
+    expect(Object.keys(told)).toEqual([type]);
+    const parsed = validator(told[type]?.schema ?? {}).safeParse(JSON.parse(JSON.stringify(answer.body)));
+    expect(parsed).toMatchObject({ success: true });
+  },
+);
+
+test('every status the document tells was asked for, but the unexpected one', () => {
+  for (const { operation } of operations) {
+    const asked = asks
+      .filter(([route]) => route === operation.operationId)
+      .map(([, status]) => String(status));
+    expect([...new Set([...asked, '500'])].sort()).toEqual(Object.keys(operation.responses).sort());
+  }
+});

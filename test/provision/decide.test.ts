@@ -1,0 +1,227 @@
+import { describe, expect, test } from 'vitest';
+import { type Decision, decide, type OurKeys } from '../../lib/provision/decide.ts';
+import type { Bot } from '../../lib/provision/records.ts';
+import { states } from '../../lib/provision/states.ts';
+import type { Profile } from '../../lib/services.ts';
+import { aBot, later } from './memory.ts';
+
+const OURS = 'a'.repeat(64);
+const TIP = 'b'.repeat(64);
+const FOREIGN = 'c'.repeat(64);
+
+const profile = (more: Partial<Profile>): Profile => ({
+  user_id: 'user',
+  has_pin: false,
+  has_safe: false,
+  tip_public_key: '',
+  request_id: 'request',
+  ...more,
+});
+
+interface Case {
+  readonly name: string;
+  readonly bot?: Partial<Bot>;
+  readonly shown: Partial<Profile>;
+  readonly ours: OurKeys;
+  readonly decision: Decision;
+}
+
+const check = ({ bot = {}, shown, ours, decision }: Case) => {
+  expect(decide(aBot(bot), profile(shown), ours)).toEqual(decision);
+};
+
+const sent = { safe_sent_at: later(-10) };
+
+describe('in Safe', () => {
+  test.each<Case>([
+    {
+      name: 'with our key: confirmed',
+      shown: { has_safe: true, spend_public_key: OURS },
+      ours: { spend: OURS },
+      decision: { kind: 'confirm' },
+    },
+    {
+      name: 'with our key, whoever sent it: confirmed',
+      bot: { state: 'external' },
+      shown: { has_safe: true, spend_public_key: OURS },
+      ours: { spend: OURS },
+      decision: { kind: 'confirm' },
+    },
+    {
+      name: 'with another key: not ours',
+      shown: { has_safe: true, spend_public_key: FOREIGN },
+      ours: { spend: OURS },
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'with another key, though we sent ours: not ours',
+      bot: { state: 'unsure', ...sent },
+      shown: { has_safe: true, spend_public_key: FOREIGN },
+      ours: { spend: OURS },
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'with a key, and we hold none: not ours',
+      shown: { has_safe: true, spend_public_key: FOREIGN },
+      ours: {},
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'with our TIP key as its spend key: not ours',
+      shown: { has_safe: true, spend_public_key: TIP },
+      ours: { spend: OURS, tip: TIP },
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'key not told, and we sent ours: confirmed',
+      bot: { state: 'unsure', ...sent },
+      shown: { has_safe: true },
+      ours: { spend: OURS },
+      decision: { kind: 'confirm' },
+    },
+    {
+      name: 'key not told, and we sent none: not ours',
+      shown: { has_safe: true },
+      ours: { spend: OURS },
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'key not told, we sent one and hold none: not ours',
+      bot: sent,
+      shown: { has_safe: true },
+      ours: {},
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'a registered bot with our key: still confirmed',
+      bot: { state: 'registered', ...sent },
+      shown: { has_safe: true, spend_public_key: OURS },
+      ours: { spend: OURS },
+      decision: { kind: 'confirm' },
+    },
+    {
+      name: 'a registered bot with another key: an operator must look',
+      bot: { state: 'registered', ...sent },
+      shown: { has_safe: true, spend_public_key: FOREIGN },
+      ours: { spend: OURS },
+      decision: { kind: 'block', reason: 'key_changed' },
+    },
+    {
+      name: 'a registered bot whose key the vault lost: an operator must look',
+      bot: { state: 'registered', ...sent },
+      shown: { has_safe: true, spend_public_key: OURS },
+      ours: {},
+      decision: { kind: 'block', reason: 'key_changed' },
+    },
+    {
+      name: 'an external bot stays external',
+      bot: { state: 'external' },
+      shown: { has_safe: true, spend_public_key: FOREIGN },
+      ours: {},
+      decision: { kind: 'disown' },
+    },
+  ])('$name', check);
+});
+
+describe('not in Safe', () => {
+  test.each<Case>([
+    {
+      name: 'no PIN: the TIP PIN is set first',
+      shown: {},
+      ours: {},
+      decision: { kind: 'register', pin: 'unset' },
+    },
+    {
+      name: 'no PIN, and a TIP key was listed: it is set all the same',
+      shown: {},
+      ours: { tip: TIP },
+      decision: { kind: 'register', pin: 'unset' },
+    },
+    {
+      name: 'a six-digit PIN: an operator must upgrade it',
+      shown: { has_pin: true },
+      ours: { spend: OURS },
+      decision: { kind: 'block', reason: 'six_digit_pin' },
+    },
+    {
+      name: 'our PIN was accepted and is not shown: wait, never set it twice',
+      bot: { pin_set_at: later(-5) },
+      shown: {},
+      ours: { spend: OURS },
+      decision: { kind: 'wait', reason: 'pin_not_visible' },
+    },
+    {
+      name: 'our PIN was accepted and only has_pin is shown: wait',
+      bot: { pin_set_at: later(-5) },
+      shown: { has_pin: true },
+      ours: { spend: OURS },
+      decision: { kind: 'wait', reason: 'pin_not_visible' },
+    },
+    {
+      name: 'our PIN was sent and the answer lost, and none is shown: set it (the GET settled it)',
+      bot: { state: 'unsure', pin_sent_at: later(-500) },
+      shown: {},
+      ours: { spend: OURS },
+      decision: { kind: 'register', pin: 'unset' },
+    },
+    {
+      name: 'its PIN is our spend key',
+      shown: { has_pin: true, tip_public_key: OURS },
+      ours: { spend: OURS },
+      decision: { kind: 'register', pin: 'spend' },
+    },
+    {
+      name: 'its PIN is the listed TIP key',
+      shown: { has_pin: true, tip_public_key: TIP },
+      ours: { spend: OURS, tip: TIP },
+      decision: { kind: 'register', pin: 'tip' },
+    },
+    {
+      name: 'its PIN is the listed TIP key and there is no spend key yet',
+      shown: { has_pin: true, tip_public_key: TIP },
+      ours: { tip: TIP },
+      decision: { kind: 'register', pin: 'tip' },
+    },
+    {
+      name: 'spend and TIP key are one',
+      shown: { has_pin: true, tip_public_key: OURS },
+      ours: { spend: OURS, tip: OURS },
+      decision: { kind: 'register', pin: 'spend' },
+    },
+    {
+      name: 'its PIN is a key we do not hold, and none was listed',
+      shown: { has_pin: true, tip_public_key: FOREIGN },
+      ours: { spend: OURS },
+      decision: { kind: 'block', reason: 'tip_key_missing' },
+    },
+    {
+      name: 'its PIN is another key than the listed one',
+      shown: { has_pin: true, tip_public_key: FOREIGN },
+      ours: { spend: OURS, tip: TIP },
+      decision: { kind: 'block', reason: 'tip_key_foreign' },
+    },
+    {
+      name: 'a registered bot is shown outside Safe',
+      bot: { state: 'registered' },
+      shown: { tip_public_key: OURS },
+      ours: { spend: OURS },
+      decision: { kind: 'block', reason: 'safe_lost' },
+    },
+    {
+      name: 'an external bot is shown outside Safe',
+      bot: { state: 'external' },
+      shown: {},
+      ours: {},
+      decision: { kind: 'block', reason: 'safe_lost' },
+    },
+  ])('$name', check);
+});
+
+test('a key that is not the one told is never confirmed, in whatever state', () => {
+  for (const state of states)
+    for (const safe_sent_at of [undefined, later(-5)]) {
+      const bot = aBot({ state, ...(safe_sent_at && { safe_sent_at }) });
+      const shown = profile({ has_safe: true, spend_public_key: FOREIGN });
+      expect(decide(bot, shown, { spend: OURS, tip: TIP }).kind, state).not.toBe('confirm');
+    }
+});

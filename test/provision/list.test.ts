@@ -1,0 +1,277 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { formatOf, type ListFormat, readList } from '../../lib/provision/list.ts';
+
+const read = (text: string | Uint8Array, format: ListFormat) =>
+  readList(typeof text === 'string' ? Buffer.from(text) : text, format);
+
+/** The rows and the lines of the broken ones; throws where the whole list is refused. */
+const rowsOf = (text: string, format: ListFormat) => {
+  const list = read(text, format);
+  if ('problem' in list) throw new Error(list.problem.code);
+  expect(list.total).toBe(list.rows.length + list.errors.length);
+  return {
+    rows: list.rows.map(({ line, fields }) => [line, fields]),
+    broken: list.errors.map(({ line, code }) => [line, code]),
+  };
+};
+const problemOf = (text: string | Uint8Array, format: ListFormat) => {
+  const list = read(text, format);
+  return 'problem' in list ? list.problem.code : undefined;
+};
+
+describe('the format', () => {
+  test.each([
+    ['application/json', 'json'],
+    ['Application/JSON; charset=utf-8', 'json'],
+    ['application/x-ndjson', 'jsonl'],
+    ['application/jsonl', 'jsonl'],
+    ['application/json-lines', 'jsonl'],
+    ['text/csv; header=present', 'csv'],
+    [' text/csv ', 'csv'],
+  ])('%s is %s', (type, format) => expect(formatOf(type)).toBe(format));
+
+  test.each([undefined, '', 'text/plain', 'constructor', '__proto__', 'toString', 'application/json+x'])(
+    '%s is none of ours',
+    (type) => expect(formatOf(type)).toBeUndefined(),
+  );
+});
+
+describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
+  test.each(['', ' \n\n ', '\ufeff'])('%j has no rows, or is none', (text) => {
+    expect(problemOf(text, format)).toBe(format === 'json' ? 'not_a_json_array' : 'empty_list');
+  });
+
+  test('what is not UTF-8 is refused, and said so', () => {
+    expect(problemOf(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
+    expect(problemOf(Buffer.from('[{"a":"x"}]', 'utf16le'), 'json')).toBe('not_a_json_array');
+  });
+});
+
+describe('a JSON array', () => {
+  test('each row knows its line', () => {
+    expect(rowsOf('[\n  {"a": 1},\n\n  {"a":\n 2}, {"a": 3}\n]\n', 'json').rows).toEqual([
+      [2, { a: 1 }],
+      [4, { a: 2 }],
+      [5, { a: 3 }],
+    ]);
+  });
+
+  test('CRLF and a byte order mark change nothing', () => {
+    expect(rowsOf('\ufeff[\r\n{"a":1},\r\n{"a":2}]\r\n', 'json').rows).toEqual([
+      [2, { a: 1 }],
+      [3, { a: 2 }],
+    ]);
+  });
+
+  test('brackets, commas and escapes within strings are text', () => {
+    const values = [']},{"', '\\', '\\"', '[[[', '"]', '\u2028'];
+    const text = `[${values.map((a) => JSON.stringify({ a, [a]: [a] })).join(',\n')}]`;
+    expect(rowsOf(text, 'json').rows).toEqual(values.map((a, i) => [i + 1, { a, [a]: [a] }]));
+  });
+
+  test('a broken row stands alone', () => {
+    const text = '[\n{"a":1},\n{"a":},\n{"a":1],\n"text",\nnull,\n[{"a":1}],\n{a:1},\n{"a":2}\n]';
+    expect(rowsOf(text, 'json')).toEqual({
+      rows: [
+        [2, { a: 1 }],
+        [9, { a: 2 }],
+      ],
+      broken: [3, 4, 5, 6, 7, 8].map((line) => [line, 'not_an_object']),
+    });
+  });
+
+  test.each([
+    '[',
+    '[{"a":1}',
+    '[{"a":1},',
+    '[{"a":"',
+    '[{"a":1}] x',
+    '[{"a":1}][]',
+    '{"a":1}',
+    '[,]',
+    '"[]"',
+    '{]',
+  ])('%s is refused as a whole', (text) => expect(problemOf(text, 'json')).toBe('not_a_json_array'));
+
+  test('an empty array has no rows', () => expect(problemOf(' [ ] ', 'json')).toBe('empty_list'));
+
+  test('deep nesting ends in an error of its row, not in a crash', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    expect(rowsOf(`[${deep},\n{"a":1}]`, 'json')).toEqual({
+      rows: [[2, { a: 1 }]],
+      broken: [[1, 'not_an_object']],
+    });
+  });
+});
+
+describe('JSON Lines', () => {
+  test('blank lines count but are no rows', () => {
+    expect(rowsOf('\ufeff\n{"a":1}\r\n\r\n  \n{"a":2}', 'jsonl').rows).toEqual([
+      [2, { a: 1 }],
+      [5, { a: 2 }],
+    ]);
+  });
+
+  test('a broken row stands alone', () => {
+    expect(rowsOf('{"a":1}\n{"a":\n1}\n[]\n7\n{"a":2}', 'jsonl')).toEqual({
+      rows: [
+        [1, { a: 1 }],
+        [6, { a: 2 }],
+      ],
+      broken: [2, 3, 4, 5].map((line) => [line, 'not_an_object']),
+    });
+  });
+});
+
+describe('CSV', () => {
+  test('the header names the fields, whatever its case and spaces', () => {
+    expect(rowsOf('\ufeff App_ID ,b\r\n1, x \r\n\r\n2,"y, ""z"" "\r\n', 'csv').rows).toEqual([
+      [2, { app_id: '1', b: 'x' }],
+      [4, { app_id: '2', b: 'y, "z" ' }],
+    ]);
+  });
+
+  test('an empty field is no field; rows may be short or long', () => {
+    expect(rowsOf('a,b\n,2\n1\n1,2,3\n,\n', 'csv').rows).toEqual([
+      [2, { b: '2' }],
+      [3, { a: '1' }],
+      [4, { a: '1', b: '2' }],
+      [5, {}],
+    ]);
+  });
+
+  test.each([
+    ['a column named twice', 'a,A\n1,2'],
+    ['a quote that does not close', 'a,b\n1,"2'],
+    ['a quote amid a field', 'a\n"x"y\n'],
+  ])('%s spoils the list', (_name, text) => expect(problemOf(text, 'csv')).toBe('not_csv'));
+
+  test('a header alone has no rows', () => expect(problemOf('a,b\n', 'csv')).toBe('empty_list'));
+});
+
+test('prototype names are fields like others, and reach no prototype', () => {
+  const evil = '{"__proto__": {"polluted": 1}, "constructor": "x", "hasOwnProperty": "y"}';
+  for (const [text, format] of [
+    [`[${evil}]`, 'json'],
+    [evil, 'jsonl'],
+    ['__proto__,constructor,hasOwnProperty\npolluted,x,y', 'csv'],
+  ] as const) {
+    const list = read(text, format);
+    const [row] = 'rows' in list ? list.rows : [];
+    expect(row?.fields.constructor).toBe('x');
+    expect((row?.fields as { polluted?: unknown }).polluted).toBeUndefined();
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  }
+});
+
+test('no problem and no error ever quotes the list', () => {
+  const canary = fc.stringMatching(/^[A-Za-z0-9]{16}$/);
+  const broken = fc.constantFrom(
+    (s: string) => `[{"k":"${s}"`,
+    (s: string) => `{"k": ${s}}`,
+    (s: string) => `[{"k": ${s}},\n"${s}"]`,
+    (s: string) => `k,k\n${s},x`,
+    (s: string) => `${s},${s}\n1,2`,
+    (s: string) => `k\n"${s}"${s}\n`,
+    (s: string) => `k\n"${s}`,
+  );
+  fc.assert(
+    fc.property(canary, broken, fc.constantFrom('json', 'jsonl', 'csv'), (secret, spoil, format) => {
+      const list = read(spoil(secret), format);
+      const told = 'problem' in list ? list.problem : list.errors;
+      expect(JSON.stringify(told)).not.toContain(secret);
+    }),
+  );
+});
+
+describe('any list reads back as it was written, each row with its line', () => {
+  const space = fc.stringMatching(/^[ \t]{0,3}$/);
+  const breaks = fc.constantFrom('', '\n', '\r\n', '\n\n', ' \n\t');
+  const linesIn = (text: string) => text.split('\n').length - 1;
+  const rows = (value: fc.Arbitrary<unknown>) =>
+    fc.array(fc.dictionary(fc.string({ maxLength: 8 }), value, { maxKeys: 4 }), {
+      minLength: 1,
+      maxLength: 8,
+    });
+  const bom = fc.constantFrom('', '\ufeff');
+
+  test('as a JSON array', () => {
+    const gap = fc.tuple(space, breaks, space).map((parts) => parts.join(''));
+    const list = rows(fc.jsonValue({ maxDepth: 2 })).chain((items) =>
+      fc.tuple(
+        fc.constant(items),
+        fc.array(fc.tuple(gap, gap, fc.nat({ max: 2 })), {
+          minLength: items.length,
+          maxLength: items.length,
+        }),
+      ),
+    );
+    fc.assert(
+      fc.property(list, gap, bom, ([items, gaps], end, mark) => {
+        let text = `${mark}[`;
+        const expected = items.map((item, i) => {
+          const [lead, trail, indent] = gaps[i] ?? ['', '', 0];
+          text += `${i > 0 ? ',' : ''}${lead}`;
+          const line = 1 + linesIn(text);
+          text += `${JSON.stringify(item, undefined, indent)}${trail}`;
+          return [line, JSON.parse(JSON.stringify(item))];
+        });
+        expect(rowsOf(`${text}]${end}`, 'json')).toEqual({ rows: expected, broken: [] });
+      }),
+    );
+  });
+
+  test('as JSON Lines', () => {
+    const list = fc.array(
+      fc.tuple(rows(fc.jsonValue({ maxDepth: 2 })), fc.constantFrom('\n', '\r\n', '\n \n')),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    );
+    fc.assert(
+      fc.property(list, space, bom, (parts, lead, mark) => {
+        let text = mark;
+        const expected = parts.flatMap(([items, end]) =>
+          items.map((item) => {
+            const line = 1 + linesIn(text);
+            text += `${lead}${JSON.stringify(item)}${end}`;
+            return [line, JSON.parse(JSON.stringify(item))];
+          }),
+        );
+        expect(rowsOf(text, 'jsonl')).toEqual({ rows: expected, broken: [] });
+      }),
+    );
+  });
+
+  test('as CSV', () => {
+    const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+    const value = fc.stringMatching(/^[ -~é€]{0,12}$/);
+    const columns = fc.uniqueArray(fc.stringMatching(/^[a-z_]{1,8}$/), { minLength: 1, maxLength: 5 });
+    const list = columns.chain((names) =>
+      fc.tuple(
+        fc.constant(names),
+        fc.array(fc.tuple(fc.tuple(...names.map(() => value)), fc.nat({ max: 2 })), {
+          minLength: 1,
+          maxLength: 8,
+        }),
+      ),
+    );
+    fc.assert(
+      fc.property(list, fc.constantFrom('\n', '\r\n'), bom, ([names, records], end, mark) => {
+        let text = `${mark}${names.join(',')}${end}`;
+        const expected = records.map(([values, blanks]) => {
+          text += end.repeat(blanks);
+          const line = 1 + linesIn(text);
+          text += values.map(quoted).join(',') + end;
+          return [
+            line,
+            Object.fromEntries(names.flatMap((name, i) => (values[i] ? [[name, values[i]]] : []))),
+          ];
+        });
+        expect(rowsOf(text, 'csv')).toEqual({ rows: expected, broken: [] });
+      }),
+    );
+  });
+});

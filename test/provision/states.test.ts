@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import {
+  allows,
+  type BotState,
+  type Move,
+  type MoveName,
+  moves,
+  states,
+} from '../../lib/provision/states.ts';
+
+const all = Object.entries(moves) as [MoveName, Move][];
+const leaving = (state: BotState) => all.filter(([, { from }]) => from.includes(state));
+const targets = (state: BotState) => new Set(leaving(state).map(([, { to }]) => to));
+
+test.each(all)('%s leads from states that exist to a state that exists', (_name, { from, to }) => {
+  expect(from.length).toBeGreaterThan(0);
+  expect(new Set(from).size).toBe(from.length);
+  expect([...from, to].filter((state) => !states.includes(state))).toEqual([]);
+});
+
+test('every state can be reached from queued', () => {
+  const reached = new Set<BotState>(['queued']);
+  for (const state of reached) for (const target of targets(state)) reached.add(target);
+  expect([...reached].sort()).toEqual([...states].sort());
+});
+
+test.each(['blocked', 'failed'] as const)('only an operator leads a bot out of %s', (state) => {
+  expect(leaving(state).map(([name]) => name)).toEqual(['requeue']);
+});
+
+test('a registered bot stays so, or an operator is called: nothing registers it a second time', () => {
+  expect(targets('registered')).toEqual(new Set(['registered', 'blocked']));
+  expect(leaving('registered').map(([name]) => name)).not.toContain('requeue');
+});
+
+test('a bot whose POST has an unknown outcome can come to every end', () => {
+  expect(targets('unsure')).toEqual(
+    new Set(['registering', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed', 'queued']),
+  );
+});
+
+test('doubt arises only from a POST', () => {
+  expect(moves.doubt.from).toEqual(['registering', 'unsure']);
+});
+
+test('no bot that is being registered can be queued anew under the feet of its worker', () => {
+  expect(allows('requeue', 'registering')).toBe(false);
+});
+
+test('allows answers by the table', () => {
+  for (const [name, { from }] of all)
+    for (const state of states)
+      expect(allows(name, state), `${name} from ${state}`).toBe(from.includes(state));
+});
