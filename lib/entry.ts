@@ -156,7 +156,7 @@ export const httpFunction =
       })),
       notFoundResponse: () =>
         toResult(
-          problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/api/openapi.yaml.'),
+          problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/api/openapi.json.'),
         ),
     });
     return middy(router)

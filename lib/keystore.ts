@@ -4,12 +4,14 @@
  */
 import { z } from 'zod';
 
+/** Any UUID, of whatever version: Mixin makes some by hashing. */
+const uuid = z.guid().lowercase();
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const keystoreSchema = z.object({
   /** The bot's user id, a lower-case UUID. */
-  app_id: z.uuid().lowercase(),
-  session_id: z.uuid().lowercase(),
+  app_id: uuid,
+  session_id: uuid,
   /** Mixin's Ed25519 point for this session; PIN encryption needs it. */
   server_public_key: hex32,
   session_private_key: hex32,

@@ -83,10 +83,10 @@ export interface Vault {
   read(user_id: string): Promise<Kept | 'missing' | 'pending_deletion'>;
   /**
    * Stores a keystore that came in a list. A newer session replaces an older one; a spend key that is kept
-   * already is never replaced. `key_conflict`: the list brings another spend key than the kept one, and
+   * already is never replaced. `same`: all of it was there already. `key_conflict`: the list brings another spend key than the kept one, and
    * nothing was written. `pending_deletion`: the secret's name is blocked by a deletion that waits.
    */
-  keepKeystore(keystore: Keystore): Promise<'kept' | 'key_conflict' | 'pending_deletion'>;
+  keepKeystore(keystore: Keystore): Promise<'kept' | 'same' | 'key_conflict' | 'pending_deletion'>;
   /**
    * Makes sure the bot has one spend key, for ever: stores `candidate` beside the keystore unless a key is
    * kept already, reads it back, derives its public key and returns what is really there. Of two callers

@@ -88,7 +88,7 @@ const botCursor = z.object({
     .min(0)
     .max(shape.shards - 1),
   state_key: z.string(),
-  user_id: z.uuid(),
+  user_id: z.guid(),
 });
 const errorCursor = z.object({ sk: z.string().startsWith('error#') });
 

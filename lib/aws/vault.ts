@@ -153,8 +153,9 @@ export const createVault = ({ client, prefix, keys }: VaultOptions): Vault => {
       const keptKey = kept?.keystore.spend_private_key;
       if (keptKey !== undefined && listedKey !== undefined && keptKey !== listedKey) return 'key_conflict';
       const merged: Keystore = { ...kept?.keystore, ...session };
-      if (kept && !sameSession(kept.keystore, merged)) await replaceSession(session, kept);
-      if (listedKey === undefined || kept?.key) return 'kept';
+      const isSame = kept !== undefined && sameSession(kept.keystore, merged);
+      if (kept && !isSame) await replaceSession(session, kept);
+      if (listedKey === undefined || kept?.key) return isSame ? 'same' : 'kept';
       const key = await keepKey(merged, seedBytes(listedKey));
       return Buffer.from(key.seed).toString('hex') === listedKey ? 'kept' : 'key_conflict';
     } catch (error) {

@@ -174,7 +174,7 @@ const listBots = async (services: Services, request: HttpRequest): Promise<HttpA
 };
 
 const readBot = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const id = z.uuid().safeParse(request.path.user_id?.toLowerCase());
+  const id = z.guid().safeParse(request.path.user_id?.toLowerCase());
   const bot = id.success ? await services.table.readBot(id.data) : undefined;
   return bot ? ok(viewBot(bot)) : noSuchBot();
 };

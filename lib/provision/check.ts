@@ -6,7 +6,7 @@ import { moveBot, sendTo } from './move.ts';
 import type { Bot } from './records.ts';
 import { keptOrBlocked, ourKeys, settle, settleTrouble } from './settle.ts';
 
-export const botMessage = z.object({ user_id: z.uuid() });
+export const botMessage = z.object({ user_id: z.guid() });
 
 /** SQS counts delays in whole seconds, and clocks differ a little. */
 const EARLY_MS = 1_500;

@@ -5,10 +5,14 @@ import { botMessage } from './check.ts';
 import { intakeMessage } from './intake.ts';
 import { moveBot } from './move.ts';
 import { reason } from './reasons.ts';
+import { open } from './states.ts';
 
 const blockBot = async (services: Services, step: QueueName, user_id: string) => {
   const bot = await services.table.readBot(user_id);
-  if (bot) await moveBot(services, bot, 'block', { step, reason: reason('handler_crashed') });
+  // A bot at rest was only being looked at again: it stays where it is.
+  if (bot && (open as readonly string[]).includes(bot.state)) {
+    await moveBot(services, bot, 'block', { step, reason: reason('handler_crashed') });
+  }
 };
 
 const noteOnBatch = (services: Services, batch_id: string, chunk: number | undefined) =>

@@ -17,13 +17,19 @@ export type Decision =
   /** Not in Safe. `pin`: the TIP PIN has yet to be set, is our spend key, or is the listed TIP key. */
   | { readonly kind: 'register'; readonly pin: 'unset' | 'spend' | 'tip' }
   /** Mixin said yes and does not show it yet. */
-  | { readonly kind: 'wait'; readonly reason: 'pin_not_visible' }
+  | { readonly kind: 'wait'; readonly reason: 'pin_not_visible' | 'not_confirmed' }
   | { readonly kind: 'block'; readonly reason: ReasonCode };
 
-/** In Safe: whose key? Mixin may not tell; then it is ours if we sent one and it was never refused. */
+/**
+ * In Safe: whose key? Where Mixin does not tell, it is ours if we sent it and were not refused, or knew it
+ * for ours before (docs/decisions/0010).
+ */
 const decideInSafe = (bot: Bot, profile: Profile, ours: OurKeys): Decision => {
   const told = profile.spend_public_key;
-  const isOurs = told === undefined ? bot.safe_sent_at !== undefined : told === ours.spend;
+  const believed = bot.safe_sent_at !== undefined || bot.state === 'registered';
+  const isOurs = told === undefined ? believed : told === ours.spend;
+  const agrees = bot.public_key === undefined || bot.public_key === ours.spend;
+  if (isOurs && !agrees) return { kind: 'block', reason: 'key_conflict' };
   if (isOurs && ours.spend !== undefined) return { kind: 'confirm' };
   return bot.state === 'registered' ? { kind: 'block', reason: 'key_changed' } : { kind: 'disown' };
 };
@@ -42,5 +48,6 @@ const decideTip = (bot: Bot, profile: Profile, ours: OurKeys): Decision => {
 export const decide = (bot: Bot, profile: Profile, ours: OurKeys): Decision => {
   if (profile.has_safe) return decideInSafe(bot, profile, ours);
   if (bot.state === 'registered' || bot.state === 'external') return { kind: 'block', reason: 'safe_lost' };
+  if (bot.safe_set_at !== undefined) return { kind: 'wait', reason: 'not_confirmed' };
   return decideTip(bot, profile, ours);
 };

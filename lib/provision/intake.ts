@@ -112,18 +112,22 @@ const newBot = (services: Services, batch_id: string, row: Row): Bot => {
 
 /**
  * A bot that has a row already now counts in this batch. It is looked at again only where its row of the
- * list has changed: the same list twice does nothing.
+ * list has changed, or the vault has: the same list twice does nothing. While a bot is being registered, or
+ * in doubt, the new listing is not noted, so that listing it once more is understood as news.
  */
-const listAgain = async (services: Services, batch_id: string, row: Row): Promise<Bot | undefined> => {
+const listAgain = async (services: Services, batch_id: string, row: Row, isNews: boolean) => {
   const { app_id: user_id, session_id } = row.keystore;
   for (;;) {
     const bot = await services.table.readBot(user_id);
     if (!bot) return undefined;
-    const listed = { batch_id, line: row.line, session_id, listing: row.listing };
-    if (bot.listing !== row.listing && bot.state !== 'queued' && allows('requeue', bot.state)) {
-      return moveBot(services, bot, 'requeue', { step }, listed);
-    }
-    const known = await services.table.updateBot(bot, listed);
+    const place = { batch_id, line: row.line };
+    const listed = { ...place, session_id, listing: row.listing };
+    const news = isNews || bot.listing !== row.listing;
+    const requeues = news && bot.state !== 'queued' && allows('requeue', bot.state);
+    const busy = bot.state === 'registering' || bot.state === 'unsure';
+    const known = requeues
+      ? await moveBot(services, bot, 'requeue', { step }, listed)
+      : await services.table.updateBot(bot, busy && news ? place : listed);
     if (known) return known;
   }
 };
@@ -147,11 +151,12 @@ const takeRow = async (
   row: Row,
 ): Promise<RowError | Bot | undefined> => {
   const kept = await services.vault.keepKeystore(row.keystore);
-  if (kept !== 'kept') {
+  if (kept === 'key_conflict' || kept === 'pending_deletion') {
     return { line: row.line, field: 'app_id', code: kept, ...refusals[kept] };
   }
   const bot = newBot(services, batch_id, row);
-  const listed = (await services.table.createBot(bot)) ?? (await listAgain(services, batch_id, row));
+  const listed =
+    (await services.table.createBot(bot)) ?? (await listAgain(services, batch_id, row, kept === 'kept'));
   return listed?.state === 'queued' ? listed : undefined;
 };
 

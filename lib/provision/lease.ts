@@ -54,7 +54,9 @@ export class LeasedBot {
         this.#bot = written;
         return;
       }
+      const { revision } = this.#bot;
       await this.refresh();
+      if (this.#bot.revision === revision) throw new Error('the row does not allow this write');
     }
   }
 

@@ -58,6 +58,7 @@ export const changesOf = (
     wait_until: undefined,
     lease_owner: undefined,
     lease_until: undefined,
+    stalls: undefined,
     ...more,
     state,
     state_since: bot.state === state ? bot.state_since : at,
@@ -84,7 +85,8 @@ const writeMove = async (services: Services, bot: Bot, move: MoveName, note: Mov
     const moved = await services.table.updateBot(current, changes, moves[move].from);
     if (moved) return moved;
     const fresh = await services.table.readBot(bot.user_id);
-    if (!standsAsBefore(fresh, bot)) return undefined;
+    // The same revision again: not a race, but a condition of the write itself that does not hold.
+    if (!standsAsBefore(fresh, bot) || fresh.revision === current.revision) return undefined;
     current = fresh;
   }
   return undefined;
@@ -126,10 +128,11 @@ export const putOff = async (
   services: Services,
   bot: Bot,
   move: 'postpone' | 'doubt',
-  delaySeconds: number,
+  seconds: number,
   note: MoveNote,
   more: BotChanges = {},
 ): Promise<void> => {
+  const delaySeconds = Math.ceil(seconds);
   const wait_until = after(services.now(), delaySeconds);
   const moved = await moveBot(services, bot, move, note, { ...more, wait_until });
   if (moved && delaySeconds <= pace.maxMessageDelaySeconds)

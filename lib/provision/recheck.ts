@@ -21,14 +21,14 @@ const sweepBot = async (services: Services, user_id: string): Promise<number> =>
   const bot = await services.table.readBot(user_id);
   const nowMs = services.now();
   if (bot?.due_at === undefined || Date.parse(bot.due_at) > nowMs) return 0;
-  const stalls = isStalled(bot) ? bot.attempts + 1 : bot.attempts;
-  if (isStalled(bot) && stalls > STALLS_MAX) {
+  const stalls = isStalled(bot) ? (bot.stalls ?? 0) + 1 : 0;
+  if (stalls > STALLS_MAX) {
     await moveBot(services, bot, 'block', { step: 'recheck', reason: reason('stalled') });
     return 0;
   }
   await sendTo(services, 'check', bot);
-  const due_at = after(nowMs, isStalled(bot) ? pace.stalledSeconds : pace.graceSeconds);
-  await services.table.updateBot(bot, { due_at, attempts: stalls });
+  const due_at = after(nowMs, stalls > 0 ? pace.stalledSeconds : pace.graceSeconds);
+  await services.table.updateBot(bot, { due_at, ...(stalls > 0 && { stalls }) });
   return 1;
 };
 

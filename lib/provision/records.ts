@@ -42,6 +42,8 @@ export interface Bot {
   readonly secret_version?: string;
   /** Tries since the bot last came forward; the pause grows with it. */
   readonly attempts: number;
+  /** Times the sweep found the bot queued for too long, since it last moved. */
+  readonly stalls?: number;
   /** Not before this time. */
   readonly wait_until?: string;
   /** When the sweep looks for the bot, whatever became of its messages. */
@@ -57,6 +59,8 @@ export interface Bot {
   readonly pin_set_at?: string;
   /** POST /safe/users was sent. */
   readonly safe_sent_at?: string;
+  /** … and Mixin said yes: never send it again. */
+  readonly safe_set_at?: string;
   /** Mixin locked PIN calls of this account until then. */
   readonly pin_locked_until?: string;
   readonly history: readonly HistoryEntry[];

@@ -92,6 +92,7 @@ const post = async (
   const { services, leased } = work;
   await respectPinLock(work);
   await needTime(work);
+  const sentBefore = leased.bot[sentAt];
   const iterator = await leased.reserveIterator({ [sentAt]: new Date(services.now()).toISOString() });
   try {
     return await send(iterator);
@@ -99,10 +100,10 @@ const post = async (
     if (!(error instanceof MixinError) || error.verdict !== 'never') throw error;
     const profile = await services.mixin.readProfile(work.keystore).catch(() => undefined);
     if (!profile) throw error;
+    await leased.write({ [sentAt]: sentBefore });
     const spend = leased.bot.public_key;
     if (profile.has_safe) await decideAgain(work, profile, spend === undefined ? {} : { spend });
     if (sentAt === 'pin_sent_at' && profile.tip_public_key === spend) return profile;
-    await leased.write({ [sentAt]: undefined });
     throw error;
   }
 };
@@ -112,16 +113,19 @@ const setPin = async (work: Work, key: KeptKey) => {
   const answer = await post(work, 'pin_sent_at', (iterator) =>
     work.services.mixin.setTipPin(work.keystore, key.seed, iterator),
   );
-  if (answer.tip_public_key !== key.public_key) await doubt(work, 'pin_not_visible', answer.request_id);
   await work.leased.write({ pin_set_at: new Date(work.services.now()).toISOString() });
+  if (answer.tip_public_key !== key.public_key) await doubt(work, 'pin_not_visible', answer.request_id);
   const shown = await work.services.mixin.readProfile(work.keystore);
   if (shown.tip_public_key !== key.public_key) await doubt(work, 'pin_not_visible', shown.request_id);
 };
 
-const registerSafe = async (work: Work, key: KeptKey, tipSeed: Uint8Array): Promise<Profile> =>
-  post(work, 'safe_sent_at', (iterator) =>
+/** POST /safe/users. */
+const registerSafe = async (work: Work, key: KeptKey, tipSeed: Uint8Array) => {
+  await post(work, 'safe_sent_at', (iterator) =>
     work.services.mixin.registerSafe(work.keystore, key.seed, tipSeed, iterator),
   );
+  await work.leased.write({ safe_set_at: new Date(work.services.now()).toISOString() });
+};
 
 /** Nothing is believed but what GET /safe/me shows. */
 const confirm = async (work: Work, key: KeptKey, ours: OurKeys) => {

@@ -8,7 +8,7 @@ import { after, retryDelaySeconds } from './backoff.ts';
 import type { Decision, OurKeys } from './decide.ts';
 import { chance, moveBot, putOff } from './move.ts';
 import { reason } from './reasons.ts';
-import type { Bot } from './records.ts';
+import type { Bot, Reason } from './records.ts';
 import { reasonOf, troubleOf } from './trouble.ts';
 
 /** Every decision but the one to register. */
@@ -24,7 +24,15 @@ export const ourKeys = async (services: Services, kept: Kept): Promise<OurKeys> 
   };
 };
 
-/** The keystore, or the bot blocked with the reason why there is none. */
+const audited = (bot: Bot) => bot.state === 'registered' || bot.state === 'external';
+
+/** A bot at rest stays there (docs/decisions/0009): what the audit met is noted, and it comes back. */
+const noteOnAudit = async (services: Services, bot: Bot, seconds: number, found?: Reason) => {
+  const due_at = after(services.now(), seconds);
+  await services.table.updateBot(bot, { due_at, ...(found && { reason: found }) });
+};
+
+/** The keystore; without one the bot is blocked, or keeps the reason in mind where it is at rest already. */
 export const keptOrBlocked = async (
   services: Services,
   bot: Bot,
@@ -32,8 +40,9 @@ export const keptOrBlocked = async (
 ): Promise<Kept | undefined> => {
   const kept = await services.vault.read(bot.user_id);
   if (typeof kept === 'object') return kept;
-  const code = kept === 'missing' ? 'keystore_missing' : 'secret_pending_deletion';
-  await moveBot(services, bot, 'block', { step, reason: reason(code) });
+  const found = reason(kept === 'missing' ? 'keystore_missing' : 'secret_pending_deletion');
+  if (audited(bot)) await noteOnAudit(services, bot, pace.auditSeconds, found);
+  else await moveBot(services, bot, 'block', { step, reason: found });
   return undefined;
 };
 
@@ -68,18 +77,6 @@ export const settle = async (
   }
 };
 
-const audited = (bot: Bot) => bot.state === 'registered' || bot.state === 'external';
-
-/**
- * Trouble while a bot at rest was looked at again changes nothing of where it is: a registered key stays
- * registered when its session is revoked. The reason is noted and the audit comes back.
- */
-const noteOnAudit = async (services: Services, bot: Bot, error: MixinError) => {
-  const again = error.verdict === 'again';
-  const due_at = after(services.now(), again ? pace.retryMaxSeconds : pace.auditSeconds);
-  await services.table.updateBot(bot, { due_at, ...(!again && { reason: reasonOf(error) }) });
-};
-
 /** Sorts a refusal or silence of Mixin; anything else is thrown on and crashes the message. */
 export const settleTrouble = async (
   services: Services,
@@ -88,7 +85,11 @@ export const settleTrouble = async (
   step: string,
 ): Promise<void> => {
   if (!(error instanceof MixinError)) throw error;
-  if (audited(bot)) return noteOnAudit(services, bot, error);
+  if (audited(bot)) {
+    const again = error.verdict === 'again';
+    const seconds = again ? pace.retryMaxSeconds : pace.auditSeconds;
+    return noteOnAudit(services, bot, seconds, again ? undefined : reasonOf(error));
+  }
   const trouble = troubleOf(error, bot.attempts, chance(services));
   const note = { step, reason: trouble.reason, request_id: error.request_id };
   if (trouble.move === 'block' || trouble.move === 'fail') {

@@ -19,7 +19,8 @@ export interface Move {
   readonly to: BotState;
 }
 
-const open = ['queued', 'registering', 'waiting', 'unsure'] as const;
+/** Something will still happen to these by itself. */
+export const open = ['queued', 'registering', 'waiting', 'unsure'] as const;
 const audited = ['registered', 'external'] as const;
 
 export const moves = {
@@ -37,8 +38,8 @@ export const moves = {
   block: { from: [...open, ...audited], to: 'blocked' },
   /** Never again. */
   fail: { from: open, to: 'failed' },
-  /** An operator asked for another try, or listed the bot again. */
-  requeue: { from: ['queued', 'waiting', 'unsure', 'blocked', 'failed', 'external'], to: 'queued' },
+  /** An operator asked for another try, or listed the bot again with news. */
+  requeue: { from: ['queued', 'waiting', 'blocked', 'failed', 'external'], to: 'queued' },
 } as const satisfies Record<string, Move>;
 export type MoveName = keyof typeof moves;
 

@@ -181,6 +181,39 @@ describe('two workers at once', () => {
     expect(accepted(user_id, '/pin/update')).toBe(1);
   });
 
+  it('where the second comes while the first is at work: it comes back later and sends nothing', async () => {
+    const user_id = await listBot();
+    let thaw = () => {};
+    const frozen = new Promise<void>((resolve) => {
+      thaw = resolve;
+    });
+    let reached = () => {};
+    const atWork = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const slow: Services = {
+      ...services,
+      mixin: {
+        ...services.mixin,
+        setTipPin: async (...args) => {
+          reached();
+          await frozen;
+          return services.mixin.setTipPin(...args);
+        },
+      },
+    };
+    const first = register(slow, { user_id }, deadline(services));
+    await atWork;
+    await register(services, { user_id }, deadline(services));
+    const posts = () =>
+      standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST').length;
+    expect(posts()).toBe(0);
+    thaw();
+    await first;
+    expect(posts()).toBe(2);
+    await expectOneKey(user_id, 'second while first');
+  });
+
   it('where one is frozen after its lease has run out: the late one is refused its write', async () => {
     const user_id = await listBot();
     let thaw = () => {};
@@ -238,6 +271,67 @@ describe('a lost answer', () => {
     expect(await runOn(user_id)).toBe('registered');
     expect(accepted(user_id, '/pin/update')).toBe(1);
     await expectOneKey(user_id, 'lag');
+  });
+});
+
+describe('a yes that does not show yet', () => {
+  it('to POST /safe/users is waited for, and never sent again', async () => {
+    const tip = Buffer.from(services.randomBytes(32)).toString('hex');
+    const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+    standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id, times: 1 }]);
+    await register(services, { user_id }, deadline(services));
+    const doubted = await services.table.readBot(user_id);
+    expect([doubted?.state, doubted?.reason?.code]).toEqual(['unsure', 'not_confirmed']);
+    await check(later(1), { user_id });
+    const waiting = await services.table.readBot(user_id);
+    expect([waiting?.state, waiting?.reason?.code]).toEqual(['waiting', 'not_confirmed']);
+    await new Promise((wake) => setTimeout(wake, 1_100));
+    expect(await runOn(user_id)).toBe('registered');
+    await expectOneKey(user_id, 'lagging');
+  });
+});
+
+describe('a server that does not tell the spend key', () => {
+  const registerBot = async (user_id: string) => register(services, { user_id }, deadline(services));
+
+  it('is believed after our own POST, and at every audit', async () => {
+    const user_id = await listBot();
+    standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
+    await registerBot(user_id);
+    expect((await services.table.readBot(user_id))?.state).toBe('registered');
+    await check(later(1), { user_id });
+    expect((await services.table.readBot(user_id))?.state).toBe('registered');
+  });
+
+  it('is not believed when our POST was refused', async () => {
+    const user_id = await listBot();
+    const refused: Services = {
+      ...services,
+      mixin: {
+        ...services.mixin,
+        registerSafe: async (keystore, _spend, tip, iterator) => {
+          const foreign = services.randomBytes(32);
+          await services.mixin.registerSafe(keystore, foreign, tip, iterator);
+          return services.mixin.registerSafe(keystore, foreign, tip, iterator + 1n);
+        },
+      },
+    };
+    standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
+    await register(refused, { user_id }, deadline(services));
+    expect((await services.table.readBot(user_id))?.state).toBe('external');
+  });
+});
+
+describe('an audit', () => {
+  it('leaves a registered bot where it is when its session is refused, and notes why', async () => {
+    const user_id = await listBot();
+    await register(services, { user_id }, deadline(services));
+    standIn.setFaults([{ name: 'code', code: 401, user_id, times: 1 }]);
+    await check(services, { user_id });
+    const noted = await services.table.readBot(user_id);
+    expect([noted?.state, noted?.reason?.code]).toEqual(['registered', 'session_refused']);
+    await check(services, { user_id });
+    expect((await services.table.readBot(user_id))?.reason).toBeUndefined();
   });
 });
 

@@ -1,6 +1,6 @@
 /** Accounts: how they begin (createUser), what is kept of them and what a test may see. */
 import { randomUUID } from 'node:crypto';
-import { isPublicKey, newSeed, publicKeyOf } from './curve.ts';
+import { isPublicKey, montgomeryPublicKey, newSeed, publicKeyOf } from './curve.ts';
 import type { Store } from './store.ts';
 
 /** What can be set once and never changed; apart from the rest because reads may lag behind it. */
@@ -35,6 +35,8 @@ export interface Account extends Keys {
   session_live: boolean;
   server_seed: string;
   server_public_key: string;
+  /** The server's key in X25519 form, base64url. */
+  pin_token: string;
   /** The greatest PIN iterator of this session, as decimal digits: it does not fit a number. */
   last_iterator: string;
 
@@ -117,17 +119,27 @@ const presetKey = (preset: NewUser['tip']): string => {
 
 type Session = Pick<
   Account,
-  'session_id' | 'session_public_key' | 'session_live' | 'server_seed' | 'server_public_key' | 'last_iterator'
+  | 'session_id'
+  | 'session_public_key'
+  | 'session_live'
+  | 'server_seed'
+  | 'server_public_key'
+  | 'pin_token'
+  | 'last_iterator'
 >;
 
-export const newSession = (sessionPublicKey: string, serverSeed: Buffer = newSeed()): Session => ({
-  session_id: randomUUID(),
-  session_public_key: sessionPublicKey,
-  session_live: true,
-  server_seed: serverSeed.toString('hex'),
-  server_public_key: publicKeyOf(serverSeed),
-  last_iterator: '0',
-});
+export const newSession = (sessionPublicKey: string, serverSeed: Buffer = newSeed()): Session => {
+  const server_public_key = publicKeyOf(serverSeed);
+  return {
+    session_id: randomUUID(),
+    session_public_key: sessionPublicKey,
+    session_live: true,
+    server_seed: serverSeed.toString('hex'),
+    server_public_key,
+    pin_token: montgomeryPublicKey(server_public_key).toString('base64url'),
+    last_iterator: '0',
+  };
+};
 
 interface Person {
   readonly user_id: string;

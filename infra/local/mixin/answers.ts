@@ -3,7 +3,6 @@
  * Business errors are answers with HTTP status 202; only an internal error is a 500.
  */
 import type { Account } from './accounts.ts';
-import { montgomeryPublicKey } from './curve.ts';
 
 /** Descriptions are for people; clients must decide by `code` alone. */
 const descriptions: Readonly<Record<number, string>> = {
@@ -68,41 +67,38 @@ export const brokenGateway = (status: number): Answer => ({
 export const nothing: Answer = { status: 200, body: '', contentType: 'application/json; charset=utf-8' };
 
 /** The account as GET /safe/me and the POSTs answer it. */
-export const userObject = (account: Account, tellsSpendKey: boolean): Record<string, unknown> => {
-  const pinToken = montgomeryPublicKey(account.server_public_key);
-  return {
-    type: 'user',
-    user_id: account.user_id,
-    identity_number: account.identity_number,
-    phone: '',
-    full_name: account.full_name,
-    biography: '',
-    avatar_url: '',
-    relationship: 'ME',
-    mute_until: '0001-01-01T00:00:00Z',
-    created_at: account.created_at,
-    is_verified: false,
-    is_scam: false,
-    code_id: account.code_id,
-    code_url: `https://mixin.one/codes/${account.code_id}`,
-    features: [],
-    has_safe: account.has_safe,
-    session_id: account.session_id,
-    device_status: '',
-    has_pin: account.six_digit_pin !== '' || account.tip_public_key !== '',
-    receive_message_source: 'EVERYBODY',
-    accept_conversation_source: 'EVERYBODY',
-    accept_search_source: 'EVERYBODY',
-    fiat_currency: 'USD',
-    transfer_notification_threshold: 0,
-    transfer_confirmation_threshold: 0,
-    pin_token: pinToken.toString('base64'),
-    pin_token_base64: pinToken.toString('base64url'),
-    server_public_key: account.server_public_key,
-    salt_base64: '',
-    tip_key_base64: Buffer.from(account.tip_public_key, 'hex').toString('base64url'),
-    tip_counter: account.tip_counter,
-    has_emergency_contact: false,
-    ...(tellsSpendKey ? { spend_public_key: account.spend_public_key } : {}),
-  };
-};
+export const userObject = (account: Account, tellsSpendKey: boolean): Record<string, unknown> => ({
+  type: 'user',
+  user_id: account.user_id,
+  identity_number: account.identity_number,
+  phone: '',
+  full_name: account.full_name,
+  biography: '',
+  avatar_url: '',
+  relationship: 'ME',
+  mute_until: '0001-01-01T00:00:00Z',
+  created_at: account.created_at,
+  is_verified: false,
+  is_scam: false,
+  code_id: account.code_id,
+  code_url: `https://mixin.one/codes/${account.code_id}`,
+  features: [],
+  has_safe: account.has_safe,
+  session_id: account.session_id,
+  device_status: '',
+  has_pin: account.six_digit_pin !== '' || account.tip_public_key !== '',
+  receive_message_source: 'EVERYBODY',
+  accept_conversation_source: 'EVERYBODY',
+  accept_search_source: 'EVERYBODY',
+  fiat_currency: 'USD',
+  transfer_notification_threshold: 0,
+  transfer_confirmation_threshold: 0,
+  pin_token: Buffer.from(account.pin_token, 'base64url').toString('base64'),
+  pin_token_base64: account.pin_token,
+  server_public_key: account.server_public_key,
+  salt_base64: '',
+  tip_key_base64: Buffer.from(account.tip_public_key, 'hex').toString('base64url'),
+  tip_counter: account.tip_counter,
+  has_emergency_contact: false,
+  ...(tellsSpendKey ? { spend_public_key: account.spend_public_key } : {}),
+});

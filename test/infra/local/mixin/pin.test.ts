@@ -177,7 +177,7 @@ test('a PIN for another server key, with another padding, of another time or wit
   expect((await client.verifyTip(tip, otherServer)).error.code).toBe(20119);
   const reasons = [];
   for (const bent of [
-    { padding: Buffer.alloc(16, 15) },
+    { padding: Buffer.of(...Array<number>(15).fill(0), 16) },
     { padding: Buffer.alloc(16) },
     { padding: Buffer.alloc(16, 17) },
     { seconds: seconds - 301 },

@@ -1,0 +1,118 @@
+/** What the contracts of the keepers share: where the keepers are, and a proxy that spoils what goes to them. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { type Environment, readConfig } from '../../lib/config.ts';
+import { connect } from '../../lib/connect.ts';
+import type { Services } from '../../lib/services.ts';
+
+/** A place where the keepers live. */
+export interface Place {
+  /** Every variable that lib/config.ts reads, but MIXIN_URL. */
+  readonly environment: Environment;
+  stop(): Promise<void>;
+}
+export type OpenPlace = () => Promise<Place>;
+
+const configOf = (environment: Environment) =>
+  readConfig({ ...environment, MIXIN_URL: 'http://127.0.0.1:9' });
+
+/** The services as a function gets them: through the real AWS SDK. */
+export const servicesOf = (environment: Environment): Services =>
+  connect(configOf(environment), () => undefined).services;
+
+/** Options for a client of one's own beside the keepers'. */
+export const clientOptions = (environment: Environment, keeper: 'secretsManager' | 'sqs') => {
+  const { region, credentials, endpoints } = configOf(environment).aws;
+  const endpoint = endpoints[keeper];
+  return { region, ...(endpoint !== undefined && { endpoint }), ...(credentials && { credentials }) };
+};
+
+export interface Call {
+  /** The operation, as in `PutItem`. */
+  readonly action: string;
+  readonly body: Buffer;
+}
+
+/** What becomes of one call. */
+export interface Fate {
+  /** What goes to the keeper in place of the caller's body. */
+  readonly body?: Buffer;
+  /** Answers in the keeper's place: the call has no effect. */
+  readonly instead?: Buffer;
+  /** The keeper's answer on its way back: another body, or `lost`: the connection breaks. */
+  readonly answer?: 'lost' | ((body: Buffer) => Buffer);
+}
+
+export interface Proxy {
+  readonly url: string;
+  /** Actions of all calls, in their order. */
+  readonly actions: string[];
+}
+
+const DROPPED = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'x-amz-crc32',
+  'content-encoding',
+]);
+
+const carried = (headers: Iterable<[string, string | string[] | undefined]>) =>
+  Object.fromEntries(
+    [...headers].flatMap(([name, value]) =>
+      value === undefined || DROPPED.has(name) || name === 'host' ? [] : [[name, String(value)]],
+    ),
+  );
+
+/**
+ * A proxy before a keeper, for the length of a test. `fateOf` sees each call before the keeper does: undefined
+ * lets it pass.
+ * A lost answer is one whose effect is there and whose connection breaks.
+ */
+export const startProxy = async (
+  target: string,
+  fateOf: (call: Call) => Fate | undefined | Promise<Fate | undefined>,
+): Promise<Proxy> => {
+  const actions: string[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const action = String(request.headers['x-amz-target'] ?? request.method).replace(/^.*\./, '');
+    actions.push(action);
+    const fate = await fateOf({ action, body });
+    if (fate?.instead) {
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(fate.instead);
+      return;
+    }
+    const answer = await fetch(`${target}${request.url ?? '/'}`, {
+      method: request.method ?? 'GET',
+      headers: carried(Object.entries(request.headers)),
+      ...(body.length > 0 && { body: new Uint8Array(fate?.body ?? body) }),
+    });
+    const answered = Buffer.from(await answer.arrayBuffer());
+    if (fate?.answer === 'lost') {
+      response.destroy();
+      return;
+    }
+    response.writeHead(answer.status, carried(answer.headers));
+    response.end(fate?.answer ? fate.answer(answered) : answered);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, actions };
+};
+
+/** Loses the answer of the first call of this action, after its effect. */
+export const loseFirst = (action: string) => {
+  let lost = false;
+  return (call: Call): Fate | undefined => {
+    if (lost || call.action !== action) return undefined;
+    lost = true;
+    return { answer: 'lost' };
+  };
+};

@@ -1,0 +1,154 @@
+/** What every keeper of messages must do. */
+import { randomUUID } from 'node:crypto';
+import {
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  PurgeQueueCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Message, Queues } from '../../lib/services.ts';
+import { type QueueName, queueNames } from '../../lib/topology.ts';
+import {
+  type Call,
+  clientOptions,
+  type Fate,
+  type OpenPlace,
+  type Place,
+  servicesOf,
+  startProxy,
+} from './keepers.ts';
+
+interface SendBatch {
+  readonly Entries: readonly { readonly Id: string; readonly MessageBody: string }[];
+}
+
+const messages = (count: number): Message[] =>
+  Array.from({ length: count }, () => ({ body: { user_id: randomUUID() } }));
+const idsOf = (list: readonly Message[]) => list.map(({ body }) => body.user_id).sort();
+
+/** Tells the caller that these entries failed, and keeps them from the queue. */
+const refuseEntries =
+  (refused: (body: string) => boolean) =>
+  ({ body }: Call): Fate => {
+    const batch = JSON.parse(body.toString()) as SendBatch;
+    const bad = batch.Entries.filter(({ MessageBody }) => refused(MessageBody));
+    const Entries = batch.Entries.filter((entry) => !bad.includes(entry));
+    const Failed = bad.map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError', Message: 'busy' }));
+    if (Entries.length === 0) return { instead: Buffer.from(JSON.stringify({ Successful: [], Failed })) };
+    return {
+      body: Buffer.from(JSON.stringify({ ...batch, Entries })),
+      answer: (answer) => Buffer.from(JSON.stringify({ ...JSON.parse(answer.toString()), Failed })),
+    };
+  };
+
+/** @param open a new place with empty queues */
+export const describeQueues = (name: string, open: OpenPlace) => {
+  describe(`queues: ${name}`, () => {
+    let place: Place;
+    let queues: Queues;
+    let sqs: SQSClient;
+    beforeAll(async () => {
+      place = await open();
+      queues = servicesOf(place.environment).queues;
+      sqs = new SQSClient(clientOptions(place.environment, 'sqs'));
+    });
+    afterAll(async () => {
+      sqs?.destroy();
+      await place?.stop();
+    });
+
+    const urlOf = (queue: QueueName) => place.environment[`ENLIST_${queue.toUpperCase()}_QUEUE_URL`];
+    beforeEach(async () => {
+      for (const queue of queueNames) await sqs.send(new PurgeQueueCommand({ QueueUrl: urlOf(queue) }));
+    });
+
+    /** Takes all messages that can be taken now. */
+    const takeAll = async (queue: QueueName) => {
+      const bodies: Record<string, unknown>[] = [];
+      for (;;) {
+        const { Messages = [] } = await sqs.send(
+          new ReceiveMessageCommand({ QueueUrl: urlOf(queue), MaxNumberOfMessages: 10 }),
+        );
+        if (Messages.length === 0) return bodies;
+        bodies.push(...Messages.map(({ Body }) => JSON.parse(Body ?? '')));
+        const Entries = Messages.map(({ ReceiptHandle }, i) => ({ Id: String(i), ReceiptHandle }));
+        await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: urlOf(queue), Entries }));
+      }
+    };
+    const takenIds = async (queue: QueueName) => (await takeAll(queue)).map(({ user_id }) => user_id).sort();
+
+    test.each([0, 1, 10, 11, 35])('%i messages arrive, each once', async (count) => {
+      const list = messages(count);
+      await queues.send('check', list);
+      expect(await takenIds('check')).toEqual(idsOf(list));
+    });
+
+    test('a message arrives as it was sent, in its own queue', async () => {
+      const body = { batch_id: randomUUID(), chunk: 7 };
+      await queues.send('intake', [{ body }]);
+      expect(await takeAll('check')).toEqual([]);
+      expect(await takeAll('register')).toEqual([]);
+      expect(await takeAll('intake')).toEqual([body]);
+    });
+
+    test('a delayed message waits, and others do not wait with it', async () => {
+      const [soon, late] = messages(2);
+      if (!soon || !late) throw new Error('no messages');
+      await queues.send('check', [
+        { ...late, delaySeconds: 900 },
+        { ...soon, delaySeconds: 0 },
+      ]);
+      expect(await takenIds('check')).toEqual(idsOf([soon]));
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl: urlOf('check'), AttributeNames: ['All'] }),
+      );
+      expect(Attributes?.ApproximateNumberOfMessagesDelayed).toBe('1');
+    });
+
+    const through = async (fateOf: (call: Call) => Fate | undefined, skip: () => void) => {
+      const endpoint = place.environment.AWS_ENDPOINT_URL_SQS;
+      if (endpoint === undefined) throw skip();
+      const proxy = await startProxy(endpoint, fateOf);
+      const moved = (url: string | undefined) => url?.replace(endpoint, proxy.url);
+      const services = servicesOf({
+        ...place.environment,
+        AWS_ENDPOINT_URL_SQS: proxy.url,
+        ENLIST_CHECK_QUEUE_URL: moved(urlOf('check')),
+      });
+      return { queues: services.queues, proxy };
+    };
+
+    test('entries that failed within a 200 are sent again, and only those', async ({ skip }) => {
+      const list = messages(10);
+      const unlucky = new Set([2, 5, 9].map((i) => JSON.stringify(list[i]?.body)));
+      const { queues: flaky, proxy } = await through(
+        refuseEntries((body) => unlucky.delete(body)),
+        skip,
+      );
+      await flaky.send('check', list);
+      expect(proxy.actions).toEqual(['SendMessageBatch', 'SendMessageBatch']);
+      expect(await takenIds('check')).toEqual(idsOf(list));
+    });
+
+    test('what SQS never takes is an error that tells how much, and the rest is there', async ({ skip }) => {
+      const list = messages(10);
+      const cursed = new Set([4, 6].map((i) => JSON.stringify(list[i]?.body)));
+      const { queues: flaky, proxy } = await through(
+        refuseEntries((body) => cursed.has(body)),
+        skip,
+      );
+      await expect(flaky.send('check', list)).rejects.toThrow('2 of 10');
+      expect(proxy.actions.length).toBeGreaterThan(1);
+      expect(await takenIds('check')).toEqual(
+        idsOf(list.filter(({ body }) => !cursed.has(JSON.stringify(body)))),
+      );
+    });
+
+    test('a queue that is not there is an error', async () => {
+      const lost = servicesOf({ ...place.environment, ENLIST_CHECK_QUEUE_URL: `${urlOf('check')}-lost` });
+      await expect(lost.queues.send('check', messages(1))).rejects.toThrow();
+    });
+  });
+};

@@ -1,0 +1,68 @@
+/** What every keeper of uploaded lists must do. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Uploads } from '../../lib/services.ts';
+import { type OpenPlace, type Place, servicesOf } from './keepers.ts';
+
+/** @param open a new place with a bucket */
+export const describeUploads = (name: string, open: OpenPlace) => {
+  describe(`uploads: ${name}`, () => {
+    let place: Place;
+    let uploads: Uploads;
+    beforeAll(async () => {
+      place = await open();
+      uploads = servicesOf(place.environment).uploads;
+    });
+    afterAll(() => place?.stop());
+
+    test.each([
+      ['nothing', new Uint8Array()],
+      ['bytes of every kind', Uint8Array.from({ length: 256 }, (_, i) => i)],
+      ['a long list', new Uint8Array(randomBytes(300_000))],
+    ])('%s comes back as it was put', async (_name, body) => {
+      const key = `${randomUUID()}/list`;
+      await uploads.put(key, body, 'application/x-ndjson; charset=utf-8');
+      const object = await uploads.get(key);
+      expect(object?.contentType).toBe('application/x-ndjson; charset=utf-8');
+      expect(Buffer.compare(object?.body ?? Buffer.from('?'), body)).toBe(0);
+      await uploads.remove([key]);
+    });
+
+    test('the last put counts', async () => {
+      const key = `${randomUUID()}/list`;
+      await uploads.put(key, Buffer.from('one'), 'text/csv');
+      await uploads.put(key, Buffer.from('two'), 'application/json');
+      expect(await uploads.get(key)).toMatchObject({ contentType: 'application/json' });
+      expect(Buffer.from((await uploads.get(key))?.body ?? '').toString()).toBe('two');
+      await uploads.remove([key]);
+    });
+
+    test('what is not there, or no longer, is undefined', async () => {
+      const [key, other] = [`${randomUUID()}/list`, `${randomUUID()}/list`];
+      expect(await uploads.get(key)).toBeUndefined();
+      await uploads.put(key, Buffer.from('x'), 'text/csv');
+      await uploads.put(other, Buffer.from('x'), 'text/csv');
+      await uploads.remove([key]);
+      expect(await uploads.get(key)).toBeUndefined();
+      expect(await uploads.get(other)).toBeDefined();
+      await uploads.remove([other]);
+    });
+
+    test('many are removed at once, and what is gone may be removed again', async () => {
+      const keys = Array.from({ length: 12 }, () => `${randomUUID()}/chunk`);
+      await Promise.all(keys.slice(1).map((key) => uploads.put(key, Buffer.from('x'), 'text/csv')));
+      await uploads.remove(keys);
+      await uploads.remove(keys);
+      await uploads.remove([]);
+      expect(await Promise.all(keys.map((key) => uploads.get(key)))).toEqual(keys.map(() => undefined));
+    });
+
+    test('trouble is no missing list', async () => {
+      const broken = servicesOf({
+        ...place.environment,
+        ENLIST_UPLOADS_BUCKET: `no-such-bucket-${randomUUID()}`,
+      });
+      await expect(broken.uploads.get('x/list')).rejects.toThrow();
+    });
+  });
+};

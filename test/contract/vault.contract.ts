@@ -1,0 +1,367 @@
+/** What every keeper of private keys must do. The one promise of Enlist rests on this. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault.ts';
+import type { Keystore } from '../../lib/keystore.ts';
+import { publicKeyOf } from '../../lib/mixin/keys.ts';
+import type { Kept, KeptKey, Vault } from '../../lib/services.ts';
+import { clientOptions, loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+const seed = () => new Uint8Array(randomBytes(32));
+
+const session = async () => ({
+  session_id: randomUUID() as string,
+  server_public_key: await publicKeyOf(seed()),
+  session_private_key: hex(seed()),
+});
+const newKeystore = async (more: Partial<Keystore> = {}): Promise<Keystore> => ({
+  app_id: randomUUID(),
+  ...(await session()),
+  ...more,
+});
+
+/** @param open a new place for secrets */
+export const describeVault = (name: string, open: OpenPlace) => {
+  describe(`the vault: ${name}`, () => {
+    let place: Place;
+    let vault: Vault;
+    let secrets: SecretsManagerClient;
+    beforeAll(async () => {
+      place = await open();
+      vault = servicesOf(place.environment).vault;
+      secrets = new SecretsManagerClient(clientOptions(place.environment, 'secretsManager'));
+    });
+    afterAll(async () => {
+      secrets?.destroy();
+      await place?.stop();
+    });
+
+    const SecretId = (app_id: string) => `${place.environment.ENLIST_SECRET_PREFIX}/${app_id}`;
+    /** The secret as anybody else reads it. */
+    const current = async (app_id: string): Promise<Record<string, unknown>> =>
+      JSON.parse(
+        (await secrets.send(new GetSecretValueCommand({ SecretId: SecretId(app_id) }))).SecretString ?? '',
+      );
+    const labels = async (app_id: string) =>
+      (await secrets.send(new DescribeSecretCommand({ SecretId: SecretId(app_id) }))).VersionIdsToStages ??
+      {};
+    const makeOutside = (app_id: string, SecretString: string) =>
+      secrets.send(new CreateSecretCommand({ Name: SecretId(app_id), SecretString }));
+    const writeOutside = (app_id: string, value: Keystore) =>
+      secrets.send(
+        new PutSecretValueCommand({ SecretId: SecretId(app_id), SecretString: JSON.stringify(value) }),
+      );
+    const keptOf = async (app_id: string): Promise<Kept> => {
+      const kept = await vault.read(app_id);
+      if (typeof kept === 'string') throw new Error(kept);
+      return kept;
+    };
+    /** Keeps a keystore and a key beside it. */
+    const withKey = async (more: Partial<Keystore> = {}) => {
+      const keystore = await newKeystore(more);
+      expect(await vault.keepKeystore(keystore)).toBe('kept');
+      const candidate = seed();
+      const key = await vault.keepKey((await keptOf(keystore.app_id)).keystore, candidate);
+      return { keystore, candidate, key };
+    };
+
+    describe('a keystore', () => {
+      test('reads back as it was kept, without a key of its own yet', async () => {
+        const keystore = await newKeystore({ tip_private_key: hex(seed()) });
+        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.read(keystore.app_id)).toEqual({ keystore });
+        expect(await current(keystore.app_id)).toEqual(keystore);
+      });
+
+      test('kept again unchanged writes nothing', async () => {
+        const { keystore } = await withKey();
+        const before = await labels(keystore.app_id);
+        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await labels(keystore.app_id)).toEqual(before);
+      });
+
+      test('with a newer session replaces the older one and leaves the key', async () => {
+        const { keystore, key } = await withKey();
+        const newer = { ...keystore, ...(await session()) };
+        expect(await vault.keepKeystore(newer)).toBe('kept');
+        const spend_private_key = hex(key.seed);
+        expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
+        expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
+      });
+
+      test('a TIP key may come later, and a list without it does not take it away', async () => {
+        const { keystore, key } = await withKey();
+        const tip_private_key = hex(seed());
+        await vault.keepKeystore({ ...keystore, tip_private_key });
+        expect((await keptOf(keystore.app_id)).keystore.tip_private_key).toBe(tip_private_key);
+        await vault.keepKeystore({ ...keystore, ...(await session()) });
+        expect(await keptOf(keystore.app_id)).toMatchObject({ keystore: { tip_private_key }, key });
+      });
+
+      test('of two lists at once leaves one whole session', async () => {
+        const keystore = await newKeystore();
+        const other = { ...keystore, ...(await session()) };
+        const answers = await Promise.all(
+          [keystore, other, keystore, other].map((it) => vault.keepKeystore(it)),
+        );
+        expect(answers).toEqual(['kept', 'kept', 'kept', 'kept']);
+        expect([keystore, other]).toContainEqual((await keptOf(keystore.app_id)).keystore);
+      });
+
+      test('that nobody kept is missing', async () => {
+        expect(await vault.read(randomUUID())).toBe('missing');
+      });
+    });
+
+    describe('the key', () => {
+      test('is the candidate, named by a version of its own, and reads back', async () => {
+        const { keystore, candidate, key } = await withKey();
+        expect(key).toEqual({
+          seed: candidate,
+          public_key: await publicKeyOf(candidate),
+          secret_version: keyVersionId(keystore.app_id),
+        });
+        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+        expect((await labels(keystore.app_id))[key.secret_version]).toContain(KEY_LABEL);
+      });
+
+      test('lies in a secret that has exactly the fields a Mixin SDK loads', async () => {
+        const { keystore, candidate } = await withKey();
+        expect(await current(keystore.app_id)).toEqual({ ...keystore, spend_private_key: hex(candidate) });
+        expect(Object.keys(await current(keystore.app_id)).sort()).toEqual([
+          'app_id',
+          'server_public_key',
+          'session_id',
+          'session_private_key',
+          'spend_private_key',
+        ]);
+      });
+
+      test('of racing candidates one wins, all get it, and the secret holds it', async () => {
+        for (let round = 0; round < 3; round += 1) {
+          const keystore = await newKeystore();
+          await vault.keepKeystore(keystore);
+          const candidates = Array.from({ length: 4 }, seed);
+          const vaults = candidates.map(() => servicesOf(place.environment).vault);
+          const keys = await Promise.all(
+            vaults.map((it, i) => it.keepKey(keystore, candidates[i] ?? seed())),
+          );
+          expect(new Set(keys.map(({ public_key }) => public_key)).size).toBe(1);
+          const [winner] = keys as [KeptKey];
+          expect(candidates.map(hex)).toContain(hex(winner.seed));
+          expect(await publicKeyOf(winner.seed)).toBe(winner.public_key);
+          expect((await keptOf(keystore.app_id)).key).toEqual(winner);
+          expect((await current(keystore.app_id)).spend_private_key).toBe(hex(winner.seed));
+        }
+      });
+
+      test('after a crash the first candidate stays, whatever comes next', async () => {
+        const { keystore, key } = await withKey();
+        const later = await servicesOf(place.environment).vault.keepKey(keystore, seed());
+        expect(later).toEqual(key);
+        expect(await vault.keepKey({ ...keystore, spend_private_key: hex(seed()) }, seed())).toEqual(key);
+        expect((await current(keystore.app_id)).spend_private_key).toBe(hex(key.seed));
+      });
+
+      test('whose answer was lost is the one that was written', async ({ skip }) => {
+        const endpoint = place.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
+        if (endpoint === undefined) throw skip();
+        const proxy = await startProxy(endpoint, loseFirst('PutSecretValue'));
+        const lossy = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
+        const keystore = await newKeystore();
+        await vault.keepKeystore(keystore);
+        const candidate = seed();
+        const key = await lossy.keepKey(keystore, candidate);
+        expect(hex(key.seed)).toBe(hex(candidate));
+        expect(proxy.actions.filter((action) => action === 'PutSecretValue')).toHaveLength(2);
+        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+      });
+
+      test('survives any number of keystore updates, though old versions are pruned', async () => {
+        const { keystore, key } = await withKey();
+        for (let i = 0; i < 6; i += 1) await vault.keepKeystore({ ...keystore, ...(await session()) });
+        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+        expect((await labels(keystore.app_id))[key.secret_version]).toEqual([KEY_LABEL]);
+        expect((await current(keystore.app_id)).spend_private_key).toBe(hex(key.seed));
+      });
+
+      test('survives a stranger’s hand: another key in the current version changes nothing', async () => {
+        const { keystore, key } = await withKey();
+        await writeOutside(keystore.app_id, { ...keystore, spend_private_key: hex(seed()) });
+        expect(await keptOf(keystore.app_id)).toMatchObject({
+          keystore: { spend_private_key: hex(key.seed) },
+          key,
+        });
+        expect(await vault.keepKey(keystore, seed())).toEqual(key);
+      });
+
+      test('and a newer session that come at the same time do not harm the key', async () => {
+        for (let round = 0; round < 3; round += 1) {
+          const keystore = await newKeystore();
+          await vault.keepKeystore(keystore);
+          const newer = { ...keystore, ...(await session()) };
+          const [key] = await Promise.all([vault.keepKey(keystore, seed()), vault.keepKeystore(newer)]);
+          const kept = await keptOf(keystore.app_id);
+          expect(kept.key).toEqual(key);
+          expect(kept.keystore.spend_private_key).toBe(hex(key.seed));
+          // Whoever loads the secret without knowing its versions must find the key there too.
+          expect((await current(keystore.app_id)).spend_private_key).toBe(hex(key.seed));
+        }
+      });
+
+      test('that is made while a newer session is being written is not overwritten in the current version', async ({
+        skip,
+      }) => {
+        const endpoint = place.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
+        if (endpoint === undefined) throw skip();
+        const keystore = await newKeystore();
+        await vault.keepKeystore(keystore);
+        let key: KeptKey | undefined;
+        const proxy = await startProxy(endpoint, async ({ action }) => {
+          if (action === 'PutSecretValue') key ??= await vault.keepKey(keystore, seed());
+          return undefined;
+        });
+        const slow = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
+        const newer = { ...keystore, ...(await session()) };
+        expect(await slow.keepKeystore(newer)).toBe('kept');
+        expect(key).toBeDefined();
+        const spend_private_key = hex(key?.seed ?? seed());
+        expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
+        expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
+      });
+
+      test('does not bring an older session back: the worker’s keystore may be of yesterday', async () => {
+        const keystore = await newKeystore();
+        await vault.keepKeystore(keystore);
+        const newer = { ...keystore, ...(await session()) };
+        await vault.keepKeystore(newer);
+        await vault.keepKey(keystore, seed());
+        expect((await keptOf(keystore.app_id)).keystore.session_id).toBe(newer.session_id);
+      });
+
+      test('is not made for a bot whose keystore nobody kept', async () => {
+        const keystore = await newKeystore();
+        await expect(vault.keepKey(keystore, seed())).rejects.toThrow();
+        expect(await vault.read(keystore.app_id)).toBe('missing');
+      });
+    });
+
+    describe('a listed spend key', () => {
+      test('becomes the key, whatever candidate comes later', async () => {
+        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        const kept = await keptOf(keystore.app_id);
+        expect(kept.keystore).toEqual(keystore);
+        expect(hex(kept.key?.seed ?? seed())).toBe(keystore.spend_private_key);
+        expect(await vault.keepKey(keystore, seed())).toEqual(kept.key);
+        expect(await vault.keepKeystore(keystore)).toBe('kept');
+      });
+
+      test('may come after the bot was listed without one', async () => {
+        const keystore = await newKeystore();
+        await vault.keepKeystore(keystore);
+        const spend_private_key = hex(seed());
+        expect(await vault.keepKeystore({ ...keystore, spend_private_key })).toBe('kept');
+        expect(hex((await keptOf(keystore.app_id)).key?.seed ?? seed())).toBe(spend_private_key);
+      });
+
+      test('that is another one than the kept is a conflict, and nothing is written', async () => {
+        const { keystore, key } = await withKey();
+        const before = { labels: await labels(keystore.app_id), value: await current(keystore.app_id) };
+        const other = { ...keystore, ...(await session()), spend_private_key: hex(seed()) };
+        expect(await vault.keepKeystore(other)).toBe('key_conflict');
+        expect({ labels: await labels(keystore.app_id), value: await current(keystore.app_id) }).toEqual(
+          before,
+        );
+        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+      });
+
+      test('of two lists that name different ones, one is kept and the other told', async () => {
+        const keystore = await newKeystore();
+        const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: hex(key) }));
+        const answers = await Promise.all(
+          listed.map((it) => servicesOf(place.environment).vault.keepKeystore(it)),
+        );
+        expect([...answers].sort()).toEqual(['kept', 'key_conflict']);
+        const kept = await keptOf(keystore.app_id);
+        expect(kept.keystore.spend_private_key).toBe(listed[answers.indexOf('kept')]?.spend_private_key);
+      });
+    });
+
+    describe('a secret that somebody else made', () => {
+      test('and that has a spend key is adopted, not replaced', async () => {
+        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        await makeOutside(keystore.app_id, JSON.stringify(keystore));
+        const { spend_private_key, ...listed } = keystore;
+        expect(await vault.keepKeystore(listed)).toBe('kept');
+        const kept = await keptOf(keystore.app_id);
+        expect(kept.keystore).toEqual(keystore);
+        const key = await vault.keepKey(kept.keystore, seed());
+        expect(hex(key.seed)).toBe(spend_private_key);
+        expect((await current(keystore.app_id)).spend_private_key).toBe(spend_private_key);
+      });
+
+      test('keeps its spend key when a newer session is listed', async () => {
+        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        await makeOutside(keystore.app_id, JSON.stringify(keystore));
+        const { spend_private_key, ...listed } = { ...keystore, ...(await session()) };
+        expect(await vault.keepKeystore(listed)).toBe('kept');
+        expect((await keptOf(keystore.app_id)).keystore).toEqual({ ...listed, spend_private_key });
+      });
+
+      test('conflicts with another listed spend key', async () => {
+        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        await makeOutside(keystore.app_id, JSON.stringify(keystore));
+        const other = { ...keystore, spend_private_key: hex(seed()) };
+        expect(await vault.keepKeystore(other)).toBe('key_conflict');
+        expect(await current(keystore.app_id)).toEqual(keystore);
+      });
+
+      test.each([
+        ['text', (canary: string) => canary],
+        ['half a JSON', (canary: string) => `{"spend_private_key":"${canary}"`],
+        ['another JSON', (canary: string) => JSON.stringify({ key: canary })],
+      ])('and that is %s is an error that quotes nothing of it', async (_name, write) => {
+        const keystore = await newKeystore();
+        const canary = hex(seed()).replace(/[0-9]/g, 'x');
+        await makeOutside(keystore.app_id, write(canary));
+        const error: unknown = await vault.read(keystore.app_id).catch((cause: unknown) => cause);
+        expect(error).toBeInstanceOf(Error);
+        const told = `${(error as Error).message} ${(error as Error).stack} ${String((error as Error).cause)}`;
+        expect(told).not.toContain(canary.slice(0, 6));
+        await expect(vault.keepKeystore(keystore)).rejects.toThrow();
+      });
+
+      test('for another bot is an error: no key is taken for a stranger’s', async () => {
+        const keystore = await newKeystore();
+        await makeOutside(
+          keystore.app_id,
+          JSON.stringify(await newKeystore({ spend_private_key: hex(seed()) })),
+        );
+        await expect(vault.read(keystore.app_id)).rejects.toThrow();
+      });
+    });
+
+    test('a secret that waits for its deletion blocks its name', async () => {
+      const { keystore } = await withKey();
+      await secrets.send(
+        new DeleteSecretCommand({ SecretId: SecretId(keystore.app_id), RecoveryWindowInDays: 7 }),
+      );
+      expect(await vault.read(keystore.app_id)).toBe('pending_deletion');
+      expect(await vault.keepKeystore(keystore)).toBe('pending_deletion');
+      expect(await vault.keepKeystore({ ...keystore, spend_private_key: hex(seed()) })).toBe(
+        'pending_deletion',
+      );
+      await expect(vault.keepKey(keystore, seed())).rejects.toThrow();
+    });
+  });
+};
