@@ -85,7 +85,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('kept again unchanged writes nothing', async () => {
         const { keystore } = await withKey();
         const before = await labels(keystore.app_id);
-        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.keepKeystore(keystore)).toBe('same');
         expect(await labels(keystore.app_id)).toEqual(before);
       });
 
@@ -113,7 +113,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const answers = await Promise.all(
           [keystore, other, keystore, other].map((it) => vault.keepKeystore(it)),
         );
-        expect(answers).toEqual(['kept', 'kept', 'kept', 'kept']);
+        for (const answer of answers) expect(['kept', 'same']).toContain(answer);
         expect([keystore, other]).toContainEqual((await keptOf(keystore.app_id)).keystore);
       });
 
@@ -263,7 +263,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         expect(kept.keystore).toEqual(keystore);
         expect(hex(kept.key?.seed ?? seed())).toBe(keystore.spend_private_key);
         expect(await vault.keepKey(keystore, seed())).toEqual(kept.key);
-        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.keepKeystore(keystore)).toBe('same');
       });
 
       test('may come after the bot was listed without one', async () => {
@@ -302,7 +302,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore({ spend_private_key: hex(seed()) });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = keystore;
-        expect(await vault.keepKeystore(listed)).toBe('kept');
+        expect(await vault.keepKeystore(listed)).toBe('same');
         const kept = await keptOf(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
         const key = await vault.keepKey(kept.keystore, seed());

@@ -13,13 +13,16 @@ test('the bot of the message is blocked, with what to do', async () => {
   expect(row).not.toHaveProperty('lease_owner');
 });
 
-test('a bot that rests already keeps its reason', async () => {
-  const reason = { code: 'not_found', message: 'm', todo: 't' };
-  const bot = aBot({ state: 'failed', reason });
-  const memory = createMemory({ bots: [bot] });
-  await recordCrash(memory.services, 'check', JSON.stringify({ user_id: bot.user_id }));
-  expect(memory.bots.get(bot.user_id)).toEqual(bot);
-});
+test.each(['registered', 'external', 'blocked', 'failed'] as const)(
+  'a bot that is %s stays as it is',
+  async (state) => {
+    const reason = { code: 'not_found', message: 'm', todo: 't' };
+    const bot = aBot({ state, reason });
+    const memory = createMemory({ bots: [bot] });
+    await recordCrash(memory.services, 'check', JSON.stringify({ user_id: bot.user_id }));
+    expect(memory.bots.get(bot.user_id)).toEqual(bot);
+  },
+);
 
 test.each([
   [{}, /Reading the list/],

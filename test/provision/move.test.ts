@@ -15,10 +15,10 @@ const anyMove = fc.constantFrom(...names);
 
 describe('what a move writes', () => {
   test.each(names)('%s ends in its state, and ends the lease and the wait of before', (move) => {
-    const bot = aBot({ state: moves[move].from[0] });
+    const bot = aBot({ state: moves[move].from[0], stalls: 2 });
     const changes = changesOf(bot, move, NOW, note);
     expect(changes.state).toBe(moves[move].to);
-    for (const name of ['lease_owner', 'lease_until', 'wait_until', 'reason']) {
+    for (const name of ['lease_owner', 'lease_until', 'wait_until', 'reason', 'stalls']) {
       expect(Object.hasOwn(changes, name), name).toBe(true);
       expect(changes[name as keyof typeof changes]).toBeUndefined();
     }

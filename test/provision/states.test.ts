@@ -35,7 +35,7 @@ test('a registered bot stays so, or an operator is called: nothing registers it 
 
 test('a bot whose POST has an unknown outcome can come to every end', () => {
   expect(targets('unsure')).toEqual(
-    new Set(['registering', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed', 'queued']),
+    new Set(['registering', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed']),
   );
 });
 
@@ -43,9 +43,12 @@ test('doubt arises only from a POST', () => {
   expect(moves.doubt.from).toEqual(['registering', 'unsure']);
 });
 
-test('no bot that is being registered can be queued anew under the feet of its worker', () => {
-  expect(allows('requeue', 'registering')).toBe(false);
-});
+test.each(['registering', 'unsure', 'registered'] as const)(
+  'nobody queues a bot anew that is %s',
+  (state) => {
+    expect(allows('requeue', state)).toBe(false);
+  },
+);
 
 test('allows answers by the table', () => {
   for (const [name, { from }] of all)
