@@ -4,6 +4,7 @@ import { z } from 'zod';
 const reason = z.object({ code: z.string(), message: z.string(), todo: z.string() });
 
 const rowError = z.object({
+  row: z.number(),
   line: z.number(),
   field: z.string(),
   code: z.string(),

@@ -41,7 +41,9 @@ const groupBots = async (api: ApiClient, batch: BatchView): Promise<Group[]> => 
 
 const errorLines = (batch: BatchView): string[] => {
   const shown = batch.errors.slice(0, 5);
-  const lines = shown.map(({ line, field, message, fix }) => `    line ${line}, ${field}: ${message} ${fix}`);
+  const lines = shown.map(
+    ({ row, line, field, message, fix }) => `    row ${row} (line ${line}), ${field}: ${message} ${fix}`,
+  );
   const more = batch.errors.length - shown.length;
   const rest = batch.more_errors ? 'many more' : `${more} more`;
   return more > 0 ? [...lines, `    … and ${rest}: GET /batches/${batch.batch_id}/errors`] : lines;

@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Batch, Bot, BotChanges, Problem, RowError } from '../provision/records.ts';
-import type { BotState } from '../provision/states.ts';
+import { type BotState, states } from '../provision/states.ts';
 import type { BotQuery, ListRead, Page, Table } from '../services.ts';
 import { table as shape } from '../topology.ts';
 
@@ -27,8 +27,9 @@ const shards = Array.from({ length: shape.shards }, (_, shard) => shard);
 
 const botKey = (user_id: string) => ({ pk: `bot#${user_id}`, sk: 'bot' });
 const batchKey = (batch_id: string) => ({ pk: `batch#${batch_id}`, sk: 'batch' });
-const errorSortKey = (line: number, ordinal: number) =>
-  `error#${String(line).padStart(9, '0')}#${String(ordinal).padStart(3, '0')}`;
+/** The same error of the same row has the same key, whoever writes it and how often. */
+const errorSortKey = ({ row, field, code }: RowError) =>
+  `error#${String(row).padStart(9, '0')}#${field}#${code}`;
 
 /** User ids are random, so their first digits spread evenly over the index partitions. */
 const shardOf = (user_id: string) => Number.parseInt(user_id.slice(0, 2), 16) % shape.shards;
@@ -90,7 +91,14 @@ const botCursor = z.object({
   state_key: z.string(),
   user_id: z.guid(),
 });
-const errorCursor = z.object({ sk: z.string().startsWith('error#') });
+const errorCursor = z.object({ sk: z.string().startsWith('error#').max(300) });
+
+/** A cursor of ours points at the key that its bot has in the index, and fits the question. */
+const fits = ({ shard, state_key, user_id }: z.infer<typeof botCursor>, state: BotState | undefined) => {
+  const [its, rest] = [state_key.slice(0, state_key.indexOf('#')), `#${user_id}`];
+  const known = (states as readonly string[]).includes(its) && state_key === its + rest;
+  return known && shard === shardOf(user_id) && (state === undefined || its === state);
+};
 
 const writeCursor = (value: Item) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const readCursor = <T>(schema: z.ZodType<T>, cursor: string): T | undefined => {
@@ -283,7 +291,7 @@ export const createTable = ({ client, tableName, randomId }: TableOptions): Tabl
 
     listBots: async (query): Promise<Page<Bot> | undefined> => {
       const start = query.cursor === undefined ? undefined : readCursor(botCursor, query.cursor);
-      if (query.cursor !== undefined && !start) return undefined;
+      if (query.cursor !== undefined && !(start && fits(start, query.state))) return undefined;
       const keys = await listKeys(query, start);
       const page = keys.slice(0, query.limit);
       const last = page.at(-1);
@@ -374,29 +382,28 @@ export const createTable = ({ client, tableName, randomId }: TableOptions): Tabl
     },
 
     recordStuck: async (batch_id, problem: Problem) => {
-      await client.send(
-        new UpdateCommand({
-          TableName,
-          Key: batchKey(batch_id),
-          UpdateExpression: 'SET #status = :status, problem = :problem',
-          ExpressionAttributeNames: { '#status': 'status' },
-          ExpressionAttributeValues: { ':status': 'stuck', ':problem': problem },
-          ConditionExpression: 'attribute_exists(pk)',
-        }),
-      );
+      await client
+        .send(
+          new UpdateCommand({
+            TableName,
+            Key: batchKey(batch_id),
+            UpdateExpression: 'SET #status = :status, problem = :problem',
+            ExpressionAttributeNames: { '#status': 'status' },
+            ExpressionAttributeValues: { ':status': 'stuck', ':problem': problem, ':taken_in': 'taken_in' },
+            ConditionExpression: 'attribute_exists(pk) AND #status <> :taken_in',
+          }),
+        )
+        .catch((error: unknown) => {
+          // It was taken in after all: there is nothing left to be stuck on.
+          if (!isConditionFailure(error)) throw error;
+        });
     },
 
     putRowErrors: async (batch_id, errors) => {
-      const ordinals = new Map<number, number>();
-      let requests = errors.map((error) => {
-        const ordinal = ordinals.get(error.line) ?? 0;
-        ordinals.set(error.line, ordinal + 1);
-        return {
-          PutRequest: {
-            Item: { ...error, pk: `batch#${batch_id}`, sk: errorSortKey(error.line, ordinal) } as Item,
-          },
-        };
-      });
+      const items = new Map(errors.map((error) => [errorSortKey(error), error]));
+      let requests = [...items].map(([sk, error]) => ({
+        PutRequest: { Item: { ...error, pk: `batch#${batch_id}`, sk } as Item },
+      }));
       while (requests.length > 0) {
         const { UnprocessedItems } = await client.send(
           new BatchWriteCommand({ RequestItems: { [TableName]: requests.slice(0, BATCH_WRITE_MAX) } }),

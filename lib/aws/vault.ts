@@ -40,6 +40,15 @@ const sameSession = (a: Keystore, b: Keystore) =>
   a.session_private_key === b.session_private_key &&
   a.tip_private_key === b.tip_private_key;
 
+/** JSON.parse quotes its input in its errors: a secret must not get there. */
+const parseQuietly = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
 export interface VaultOptions {
   readonly client: SecretsManagerClient;
   /** Secrets are named `<prefix>/<user_id>`. */
@@ -56,7 +65,7 @@ export const createVault = ({ client, prefix, keys }: VaultOptions): Vault => {
       .send(new GetSecretValueCommand({ SecretId: nameOf(user_id), ...version }))
       .catch(unless('ResourceNotFoundException', undefined));
     if (!answer) return undefined;
-    const parsed = keystoreSchema.safeParse(JSON.parse(answer.SecretString ?? 'null'));
+    const parsed = keystoreSchema.safeParse(parseQuietly(answer.SecretString ?? ''));
     if (!parsed.success || parsed.data.app_id !== user_id) {
       throw new Error(`secret ${nameOf(user_id)} does not hold this bot's keystore`);
     }
@@ -130,12 +139,20 @@ export const createVault = ({ client, prefix, keys }: VaultOptions): Vault => {
     if (after) await put(merged(Buffer.from(after.seed).toString('hex')), { VersionStages: ['AWSCURRENT'] });
   };
 
+  /** The session as it is now: the caller's may have been replaced since it was read. */
+  const currentSession = async (user_id: string) => {
+    const current = await readVersion(user_id, { VersionStage: 'AWSCURRENT' });
+    if (!current) return undefined;
+    const { session_id, server_public_key, session_private_key } = current.keystore;
+    return { session_id, server_public_key, session_private_key };
+  };
+
   const keepKey = async (keystore: Keystore, candidate: Uint8Array): Promise<KeptKey> => {
     const user_id = keystore.app_id;
     const kept = await readKey(user_id);
     if (kept) return kept;
     const spend_private_key = keystore.spend_private_key ?? Buffer.from(candidate).toString('hex');
-    const value: Keystore = { ...keystore, spend_private_key };
+    const value: Keystore = { ...keystore, ...(await currentSession(user_id)), spend_private_key };
     await put(value, {
       ClientRequestToken: keyVersionId(user_id),
       VersionStages: ['AWSCURRENT', KEY_LABEL],

@@ -1,4 +1,5 @@
 /** api: takes lists and answers about batches and bots. It can read no secret. */
+import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
 import type { Services } from '../services.ts';
@@ -104,23 +105,36 @@ const idempotencyKey = z.string().min(8).max(255).optional();
 const batchIdFor = (services: Services, key: string | undefined) =>
   key === undefined ? services.randomId() : uuidv5(key, BATCH_NAMESPACE);
 
-/** The list is stored first, then its batch is made, then intake is told: a lost answer is mended by sending again. */
+/**
+ * The list is stored first, then its batch is made, then intake is told: a lost answer is mended by sending
+ * again. Undefined when the Idempotency-Key stands for another list already.
+ */
 const receive = async (
   services: Services,
   batch_id: string,
   { headers, body }: HttpRequest,
-): Promise<Batch> => {
+): Promise<Batch | undefined> => {
+  const list_digest = createHash('sha256').update(body).digest('hex');
   const known = await services.table.readBatch(batch_id);
+  if (known && known.list_digest !== list_digest) return undefined;
   if (known && known.status !== 'received') return known;
   await services.uploads.put(listKey(batch_id), body, headers['content-type'] ?? '');
   const created_at = new Date(services.now()).toISOString();
   const counts = { total: 0, invalid: 0, duplicates: 0, chunks: 0, chunks_done: [] };
-  const batch: Batch = { batch_id, status: 'received', created_at, ...counts };
+  const batch: Batch = { batch_id, status: 'received', created_at, list_digest, ...counts };
   const made = known ?? (await services.table.createBatch(batch)) ?? batch;
   await services.queues.send('intake', [{ body: { batch_id } }]);
   services.log('info', 'batch_received', { batch_id });
   return made;
 };
+
+const keyReused = () =>
+  problem(
+    409,
+    'idempotency_key_reused',
+    'This Idempotency-Key was sent with another list before.',
+    'Use a new key for a new list.',
+  );
 
 const createBatch = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
   const refused = refuseUpload(request);
@@ -128,6 +142,7 @@ const createBatch = async (services: Services, request: HttpRequest): Promise<Ht
   const key = idempotencyKey.safeParse(request.headers['idempotency-key']);
   if (!key.success) return badParameter('Idempotency-Key', 'Use 8 to 255 characters, such as a UUID.');
   const batch = await receive(services, batchIdFor(services, key.data), request);
+  if (!batch) return keyReused();
   const location = `/batches/${batch.batch_id}`;
   return { status: 202, headers: { location }, body: { batch_id: batch.batch_id, status: batch.status } };
 };

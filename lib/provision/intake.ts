@@ -23,7 +23,12 @@ const chunkKey = (batch_id: string, chunk: number) =>
   `${batch_id}/chunk-${String(chunk).padStart(5, '0')}.json`;
 
 const chunkSchema = z.array(
-  z.object({ line: z.int().positive(), listing: z.string(), keystore: keystoreSchema }),
+  z.object({
+    row: z.int().positive(),
+    line: z.int().positive(),
+    listing: z.string(),
+    keystore: keystoreSchema,
+  }),
 );
 
 /** Queues the chunks that are not taken in yet. */
@@ -152,7 +157,7 @@ const takeRow = async (
 ): Promise<RowError | Bot | undefined> => {
   const kept = await services.vault.keepKeystore(row.keystore);
   if (kept === 'key_conflict' || kept === 'pending_deletion') {
-    return { line: row.line, field: 'app_id', code: kept, ...refusals[kept] };
+    return { row: row.row, line: row.line, field: 'app_id', code: kept, ...refusals[kept] };
   }
   const bot = newBot(services, batch_id, row);
   const listed =

@@ -18,6 +18,9 @@ export const formatOf = (contentType: string | undefined): ListFormat | undefine
 };
 
 export interface RawRow {
+  /** Which row of the list, from 1. */
+  readonly row: number;
+  /** Where it begins in the file, from 1. */
   readonly line: number;
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -54,8 +57,10 @@ const cutArray = (text: string): Piece[] | undefined => {
     const char = text[i] as string;
     if (char === '\n') line += 1;
     if (inString) {
-      if (char === '\\') i += 1;
-      else if (char === '"') inString = false;
+      if (char === '\\') {
+        i += 1;
+        if (text[i] === '\n') line += 1;
+      } else if (char === '"') inString = false;
       continue;
     }
     if (/\s/.test(char)) continue;
@@ -88,7 +93,8 @@ const isFields = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Never quotes the row: it may hold keys. */
-const notAnObject = (line: number): RowError => ({
+const notAnObject = (row: number, line: number): RowError => ({
+  row,
   line,
   field: '(row)',
   code: 'not_an_object',
@@ -99,15 +105,16 @@ const notAnObject = (line: number): RowError => ({
 const readJsonPieces = (pieces: readonly Piece[]): ReadList => {
   const rows: RawRow[] = [];
   const errors: RowError[] = [];
-  for (const { line, text } of pieces) {
+  for (const [index, { line, text }] of pieces.entries()) {
+    const row = index + 1;
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
       value = undefined;
     }
-    if (isFields(value)) rows.push({ line, fields: value });
-    else errors.push(notAnObject(line));
+    if (isFields(value)) rows.push({ row, line, fields: value });
+    else errors.push(notAnObject(row, line));
   }
   return { rows, errors, total: pieces.length };
 };
@@ -143,12 +150,15 @@ const readCsv = (text: string): ReadList => {
       bom: true,
       columns: readHeader,
       info: true,
+      raw: true,
       relax_column_count: true,
       skip_empty_lines: true,
       trim: true,
-    }) as unknown as { record: Record<string, string>; info: { lines: number } }[];
-    const rows = records.map(({ record, info }) => ({
-      line: info.lines,
+    }) as unknown as { record: Record<string, string>; raw: string; info: { lines: number } }[];
+    const rows = records.map(({ record, raw, info }, index) => ({
+      row: index + 1,
+      // csv-parse tells the line a record ends on.
+      line: info.lines - (raw.trim().split('\n').length - 1),
       fields: Object.fromEntries(Object.entries(record).filter(([, value]) => value !== '')),
     }));
     return { rows, errors: [], total: rows.length };

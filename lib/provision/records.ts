@@ -66,10 +66,13 @@ export interface Bot {
   readonly history: readonly HistoryEntry[];
 }
 
+/** Written once, or only ever growing: these cannot be removed. */
+type Lasting = 'public_key' | 'secret_version' | 'pin_iterator';
+
 /** Attributes to set; `undefined` removes one. Key, revision and index attributes are the table's business. */
 export type BotChanges = {
-  readonly [K in Exclude<keyof Bot, 'user_id' | 'revision'>]?: Bot[K] | undefined;
-};
+  readonly [K in Exclude<keyof Bot, 'user_id' | 'revision' | Lasting>]?: Bot[K] | undefined;
+} & { readonly [K in Lasting]?: NonNullable<Bot[K]> };
 
 export type BatchStatus = 'received' | 'rejected' | 'taking_in' | 'taken_in' | 'stuck';
 
@@ -85,6 +88,8 @@ export interface Batch {
   readonly batch_id: string;
   readonly status: BatchStatus;
   readonly created_at: string;
+  /** SHA-256 of the list as it came: an Idempotency-Key stands for one list only. */
+  readonly list_digest?: string;
   /** Rows of the list, wrong and double ones included. */
   readonly total: number;
   readonly invalid: number;
@@ -97,6 +102,9 @@ export interface Batch {
 
 /** What is wrong with a row of a list: line, field, and how to mend it. Never quotes a value. */
 export interface RowError {
+  /** Which row of the list, from 1. */
+  readonly row: number;
+  /** Where it begins in the file, from 1. */
   readonly line: number;
   readonly field: string;
   readonly code: string;

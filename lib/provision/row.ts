@@ -11,6 +11,7 @@ const SEED = /^[0-9a-f]{64}$/;
 const SEED_AND_PUBLIC = /^[0-9a-f]{128}$/;
 
 export interface Row {
+  readonly row: number;
   readonly line: number;
   readonly keystore: Keystore;
   /** Digest of the public halves: tells a changed row from the same row again. */
@@ -61,7 +62,8 @@ const readField = (name: FieldName, value: unknown, keys: Keys): Read | Promise<
 
 const isAbsent = (value: unknown) => value === undefined || value === null || value === '';
 
-const oauthError = (line: number): RowError => ({
+const oauthError = ({ row, line }: RawRow): RowError => ({
+  row,
   line,
   field: 'authorization_id',
   code: 'oauth_keystore',
@@ -69,7 +71,8 @@ const oauthError = (line: number): RowError => ({
   fix: "Use the bot's own keystore from the dashboard.",
 });
 
-const missing = (line: number, field: string): RowError => ({
+const missing = ({ row, line }: RawRow, field: string): RowError => ({
+  row,
   line,
   field,
   code: 'missing_field',
@@ -78,20 +81,21 @@ const missing = (line: number, field: string): RowError => ({
 });
 
 /** The fields that are right, and the errors of those that are not. */
-const readFields = async ({ line, fields }: RawRow, keys: Keys) => {
+const readFields = async (raw: RawRow, keys: Keys) => {
+  const { row, line, fields } = raw;
   const values: Partial<Record<FieldName, string>> = {};
   const errors: RowError[] = [];
   for (const field of [...required, ...optional]) {
-    const raw = Object.hasOwn(fields, field) ? fields[field] : undefined;
-    if (isAbsent(raw)) {
-      if ((required as readonly string[]).includes(field)) errors.push(missing(line, field));
+    const given = Object.hasOwn(fields, field) ? fields[field] : undefined;
+    if (isAbsent(given)) {
+      if ((required as readonly string[]).includes(field)) errors.push(missing(raw, field));
       continue;
     }
-    const read = await readField(field, raw, keys);
+    const read = await readField(field, given, keys);
     if ('value' in read) values[field] = read.value;
-    else errors.push({ line, field, code: 'invalid_field', message: read.message, fix: read.fix });
+    else errors.push({ row, line, field, code: 'invalid_field', message: read.message, fix: read.fix });
   }
-  if (!isAbsent(fields.authorization_id)) errors.push(oauthError(line));
+  if (!isAbsent(fields.authorization_id)) errors.push(oauthError(raw));
   return { values, errors };
 };
 
@@ -111,26 +115,27 @@ export const readRow = async (
   const { values, errors } = await readFields(raw, keys);
   if (errors.length > 0) return { errors };
   const keystore = values as Keystore;
-  return { line: raw.line, keystore, listing: await listingOf(keystore, keys) };
+  return { row: raw.row, line: raw.line, keystore, listing: await listingOf(keystore, keys) };
 };
 
 /** Splits off the rows that name a bot which stands further up already. */
 export const splitDuplicates = (rows: readonly Row[]) => {
-  const first = new Map<string, number>();
+  const first = new Map<string, Row>();
   const unique: Row[] = [];
   const duplicates: RowError[] = [];
   for (const row of rows) {
-    const line = first.get(row.keystore.app_id);
-    if (line === undefined) {
-      first.set(row.keystore.app_id, row.line);
+    const before = first.get(row.keystore.app_id);
+    if (before === undefined) {
+      first.set(row.keystore.app_id, row);
       unique.push(row);
       continue;
     }
     duplicates.push({
+      row: row.row,
       line: row.line,
       field: 'app_id',
       code: 'duplicate',
-      message: `The same bot stands on line ${line} already; that row counts.`,
+      message: `The same bot stands in row ${before.row} (line ${before.line}) already; that row counts.`,
       fix: 'Remove one of the two rows.',
     });
   }

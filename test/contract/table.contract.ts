@@ -37,6 +37,7 @@ const newBatch = (more: Partial<Batch> = {}): Batch => ({
 });
 
 const rowError = (line: number, field = 'app_id'): RowError => ({
+  row: line,
   line,
   field,
   code: 'invalid_field',

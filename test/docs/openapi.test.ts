@@ -142,6 +142,7 @@ const bot: Bot = {
 };
 const rowError = {
   line: 2,
+  row: 2,
   field: 'app_id',
   code: 'missing_field',
   message: 'It is missing.',
@@ -149,11 +150,15 @@ const rowError = {
 };
 
 /** Just enough of the world for the API to answer. */
+const made = new Map<string, Batch>();
 const services = (): Services => {
   const page = { items: [bot], cursor: 'more' };
   const table: Partial<Services['table']> = {
-    readBatch: async (id) => (id === batch_id ? batch : undefined),
-    createBatch: async (made) => made,
+    readBatch: async (id) => (id === batch_id ? batch : made.get(id)),
+    createBatch: async (one) => {
+      made.set(one.batch_id, one);
+      return one;
+    },
     countBots: async () => ({ blocked: 1 }),
     listRowErrors: async (_, __, cursor) =>
       cursor === undefined ? { items: [rowError], cursor: 'more' } : undefined,
@@ -182,6 +187,11 @@ const asks: readonly Ask[] = [
   ['createBatch', 202, { headers: { ...headers, 'idempotency-key': 'made-up-key' }, body: list }],
   ['createBatch', 400, { headers }],
   ['createBatch', 400, { headers: { ...headers, 'idempotency-key': 'short' }, body: list }],
+  [
+    'createBatch',
+    409,
+    { headers: { ...headers, 'idempotency-key': 'made-up-key' }, body: Buffer.from('[]') },
+  ],
   ['createBatch', 413, { headers, body: new Uint8Array(uploads.maxInlineBytes + 1) }],
   ['createBatch', 415, { headers: { 'content-type': 'text/plain' }, body: list }],
   ['readBatch', 200, { path }],

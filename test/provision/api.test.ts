@@ -41,7 +41,14 @@ const bodyOf = ({ status, body }: HttpAnswer) => {
   return body as Record<string, unknown>;
 };
 
-const rowError = (line: number): RowError => ({ line, field: 'f', code: 'c', message: 'm', fix: 'x' });
+const rowError = (line: number): RowError => ({
+  row: line,
+  line,
+  field: 'f',
+  code: 'c',
+  message: 'm',
+  fix: 'x',
+});
 const botsIn = (batch_id: string, list: readonly Partial<Bot>[]) =>
   list.map((more) => aBot({ batch_id, ...more }));
 
@@ -87,13 +94,23 @@ describe('POST /batches', () => {
     const memory = createMemory();
     const again = () => ask(memory, 'createBatch', post('[{}]', { 'idempotency-key': 'a-key-of-mine' }));
     const { batch_id } = (await again()).body as { batch_id: string };
-    const read = aBatch({ batch_id, status: 'taken_in' });
+    const list_digest = memory.batches.get(batch_id)?.list_digest ?? '';
+    const read = aBatch({ batch_id, status: 'taken_in', list_digest });
     memory.batches.set(batch_id, read);
     memory.objects.clear();
     expect(await again()).toMatchObject({ status: 202, body: { batch_id, status: 'taken_in' } });
     expect(memory.batches.get(batch_id)).toBe(read);
     expect(memory.objects.size).toBe(0);
     expect(memory.sent).toHaveLength(1);
+  });
+
+  test('an Idempotency-Key stands for one list', async () => {
+    const memory = createMemory();
+    const send = (text: string) =>
+      ask(memory, 'createBatch', post(text, { 'idempotency-key': 'a-key-of-mine' }));
+    const { batch_id } = (await send('[{}]')).body as { batch_id: string };
+    expect(problemOf(await send('[{},{}]'))).toEqual([409, 'idempotency_key_reused']);
+    expect(Buffer.from(memory.objects.get(`${batch_id}/list`)?.body ?? '').toString()).toBe('[{}]');
   });
 
   test.each([

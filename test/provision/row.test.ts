@@ -17,7 +17,7 @@ const keystore = async () => ({
   session_private_key: seed(),
 });
 
-const read = (fields: Readonly<Record<string, unknown>>, line = 7) => readRow({ line, fields }, keys);
+const read = (fields: Readonly<Record<string, unknown>>, line = 7) => readRow({ row: 6, line, fields }, keys);
 
 /** The row; throws where it has errors. */
 const rowOf = async (fields: Readonly<Record<string, unknown>>) => {
@@ -33,7 +33,7 @@ const errorsOf = async (fields: Readonly<Record<string, unknown>>) => {
 describe('a right row', () => {
   test('is its keystore', async () => {
     const listed = { ...(await keystore()), spend_private_key: seed(), tip_private_key: seed() };
-    expect(await rowOf(listed)).toMatchObject({ line: 7, keystore: listed });
+    expect(await rowOf(listed)).toMatchObject({ row: 6, line: 7, keystore: listed });
     expect(keystoreSchema.parse((await rowOf(listed)).keystore)).toEqual(listed);
   });
 
