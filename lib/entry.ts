@@ -20,6 +20,7 @@ import { createLog } from './log.ts';
 import { recordCrash } from './provision/crash.ts';
 import { type HttpAnswer, type HttpRequest, problem, type Routes } from './provision/http.ts';
 import type { Services } from './services.ts';
+import { isEmptyEvent, type SmokeAnswer, smoke } from './smoke.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
@@ -45,11 +46,26 @@ export const opened = (open: Open): Handler => {
   };
 };
 
+interface FunctionConnection extends Connection {
+  /** Tries all that the function depends on. */
+  readonly trySmoke: () => Promise<SmokeAnswer>;
+}
+
 const connectFunction = (
   name: FunctionName,
   environment: Environment,
   write: (line: string) => void,
-): Connection => connect(readConfig(environment), createLog(write, Date.now, { step: name }));
+): FunctionConnection => {
+  const config = readConfig(environment);
+  const connection = connect(config, createLog(write, Date.now, { step: name }));
+  return { ...connection, trySmoke: () => smoke(name, config, connection.services) };
+};
+
+/** The same handler, but an empty event asks whether all that the function depends on is there. */
+const orSmoke =
+  (trySmoke: () => Promise<SmokeAnswer>, handler: Handler): Handler =>
+  async (event, context) =>
+    isEmptyEvent(event) ? trySmoke() : handler(event, context);
 
 /** Time a step leaves for its own ending. */
 const SPARE_MS = 1_000;
@@ -85,7 +101,7 @@ export type Step = (services: Services, body: unknown, deadlineMs: number) => Pr
 export const queueFunction =
   (name: QueueName, step: Step): Open =>
   (environment, write = toStdout) => {
-    const { services, comeBack } = connectFunction(name, environment, write);
+    const { services, comeBack, trySmoke } = connectFunction(name, environment, write);
 
     /** A message that crashed comes back soon; on its last delivery the row says so. */
     const afterCrash = async (record: SQSRecord, error: unknown) => {
@@ -111,23 +127,25 @@ export const queueFunction =
       }
     };
 
-    return middy(async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
+    const handler = middy(async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
       const deadlineMs = deadlineOf(services, context);
       const failed = await Promise.all(event.Records.map((record) => handleRecord(record, deadlineMs)));
       return {
         batchItemFailures: failed.flatMap((itemIdentifier) => (itemIdentifier ? [{ itemIdentifier }] : [])),
       };
-    }) as unknown as Handler;
+    });
+    return orSmoke(trySmoke, handler as unknown as Handler);
   };
 
 /** Wraps a step that a schedule calls. */
 export const scheduledFunction =
   (name: FunctionName, step: (services: Services, deadlineMs: number) => Promise<void>): Open =>
   (environment, write = toStdout) => {
-    const { services } = connectFunction(name, environment, write);
-    return middy(async (_event: unknown, context: Context) => {
+    const { services, trySmoke } = connectFunction(name, environment, write);
+    const handler = middy(async (_event: unknown, context: Context) => {
       await step(services, deadlineOf(services, context));
-    }) as unknown as Handler;
+    });
+    return orSmoke(trySmoke, handler as unknown as Handler);
   };
 
 const toRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
@@ -147,7 +165,7 @@ const toResult = ({ status, body, headers = {} }: HttpAnswer): APIGatewayProxySt
 export const httpFunction =
   (name: FunctionName, answers: Routes): Open =>
   (environment, write = toStdout) => {
-    const { services } = connectFunction(name, environment, write);
+    const { services, trySmoke } = connectFunction(name, environment, write);
     const router = httpRouter({
       routes: (Object.keys(routes) as RouteName[]).map((route) => ({
         ...routes[route],
@@ -159,7 +177,7 @@ export const httpFunction =
           problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/api/openapi.json.'),
         ),
     });
-    return middy(router)
+    const handler = middy(router)
       .use(httpHeaderNormalizer())
       .onError((request) => {
         services.log('error', 'request_failed', { error: errorName(request.error) });
@@ -171,5 +189,6 @@ export const httpFunction =
             'Try again; the logs tell more.',
           ),
         );
-      }) as unknown as Handler;
+      });
+    return orSmoke(trySmoke, handler as unknown as Handler);
   };

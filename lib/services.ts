@@ -111,6 +111,17 @@ export interface Uploads {
   /** Undefined when the object is gone. */
   get(key: string): Promise<{ readonly body: Uint8Array; readonly contentType: string } | undefined>;
   remove(keys: readonly string[]): Promise<void>;
+  /** A form (multipart/form-data) that lets its holder put one object of this key, type and size at most. */
+  createForm(
+    form: UploadForm,
+  ): Promise<{ readonly url: string; readonly fields: Readonly<Record<string, string>> }>;
+}
+
+export interface UploadForm {
+  readonly key: string;
+  readonly contentType: string;
+  readonly maxBytes: number;
+  readonly expiresInSeconds: number;
 }
 
 /** What Mixin says of an account (GET /safe/me and the answers of the POSTs), as far as Enlist believes it. */

@@ -18,7 +18,7 @@ export interface FunctionShape {
 
 export const functions: Readonly<Record<FunctionName, FunctionShape>> = {
   api: { timeoutSeconds: 29, memoryMb: 512 },
-  intake: { timeoutSeconds: 60, memoryMb: 1024 },
+  intake: { timeoutSeconds: 180, memoryMb: 1769 },
   check: { timeoutSeconds: 30, memoryMb: 512 },
   register: { timeoutSeconds: 30, memoryMb: 512 },
   recheck: { timeoutSeconds: 60, memoryMb: 512 },
@@ -81,6 +81,12 @@ export const table = {
 export const uploads = {
   /** API Gateway takes 10 MB, Lambda 6 MB of which base64 eats a quarter. */
   maxInlineBytes: 4_500_000,
+  /** Some 70,000 keystores: what intake reads and validates within its time-out. */
+  maxUploadBytes: 20_000_000,
+  /** How long an upload form may be used. */
+  formSeconds: 900,
+  /** Lists that are put under this prefix of the bucket are taken in by themselves. */
+  inboxPrefix: 'inbox/',
   /** Rows of one chunk message: small enough that its secrets are written within the time-out at 50 a second. */
   chunkRows: 50,
 } as const;
@@ -96,6 +102,8 @@ export interface Route {
 
 export const routes = {
   createBatch: { method: 'POST', path: '/batches' },
+  createUpload: { method: 'POST', path: '/uploads' },
+  completeUpload: { method: 'POST', path: '/uploads/{batch_id}' },
   readBatch: { method: 'GET', path: '/batches/{batch_id}' },
   listRowErrors: { method: 'GET', path: '/batches/{batch_id}/errors' },
   listBots: { method: 'GET', path: '/batches/{batch_id}/bots' },

@@ -6,6 +6,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
 import type { Uploads } from '../services.ts';
 
 export interface UploadsOptions {
@@ -32,4 +33,16 @@ export const createUploads = ({ client, bucket: Bucket }: UploadsOptions): Uploa
   remove: async (keys) => {
     await Promise.all(keys.map((Key) => client.send(new DeleteObjectCommand({ Bucket, Key }))));
   },
+
+  createForm: ({ key: Key, contentType, maxBytes, expiresInSeconds: Expires }) =>
+    createPresignedPost(client, {
+      Bucket,
+      Key,
+      Expires,
+      Fields: { 'Content-Type': contentType },
+      Conditions: [
+        ['content-length-range', 1, maxBytes],
+        ['eq', '$Content-Type', contentType],
+      ],
+    }),
 });

@@ -2,6 +2,18 @@
 import type { Batch } from './records.ts';
 import { type BotState, states } from './states.ts';
 
+/** A batch whose list has just come. @param nowMs milliseconds since 1970 */
+export const newBatch = (batch_id: string, nowMs: number): Batch => ({
+  batch_id,
+  status: 'received',
+  created_at: new Date(nowMs).toISOString(),
+  total: 0,
+  invalid: 0,
+  duplicates: 0,
+  chunks: 0,
+  chunks_done: [],
+});
+
 const restStates: readonly BotState[] = ['registered', 'external', 'blocked', 'failed'];
 
 export interface BatchProgress {

@@ -17,6 +17,19 @@ export const formatOf = (contentType: string | undefined): ListFormat | undefine
   return Object.hasOwn(listFormats, type) ? listFormats[type as keyof typeof listFormats] : undefined;
 };
 
+const typesOfFiles: Readonly<Record<string, keyof typeof listFormats>> = {
+  json: 'application/json',
+  jsonl: 'application/x-ndjson',
+  ndjson: 'application/x-ndjson',
+  csv: 'text/csv',
+};
+
+/** The Content-Type a file's name speaks of; undefined when it is none of ours. */
+export const typeOfFile = (name: string): keyof typeof listFormats | undefined => {
+  const ending = name.slice(name.lastIndexOf('.') + 1).toLowerCase();
+  return Object.hasOwn(typesOfFiles, ending) ? typesOfFiles[ending] : undefined;
+};
+
 export interface RawRow {
   /** Which row of the list, from 1. */
   readonly row: number;

@@ -15,7 +15,7 @@ const rowCodes = [
   ...matches('lib/provision/row.ts', CODE),
   ...matches('lib/provision/list.ts', CODE),
   // The refusals of the vault carry its own words as codes.
-  ...matches(intake, /^ {2}([a-z_]+): \{\n {4}message:/gm),
+  ...matches('lib/provision/chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
 ];
 const problemCodes = [
   ...matches('lib/provision/list.ts', /\bproblem\(\s*'([a-z0-9_]+)'/g),
@@ -47,5 +47,7 @@ test('the fields are those of a keystore, and the same must be there', () => {
 test('content types and the limit of a list are those of the code', () => {
   const types = tableRows(section(page, '## A list')).flatMap(([, cell = '']) => codesIn(cell));
   expect([...types].sort()).toEqual(Object.keys(listFormats).sort());
-  expect(page).toContain(`${uploads.maxInlineBytes.toLocaleString('en-US')} bytes`);
+  for (const bytes of [uploads.maxInlineBytes, uploads.maxUploadBytes]) {
+    expect(page).toContain(`${bytes.toLocaleString('en-US')} bytes`);
+  }
 });

@@ -168,7 +168,10 @@ const services = (): Services => {
   };
   return {
     table,
-    uploads: { put: async () => undefined },
+    uploads: {
+      put: async () => undefined,
+      createForm: async () => ({ url: 'https://bucket.example/', fields: { key: 'k' } }),
+    },
     queues: { send: async () => undefined },
     log: () => undefined,
     now: () => Date.parse(at) + 60_000,
@@ -194,6 +197,10 @@ const asks: readonly Ask[] = [
   ],
   ['createBatch', 413, { headers, body: new Uint8Array(uploads.maxInlineBytes + 1) }],
   ['createBatch', 415, { headers: { 'content-type': 'text/plain' }, body: list }],
+  ['createUpload', 201, { body: Buffer.from('{"content_type":"text/csv"}') }],
+  ['createUpload', 400, { body: Buffer.from('{"content_type":"text/html"}') }],
+  ['completeUpload', 202, { path }],
+  ['completeUpload', 404, { path: { batch_id: 'nowhere' } }],
   ['readBatch', 200, { path }],
   ['readBatch', 404, { path: nowhere }],
   ['listRowErrors', 200, { path }],

@@ -139,6 +139,7 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
       remove: async (keys) => {
         for (const key of keys) objects.delete(key);
       },
+      createForm: async ({ key }) => ({ url: 'https://bucket.example', fields: { key } }),
     },
     mixin: { readProfile: notHere, setTipPin: notHere, registerSafe: notHere },
     log: (_level, code, fields = {}) => void logged.push({ code, fields }),

@@ -1,0 +1,63 @@
+/** POST /batches/{batch_id}/retry: an operator asks for another try. */
+import { z } from 'zod';
+import type { Services } from '../services.ts';
+import { badCursor, batchOf, noSuchBatch, ok, parseBody } from './api-answers.ts';
+import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
+import { moveBot, sendTo } from './move.ts';
+import type { Bot } from './records.ts';
+
+/** Bots one retry request moves: well within API Gateway's 30 seconds. */
+const RETRY_PAGE = 200;
+
+const retryStates = ['blocked', 'failed', 'waiting', 'external'] as const;
+const retryOptions = z.strictObject({
+  /** Which bots to try again. */
+  states: z.array(z.enum(retryStates)).nonempty().default(['blocked', 'failed']),
+  /** Only those with this reason code. */
+  reason: z.string().optional(),
+  /** Where the request before stopped. */
+  cursor: z.string().optional(),
+});
+
+/** Every PIN call during a lock lengthens it: such a bot keeps waiting. */
+const isLocked = (bot: Bot, nowMs: number) =>
+  bot.pin_locked_until !== undefined && Date.parse(bot.pin_locked_until) > nowMs;
+
+const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
+  const moved = await moveBot(services, bot, 'requeue', { step: 'api' });
+  if (moved) await sendTo(services, 'check', moved);
+  return moved !== undefined;
+};
+
+export const retryBatch = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
+  const options = parseBody(retryOptions, request.body);
+  if (!options) {
+    return problem(
+      400,
+      'bad_body',
+      'The body is not valid.',
+      `Send {} or {"states": [one of ${retryStates.join(', ')}]}.`,
+    );
+  }
+  const batch = await batchOf(services, request);
+  if (!batch) return noSuchBatch();
+  if (batch.status === 'stuck')
+    await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
+  const { batch_id } = batch;
+  const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
+  const page = await services.table.listBots({ batch_id, limit: RETRY_PAGE, ...cursor });
+  if (!page) return badCursor();
+  const wanted = page.items.filter(
+    (bot) =>
+      (options.states as readonly string[]).includes(bot.state) &&
+      (options.reason === undefined || bot.reason?.code === options.reason),
+  );
+  const free = wanted.filter((bot) => !isLocked(bot, services.now()));
+  let retried = 0;
+  for (const bot of free) if (await retryBot(services, bot)) retried += 1;
+  return ok({
+    retried,
+    pin_locked: wanted.length - free.length,
+    ...(page.cursor && { cursor: page.cursor }),
+  });
+};

@@ -1,0 +1,117 @@
+/** The ways in besides the request itself: a form for large lists, and the bucket's inbox. */
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientConfig } from '../../infra/local/client-config.ts';
+import { readConfig } from '../../lib/config.ts';
+import { uploads as limits } from '../../lib/topology.ts';
+import { type LivedInHouse, openHouse, until, untilState } from './lived-in.ts';
+
+let lived: LivedInHouse;
+
+beforeAll(async () => {
+  lived = await openHouse();
+});
+afterAll(() => lived[Symbol.asyncDispose]());
+
+interface Form {
+  batch_id: string;
+  url: string;
+  fields: Record<string, string>;
+}
+
+const askForm = async (): Promise<Form> => {
+  const { status, body } = await lived.post('/uploads', { content_type: 'application/x-ndjson' });
+  expect(status).toBe(201);
+  return body as Form;
+};
+
+const useForm = async ({ url, fields }: Form, list: string) => {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  form.append('file', new Blob([list]));
+  return (await fetch(url, { method: 'POST', body: form })).status;
+};
+
+const batchStatus = async (batch_id: string) =>
+  (await lived.get(`/batches/${batch_id}`)).body as {
+    status: string;
+    total: number;
+    problem?: { code: string };
+  };
+
+const untilStatus = (batch_id: string, status: string) =>
+  until(async () => {
+    const batch = await batchStatus(batch_id);
+    return batch.status === status ? batch : undefined;
+  });
+
+describe('a form', () => {
+  it('takes a list that is larger than a request may be', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    const form = await askForm();
+    const padding = '\n'.repeat(limits.maxInlineBytes);
+    expect(await useForm(form, JSON.stringify(keystore) + padding)).toBeLessThan(300);
+    const { status, body } = await lived.post(`/uploads/${form.batch_id}`, {});
+    expect([status, body]).toEqual([202, { batch_id: form.batch_id, status: 'received' }]);
+    await untilState(lived, keystore.app_id, 'registered');
+    const again = await lived.post(`/uploads/${form.batch_id}`, {});
+    expect(again.body).toMatchObject({ status: 'taken_in' });
+  });
+
+  it('that was never used makes a batch that says so', async () => {
+    const { batch_id } = await askForm();
+    await lived.post(`/uploads/${batch_id}`, {});
+    expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('list_gone');
+  });
+
+  it('names its key, its type and its largest size in its policy', async () => {
+    const { fields, batch_id } = await askForm();
+    const policy = JSON.parse(Buffer.from(fields.Policy ?? '', 'base64').toString('utf8'));
+    expect(policy.conditions).toEqual(
+      expect.arrayContaining([
+        ['content-length-range', 1, limits.maxUploadBytes],
+        ['eq', '$Content-Type', 'application/x-ndjson'],
+        { key: `${batch_id}/list` },
+      ]),
+    );
+    const seconds = (Date.parse(policy.expiration) - Date.now()) / 1_000;
+    expect(seconds).toBeLessThanOrEqual(limits.formSeconds);
+  });
+});
+
+describe("the bucket's inbox", () => {
+  const dropFile = async (name: string, Body: string) => {
+    const { aws, uploadsBucket } = readConfig(lived.house.environment);
+    const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
+    const Key = limits.inboxPrefix + name;
+    const { ETag } = await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key, Body }));
+    return { key: encodeURIComponent(Key).replaceAll('%20', '+').replaceAll('%2F', '/'), eTag: ETag ?? '' };
+  };
+  const eventOf = (object: { key: string; eTag: string }) =>
+    ({
+      Records: [{ eventSource: 'aws:s3', s3: { object: { ...object, sequencer: '0055AED6DCD90281E5' } } }],
+    }) as never;
+  const inbox = () => lived.services.uploads.get(`${limits.inboxPrefix}my bots.csv`);
+
+  it('takes a file in by its name, once, however often S3 tells of it', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    const csv = `${Object.keys(keystore).join(',')}\n${Object.values(keystore).join(',')}\n`;
+    const event = eventOf(await dropFile('my bots.csv', csv));
+    await lived.services.queues.send('intake', [{ body: event }]);
+    const bot = await untilState(lived, keystore.app_id, 'registered');
+    expect(await inbox()).toBeUndefined();
+    await lived.services.queues.send('intake', [{ body: event }]);
+    await lived.services.queues.send('intake', [{ body: { Event: 's3:TestEvent' } }]);
+    expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'taken_in', total: 1 });
+  });
+
+  it('rejects a file whose format nothing tells', async () => {
+    const object = await dropFile('bots.txt', 'hello');
+    await lived.services.queues.send('intake', [{ body: eventOf(object) }]);
+    const line = await until(async () =>
+      lived.logs.find((it) => it.includes('list_rejected') && it.includes('unknown_format')),
+    );
+    const { batch_id } = JSON.parse(line);
+    expect((await batchStatus(batch_id)).problem?.code).toBe('unknown_format');
+  });
+});
