@@ -44,6 +44,7 @@ export default {
     only('aws-keeps', 'lib/aws/', [
       'lib/aws/',
       'lib/(topology|keystore).ts',
+      'lib/provision/states.ts',
       'node_modules/(zod|uuid|@aws-sdk|@smithy)/',
     ]),
     only('topology-is-data', 'lib/topology.ts', []),
