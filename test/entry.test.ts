@@ -213,6 +213,9 @@ describe('a queue’s function', () => {
 });
 
 describe('a scheduled function', () => {
+  /** As EventBridge Scheduler sends it. */
+  const tick = { version: '0', 'detail-type': 'Scheduled Event', source: 'aws.scheduler', detail: '{}' };
+
   test('gives the step the end of the invocation, and lets its error through', async () => {
     let deadline = 0;
     const log = logInto();
@@ -220,13 +223,13 @@ describe('a scheduled function', () => {
       deadline = deadlineMs;
       services.log('info', 'swept', { count: 2 });
     })(environment, log.write);
-    await fine({}, context);
+    await fine(tick, context);
     expect(Math.abs(deadline - Date.now() - 29_000)).toBeLessThan(1_000);
     expect(log.lines()).toMatchObject([{ step: 'recheck', code: 'swept', count: 2 }]);
     const broken = scheduledFunction('recheck', async () => {
       throw new Error('the alarm must ring');
     })(environment, log.write);
-    await expect(broken({}, context)).rejects.toThrow('the alarm must ring');
+    await expect(broken(tick, context)).rejects.toThrow('the alarm must ring');
   });
 });
 
