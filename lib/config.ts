@@ -17,6 +17,7 @@ const schema = z.object({
   ENLIST_INTAKE_QUEUE_URL: url,
   ENLIST_CHECK_QUEUE_URL: url,
   ENLIST_REGISTER_QUEUE_URL: url,
+  ENLIST_KMS_KEY_ID: z.string().min(1).optional(),
   MIXIN_URL: url,
   MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
   AWS_REGION: z.string().min(1),
@@ -36,6 +37,8 @@ export interface Config {
   readonly uploadsBucket: string;
   /** Secrets are named `<prefix>/<user_id>`. */
   readonly secretPrefix: string;
+  /** Customer key that encrypts the secrets; absent: the account's own key for Secrets Manager. */
+  readonly kmsKeyId?: string;
   readonly queueUrls: Readonly<Record<QueueName, string>>;
   readonly mixinUrl: string;
   readonly registrationSignature: RegistrationSignature;
@@ -77,6 +80,7 @@ export const readConfig = (environment: Environment): Config => {
     table: env.ENLIST_TABLE,
     uploadsBucket: env.ENLIST_UPLOADS_BUCKET,
     secretPrefix: env.ENLIST_SECRET_PREFIX,
+    ...(env.ENLIST_KMS_KEY_ID && { kmsKeyId: env.ENLIST_KMS_KEY_ID }),
     queueUrls: {
       intake: env.ENLIST_INTAKE_QUEUE_URL,
       check: env.ENLIST_CHECK_QUEUE_URL,

@@ -59,7 +59,12 @@ export const connect = (config: Config, log: Log): Connection => {
       randomBytes,
       randomId: randomUUID,
       table: createTable({ client: dynamodb, tableName: config.table, randomId: randomUUID }),
-      vault: createVault({ client: secrets, prefix: config.secretPrefix, keys }),
+      vault: createVault({
+        client: secrets,
+        prefix: config.secretPrefix,
+        keys,
+        ...(config.kmsKeyId !== undefined && { kmsKeyId: config.kmsKeyId }),
+      }),
       queues: createQueues({ client: sqs, urls: config.queueUrls }),
       uploads: createUploads({ client: s3, bucket: config.uploadsBucket }),
       mixin: createMixinSafe(client, {

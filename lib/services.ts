@@ -102,6 +102,8 @@ export interface Queues {
 
 export interface Message {
   readonly body: Readonly<Record<string, string | number>>;
+  /** Fair queues: a large batch does not keep the others waiting. */
+  readonly batch_id?: string;
   readonly delaySeconds?: number;
 }
 

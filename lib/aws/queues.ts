@@ -18,6 +18,8 @@ export interface QueuesOptions {
 const entryOf = (message: Message, index: number): SendMessageBatchRequestEntry => ({
   Id: String(index),
   MessageBody: JSON.stringify(message.body),
+  // On a standard queue this asks for fairness among groups, not for an order.
+  ...(message.batch_id !== undefined && { MessageGroupId: message.batch_id }),
   ...(message.delaySeconds !== undefined && { DelaySeconds: message.delaySeconds }),
 });
 

@@ -53,10 +53,12 @@ export interface VaultOptions {
   readonly client: SecretsManagerClient;
   /** Secrets are named `<prefix>/<user_id>`. */
   readonly prefix: string;
+  /** Customer key for new secrets. @default the account's own key for Secrets Manager */
+  readonly kmsKeyId?: string;
   readonly keys: Keys;
 }
 
-export const createVault = ({ client, prefix, keys }: VaultOptions): Vault => {
+export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): Vault => {
   const nameOf = (user_id: string) => `${prefix}/${user_id}`;
 
   /** One version of a bot's secret; undefined when there is no such secret or version. */
@@ -115,7 +117,11 @@ export const createVault = ({ client, prefix, keys }: VaultOptions): Vault => {
   const create = async (keystore: Keystore): Promise<boolean> => {
     try {
       await client.send(
-        new CreateSecretCommand({ Name: nameOf(keystore.app_id), SecretString: JSON.stringify(keystore) }),
+        new CreateSecretCommand({
+          Name: nameOf(keystore.app_id),
+          SecretString: JSON.stringify(keystore),
+          ...(kmsKeyId !== undefined && { KmsKeyId: kmsKeyId }),
+        }),
       );
       return true;
     } catch (error) {

@@ -114,7 +114,7 @@ const takeChunk = async (services: Services, batch: Batch, chunk: number) => {
   const bots = taken.filter((result) => result !== undefined && 'user_id' in result);
   await services.queues.send(
     'check',
-    bots.map(({ user_id }) => ({ body: { user_id } })),
+    bots.map(({ user_id }) => ({ body: { user_id }, batch_id })),
   );
   services.log('info', 'chunk_taken_in', { batch_id, count: rows.length });
   return services.table.recordChunkDone(batch_id, chunk);

@@ -20,7 +20,7 @@ const queueChunks = (services: Services, batch: Batch) => {
   const open = Array.from({ length: batch.chunks }, (_, i) => i + 1).filter((chunk) => !done.has(chunk));
   return services.queues.send(
     'intake',
-    open.map((chunk) => ({ body: { batch_id: batch.batch_id, chunk } })),
+    open.map((chunk) => ({ body: { batch_id: batch.batch_id, chunk }, batch_id: batch.batch_id })),
   );
 };
 

@@ -117,8 +117,12 @@ export const moveBot = async (
 };
 
 /** Queues a bot for a step, at once or after a pause (which SQS keeps up to 15 minutes long). */
-export const sendTo = (services: Services, queue: QueueName, bot: Pick<Bot, 'user_id'>, delaySeconds = 0) =>
-  services.queues.send(queue, [{ body: { user_id: bot.user_id }, delaySeconds }]);
+export const sendTo = (
+  services: Services,
+  queue: QueueName,
+  bot: Pick<Bot, 'user_id' | 'batch_id'>,
+  delaySeconds = 0,
+) => services.queues.send(queue, [{ body: { user_id: bot.user_id }, batch_id: bot.batch_id, delaySeconds }]);
 
 /**
  * Puts a bot off (or leaves it in doubt) and arranges that it is looked at again: by a delayed message

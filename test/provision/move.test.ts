@@ -200,7 +200,10 @@ describe('putOff', () => {
     await putOff(memory.services, bot, 'doubt', 40, { ...note, reason: why });
     expect(memory.bots.get(bot.user_id)).toMatchObject({ state: 'unsure', wait_until: later(40) });
     expect(memory.sent).toEqual([
-      { queue: 'check', message: { body: { user_id: bot.user_id }, delaySeconds: 40 } },
+      {
+        queue: 'check',
+        message: { body: { user_id: bot.user_id }, batch_id: bot.batch_id, delaySeconds: 40 },
+      },
     ]);
   });
 
@@ -228,11 +231,14 @@ describe('putOff', () => {
   });
 });
 
-test('sendTo names the bot and nothing else', async () => {
+test('sendTo names the bot, and its batch for fairness, and nothing else', async () => {
   const memory = createMemory();
   const bot = aBot();
   await sendTo(memory.services, 'register', bot, 3);
   expect(memory.sent).toEqual([
-    { queue: 'register', message: { body: { user_id: bot.user_id }, delaySeconds: 3 } },
+    {
+      queue: 'register',
+      message: { body: { user_id: bot.user_id }, batch_id: bot.batch_id, delaySeconds: 3 },
+    },
   ]);
 });
