@@ -52,7 +52,8 @@ const keySchema = ({ partitionKey, sortKey }: { partitionKey: string; sortKey: s
   { AttributeName: sortKey, KeyType: 'RANGE' as const },
 ];
 
-const describeTopology = (TableName: string): CreateTableCommandInput => ({
+/** The table of the topology, as CreateTable takes it. */
+export const describeTable = (TableName: string): CreateTableCommandInput => ({
   TableName,
   BillingMode: 'PAY_PER_REQUEST',
   AttributeDefinitions: attributeNames().map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
@@ -79,7 +80,7 @@ const ensureTable = async (endpoint: string, tableName: string): Promise<void> =
   const client = new DynamoDBClient(clientConfig(endpoint));
   try {
     let status = await tableStatus(client, tableName);
-    if (status === undefined) await client.send(new CreateTableCommand(describeTopology(tableName)));
+    if (status === undefined) await client.send(new CreateTableCommand(describeTable(tableName)));
     while (status !== 'ACTIVE') {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       status = await tableStatus(client, tableName);

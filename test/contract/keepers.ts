@@ -10,6 +10,8 @@ import type { Services } from '../../lib/services.ts';
 export interface Place {
   /** Every variable that lib/config.ts reads, but MIXIN_URL. */
   readonly environment: Environment;
+  /** How long an empty queue is waited for: a real one may hide a message for a moment. @default 0 */
+  readonly patienceSeconds?: number;
   stop(): Promise<void>;
 }
 export type OpenPlace = () => Promise<Place>;

@@ -3,13 +3,12 @@ import { randomUUID } from 'node:crypto';
 import {
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
-  PurgeQueueCommand,
   ReceiveMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Message, Queues } from '../../lib/services.ts';
-import { type QueueName, queueNames } from '../../lib/topology.ts';
+import type { QueueName } from '../../lib/topology.ts';
 import {
   type Call,
   clientOptions,
@@ -60,16 +59,16 @@ export const describeQueues = (name: string, open: OpenPlace) => {
     });
 
     const urlOf = (queue: QueueName) => place.environment[`ENLIST_${queue.toUpperCase()}_QUEUE_URL`];
-    beforeEach(async () => {
-      for (const queue of queueNames) await sqs.send(new PurgeQueueCommand({ QueueUrl: urlOf(queue) }));
-    });
-
-    /** Takes all messages that can be taken now. */
+    /** Takes all messages that can be taken now: each test leaves the queues empty (SQS purges once a minute at most). */
     const takeAll = async (queue: QueueName) => {
       const bodies: Record<string, unknown>[] = [];
       for (;;) {
         const { Messages = [] } = await sqs.send(
-          new ReceiveMessageCommand({ QueueUrl: urlOf(queue), MaxNumberOfMessages: 10 }),
+          new ReceiveMessageCommand({
+            QueueUrl: urlOf(queue),
+            MaxNumberOfMessages: 10,
+            WaitTimeSeconds: place.patienceSeconds ?? 0,
+          }),
         );
         if (Messages.length === 0) return bodies;
         bodies.push(...Messages.map(({ Body }) => JSON.parse(Body ?? '')));

@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/contract/remote.suite.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+  },
+});
