@@ -4,6 +4,8 @@ import { SingleBar } from 'cli-progress';
 import type { ApiClient, BatchView } from './api-client.ts';
 
 const POLL_MS = 500;
+/** A large batch takes long to count: most of the time nobody should be counting. */
+const POLL_SHARE = 4;
 /** A bot on the move may be missing from the index for a moment, so rest must be seen twice. */
 const RESTING_POLLS = 2;
 /** A bot that waits longer than this is at rest for whoever sits before the screen. */
@@ -17,9 +19,9 @@ const countWaitingLong = async (api: ApiClient, batch: BatchView, nowMs: number)
   return count;
 };
 
-/** Has every bot come to rest, or is it to wait for long? */
+/** Has every bot come to rest, or is it to wait for long? A list that intake cannot read goes nowhere either. */
 const isAtRest = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
-  if (batch.status === 'rejected') return true;
+  if (batch.status === 'rejected' || batch.status === 'stuck') return true;
   if (batch.status !== 'taken_in') return false;
   const open = batch.accepted - batch.elsewhere - batch.at_rest;
   if (open === 0) return true;
@@ -29,6 +31,12 @@ const isAtRest = async (api: ApiClient, batch: BatchView, nowMs: number): Promis
 const shown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
 const stateLine = (batch: BatchView) =>
   shown.flatMap((state) => (batch.states[state] ? [`${batch.states[state]} ${state}`] : [])).join(', ');
+
+const words: Readonly<Partial<Record<BatchView['status'], string>>> = {
+  received: 'reading the list',
+  rejected: 'the list was refused',
+};
+const standing = (batch: BatchView) => words[batch.status] ?? stateLine(batch);
 
 const etaLine = (batch: BatchView) => (batch.eta_seconds === null ? '' : `about ${batch.eta_seconds} s left`);
 
@@ -48,7 +56,7 @@ const liveBar = (stream: NodeJS.WriteStream): Display => {
   return {
     show: (batch) => {
       bar.setTotal(Math.max(1, batch.accepted - batch.elsewhere));
-      bar.update(batch.at_rest, { states: stateLine(batch), eta_text: etaLine(batch) });
+      bar.update(batch.at_rest, { states: standing(batch), eta_text: etaLine(batch) });
     },
     stop: () => bar.stop(),
   };
@@ -58,7 +66,7 @@ const plainLines = (stream: NodeJS.WriteStream): Display => {
   let last = '';
   return {
     show: (batch) => {
-      const line = `${batch.percent_done}% | ${batch.at_rest}/${batch.accepted - batch.elsewhere} | ${stateLine(batch)}`;
+      const line = `${batch.percent_done}% | ${batch.at_rest}/${batch.accepted - batch.elsewhere} | ${standing(batch)}`;
       if (line !== last) stream.write(`${line}\n`);
       last = line;
     },
@@ -72,16 +80,19 @@ export const followBatch = async (
   batch_id: string,
   stream: NodeJS.WriteStream,
   signal: AbortSignal,
+  pollMs = POLL_MS,
 ): Promise<BatchView> => {
   const display = stream.isTTY ? liveBar(stream) : plainLines(stream);
   let restingPolls = 0;
   try {
     for (;;) {
+      const askedAtMs = performance.now();
       const batch = await api.readBatch(batch_id);
+      const tookMs = performance.now() - askedAtMs;
       display.show(batch);
       restingPolls = (await isAtRest(api, batch, Date.now())) ? restingPolls + 1 : 0;
       if (restingPolls === RESTING_POLLS) return batch;
-      await sleep(POLL_MS, undefined, { signal });
+      await sleep(Math.max(pollMs, POLL_SHARE * tookMs), undefined, { signal });
     }
   } finally {
     display.stop();

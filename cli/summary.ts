@@ -1,5 +1,5 @@
 /** The table at the end: how many bots are where, why, and what to do. */
-import type { ApiClient, BatchView, BotView } from './api-client.ts';
+import type { ApiClient, BatchView, BotView, RowErrorView } from './api-client.ts';
 
 const EXAMPLES = 2;
 const explained = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
@@ -39,14 +39,16 @@ const groupBots = async (api: ApiClient, batch: BatchView): Promise<Group[]> => 
   return [...groups.values()];
 };
 
+/** A row that was not taken, and how to mend it. */
+export const errorLine = ({ row, line, field, message, fix }: RowErrorView): string =>
+  `row ${row} (line ${line}), ${field}: ${message} ${fix}`;
+
 const errorLines = (batch: BatchView): string[] => {
   const shown = batch.errors.slice(0, 5);
-  const lines = shown.map(
-    ({ row, line, field, message, fix }) => `    row ${row} (line ${line}), ${field}: ${message} ${fix}`,
-  );
+  const lines = shown.map((error) => `    ${errorLine(error)}`);
   const more = batch.errors.length - shown.length;
   const rest = batch.more_errors ? 'many more' : `${more} more`;
-  return more > 0 ? [...lines, `    … and ${rest}: GET /batches/${batch.batch_id}/errors`] : lines;
+  return more > 0 ? [...lines, `    … and ${rest}: enlist errors ${batch.batch_id}`] : lines;
 };
 
 const groupLines = ({ state, count, message, todo, examples }: Group): string[] => [
@@ -57,9 +59,13 @@ const groupLines = ({ state, count, message, todo, examples }: Group): string[] 
 
 /** The lines of the table. Reads all bots of the batch, page by page. */
 export const summaryLines = async (api: ApiClient, batch: BatchView): Promise<string[]> => {
-  if (batch.problem) return [`The list was not taken in: ${batch.problem.message} ${batch.problem.fix}`];
+  const trouble = batch.problem
+    ? [`The list was not taken in: ${batch.problem.message} ${batch.problem.fix}`]
+    : [];
+  if (batch.status === 'rejected') return trouble;
   const groups = await groupBots(api, batch);
   return [
+    ...trouble,
     `Batch ${batch.batch_id}: ${batch.total} rows, ${batch.invalid} wrong, ${batch.duplicates} double`,
     ...groups.flatMap(groupLines),
     ...(batch.errors.length === 0 ? [] : ['  Rows that were not taken:', ...errorLines(batch)]),

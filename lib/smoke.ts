@@ -26,8 +26,10 @@ export interface SmokeAnswer {
  * Only an event without anything in it: whatever SQS, API Gateway or a schedule sends has fields, and an event
  * of an unknown kind must fail loudly rather than pass for a question.
  */
-export const isEmptyEvent = (event: unknown): boolean =>
-  event === null || event === undefined || (typeof event === 'object' && Object.keys(event).length === 0);
+export const isEmptyEvent = (event: unknown): boolean => {
+  if (event === null || event === undefined) return true;
+  return typeof event === 'object' && !Array.isArray(event) && Object.keys(event).length === 0;
+};
 
 type Need = 'table' | 'by_batch' | 'by_due' | 'vault' | 'lists' | 'bucket' | 'mixin' | `queue ${QueueName}`;
 

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly timeoutSeconds?: number;
   /** The gateway's patience, after which the caller gets a 503. @default 30, as on AWS */
   readonly patienceSeconds?: number;
+  /** Is asked before the routes; undefined leaves the request to them. @default nobody */
+  readonly beside?: (request: IncomingMessage, path: string) => Promise<HttpAnswer | undefined>;
   /** Hears of invocations that failed. */
   readonly onError?: (error: Error) => void;
 }
@@ -54,6 +56,8 @@ const run = async (options: GatewayOptions, event: APIGatewayProxyEventV2): Prom
 const answer = async (options: GatewayOptions, request: IncomingMessage): Promise<HttpAnswer> => {
   if (isForeign(request.headers)) return messageAnswer(403, 'Forbidden');
   const [path = '/'] = (request.url ?? '/').split('?');
+  const besides = await options.beside?.(request, path);
+  if (besides) return besides;
   const match = matchRoute(Object.values(options.routes), request.method ?? '', path);
   if (!match) return messageAnswer(404, 'Not Found');
   const body = await readBody(request, MAX_REQUEST_BYTES);

@@ -1,0 +1,38 @@
+/** How a batch ended, as exit codes that a script can trust. */
+import type { ApiClient, BatchView } from './api-client.ts';
+import { exitCodes } from './failure.ts';
+
+/** Bots that are still on their way or wait. */
+const countOpen = ({ accepted, elsewhere, at_rest }: BatchView) => accepted - elsewhere - at_rest;
+
+/** Rows that were refused only when they were taken in are not counted in `invalid`; their errors tell. */
+const hasRefusedRows = async (api: ApiClient, batch: BatchView): Promise<boolean> => {
+  if (batch.invalid > 0) return true;
+  if (batch.elsewhere === 0) return false;
+  for await (const { code } of api.listErrors(batch.batch_id)) if (code !== 'duplicate') return true;
+  return false;
+};
+
+const needsHands = async (api: ApiClient, batch: BatchView): Promise<boolean> =>
+  batch.problem !== undefined ||
+  (batch.states.blocked ?? 0) + (batch.states.failed ?? 0) > 0 ||
+  hasRefusedRows(api, batch);
+
+const hasNoEnd = (batch: BatchView) => batch.status === 'received' || batch.status === 'taking_in';
+
+/** Of a batch as it is now: while anything is open it has not ended. */
+export const codeOfStatus = async (api: ApiClient, batch: BatchView): Promise<number> => {
+  const isOpen = hasNoEnd(batch) || (batch.status === 'taken_in' && countOpen(batch) > 0);
+  if (isOpen) return exitCodes.open;
+  return (await needsHands(api, batch)) ? exitCodes.hands : exitCodes.done;
+};
+
+/** Of a batch that was followed to its end: only bots that wait for long are still open. */
+export const codeOfEnd = async (api: ApiClient, batch: BatchView): Promise<number> => {
+  if (await needsHands(api, batch)) return exitCodes.hands;
+  return countOpen(batch) > 0 ? exitCodes.open : exitCodes.done;
+};
+
+/** Of several batches: what needs hands comes first, then what is open. */
+export const worstOf = (codes: readonly number[]): number =>
+  [exitCodes.hands, exitCodes.open].find((code) => codes.includes(code)) ?? exitCodes.done;

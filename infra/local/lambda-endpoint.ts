@@ -1,0 +1,75 @@
+/**
+ * Lambda's Invoke on this machine: the same doors, for `enlist doctor` and for the AWS SDK and CLI.
+ * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+ */
+import type { IncomingMessage } from 'node:http';
+import { type FunctionName, functionNames, functions } from '../../lib/topology.ts';
+import type { HttpAnswer } from './http-event.ts';
+import { ACCOUNT, asError, type Handler, InvocationTimeout, invoke, REGION } from './invocation.ts';
+import { readBody } from './loopback.ts';
+
+export type Doors = Readonly<Record<FunctionName, Handler<unknown>>>;
+
+const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
+/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
+
+const json = (status: number, body: unknown, headers: HttpAnswer['headers'] = {}): HttpAnswer => ({
+  status,
+  headers: { 'content-type': 'application/json', ...headers },
+  body: Buffer.from(JSON.stringify(body ?? null)),
+});
+
+const refusal = (status: number, type: string, Message: string): HttpAnswer =>
+  json(status, { Type: 'User', Message }, { 'x-amzn-errortype': type });
+
+const ran = (body: unknown, headers: HttpAnswer['headers'] = {}): HttpAnswer =>
+  json(200, body, { 'x-amz-executed-version': '$LATEST', ...headers });
+
+/** A function that fails is no failure of Invoke. */
+const crashed = (error: Error): HttpAnswer => {
+  const errorType = error instanceof InvocationTimeout ? 'Sandbox.Timedout' : error.name;
+  const body = { errorType, errorMessage: error.message, trace: [] };
+  return ran(body, { 'x-amz-function-error': 'Unhandled' });
+};
+
+const parse = (body: Buffer): { event: unknown } | undefined => {
+  try {
+    return { event: body.length === 0 ? {} : JSON.parse(body.toString('utf8')) };
+  } catch {
+    return undefined;
+  }
+};
+
+const isFunction = (name: string): name is FunctionName =>
+  (functionNames as readonly string[]).includes(name);
+
+const run = async (doors: Doors, name: FunctionName, event: unknown): Promise<HttpAnswer> => {
+  const { timeoutSeconds } = functions[name];
+  try {
+    return ran(await invoke({ functionName: name, handler: doors[name], event, timeoutSeconds }));
+  } catch (error) {
+    return crashed(asError(error));
+  }
+};
+
+/** Answers a request to invoke a function and waits for it; undefined for any other path. */
+export const createLambdaEndpoint =
+  (doors: Doors) =>
+  async (request: IncomingMessage, path: string): Promise<HttpAnswer | undefined> => {
+    const name = PATH.exec(path)?.[1];
+    if (name === undefined || request.method !== 'POST') return undefined;
+    if (!isFunction(name)) {
+      const arn = `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
+      return refusal(404, 'ResourceNotFoundException', `Function not found: ${arn}`);
+    }
+    const type = request.headers['x-amz-invocation-type'] ?? 'RequestResponse';
+    if (type !== 'RequestResponse') {
+      return refusal(400, 'InvalidParameterValueException', 'Only RequestResponse is known here.');
+    }
+    const body = await readBody(request, MAX_PAYLOAD_BYTES);
+    if (!body) return refusal(413, 'RequestTooLargeException', 'The event is larger than 6 MB.');
+    const parsed = parse(body);
+    if (!parsed) return refusal(400, 'InvalidRequestContentException', 'The event is not JSON.');
+    return run(doors, name, parsed.event);
+  };

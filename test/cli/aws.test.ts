@@ -1,0 +1,299 @@
+/** Finding a deployed stack, and signing for it. */
+import { createHash, createHmac } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { functionNames } from '../../lib/topology.ts';
+import { enlist, type Heard, jsonLines, type Said, startServer } from './run.ts';
+
+const id = '00000000-0000-4000-8000-000000000001';
+const identity = {
+  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'made-up-for-this-test',
+  AWS_REGION: 'eu-west-1',
+};
+
+const problem = (status: number, code: string): Said => ({
+  status,
+  body: JSON.stringify({ code, detail: 'It is not so.', fix: 'Do better.' }),
+});
+const noBot = () => problem(404, 'no_such_bot');
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+const uriEncode = (text: string) =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/**
+ * The Authorization header that AWS expects, worked out here from what arrived.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ */
+const expectedAuthorization = ({ method, url, headers, body }: Heard, secret: string, region: string) => {
+  const signedHeaders = /SignedHeaders=([^,]+)/.exec(String(headers.authorization))?.[1] ?? '';
+  const time = String(headers['x-amz-date']);
+  const scope = `${time.slice(0, 8)}/${region}/execute-api/aws4_request`;
+  const { pathname, searchParams } = new URL(url, 'http://localhost');
+  const query = [...searchParams].map(([name, value]) => `${uriEncode(name)}=${uriEncode(value)}`).sort();
+  const canonical = [
+    method,
+    pathname.split('/').map(uriEncode).join('/'),
+    query.join('&'),
+    ...signedHeaders.split(';').map((name) => `${name}:${String(headers[name]).trim()}`),
+    '',
+    signedHeaders,
+    sha256(body),
+  ].join('\n');
+  const toSign = ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n');
+  const key = [region, 'execute-api', 'aws4_request'].reduce<Buffer>(
+    (last, part) => hmac(last, part),
+    hmac(`AWS4${secret}`, time.slice(0, 8)),
+  );
+  const signature = hmac(key, toSign).toString('hex');
+  return `AWS4-HMAC-SHA256 Credential=${identity.AWS_ACCESS_KEY_ID}/${scope}, SignedHeaders=${signedHeaders}, Signature=${signature}`;
+};
+
+describe('signing', () => {
+  test('every request is signed for execute-api: path, query, headers and body', async () => {
+    await using server = await startServer(({ method }) =>
+      method === 'POST'
+        ? { status: 202, body: JSON.stringify({ batch_id: id, status: 'received' }) }
+        : { status: 200, body: JSON.stringify({ bots: [] }) },
+    );
+    const env = { ...identity, AWS_SESSION_TOKEN: 'made-up-token', ENLIST_API: `${server.url}/v1/` };
+    const ran = await Promise.all([
+      enlist(['upload', '-', '--type', 'jsonl'], { env, stdin: '{"app_id": "ä"}' }),
+      enlist(['bots', id, '--state', 'blocked'], { env }),
+    ]);
+    expect(ran.map(({ code }) => code)).toEqual([0, 0]);
+    expect(server.heard.map(({ url }) => url).sort()).toEqual([
+      '/v1/batches',
+      `/v1/batches/${id}/bots?state=blocked`,
+    ]);
+    for (const heard of server.heard) {
+      const authorization = String(heard.headers.authorization);
+      expect(authorization).toBe(expectedAuthorization(heard, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'));
+      expect(authorization).toMatch(/SignedHeaders=[^,]*\bhost\b[^,]*x-amz-date[^,]*x-amz-security-token/);
+      expect(heard.headers).toMatchObject({
+        'x-amz-security-token': 'made-up-token',
+        'x-amz-content-sha256': sha256(heard.body),
+      });
+    }
+    const upload = server.heard.find(({ method }) => method === 'POST');
+    expect(upload?.headers.authorization).toMatch(/SignedHeaders=content-[^,]*idempotency-key/);
+  });
+
+  test('--region wins; on this machine without credentials nothing is signed', async () => {
+    await using server = await startServer(noBot);
+    const local = ['show', id, '--api', server.url];
+    await enlist([...local, '--region', 'ap-east-1'], { env: identity });
+    await enlist(local);
+    const [signed, plain] = server.heard;
+    expect(signed?.headers.authorization).toContain('/ap-east-1/execute-api/');
+    expect(plain?.headers.authorization).toBeUndefined();
+  });
+});
+
+describe('what the API says', () => {
+  const ask = async (said: Said) => {
+    await using server = await startServer(() => said);
+    const { code, stdout, stderr } = await enlist(['show', id, '--api', server.url]);
+    return { code, stdout, stderr, times: server.heard.length };
+  };
+
+  test.concurrent.each([
+    ['a problem document', problem(404, 'no_such_bot'), 'It is not so. Do better.\n'],
+    ['API Gateway', { status: 403, body: '{"message":"Forbidden"}' }, 'The API answered 403: Forbidden.\n'],
+    ['IAM', { status: 403, body: '{"Message":"User: x is not authorized"}' }, 'User: x is not authorized'],
+    ['somebody else', { status: 200, body: '<html>' }, 'answers, but not as the API of Enlist does.'],
+    ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:9/' }, body: '' }, 'answered 302.'],
+  ] as const)('by %s is told: 2', async (_who, said, sentence) => {
+    const { code, stdout, stderr, times } = await ask(said);
+    expect({ code, stdout, times }).toEqual({ code: 2, stdout: '', times: 1 });
+    expect(stderr).toContain(sentence);
+  });
+
+  test('a passing trouble is sat out', async () => {
+    const answers = [{ status: 503, body: '' }, { status: 429, body: '' }, noBot()];
+    await using server = await startServer(() => answers.shift() ?? noBot());
+    const { stderr } = await enlist(['show', id, '--api', server.url]);
+    expect(server.heard).toHaveLength(3);
+    expect(stderr).toContain('It is not so.');
+  });
+
+  test('nobody there: 2', async () => {
+    const server = await startServer(noBot);
+    await server[Symbol.asyncDispose]();
+    const ran = await Promise.all(
+      [['show', id], ['doctor']].map((args) => enlist([...args, '--api', server.url])),
+    );
+    const stderr = `The API at ${server.url} cannot be reached (ECONNREFUSED).\n`;
+    expect(ran).toEqual(ran.map(() => ({ code: 2, stdout: '', stderr })));
+  });
+});
+
+/** A CloudFormation with one stack. */
+const startCloudFormation = (name: string, outputs: Readonly<Record<string, string>>) =>
+  startServer(({ body }) => {
+    const asked = new URLSearchParams(body);
+    const headers = { 'content-type': 'text/xml' };
+    if (asked.get('StackName') !== name) {
+      const text = `Stack with id ${asked.get('StackName')} does not exist`;
+      const error = `<Error><Type>Sender</Type><Code>ValidationError</Code><Message>${text}</Message></Error>`;
+      return { status: 400, headers, body: `<ErrorResponse>${error}</ErrorResponse>` };
+    }
+    const members = Object.entries(outputs).map(
+      ([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+    );
+    const stack = `<member><StackName>${name}</StackName><Outputs>${members.join('')}</Outputs></member>`;
+    return {
+      status: 200,
+      headers,
+      body: `<DescribeStacksResponse><DescribeStacksResult><Stacks>${stack}</Stacks></DescribeStacksResult></DescribeStacksResponse>`,
+    };
+  });
+
+describe('a stack', () => {
+  test('is found by its stage, and its ApiUrl is where requests go', async () => {
+    await using api = await startServer(noBot);
+    await using cloud = await startCloudFormation('enlist-test', { ApiUrl: `${api.url}/` });
+    const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
+    const [byOption, byVariable, byDefault] = await Promise.all([
+      enlist(['show', id, '--stage', 'test'], { env }),
+      enlist(['show', id], { env: { ...env, ENLIST_STAGE: 'test' } }),
+      enlist(['show', id], { env }),
+    ]);
+    expect(byOption.stderr).toBe('It is not so. Do better.\n');
+    expect(byVariable.stderr).toBe(byOption.stderr);
+    expect(api.heard.map(({ url }) => url)).toEqual([`/bots/${id}`, `/bots/${id}`]);
+    for (const heard of api.heard) {
+      expect(heard.headers.authorization).toBe(
+        expectedAuthorization(heard, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'),
+      );
+    }
+    expect(byDefault.code).toBe(2);
+    expect(byDefault.stderr).toContain('There is no stack enlist-prod in eu-west-1. Deploy it, or give');
+  });
+
+  test('--profile brings its own credentials and region', async () => {
+    await using api = await startServer(noBot);
+    await using cloud = await startCloudFormation('enlist-prod', { ApiUrl: api.url });
+    const folder = await mkdtemp(join(tmpdir(), 'enlist-aws-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const AWS_CONFIG_FILE = join(folder, 'config');
+    const AWS_SHARED_CREDENTIALS_FILE = join(folder, 'credentials');
+    await writeFile(AWS_CONFIG_FILE, '[profile ops]\nregion = eu-north-1\n');
+    await writeFile(
+      AWS_SHARED_CREDENTIALS_FILE,
+      '[ops]\naws_access_key_id = AKIDOPS\naws_secret_access_key = made-up\n',
+    );
+    const env = { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
+    const byOption = await enlist(['show', id, '--profile', 'ops'], { env });
+    const byVariable = await enlist(['show', id], { env: { ...env, AWS_PROFILE: 'ops' } });
+    expect([byOption.stderr, byVariable.stderr]).toEqual(['It is not so. Do better.\n', byOption.stderr]);
+    for (const { headers } of cloud.heard) {
+      expect(headers.authorization).toMatch(/Credential=AKIDOPS\/\d{8}\/eu-north-1\/cloudformation\//);
+    }
+    for (const { headers } of api.heard) {
+      expect(headers.authorization).toMatch(/Credential=AKIDOPS\/\d{8}\/eu-north-1\/execute-api\//);
+    }
+    expect([cloud.heard.length, api.heard.length]).toEqual([2, 2]);
+  });
+
+  test('without credentials, without a region, without an ApiUrl: 2 and one sentence', async () => {
+    await using cloud = await startCloudFormation('enlist-prod', {});
+    const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
+    const { AWS_REGION: _, ...nowhere } = env;
+    const ran = await Promise.all([
+      enlist(['status', id], { env: { AWS_REGION: 'eu-west-1' } }),
+      enlist(['status', id], { env: nowhere }),
+      enlist(['status', id], { env }),
+      enlist(['status', id, '--profile', 'nobody'], { env: { AWS_REGION: 'eu-west-1' } }),
+    ]);
+    expect(ran.map(({ code, stdout }) => [code, stdout])).toEqual(ran.map(() => [2, '']));
+    expect(ran.map(({ stderr }) => stderr.trim().split('\n'))).toEqual([
+      [expect.stringContaining('No AWS credentials were found.')],
+      [expect.stringContaining('No AWS region is chosen.')],
+      ['The stack enlist-prod has no output ApiUrl.'],
+      [expect.stringContaining('No AWS credentials were found.')],
+    ]);
+  });
+});
+
+describe('doctor of a stack', () => {
+  const answer = (name: string) => ({
+    function: name,
+    ok: true,
+    checks: [{ what: 'table', ok: true }],
+  });
+  /** A Lambda whose functions all say the same. */
+  const startLambda = (said: (name: string) => Said) =>
+    startServer(({ url }) =>
+      said(/functions\/([^/]+)\/invocations/.exec(decodeURIComponent(url))?.[1] ?? ''),
+    );
+  // Nobody listens there; the functions are asked all the same.
+  const outputs = { ApiUrl: 'https://0.0.0.0:1', FunctionNameApi: 'named-by-the-stack' };
+
+  test('invokes each function by its output or its usual name, with {}', async () => {
+    await using cloud = await startCloudFormation('enlist-test', outputs);
+    await using lambda = await startLambda((name) => ({ status: 200, body: JSON.stringify(answer(name)) }));
+    const env = {
+      ...identity,
+      AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url,
+      AWS_ENDPOINT_URL_LAMBDA: lambda.url,
+    };
+    const ran = await enlist(['doctor', '--stage', 'test', '--json'], { env });
+    const [{ ok, findings } = {}] = jsonLines(ran) as { ok?: boolean; findings?: { function: string }[] }[];
+    expect(findings?.map((finding) => finding.function)).toEqual(['http', ...functionNames]);
+    expect(findings?.slice(1)).toEqual(functionNames.map(answer));
+    // The API itself is not there.
+    expect([ran.code, ok, findings?.[0]]).toMatchObject([
+      2,
+      false,
+      { checks: [{ what: 'answers', ok: false }] },
+    ]);
+    const called = lambda.heard.map(({ url, body }) => [url.split('/')[3], body]).sort();
+    const usual = functionNames.slice(1).map((name) => [`enlist-test-${name}`, '{}']);
+    expect(called).toEqual([...usual, ['named-by-the-stack', '{}']].sort());
+  });
+
+  test('a function that is absent, forbidden, crashed or of another kind fails: 2', async () => {
+    const said: Record<string, Said> = {
+      'named-by-the-stack': {
+        status: 404,
+        headers: { 'x-amzn-errortype': 'ResourceNotFoundException' },
+        body: '{"Message":"Function not found"}',
+      },
+      'enlist-prod-intake': {
+        status: 403,
+        headers: { 'x-amzn-errortype': 'AccessDeniedException' },
+        body: '{"Message":"not authorized to perform: lambda:InvokeFunction"}',
+      },
+      'enlist-prod-check': {
+        status: 200,
+        headers: { 'x-amz-function-error': 'Unhandled' },
+        body: '{"errorType":"Error","errorMessage":"environment variables missing or wrong: MIXIN_URL"}',
+      },
+      'enlist-prod-register': { status: 200, body: '{"hello":1}' },
+    };
+    await using cloud = await startCloudFormation('enlist-prod', outputs);
+    await using lambda = await startLambda(
+      (name) => said[name] ?? { status: 200, body: JSON.stringify(answer(name)) },
+    );
+    const env = {
+      ...identity,
+      AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url,
+      AWS_ENDPOINT_URL_LAMBDA: lambda.url,
+    };
+    const { code, stdout } = await enlist(['doctor'], { env });
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/^api +invoke +FAILED +.*ResourceNotFoundException: Function not found$/m);
+    expect(stdout).toMatch(/^intake +invoke +FAILED +.*AccessDeniedException: not authorized/m);
+    expect(stdout).toMatch(
+      /^check +invoke +FAILED +Error: environment variables missing or wrong: MIXIN_URL$/m,
+    );
+    expect(stdout).toMatch(/^register +invoke +FAILED +NoSmokeAnswer$/m);
+    expect(stdout).toMatch(/^recheck +table +ok$/m);
+    expect(stdout).toContain('Something is out of reach.');
+  });
+});

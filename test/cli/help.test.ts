@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { commands } from '../../cli/commands/index.ts';
+import { readPage, section } from '../docs/page.ts';
+import { enlist } from './run.ts';
+
+const page = readPage('docs/cli.md');
+const names = commands.map(({ usage }) => usage.split(' ')[0] ?? '');
+/** The first block of code under a heading. */
+const blockUnder = (heading: string) => /```text\n([\s\S]*?)```/.exec(section(page, heading))?.[1];
+
+describe('docs/cli.md says what --help says', () => {
+  test('of the whole', async () => {
+    const [asked, helped, nothing] = await Promise.all([enlist(['--help']), enlist(['help']), enlist([])]);
+    expect(asked).toEqual({ code: 0, stdout: blockUnder('## enlist'), stderr: '' });
+    expect(helped).toEqual(asked);
+    expect(nothing).toEqual({ code: 1, stdout: '', stderr: 'A command is missing. See enlist --help.\n' });
+  });
+
+  test.concurrent.each(names)('of %s', async (name) => {
+    const ran = await enlist(name === 'upload' ? ['help', name] : [name, '--help']);
+    expect(ran).toEqual({ code: 0, stdout: blockUnder(`## ${name}`), stderr: '' });
+  });
+
+  test('no command is left out', () => {
+    const headings = [...page.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+    expect(headings.filter((name) => names.includes(name ?? ''))).toEqual(names);
+  });
+});
+
+describe('what is wrong is told in one sentence, and nothing is sent', () => {
+  const id = '00000000-0000-4000-8000-000000000001';
+  const api = ['--api', 'http://127.0.0.1:1'];
+  test.concurrent.each([
+    [['stats'], 'There is no command stats. There are'],
+    [['status'], 'BATCH is missing.'],
+    [['status', id, id], 'Only one BATCH can be given.'],
+    [['watch', 'latest'], 'BATCH must be a UUID: the batch id that upload printed.'],
+    [['show', '42'], "USER_ID must be a UUID: the app_id of the bot's keystore."],
+    [['bots', id, '--state', 'lost'], '--state takes one of queued, registering,'],
+    [['retry', id, '--state', 'registered'], '--state takes one of blocked, failed, waiting, external.'],
+    [['retry', id, '--sate', 'x'], "Unknown option '--sate'."],
+    [['bots', id, '--state'], '--state needs a value.'],
+    [['upload'], 'FILE is missing.'],
+    [['upload', 'list.txt'], 'The name of list.txt does not end in .json, .jsonl or .csv'],
+    [['upload', '-'], 'A list from stdin needs --type'],
+    [['upload', '-', '--type', 'xml'], '--type takes json, jsonl or csv, not xml.'],
+    [['upload', '-', '--type', 'csv'], '- is empty.'],
+    [['upload', 'a.json', 'a.json'], 'a.json is named twice.'],
+    [['template', 'x'], 'This command takes options only.'],
+    [['status', id, '--api', 'localhost:80'], '--api takes an address such as'],
+    [['status', id, '--api', 'http://example.com'], '--api must begin with https: lists hold private keys.'],
+    [['status', id, '--api', 'https://me:it@example.com'], '--api takes no user or password.'],
+    [['status', id, '--stage', 'No Such'], '--stage takes'],
+  ])('%j', async (args, sentence) => {
+    const given = args.includes('--api') || args.includes('--stage') ? args : [...args, ...api];
+    const { code, stdout, stderr } = await enlist(given);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(sentence);
+    expect(stderr).toMatch(/^[^\n]+ See enlist( \w+)? --help\.\n$/);
+  });
+});
+
+test('template shows what a list looks like', async () => {
+  const [text, json] = await Promise.all([enlist(['template']), enlist(['template', '--json'])]);
+  const { csv_header, json_row } = JSON.parse(json.stdout);
+  expect(csv_header.split(',')).toEqual(Object.keys(json_row));
+  expect(Object.keys(json_row)).toEqual(expect.arrayContaining(['app_id', 'session_private_key']));
+  expect(Object.values(json_row).join()).toMatch(/^(<[^>]+>,?)+$/);
+  expect(text.stdout).toContain(`\n${csv_header}\n`);
+});

@@ -1,0 +1,97 @@
+/** Runs the real command as a process of its own, as a user or a script does. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const script = fileURLToPath(new URL('../../cli/enlist.ts', import.meta.url));
+
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  /** Sees the process while it runs. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/** No AWS of the machine the tests run on, and nobody to ask for credentials. */
+const nobody = {
+  PATH: process.env.PATH ?? '',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  // The same sources are read again and again here.
+  NODE_COMPILE_CACHE: join(tmpdir(), 'enlist-test-compile-cache'),
+  AWS_CONFIG_FILE: '/nonexistent',
+  AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
+};
+
+/** Everything any command printed, for whoever looks for what must not be there. */
+export const printed: string[] = [];
+
+export const enlist = (args: readonly string[], options: RunOptions = {}): Promise<Ran> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [script, ...args], { env: { ...nobody, ...options.env } });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk) => {
+      stdout += String(chunk);
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr += String(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      printed.push(stdout, stderr);
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin.end(options.stdin ?? '');
+    options.onStart?.(child);
+  });
+
+/** The JSON lines on stdout. */
+export const jsonLines = ({ stdout }: Ran): Record<string, unknown>[] =>
+  stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+export interface Heard {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+export interface Said {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+  readonly body: string;
+}
+
+/** A server that answers as it is told and keeps what it heard. */
+export const startServer = async (answer: (heard: Heard) => Said) => {
+  const all: Heard[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { method = '', url = '', headers } = request;
+    const heard = { method, url, headers, body: Buffer.concat(chunks).toString() };
+    all.push(heard);
+    const { status, body, headers: more = {} } = answer(heard);
+    response.writeHead(status, { 'content-type': 'application/json', ...more }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    heard: all,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+};
