@@ -21,6 +21,7 @@ const help = `Enlist on this machine: brings every bot of a list into Mixin Safe
   --json        end with the summary as one JSON object on the last line
   --bots N      size of the stand-in world                           (default: 300)
   --port N      port of the HTTP API on 127.0.0.1                    (default: any)
+  --bundled     synthesise the AWS stack and run its bundles in place of the sources
 `;
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -52,6 +53,7 @@ const readOptions = (args: readonly string[]) => {
       port: { type: 'string' },
       once: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      bundled: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -154,6 +156,13 @@ const runBatch = async (house: House, ledger: () => Promise<Ledger>, list: List,
   return batch.status === 'rejected' || (custody.keys_lost ?? 0) > 0 ? 1 : 0;
 };
 
+/** The code that a deployment would upload, from the assembly in cdk.out. */
+const synthesiseBundles = async () => {
+  const { synthesiseCode } = await import('../aws/synth.ts');
+  say('Synthesising the AWS stack into cdk.out.');
+  return synthesiseCode(resolve('cdk.out'));
+};
+
 const main = async (): Promise<number> => {
   const options = readOptions(process.argv.slice(2));
   if (options.help) {
@@ -171,11 +180,13 @@ const main = async (): Promise<number> => {
       : undefined;
   const mixinUrl = options.mixin ?? standIn?.url ?? '';
   const logFile = join(options.data, 'enlist.log');
+  const bundles = options.bundled ? await synthesiseBundles() : undefined;
   const house = running.adopt(
     await startHouse({
       dataDir: options.data,
       mixinUrl,
       log: (line) => appendFileSync(logFile, `${line}\n`),
+      ...(bundles && { bundles }),
       ...(options.port !== undefined && { port: options.port }),
     }),
     (it) => it.stop(),

@@ -1,0 +1,102 @@
+/** Alarms: each says what it means for a bot and what to do, and goes to one topic. */
+import { Aws, Duration } from 'aws-cdk-lib';
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+import type { FunctionName } from '../../lib/topology.ts';
+import type { Names } from './names.ts';
+
+export const FIVE_MINUTES = Duration.minutes(5);
+
+export interface AlarmOptions {
+  readonly metric: IMetric;
+  /** Reached or passed: alarm. With `below`, fallen below: alarm. */
+  readonly threshold: number;
+  readonly below?: boolean;
+  /** Periods in a row. @default 1 */
+  readonly periods?: number;
+  /** No data is an alarm too. @default false */
+  readonly silenceIsBad?: boolean;
+  /** What it means for a bot: a sentence. */
+  readonly impact: string;
+  /** What to do: a sentence. */
+  readonly todo: string;
+}
+
+export class Alarms extends Construct {
+  readonly topic: Topic;
+  readonly all: Alarm[] = [];
+  readonly #names: Names;
+
+  constructor(scope: Construct, names: Names, key: IKey, email: string | undefined) {
+    super(scope, 'Alarms');
+    this.#names = names;
+    this.topic = new Topic(this, 'Topic', { topicName: names.topic, masterKey: key, enforceSSL: true });
+    this.topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'SendAlarms',
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [this.topic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
+    );
+    if (email !== undefined) this.topic.addSubscription(new EmailSubscription(email));
+  }
+
+  /** @param id heads its section in docs/runbook.md */
+  add(id: string, options: AlarmOptions): void {
+    const { metric, threshold, below = false, periods = 1, silenceIsBad = false, impact, todo } = options;
+    const alarm = new Alarm(this, id, {
+      alarmName: this.#names.alarm(id),
+      alarmDescription: `For a bot: ${impact} To do: ${todo} See docs/runbook.md, ${id}.`,
+      metric,
+      threshold,
+      comparisonOperator: below
+        ? ComparisonOperator.LESS_THAN_THRESHOLD
+        : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      evaluationPeriods: periods,
+      treatMissingData: silenceIsBad ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    });
+    const action = new SnsAction(this.topic);
+    alarm.addAlarmAction(action);
+    alarm.addOkAction(action);
+    this.all.push(alarm);
+  }
+
+  /** What can go wrong with any function. */
+  watchFunction(name: FunctionName, fn: LambdaFunction, impact: string): void {
+    const errors = fn.metricErrors({ period: FIVE_MINUTES, statistic: 'Sum' });
+    const invocations = fn.metricInvocations({ period: FIVE_MINUTES, statistic: 'Sum' });
+    this.add(`${name}-errors`, {
+      metric: new MathExpression({
+        label: `${name}: errors in 100 runs`,
+        expression: '100 * errors / invocations',
+        usingMetrics: { errors, invocations },
+        period: FIVE_MINUTES,
+      }),
+      threshold: 5,
+      periods: 2,
+      impact,
+      todo: `read the log of ${name} for time-outs and failed starts; what it was working on comes back by itself.`,
+    });
+    this.add(`${name}-throttles`, {
+      metric: fn.metricThrottles({ period: FIVE_MINUTES, statistic: 'Sum' }),
+      threshold: 1,
+      periods: 3,
+      impact,
+      todo: "raise the account's quota of concurrent Lambda executions, or run less beside Enlist.",
+    });
+  }
+}

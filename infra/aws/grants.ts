@@ -1,0 +1,120 @@
+/** From needs.ts to IAM: what the role of each function may do, and nothing else. */
+import { ArnFormat, Aws, Stack } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import type { FunctionName, QueueName } from '../../lib/topology.ts';
+import type { Keeping } from './keeping.ts';
+import { type Needs, needs, type SecretRight } from './needs.ts';
+
+const allow = (
+  actions: readonly string[],
+  resources: readonly string[],
+  conditions = {},
+): PolicyStatement[] =>
+  actions.length === 0 || resources.length === 0
+    ? []
+    : [new PolicyStatement({ actions: [...actions], resources: [...resources], conditions })];
+
+/** A key may be used only through the service that holds what it encrypts. */
+const through = (service: string) => ({
+  StringEquals: { 'kms:ViaService': `${service}.${Aws.REGION}.${Aws.URL_SUFFIX}` },
+});
+
+/** DynamoDB works with the key in the name of whoever uses the table. */
+const tableKeyActions = [
+  'kms:Decrypt',
+  'kms:DescribeKey',
+  'kms:Encrypt',
+  'kms:GenerateDataKey',
+  'kms:GenerateDataKeyWithoutPlaintext',
+  'kms:ReEncryptFrom',
+  'kms:ReEncryptTo',
+];
+
+const tableStatements = ({ table, keys }: Keeping, { table: actions, indexes }: Needs) => [
+  ...allow(
+    actions.map((action) => `dynamodb:${action}`),
+    [table.tableArn],
+  ),
+  ...allow(
+    ['dynamodb:Query'],
+    indexes.map((index) => `${table.tableArn}/index/${index}`),
+  ),
+  ...allow(tableKeyActions, [keys.data.keyArn], through('dynamodb')),
+];
+
+const queueStatements = ({ queues, keys }: Keeping, { sends }: Needs, own: QueueName | undefined) => {
+  const arnOf = (name: QueueName) => queues[name].queue.queueArn;
+  return [
+    ...allow(['sqs:GetQueueAttributes', 'sqs:SendMessage'], sends.map(arnOf)),
+    ...allow(
+      ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
+      own === undefined ? [] : [arnOf(own)],
+    ),
+    ...allow(['kms:Decrypt', 'kms:GenerateDataKey'], [keys.data.keyArn], through('sqs')),
+  ];
+};
+
+const objectActions = { put: 's3:PutObject', get: 's3:GetObject', delete: 's3:DeleteObject' } as const;
+
+const listStatements = ({ uploads, keys }: Keeping, { lists }: Needs) => {
+  const reads = lists.includes('get');
+  return [
+    ...allow(
+      lists.map((right) => objectActions[right]),
+      [uploads.arnForObjects('*')],
+    ),
+    // Without it S3 calls a list that is gone "forbidden" in place of "not there".
+    ...allow(reads ? ['s3:ListBucket'] : [], [uploads.bucketArn]),
+    ...allow(
+      [...(lists.includes('put') ? ['kms:GenerateDataKey'] : []), ...(reads ? ['kms:Decrypt'] : [])],
+      [keys.data.keyArn],
+      through('s3'),
+    ),
+  ];
+};
+
+const secretActions: Readonly<Record<SecretRight, string>> = {
+  create: 'secretsmanager:CreateSecret',
+  put: 'secretsmanager:PutSecretValue',
+  read: 'secretsmanager:GetSecretValue',
+};
+
+const secretStatements = (scope: Construct, { keys, secretPrefix }: Keeping, { secrets }: Needs) => {
+  const bots = Stack.of(scope).formatArn({
+    service: 'secretsmanager',
+    resource: 'secret',
+    resourceName: `${secretPrefix}/*`,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+  const writes = secrets.some((right) => right !== 'read');
+  const keyActions = [
+    ...(secrets.length > 0 ? ['kms:Decrypt'] : []),
+    ...(writes ? ['kms:GenerateDataKey'] : []),
+  ];
+  return [
+    ...allow(
+      secrets.map((right) => secretActions[right]),
+      [bots],
+    ),
+    ...allow(keyActions, [keys.vault.keyArn], through('secretsmanager')),
+  ];
+};
+
+/** Everything the role of a function may do. `own` is the queue it drains. */
+export const statementsFor = (
+  scope: Construct,
+  name: FunctionName,
+  keeping: Keeping,
+  logs: ILogGroup,
+  own: QueueName | undefined,
+): PolicyStatement[] => [
+  ...tableStatements(keeping, needs[name]),
+  ...queueStatements(keeping, needs[name], own),
+  ...listStatements(keeping, needs[name]),
+  ...secretStatements(scope, keeping, needs[name]),
+  ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logs.logGroupArn]),
+  // Traces have no resource that could be named.
+  ...allow(['xray:PutTelemetryRecords', 'xray:PutTraceSegments'], ['*']),
+];

@@ -1,0 +1,109 @@
+/** What is counted from log lines: where bots go, and the reasons that need hands. */
+import { type IMetric, Metric, Unit } from 'aws-cdk-lib/aws-cloudwatch';
+import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { LogCode } from '../../lib/log.ts';
+import type { ReasonCode } from '../../lib/provision/reasons.ts';
+import type { BotState } from '../../lib/provision/states.ts';
+import { pace, schedules } from '../../lib/topology.ts';
+import type { Alarms } from './alarms.ts';
+import { FIVE_MINUTES } from './alarms.ts';
+import type { Names } from './names.ts';
+
+const moved: LogCode = 'bot_moved';
+const swept: LogCode = 'swept';
+const blocked: BotState = 'blocked';
+const pendingDeletion: ReasonCode = 'secret_pending_deletion';
+/** A key that Mixin shows and the vault does not, or the other way round. */
+const keysInDoubt: readonly ReasonCode[] = ['key_conflict', 'key_changed', 'keystore_missing', 'safe_lost'];
+
+const isMove = `$.code = "${moved}"`;
+const forReasons = (codes: readonly ReasonCode[]) =>
+  `{ (${isMove}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
+
+const names = {
+  moved: 'BotsMoved',
+  swept: 'Sweeps',
+  pendingDeletion: 'SecretsPendingDeletion',
+  keysInDoubt: 'KeysInDoubt',
+} as const;
+
+export interface LogMetrics {
+  /** Bots that came into a state. */
+  movedTo(state: BotState): IMetric;
+}
+
+/** Counts in all these log groups. `sweeps` is the log group of recheck. */
+export const makeLogMetrics = (
+  scope: Construct,
+  { metrics: metricNamespace }: Names,
+  logGroups: Readonly<Record<string, LogGroup>>,
+  sweeps: LogGroup,
+  alarms: Alarms,
+): LogMetrics => {
+  const place = new Construct(scope, 'LogMetrics');
+  const count = (
+    id: string,
+    logGroup: LogGroup,
+    metricName: string,
+    pattern: string,
+    dimensions?: Record<string, string>,
+  ) =>
+    new MetricFilter(place, id, {
+      logGroup,
+      metricNamespace,
+      metricName,
+      filterPattern: FilterPattern.literal(pattern),
+      metricValue: '1',
+      unit: Unit.COUNT,
+      ...(dimensions && { dimensions }),
+    });
+  for (const [name, logGroup] of Object.entries(logGroups)) {
+    count(`${name}-moved`, logGroup, names.moved, `{ ${isMove} }`, { State: '$.to' });
+    count(`${name}-pending`, logGroup, names.pendingDeletion, forReasons([pendingDeletion]));
+    count(`${name}-doubt`, logGroup, names.keysInDoubt, forReasons(keysInDoubt));
+  }
+  count('sweeps', sweeps, names.swept, `{ $.code = "${swept}" }`);
+
+  const sum = (metricName: string, dimensionsMap?: Record<string, string>) =>
+    new Metric({
+      namespace: metricNamespace,
+      metricName,
+      period: FIVE_MINUTES,
+      statistic: 'Sum',
+      ...(dimensionsMap && { dimensionsMap }),
+    });
+  const movedTo = (state: BotState) => sum(names.moved, { State: state });
+
+  alarms.add('bots-blocked', {
+    metric: movedTo(blocked),
+    threshold: 1,
+    impact:
+      'it rests until an operator acts; its key, if it has one, is in the vault, and nothing more is sent.',
+    todo: 'run `enlist bots --state blocked`, do what the reason of each says, then retry the batch.',
+  });
+  alarms.add('secret-pending-deletion', {
+    metric: sum(names.pendingDeletion),
+    threshold: 1,
+    impact:
+      'its secret was asked for and is scheduled for deletion; when the waiting time is over its key is lost for ever, with its money.',
+    todo: 'restore it at once with `aws secretsmanager restore-secret`, and find out who deleted it.',
+  });
+  alarms.add('keys-in-doubt', {
+    metric: sum(names.keysInDoubt),
+    threshold: 1,
+    impact:
+      'the key in the vault and the key that Mixin shows do not agree, or one of them is gone; nothing was sent.',
+    todo: 'compare them as docs/reasons.md says before any retry, and delete nothing.',
+  });
+  alarms.add('recheck-not-running', {
+    metric: sum(names.swept),
+    threshold: 1,
+    below: true,
+    periods: Math.max(2, Math.ceil((2 * schedules.recheck.everySeconds) / FIVE_MINUTES.toSeconds())),
+    silenceIsBad: true,
+    impact: `waiting and unsure bots whose pause is longer than ${pace.maxMessageDelaySeconds / 60} minutes are not looked at again; none is lost.`,
+    todo: 'see in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',
+  });
+  return { movedTo };
+};

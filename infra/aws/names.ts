@@ -1,0 +1,44 @@
+/** Names of things in the account: they derive from the stage, so that several stacks can live in one. */
+import { Aws } from 'aws-cdk-lib';
+import { deadLetterName, type FunctionName, type QueueName } from '../../lib/topology.ts';
+
+export interface Names {
+  readonly stack: string;
+  readonly table: string;
+  /** Bucket names are shared by all accounts of the world. */
+  readonly bucket: string;
+  readonly topic: string;
+  readonly dashboard: string;
+  /** Namespace of the metrics that are counted from log lines. */
+  readonly metrics: string;
+  readonly api: string;
+  readonly operator: string;
+  function(name: FunctionName): string;
+  queue(name: QueueName): string;
+  deadLetters(name: QueueName): string;
+  scheduleDeadLetters(name: FunctionName): string;
+  logGroup(name: string): string;
+  alarm(id: string): string;
+  alias(key: string): string;
+}
+
+export const namesOf = (stage: string): Names => {
+  const stack = `enlist-${stage}`;
+  return {
+    stack,
+    table: stack,
+    bucket: `${stack}-uploads-${Aws.ACCOUNT_ID}-${Aws.REGION}`,
+    topic: `${stack}-alarms`,
+    dashboard: stack,
+    metrics: `Enlist/${stage}`,
+    api: stack,
+    operator: `${stack}-operator-${Aws.REGION}`,
+    function: (name) => `${stack}-${name}`,
+    queue: (name) => `${stack}-${name}`,
+    deadLetters: (name) => `${stack}-${deadLetterName(name)}`,
+    scheduleDeadLetters: (name) => `${stack}-${name}-dead-letters`,
+    logGroup: (name) => `/enlist/${stage}/${name}`,
+    alarm: (id) => `${stack}-${id}`,
+    alias: (key) => `alias/${stack}-${key}`,
+  };
+};

@@ -1,0 +1,57 @@
+/** Queues: encrypted, TLS only, each with the queue its dead letters go to. */
+import { ArnFormat, Duration, Stack } from 'aws-cdk-lib';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { deadLetterRetentionSeconds, type QueueName, queues } from '../../lib/topology.ts';
+import type { Names } from './names.ts';
+
+export interface QueuePair {
+  readonly queue: Queue;
+  readonly deadLetters: Queue;
+}
+
+const encrypted = (key: IKey) => ({
+  encryption: QueueEncryption.KMS,
+  encryptionMasterKey: key,
+  enforceSSL: true,
+});
+
+/** A queue for what nobody could deliver. `from` names the only queue that may send its dead letters here. */
+export const makeDeadLetters = (
+  scope: Construct,
+  id: string,
+  queueName: string,
+  key: IKey,
+  from?: string,
+) => {
+  const stack = Stack.of(scope);
+  const arnOf = (resource: string) =>
+    stack.formatArn({ service: 'sqs', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME });
+  return new Queue(scope, id, {
+    queueName,
+    ...encrypted(key),
+    retentionPeriod: Duration.seconds(deadLetterRetentionSeconds),
+    redriveAllowPolicy:
+      from === undefined
+        ? { redrivePermission: RedrivePermission.DENY_ALL }
+        : {
+            redrivePermission: RedrivePermission.BY_QUEUE,
+            sourceQueues: [Queue.fromQueueArn(scope, `${id}Source`, arnOf(from))],
+          },
+  });
+};
+
+export const makeQueue = (scope: Construct, name: QueueName, names: Names, key: IKey): QueuePair => {
+  const shape = queues[name];
+  const queueName = names.queue(name);
+  const deadLetters = makeDeadLetters(scope, 'DeadLetters', names.deadLetters(name), key, queueName);
+  const queue = new Queue(scope, 'Queue', {
+    queueName,
+    ...encrypted(key),
+    visibilityTimeout: Duration.seconds(shape.visibilityTimeoutSeconds),
+    retentionPeriod: Duration.seconds(shape.retentionSeconds),
+    deadLetterQueue: { queue: deadLetters, maxReceiveCount: shape.maxReceiveCount },
+  });
+  return { queue, deadLetters };
+};

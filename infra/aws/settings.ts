@@ -1,0 +1,87 @@
+/** What an operator may set, from CDK context (`cdk deploy -c stage=test`), checked before anything is made. */
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { z } from 'zod';
+
+const retentions = Object.values(RetentionDays).filter(
+  (days): days is number => typeof days === 'number' && days < RetentionDays.INFINITE,
+);
+
+const keyArn = z
+  .string()
+  .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[0-9a-f-]{36}$/, 'is not the ARN of a KMS key')
+  .optional();
+
+const schema = z.strictObject({
+  stage: z
+    .string()
+    .regex(/^[a-z0-9-]{1,20}$/, 'is not 1 to 20 of a-z, 0-9 and -')
+    .default('prod'),
+  mixinUrl: z
+    .url({ protocol: /^https$/, error: 'is not an https:// URL' })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .default('https://api.mixin.one'),
+  registrationSignature: z
+    .enum(['shipped', 'documented'], { error: 'is neither shipped nor documented' })
+    .default('shipped'),
+  alarmEmail: z.email({ error: 'is not an e-mail address' }).optional(),
+  apiRequestsPerSecond: z.coerce
+    .number({ error: 'is not a whole number' })
+    .int('is not a whole number')
+    .min(1, 'is less than 1')
+    .max(1_000, 'is more than 1000')
+    .default(50),
+  keyDeletionWindowDays: z.coerce
+    .number({ error: 'is not a whole number' })
+    .int('is not a whole number')
+    .min(7, 'is less than 7 days')
+    .max(30, 'is more than 30 days')
+    .default(30),
+  logRetentionDays: z.coerce
+    .number({ error: 'is not a whole number' })
+    .refine((days) => retentions.includes(days), `is not one of ${retentions.join(', ')}`)
+    .default(90),
+  dataKeyArn: keyArn,
+  vaultKeyArn: keyArn,
+});
+
+export interface Settings {
+  /** Several stacks may live in one account: every name derives from the stage. */
+  readonly stage: string;
+  readonly mixinUrl: string;
+  readonly registrationSignature: 'shipped' | 'documented';
+  /** Alarms go to this address, besides the topic. */
+  readonly alarmEmail?: string | undefined;
+  /** What the HTTP API takes before it answers 429. */
+  readonly apiRequestsPerSecond: number;
+  /** How long a KMS key waits when somebody deletes it on purpose. */
+  readonly keyDeletionWindowDays: number;
+  readonly logRetentionDays: number;
+  /** Keys that outlived an earlier stack of this stage, to go on with instead of making new ones. */
+  readonly dataKeyArn?: string | undefined;
+  readonly vaultKeyArn?: string | undefined;
+}
+
+export const settingNames = Object.keys(schema.shape) as readonly (keyof Settings)[];
+
+/** CDK's own context has a colon or a slash in every name but these. */
+const cdkNames: ReadonlySet<string> = new Set(['cli-telemetry', 'cdk-migrate']);
+const isOurs = (name: string) => !/[:/]/.test(name) && !cdkNames.has(name);
+
+const sentenceOf = (issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string => {
+  if (issue.code === 'unrecognized_keys') {
+    return `There is no setting ${issue.keys.join(', ')}; there are ${settingNames.join(', ')}.`;
+  }
+  const name = String(issue.path[0]);
+  return `The setting ${name} (${JSON.stringify(given[name])}) ${issue.message}.`;
+};
+
+/** @param context all of the app's context. Throws one Error with a sentence for each wrong or unknown setting. */
+export const readSettings = (context: Readonly<Record<string, unknown>>): Settings => {
+  const given = Object.fromEntries(Object.entries(context).filter(([name]) => isOurs(name)));
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new Error(parsed.error.issues.map((issue) => sentenceOf(issue, given)).join(' '));
+};
+
+/** `enlist/<user_id>` as in lib/aws/vault.ts; other stages keep their bots apart. */
+export const secretPrefix = (stage: string): string => (stage === 'prod' ? 'enlist' : `enlist-${stage}`);

@@ -1,0 +1,168 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../../lib/log.ts';
+import { readPage } from '../../docs/page.ts';
+import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
+
+let template: Template;
+let alarms: readonly (readonly [string, Resource])[];
+beforeAll(async () => {
+  ({ template } = await synthesise({ alarmEmail: 'operator@example.com' }));
+  alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => [
+    flatten(alarm.Properties.AlarmName).replace('enlist-prod-', ''),
+    alarm,
+  ]);
+}, 60_000);
+
+const notices = () =>
+  resourcesOf(template, 'AWS::Events::Rule').map(([, { Properties }]) =>
+    Properties.Name.replace('enlist-prod-', ''),
+  );
+
+it('every dead-letter queue has an alarm at its first message', () => {
+  const dead = resourcesOf(template, 'AWS::SQS::Queue').filter(
+    ([, { Properties }]) => Properties.RedriveAllowPolicy,
+  );
+  expect(dead).toHaveLength(4);
+  for (const [id, { Properties }] of dead) {
+    const watching = alarms.filter(([, alarm]) =>
+      (alarm.Properties.Dimensions ?? []).some(({ Value }: { Value: unknown }) =>
+        flatten(Value).includes(id),
+      ),
+    );
+    expect([Properties.QueueName, watching.map(([, alarm]) => alarm.Properties)]).toEqual([
+      Properties.QueueName,
+      [
+        expect.objectContaining({
+          MetricName: 'ApproximateNumberOfMessagesVisible',
+          Threshold: 1,
+          ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+        }),
+      ],
+    ]);
+  }
+});
+
+it('these are the alarms', () => {
+  expect(alarms.map(([id]) => id).sort()).toEqual([
+    'api-errors',
+    'api-server-errors',
+    'api-throttles',
+    'bots-blocked',
+    'check-dead-letters',
+    'check-errors',
+    'check-oldest-message',
+    'check-throttles',
+    'intake-dead-letters',
+    'intake-errors',
+    'intake-oldest-message',
+    'intake-throttles',
+    'keys-in-doubt',
+    'recheck-dead-letters',
+    'recheck-errors',
+    'recheck-not-running',
+    'recheck-throttles',
+    'register-dead-letters',
+    'register-errors',
+    'register-oldest-message',
+    'register-throttles',
+    'secret-pending-deletion',
+  ]);
+});
+
+it('every alarm goes to the topic and says what it means for a bot and what to do', () => {
+  const [[topic] = []] = resourcesOf(template, 'AWS::SNS::Topic');
+  for (const [id, { Properties }] of alarms) {
+    expect([id, Properties.AlarmActions.map(targetOf)]).toEqual([id, [topic]]);
+    expect([id, Properties.ActionsEnabled ?? true]).toEqual([id, true]);
+    expect(Properties.AlarmDescription).toMatch(
+      /^For a bot: .{20,} To do: .{20,} See docs\/runbook\.md, [a-z-]+\.$/,
+    );
+    expect(Properties.AlarmDescription).toContain(`docs/runbook.md, ${id}.`);
+    expect(Properties.AlarmDescription.length).toBeLessThanOrEqual(1_024);
+  }
+});
+
+it('an e-mail address that is given hears them; without one nobody is subscribed', async () => {
+  const subscribed = resourcesOf(template, 'AWS::SNS::Subscription').map(([, { Properties }]) => Properties);
+  expect(subscribed).toMatchObject([{ Protocol: 'email', Endpoint: 'operator@example.com' }]);
+  const other = await synthesise({ stage: 'test' });
+  expect(resourcesOf(other.template, 'AWS::SNS::Subscription')).toEqual([]);
+}, 60_000);
+
+it('CloudWatch may use the topic and its key', () => {
+  const statements = [
+    ...resourcesOf(template, 'AWS::SNS::TopicPolicy').flatMap(
+      ([, { Properties }]) => Properties.PolicyDocument.Statement,
+    ),
+    ...resourcesOf(template, 'AWS::KMS::Key').flatMap(([, { Properties }]) => Properties.KeyPolicy.Statement),
+  ].filter(({ Principal }) => Principal.Service === 'cloudwatch.amazonaws.com');
+  expect(statements.map(({ Action }) => Action)).toEqual([
+    'sns:Publish',
+    ['kms:Decrypt', 'kms:GenerateDataKey'],
+  ]);
+});
+
+it('silence of recheck is an alarm', () => {
+  const [, silent] = alarms.find(([id]) => id === 'recheck-not-running') ?? [];
+  expect(silent?.Properties).toMatchObject({
+    TreatMissingData: 'breaching',
+    ComparisonOperator: 'LessThanThreshold',
+    Threshold: 1,
+  });
+});
+
+describe('what is counted from log lines', () => {
+  const filters = () =>
+    resourcesOf(template, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => ({
+      group: flatten(template.Resources[targetOf(Properties.LogGroupName) ?? '']?.Properties.LogGroupName),
+      pattern: Properties.FilterPattern as string,
+      ...Properties.MetricTransformations[0],
+    }));
+
+  it('has one filter a function and question', () => {
+    const moved = filters().filter(({ MetricName }) => MetricName === 'BotsMoved');
+    expect(moved.map(({ group }) => group).sort()).toEqual(
+      ['api', 'check', 'intake', 'recheck', 'register'].map((name) => `/enlist/prod/${name}`),
+    );
+    for (const { pattern, Dimensions, MetricNamespace } of moved) {
+      expect([pattern, Dimensions, MetricNamespace]).toEqual([
+        '{ $.code = "bot_moved" }',
+        [{ Key: 'State', Value: '$.to' }],
+        'Enlist/prod',
+      ]);
+    }
+  });
+
+  it('asks for fields that a log line has', () => {
+    const lines: string[] = [];
+    const log = createLog((line) => lines.push(line), Date.now);
+    log('info', 'bot_moved', { from: 'queued', to: 'blocked', reason: 'secret_pending_deletion' });
+    const line = JSON.parse(lines[0] ?? '{}') as Record<string, unknown>;
+    for (const { pattern } of filters()) {
+      for (const [, field = ''] of pattern.matchAll(/\$\.(\w+)/g)) expect(line).toHaveProperty(field);
+    }
+    expect(line).toMatchObject({ code: 'bot_moved', to: 'blocked', reason: 'secret_pending_deletion' });
+  });
+});
+
+describe('docs/runbook.md', () => {
+  const headings = (rank: string) =>
+    readPage('docs/runbook.md')
+      .split('\n')
+      .filter((line) => line.startsWith(`${rank} \``))
+      .map((line) => line.slice(rank.length + 1).replaceAll('`', ''));
+
+  it('has a section for every alarm and notice, and for nothing else', () => {
+    expect([...headings('###')].sort()).toEqual([...alarms.map(([id]) => id), ...notices()].sort());
+  });
+});
+
+it('these are the notices', () => {
+  expect(notices().sort()).toEqual(['key-endangered', 'secret-deleted', 'secret-read-while-deleted']);
+});
+
+it('the dashboard shows every alarm', () => {
+  const [[, dashboard] = []] = resourcesOf(template, 'AWS::CloudWatch::Dashboard');
+  const body = flatten(dashboard?.Properties.DashboardBody);
+  for (const [id] of resourcesOf(template, 'AWS::CloudWatch::Alarm')) expect(body).toContain(id);
+});

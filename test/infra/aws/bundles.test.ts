@@ -1,0 +1,114 @@
+/** The very code of the synthesised stack: small, whole, and it does the job. */
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleFunctions } from '../../../infra/aws/bundle.ts';
+import { synthesiseCode } from '../../../infra/aws/synth.ts';
+import { countCustody } from '../../../infra/local/custody.ts';
+import { type House, startHouse } from '../../../infra/local/house.ts';
+import { type MixinStandIn, startMixinStandIn } from '../../../infra/local/mixin/server.ts';
+import { type FunctionName, functionNames } from '../../../lib/topology.ts';
+import { until } from '../../flow/lived-in.ts';
+
+/** Bytes of code, source map apart; the S3 client is what makes two of them larger. */
+const limits: Readonly<Record<FunctionName, number>> = {
+  api: 510_000,
+  intake: 555_000,
+  check: 400_000,
+  register: 400_000,
+  recheck: 400_000,
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'enlist-bundled-'));
+let files: Readonly<Record<FunctionName, string>>;
+beforeAll(async () => {
+  files = await synthesiseCode(folder);
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const textOf = (name: FunctionName) => readFileSync(files[name], 'utf8');
+
+describe.each(functionNames)('the bundle of %s', (name) => {
+  it('is small', () => {
+    expect(statSync(files[name]).size).toBeLessThan(limits[name]);
+  });
+
+  it('exports what Lambda and the house call', () => {
+    const made = createRequire(import.meta.url)(files[name]);
+    expect([typeof made.handler, typeof made.open]).toEqual(['function', 'function']);
+  });
+
+  it('has a source map that knows nothing of this machine', () => {
+    const map = JSON.parse(readFileSync(`${files[name]}.map`, 'utf8')) as { sources: string[] };
+    expect(map.sources).toContain(`../../functions/${name}.ts`);
+    expect(map.sources.filter((source) => source.startsWith('/'))).toEqual([]);
+    expect(textOf(name)).toMatch(/\/\/# sourceMappingURL=index\.mjs\.map\s*$/);
+  });
+});
+
+describe('the clients of AWS', () => {
+  const holds = (mark: string) => functionNames.filter((name) => textOf(name).includes(mark));
+
+  it('are bundled where they are needed and nowhere else', () => {
+    expect(holds('"GetSecretValue"')).toEqual(['intake', 'check', 'register']);
+    expect(holds('"PutObject"')).toEqual(['api', 'intake']);
+  });
+
+  it('that are not there say so', () => {
+    expect(textOf('api')).toContain('api has no @aws-sdk/client-secrets-manager');
+    expect(textOf('recheck')).toContain('recheck has no @aws-sdk/client-s3');
+  });
+});
+
+it('the same sources make the same bytes, wherever they are written', async () => {
+  const again = await bundleFunctions(join(folder, 'again'));
+  for (const name of functionNames) {
+    for (const file of ['index.mjs', 'index.mjs.map']) {
+      expect(
+        readFileSync(join(again[name].folder, file)).equals(readFileSync(join(dirname(files[name]), file))),
+      ).toBe(true);
+    }
+  }
+}, 30_000);
+
+describe('a list, run by the bundles', () => {
+  let standIn: MixinStandIn;
+  let house: House;
+  const logs: string[] = [];
+  beforeAll(async () => {
+    standIn = await startMixinStandIn({});
+    house = await startHouse({ mixinUrl: standIn.url, bundles: files, log: (line) => void logs.push(line) });
+  });
+  afterAll(async () => {
+    await house?.stop();
+    await standIn?.stop();
+  });
+
+  it('comes to rest, with every bound key in the vault', async () => {
+    const users = await Promise.all([
+      ...Array.from({ length: 12 }, () => standIn.createUser({})),
+      standIn.createUser({ tip: 'foreign', safe: 'foreign' }),
+      standIn.createUser({ session: 'revoked' }),
+    ]);
+    const answer = await fetch(`${house.url}/batches`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify([...users.map(({ keystore }) => keystore), { app_id: 'no bot' }]),
+    });
+    expect(answer.status).toBe(202);
+    const { batch_id } = (await answer.json()) as { batch_id: string };
+    const batch = await until(async () => {
+      const seen = (await (await fetch(`${house.url}/batches/${batch_id}`)).json()) as Record<
+        string,
+        unknown
+      >;
+      return seen.status === 'taken_in' && seen.at_rest === users.length && seen;
+    }, 18_000);
+    expect(batch).toMatchObject({ invalid: 1, states: { registered: 12, external: 1, blocked: 1 } });
+    const custody = await countCustody(house.environment, standIn.ledger());
+    expect(custody).toEqual({ keys_stored: 12, keys_bound: 12, keys_lost: 0 });
+    expect(logs.filter((line) => line.includes('"level":"error"'))).toEqual([]);
+  }, 25_000);
+});

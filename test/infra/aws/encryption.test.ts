@@ -1,0 +1,107 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
+
+let template: Template;
+beforeAll(async () => {
+  ({ template } = await synthesise());
+}, 60_000);
+
+const keyId = (name: 'Data' | 'Vault') => {
+  const found = resourcesOf(template, 'AWS::KMS::Key').find(([id]) => id.startsWith(name));
+  if (!found) throw new Error(`no key ${name}`);
+  return found[0];
+};
+const all = (type: string) => {
+  const found = resourcesOf(template, type);
+  expect(found.length).toBeGreaterThan(0);
+  return found;
+};
+const denials = (type: string, holder: string) =>
+  all(type).flatMap(([, { Properties }]) =>
+    Properties.PolicyDocument.Statement.filter(
+      // biome-ignore lint/suspicious/noExplicitAny: a statement of any shape
+      ({ Effect, Condition }: any) =>
+        Effect === 'Deny' && Condition.Bool?.['aws:SecureTransport'] === 'false',
+    ).map(() => [Properties[holder]].flat().map(targetOf)[0]),
+  );
+
+describe('at rest', () => {
+  it.each([
+    ['AWS::SQS::Queue', 'KmsMasterKeyId'],
+    ['AWS::SNS::Topic', 'KmsMasterKeyId'],
+    ['AWS::Logs::LogGroup', 'KmsKeyId'],
+  ])('every %s is under the data key', (type, property) => {
+    for (const [id, { Properties }] of all(type)) {
+      expect([id, targetOf(Properties[property])]).toEqual([id, keyId('Data')]);
+    }
+  });
+
+  it('the table is under the data key', () => {
+    for (const [, { Properties }] of all('AWS::DynamoDB::Table')) {
+      expect(Properties.SSESpecification).toMatchObject({ SSEEnabled: true, SSEType: 'KMS' });
+      expect(targetOf(Properties.SSESpecification.KMSMasterKeyId)).toBe(keyId('Data'));
+    }
+  });
+
+  it('lists are under the data key, seen by nobody outside, and gone after a day', () => {
+    for (const [, { Properties }] of all('AWS::S3::Bucket')) {
+      const [rule] = Properties.BucketEncryption.ServerSideEncryptionConfiguration;
+      expect(rule.ServerSideEncryptionByDefault.SSEAlgorithm).toBe('aws:kms');
+      expect(targetOf(rule.ServerSideEncryptionByDefault.KMSMasterKeyID)).toBe(keyId('Data'));
+      expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+      expect(Properties.VersioningConfiguration).toBeUndefined();
+      expect(Properties.LifecycleConfiguration.Rules).toEqual([
+        {
+          Status: 'Enabled',
+          ExpirationInDays: 1,
+          AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+        },
+      ]);
+    }
+  });
+
+  it('secrets are under a key of their own, which the functions are told', () => {
+    for (const [, { Properties }] of all('AWS::Lambda::Function')) {
+      expect(targetOf(Properties.Environment.Variables.ENLIST_KMS_KEY_ID)).toBe(keyId('Vault'));
+    }
+  });
+});
+
+describe('keys', () => {
+  it('rotate, and outlive the stack', () => {
+    for (const [, key] of all('AWS::KMS::Key')) {
+      expect(key.Properties).toMatchObject({ EnableKeyRotation: true, PendingWindowInDays: 30 });
+      expect([key.DeletionPolicy, key.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
+    }
+  });
+
+  it('are used by services only for this account', () => {
+    for (const [, { Properties }] of all('AWS::KMS::Key')) {
+      for (const { Principal, Condition } of Properties.KeyPolicy.Statement) {
+        if (Principal.Service !== undefined) expect(Condition).toBeDefined();
+      }
+    }
+    const vault = template.Resources[keyId('Vault')]?.Properties.KeyPolicy.Statement;
+    expect(vault).toHaveLength(1);
+  });
+
+  it('that outlived an earlier stack are taken up again', async () => {
+    const arn = (digit: string) =>
+      `arn:aws:kms:us-east-1:111122223333:key/${digit.repeat(8)}-0000-0000-0000-000000000000`;
+    const again = await synthesise({ dataKeyArn: arn('1'), vaultKeyArn: arn('2') });
+    expect(resourcesOf(again.template, 'AWS::KMS::Key')).toEqual([]);
+    for (const [, { Properties }] of resourcesOf(again.template, 'AWS::Lambda::Function')) {
+      expect(Properties.Environment.Variables.ENLIST_KMS_KEY_ID).toBe(arn('2'));
+    }
+    expect(resourcesOf(again.template, 'AWS::SQS::Queue')[0]?.[1].Properties.KmsMasterKeyId).toBe(arn('1'));
+  }, 60_000);
+});
+
+describe('on the way', () => {
+  it('every queue, the bucket and the topic refuse what is not TLS', () => {
+    const ids = (type: string) => all(type).map(([id]) => id);
+    expect(denials('AWS::SQS::QueuePolicy', 'Queues').sort()).toEqual([...ids('AWS::SQS::Queue')].sort());
+    expect(denials('AWS::S3::BucketPolicy', 'Bucket')).toEqual(ids('AWS::S3::Bucket'));
+    expect(denials('AWS::SNS::TopicPolicy', 'Topics')).toEqual(ids('AWS::SNS::Topic'));
+  });
+});

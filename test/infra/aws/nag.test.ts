@@ -1,0 +1,47 @@
+import { Stack, Validations } from 'aws-cdk-lib';
+import { Queue } from 'aws-cdk-lib/aws-sqs';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { beforeAll, expect, test } from 'vitest';
+import { synthesise } from './synthesised.ts';
+
+let stack: Stack;
+beforeAll(async () => {
+  ({ stack } = await synthesise({ alarmEmail: 'operator@example.com' }));
+}, 60_000);
+
+const acknowledged = () =>
+  stack.node
+    .findAll()
+    .flatMap((construct) =>
+      construct.node.metadata
+        .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+        .map(({ data }) => ({ at: construct.node.path, data: data as Record<string, string> })),
+    );
+
+test('AwsSolutions finds nothing that was not argued', () => {
+  const { violations } = new AwsSolutionsChecks(stack).validateScope(stack);
+  const found = violations.map(({ ruleName, violatingResources }) => ({
+    ruleName,
+    at: violatingResources.map(({ constructPath, resourceLogicalId }) => constructPath ?? resourceLogicalId),
+  }));
+  expect(found).toEqual([]);
+});
+
+test('the checks see what is wrong', () => {
+  const other = new Stack();
+  new Queue(other, 'Queue');
+  const { violations } = new AwsSolutionsChecks(other).validateScope(other);
+  expect(violations.map(({ ruleName }) => ruleName).sort()).toEqual([
+    'AwsSolutions-SQS3',
+    'AwsSolutions-SQS4',
+  ]);
+});
+
+test('every suppression is argued', () => {
+  const all = acknowledged();
+  expect(all.length).toBeGreaterThan(5);
+  for (const { at, data } of all) {
+    for (const [id, reason] of Object.entries(data))
+      expect([at, id, reason.length > 80]).toEqual([at, id, true]);
+  }
+});

@@ -1,0 +1,105 @@
+/** What the roles of a template may do, told in lines that a person can check. */
+import { flatten, resourcesOf, type Template } from './synthesised.ts';
+
+interface Statement {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: Record<string, Record<string, unknown>>;
+}
+
+const listOf = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
+
+/** Names that readers know, for resources of the template. */
+const nameOf = (template: Template, logicalId: string): string => {
+  const { Type, Properties } = template.Resources[logicalId] ?? { Type: '?', Properties: {} };
+  const own = (name: unknown) => flatten(name).replace(/^enlist-[a-z0-9]+-/, '');
+  switch (Type) {
+    case 'AWS::DynamoDB::Table':
+      return 'table';
+    case 'AWS::SQS::Queue':
+      return `queue ${own(Properties.QueueName)}`;
+    case 'AWS::S3::Bucket':
+      return 'bucket';
+    case 'AWS::KMS::Key':
+      return `${logicalId.startsWith('Vault') ? 'vault' : 'data'} key`;
+    case 'AWS::Logs::LogGroup':
+      return `log ${flatten(Properties.LogGroupName).split('/').at(-1)}`;
+    case 'AWS::Lambda::Function':
+      return `function ${own(Properties.FunctionName)}`;
+    case 'AWS::SNS::Topic':
+      return 'alarm topic';
+    default:
+      return `${Type} ${logicalId}`;
+  }
+};
+
+const describeResource = (template: Template, resource: unknown): string => {
+  const text = flatten(resource);
+  const secret = /:secret:(.*)$/.exec(text);
+  if (secret) return `secrets ${secret[1]}`;
+  const named = text.replace(/\$\{(\w+)\}/g, (all, id) =>
+    id in template.Resources ? nameOf(template, id) : all,
+  );
+  return named.replace(/^bucket\//, 'objects ').replace(/^table\/index\//, 'index ');
+};
+
+const describeCondition = ({ Condition }: Statement): string => {
+  if (!Condition) return '';
+  const service = flatten(Condition.StringEquals?.['kms:ViaService'] ?? '').split('.')[0];
+  return service ? ` through ${service}` : ` if ${JSON.stringify(Condition)}`;
+};
+
+const linesOf = (template: Template, statement: Statement): string[] =>
+  listOf(statement.Action).flatMap((action) =>
+    listOf(statement.Resource).map(
+      (resource) => `${action} on ${describeResource(template, resource)}${describeCondition(statement)}`,
+    ),
+  );
+
+const statementsOf = (template: Template, roleId: string): Statement[] => {
+  const inline = template.Resources[roleId]?.Properties.Policies ?? [];
+  const attached = resourcesOf(template, 'AWS::IAM::Policy').filter(([, { Properties }]) =>
+    JSON.stringify(Properties.Roles).includes(`"${roleId}"`),
+  );
+  return [...inline, ...attached.map(([, { Properties }]) => Properties)].flatMap(
+    ({ PolicyDocument }) => PolicyDocument.Statement,
+  );
+};
+
+/** The logical id of each function's role, by the function's short name. */
+export const functionRoles = (template: Template): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    resourcesOf(template, 'AWS::Lambda::Function').map(([, { Properties }]) => [
+      flatten(Properties.FunctionName).split('-').at(-1),
+      Properties.Role['Fn::GetAtt'][0],
+    ]),
+  );
+
+/** Sorted lines: `<action> on <resource>[ through <service>]`. A Deny or a managed policy stands out. */
+export const permissionsOf = (template: Template, roleId: string): readonly string[] => {
+  const managed = (template.Resources[roleId]?.Properties.ManagedPolicyArns ?? []) as unknown[];
+  const lines = statementsOf(template, roleId).flatMap((statement) =>
+    linesOf(template, statement).map((line) => (statement.Effect === 'Allow' ? line : `DENIED ${line}`)),
+  );
+  return [...new Set([...lines, ...managed.map((arn) => `everything of ${flatten(arn)}`)])].sort();
+};
+
+/** Where the roles and what was argued for differ, a sentence each, that names role and permission. */
+export const differences = (
+  template: Template,
+  argued: Readonly<Record<string, readonly string[]>>,
+): readonly string[] => {
+  const roles = functionRoles(template);
+  const names = new Set([...Object.keys(roles), ...Object.keys(argued)]);
+  return [...names].flatMap((name) => {
+    const has = new Set(roles[name] === undefined ? [] : permissionsOf(template, roles[name]));
+    const wanted = new Set(argued[name] ?? []);
+    return [
+      ...[...wanted].filter((line) => !has.has(line)).map((line) => `the role of ${name} lacks ${line}`),
+      ...[...has]
+        .filter((line) => !wanted.has(line))
+        .map((line) => `the role of ${name} has ${line}, unargued`),
+    ];
+  });
+};

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { namesOf } from '../../../infra/aws/names.ts';
+import { rateOf } from '../../../infra/aws/schedule.ts';
+import { readSettings, secretPrefix, settingNames } from '../../../infra/aws/settings.ts';
+import { makeApp } from '../../../infra/aws/synth.ts';
+import { readPage, section, tableRows } from '../../docs/page.ts';
+
+describe('settings', () => {
+  it('have defaults for everything that must be', () => {
+    expect(readSettings({})).toEqual({
+      stage: 'prod',
+      mixinUrl: 'https://api.mixin.one',
+      registrationSignature: 'shipped',
+      apiRequestsPerSecond: 50,
+      keyDeletionWindowDays: 30,
+      logRetentionDays: 90,
+    });
+  });
+
+  it('come as text from the command line and as numbers from cdk.json', () => {
+    expect(readSettings({ keyDeletionWindowDays: '7', logRetentionDays: 30 })).toMatchObject({
+      keyDeletionWindowDays: 7,
+      logRetentionDays: 30,
+    });
+  });
+
+  it("leave CDK's own context alone", () => {
+    const context = { '@aws-cdk/core:x': true, 'aws:cdk:y': 1, 'cli-telemetry': false, 'ami:account=1': 'z' };
+    expect(readSettings(context).stage).toBe('prod');
+  });
+
+  it.each([
+    ['stage', 'Prod', 'The setting stage ("Prod") is not 1 to 20 of a-z, 0-9 and -.'],
+    ['stage', 'a-stage-with-21-letter', 'The setting stage'],
+    [
+      'mixinUrl',
+      'http://api.mixin.one',
+      'The setting mixinUrl ("http://api.mixin.one") is not an https:// URL.',
+    ],
+    ['mixinUrl', 'api.mixin.one', 'The setting mixinUrl ("api.mixin.one") is not an https:// URL.'],
+    [
+      'registrationSignature',
+      'sha3',
+      'The setting registrationSignature ("sha3") is neither shipped nor documented.',
+    ],
+    ['alarmEmail', 'nobody', 'The setting alarmEmail ("nobody") is not an e-mail address.'],
+    ['apiRequestsPerSecond', '0', 'The setting apiRequestsPerSecond ("0") is less than 1.'],
+    ['apiRequestsPerSecond', '1.5', 'The setting apiRequestsPerSecond ("1.5") is not a whole number.'],
+    ['apiRequestsPerSecond', 'many', 'The setting apiRequestsPerSecond ("many") is not a whole number.'],
+    ['keyDeletionWindowDays', '6', 'The setting keyDeletionWindowDays ("6") is less than 7 days.'],
+    ['keyDeletionWindowDays', '31', 'The setting keyDeletionWindowDays ("31") is more than 30 days.'],
+    ['logRetentionDays', '42', 'The setting logRetentionDays ("42") is not one of 1, 3, 5, 7,'],
+    ['dataKeyArn', 'alias/x', 'The setting dataKeyArn ("alias/x") is not the ARN of a KMS key.'],
+    ['vaultKeyArn', 'x', 'The setting vaultKeyArn ("x") is not the ARN of a KMS key.'],
+    ['stge', 'test', 'There is no setting stge; there are stage, mixinUrl,'],
+  ])('%s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
+    await expect(makeApp({ context: { [name]: value } })).rejects.toThrow(sentence);
+  });
+
+  it('that are wrong are told all at once', () => {
+    expect(() => readSettings({ stage: 'X', keyDeletionWindowDays: 1 })).toThrow(
+      /The setting stage .*\. The setting keyDeletionWindowDays .*\./,
+    );
+  });
+
+  it('stand in docs/deploy.md, each with its default', () => {
+    const rows = tableRows(section(readPage('docs/deploy.md'), '## Settings'));
+    const defaults = readSettings({}) as unknown as Record<string, unknown>;
+    expect(rows.map(([name]) => name)).toEqual(settingNames.map((name) => `\`${name}\``));
+    for (const [name = '', standard = ''] of rows) {
+      const value = defaults[name.replaceAll('`', '')];
+      expect([name, standard]).toEqual([name, value === undefined ? 'none' : `\`${value}\``]);
+    }
+  });
+});
+
+describe('names', () => {
+  it('keep the stages of one account apart', () => {
+    const flat = (stage: string) => {
+      const names = namesOf(stage);
+      const { stack, table, bucket, topic, dashboard, metrics, api, operator } = names;
+      const called = [
+        names.function('check'),
+        names.queue('check'),
+        names.deadLetters('check'),
+        names.scheduleDeadLetters('recheck'),
+        names.logGroup('check'),
+        names.alarm('x'),
+        names.alias('data'),
+      ];
+      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...called, secretPrefix(stage)];
+    };
+    const test = new Set(flat('test'));
+    expect(flat('prod').filter((name) => test.has(name))).toEqual([]);
+  });
+
+  it('of secrets are those of the design for prod', () => {
+    expect([secretPrefix('prod'), secretPrefix('test')]).toEqual(['enlist', 'enlist-test']);
+  });
+
+  it('of buckets stay within 63 characters', () => {
+    const longest = namesOf('x'.repeat(20)).bucket.replace(
+      /\$\{Token\[AWS\.AccountId[^}]*\}/,
+      '1'.repeat(12),
+    );
+    expect(longest.replace(/\$\{Token\[AWS\.Region[^}]*\}/, 'ap-southeast-1').length).toBeLessThanOrEqual(63);
+  });
+});
+
+describe('rateOf', () => {
+  it.each([
+    [60, 'rate(1 minute)'],
+    [300, 'rate(5 minutes)'],
+  ])('%i s', (seconds, rate) => expect(rateOf(seconds)).toBe(rate));
+
+  it('refuses what EventBridge Scheduler cannot count', () => {
+    expect(() => rateOf(90)).toThrow('not in whole minutes');
+  });
+});
