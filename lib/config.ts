@@ -3,9 +3,11 @@
  * No secret is ever in here: keys live in the vault.
  */
 import { z } from 'zod';
-import type { QueueName } from './topology.ts';
+import { pace, type QueueName } from './topology.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+const DAY_SECONDS = 86_400;
 
 const url = z.url({ protocol: /^https?$/ });
 
@@ -17,6 +19,12 @@ const schema = z.object({
   ENLIST_INTAKE_QUEUE_URL: url,
   ENLIST_CHECK_QUEUE_URL: url,
   ENLIST_REGISTER_QUEUE_URL: url,
+  ENLIST_AUDIT_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(365)
+    .default(pace.auditSeconds / DAY_SECONDS),
   ENLIST_KMS_KEY_ID: z.string().min(1).optional(),
   MIXIN_URL: url,
   MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
@@ -37,6 +45,8 @@ export interface Config {
   readonly uploadsBucket: string;
   /** Secrets are named `<prefix>/<user_id>`. */
   readonly secretPrefix: string;
+  /** How long a registered or external bot is left alone before it is looked at again. */
+  readonly auditSeconds: number;
   /** Customer key that encrypts the secrets; absent: the account's own key for Secrets Manager. */
   readonly kmsKeyId?: string;
   readonly queueUrls: Readonly<Record<QueueName, string>>;
@@ -80,6 +90,7 @@ export const readConfig = (environment: Environment): Config => {
     table: env.ENLIST_TABLE,
     uploadsBucket: env.ENLIST_UPLOADS_BUCKET,
     secretPrefix: env.ENLIST_SECRET_PREFIX,
+    auditSeconds: env.ENLIST_AUDIT_DAYS * DAY_SECONDS,
     ...(env.ENLIST_KMS_KEY_ID && { kmsKeyId: env.ENLIST_KMS_KEY_ID }),
     queueUrls: {
       intake: env.ENLIST_INTAKE_QUEUE_URL,

@@ -55,6 +55,7 @@ export const connect = (config: Config, log: Log): Connection => {
     services: {
       keys,
       log,
+      auditSeconds: config.auditSeconds,
       now,
       randomBytes,
       randomId: randomUUID,

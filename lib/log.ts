@@ -4,6 +4,7 @@
  */
 export const messages = {
   bot_moved: 'A bot changed its state.',
+  audit_noted: 'A bot at rest was looked at again, and something needs hands.',
   bot_unknown: 'A message names a bot that has no row; it is dropped.',
   lost_race: 'Another worker was first; this one leaves the bot alone.',
   lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',

@@ -170,6 +170,8 @@ export interface Services {
   readonly uploads: Uploads;
   readonly mixin: MixinSafe;
   readonly log: Log;
+  /** How long a bot at rest is left alone before it is looked at again. */
+  readonly auditSeconds: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly randomBytes: (length: number) => Uint8Array;

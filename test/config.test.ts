@@ -30,6 +30,7 @@ test('an environment on AWS', () => {
     table: 'enlist',
     uploadsBucket: 'uploads',
     secretPrefix: 'enlist',
+    auditSeconds: 7 * 86_400,
     queueUrls: {
       intake: environment.ENLIST_INTAKE_QUEUE_URL,
       check: environment.ENLIST_CHECK_QUEUE_URL,
@@ -39,6 +40,11 @@ test('an environment on AWS', () => {
     registrationSignature: 'shipped',
     aws: { region: 'eu-central-1', endpoints: {} },
   });
+});
+
+test('an operator’s own choices', () => {
+  const chosen = { ...environment, ENLIST_AUDIT_DAYS: '30', ENLIST_KMS_KEY_ID: 'arn:of-a-key' };
+  expect(readConfig(chosen)).toMatchObject({ auditSeconds: 30 * 86_400, kmsKeyId: 'arn:of-a-key' });
 });
 
 describe('what is missing or wrong', () => {

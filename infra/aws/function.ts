@@ -37,6 +37,7 @@ const environmentOf = ({ keeping, settings }: House): Record<string, string> => 
   ENLIST_INTAKE_QUEUE_URL: keeping.queues.intake.queue.queueUrl,
   ENLIST_CHECK_QUEUE_URL: keeping.queues.check.queue.queueUrl,
   ENLIST_REGISTER_QUEUE_URL: keeping.queues.register.queue.queueUrl,
+  ENLIST_AUDIT_DAYS: String(settings.auditDays),
   MIXIN_URL: settings.mixinUrl,
   MIXIN_REGISTRATION_SIGNATURE: settings.registrationSignature,
 });

@@ -5,7 +5,7 @@ import { Construct } from 'constructs';
 import type { LogCode } from '../../lib/log.ts';
 import type { ReasonCode } from '../../lib/provision/reasons.ts';
 import type { BotState } from '../../lib/provision/states.ts';
-import { pace, schedules } from '../../lib/topology.ts';
+import { pace } from '../../lib/topology.ts';
 import type { Alarms } from './alarms.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import type { Names } from './names.ts';
@@ -17,9 +17,11 @@ const pendingDeletion: ReasonCode = 'secret_pending_deletion';
 /** A key that Mixin shows and the vault does not, or the other way round. */
 const keysInDoubt: readonly ReasonCode[] = ['key_conflict', 'key_changed', 'keystore_missing', 'safe_lost'];
 
+const noted: LogCode = 'audit_noted';
 const isMove = `$.code = "${moved}"`;
+const tellsReason = `(${isMove}) || ($.code = "${noted}")`;
 const forReasons = (codes: readonly ReasonCode[]) =>
-  `{ (${isMove}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
+  `{ (${tellsReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
 
 const names = {
   moved: 'BotsMoved',
@@ -40,6 +42,7 @@ export const makeLogMetrics = (
   logGroups: Readonly<Record<string, LogGroup>>,
   sweeps: LogGroup,
   alarms: Alarms,
+  recheckMinutes: number,
 ): LogMetrics => {
   const place = new Construct(scope, 'LogMetrics');
   const count = (
@@ -80,7 +83,7 @@ export const makeLogMetrics = (
     threshold: 1,
     impact:
       'it rests until an operator acts; its key, if it has one, is in the vault, and nothing more is sent.',
-    todo: 'run `enlist bots --state blocked`, do what the reason of each says, then retry the batch.',
+    todo: 'find its batch in the log (bot_moved to blocked), run `enlist bots BATCH --state blocked`, do what the reason of each says, then retry the batch.',
   });
   alarms.add('secret-pending-deletion', {
     metric: sum(names.pendingDeletion),
@@ -100,7 +103,7 @@ export const makeLogMetrics = (
     metric: sum(names.swept),
     threshold: 1,
     below: true,
-    periods: Math.max(2, Math.ceil((2 * schedules.recheck.everySeconds) / FIVE_MINUTES.toSeconds())),
+    periods: Math.max(2, Math.ceil((2 * 60 * recheckMinutes) / FIVE_MINUTES.toSeconds())),
     silenceIsBad: true,
     impact: `waiting and unsure bots whose pause is longer than ${pace.maxMessageDelaySeconds / 60} minutes are not looked at again; none is lost.`,
     todo: 'see in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',

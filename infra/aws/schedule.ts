@@ -3,7 +3,7 @@ import { Aws, Duration } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
-import { schedules } from '../../lib/topology.ts';
+import type { schedules } from '../../lib/topology.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import { argueLastQueue } from './argued.ts';
 import { type MadeFunction, makeFunction } from './function.ts';
@@ -61,7 +61,7 @@ export const makeSchedule = (scope: Construct, house: House, options: ScheduleOp
     name: names.function(name),
     groupName: group.ref,
     description,
-    scheduleExpression: rateOf(schedules[name].everySeconds),
+    scheduleExpression: rateOf(60 * house.settings.recheckMinutes),
     flexibleTimeWindow: { mode: 'OFF' },
     target: {
       arn: made.fn.functionArn,

@@ -1,6 +1,7 @@
 /** What an operator may set, from CDK context (`cdk deploy -c stage=test`), checked before anything is made. */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
+import { pace, schedules } from '../../lib/topology.ts';
 
 const retentions = Object.values(RetentionDays).filter(
   (days): days is number => typeof days === 'number' && days < RetentionDays.INFINITE,
@@ -10,6 +11,15 @@ const keyArn = z
   .string()
   .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[0-9a-f-]{36}$/, 'is not the ARN of a KMS key')
   .optional();
+
+const DAY_SECONDS = 86_400;
+
+const whole = (least: number, most: number) =>
+  z.coerce
+    .number({ error: 'is not a whole number' })
+    .int('is not a whole number')
+    .min(least, `is less than ${least}`)
+    .max(most, `is more than ${most}`);
 
 const schema = z.strictObject({
   stage: z
@@ -24,12 +34,10 @@ const schema = z.strictObject({
     .enum(['shipped', 'documented'], { error: 'is neither shipped nor documented' })
     .default('shipped'),
   alarmEmail: z.email({ error: 'is not an e-mail address' }).optional(),
-  apiRequestsPerSecond: z.coerce
-    .number({ error: 'is not a whole number' })
-    .int('is not a whole number')
-    .min(1, 'is less than 1')
-    .max(1_000, 'is more than 1000')
-    .default(50),
+  apiRequestsPerSecond: whole(1, 1_000).default(50),
+  recheckMinutes: whole(1, 60).default(schedules.recheck.everySeconds / 60),
+  auditDays: whole(1, 365).default(pace.auditSeconds / DAY_SECONDS),
+  mixinConcurrency: whole(2, 1_000).optional(),
   keyDeletionWindowDays: z.coerce
     .number({ error: 'is not a whole number' })
     .int('is not a whole number')
@@ -53,6 +61,12 @@ export interface Settings {
   readonly alarmEmail?: string | undefined;
   /** What the HTTP API takes before it answers 429. */
   readonly apiRequestsPerSecond: number;
+  /** How often the sweep looks for bots that are due. */
+  readonly recheckMinutes: number;
+  /** How long a registered bot is left alone before it is looked at again. */
+  readonly auditDays: number;
+  /** How many functions of check, and of register, speak to Mixin at once; absent: as the topology says. */
+  readonly mixinConcurrency?: number | undefined;
   /** How long a KMS key waits when somebody deletes it on purpose. */
   readonly keyDeletionWindowDays: number;
   readonly logRetentionDays: number;

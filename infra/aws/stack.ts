@@ -64,7 +64,7 @@ export class EnlistStack extends Stack {
     const made = { api, recheck, ...Object.fromEntries(drained) } as Record<FunctionName, MadeFunction>;
 
     const logs = Object.fromEntries(functionNames.map((name) => [name, made[name].logs]));
-    const metrics = makeLogMetrics(this, names, logs, recheck.logs, alarms);
+    const metrics = makeLogMetrics(this, names, logs, recheck.logs, alarms, settings.recheckMinutes);
     makeNotices(this, house);
     const dashboard = makeDashboard(this, house, made, api.api, metrics);
     const fns = functionNames.map((name) => made[name].fn);

@@ -16,6 +16,10 @@ export interface WorkerOptions {
 
 const HOUR_SECONDS = 3_600;
 
+/** Only the steps that speak to Mixin are held back or let go by the setting. */
+const concurrencyOf = (name: QueueName, { settings }: House) =>
+  (name === 'intake' ? undefined : settings.mixinConcurrency) ?? queues[name].maxConcurrency;
+
 export const makeWorker = (scope: Construct, house: House, options: WorkerOptions): MadeFunction => {
   const { name, description, impact } = options;
   const { keeping, alarms } = house;
@@ -26,7 +30,7 @@ export const makeWorker = (scope: Construct, house: House, options: WorkerOption
     target: made.fn,
     eventSourceArn: queue.queueArn,
     batchSize: queues[name].batchSize,
-    maxConcurrency: queues[name].maxConcurrency,
+    maxConcurrency: concurrencyOf(name, house),
     reportBatchItemFailures: true,
   });
   alarms.watchFunction(name, made.fn, impact);

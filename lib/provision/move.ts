@@ -22,8 +22,13 @@ const withEntry = (history: readonly HistoryEntry[], entry: HistoryEntry): reado
 };
 
 /** When the sweep looks for a bot that has just come into this state. */
-const dueAt = (state: BotState, nowMs: number, wait_until: string | undefined): string | undefined => {
-  if (state === 'registered' || state === 'external') return after(nowMs, pace.auditSeconds);
+const dueAt = (
+  state: BotState,
+  nowMs: number,
+  wait_until: string | undefined,
+  auditSeconds: number,
+): string | undefined => {
+  if (state === 'registered' || state === 'external') return after(nowMs, auditSeconds);
   if (state === 'blocked' || state === 'failed') return undefined;
   if (wait_until === undefined) return after(nowMs, pace.stalledSeconds);
   const delaySeconds = (Date.parse(wait_until) - nowMs) / 1_000;
@@ -44,6 +49,7 @@ export const changesOf = (
   nowMs: number,
   note: MoveNote,
   more: BotChanges = {},
+  auditSeconds: number = pace.auditSeconds,
 ): BotChanges => {
   const state = moves[move].to;
   const at = new Date(nowMs).toISOString();
@@ -64,7 +70,7 @@ export const changesOf = (
     state_since: bot.state === state ? bot.state_since : at,
     reason: note.reason,
     attempts: attemptsAfter(move, bot.attempts),
-    due_at: dueAt(state, nowMs, more.wait_until),
+    due_at: dueAt(state, nowMs, more.wait_until, auditSeconds),
     history: bot.state === state && !note.reason ? bot.history : withEntry(bot.history, entry),
   };
 };
@@ -81,7 +87,7 @@ const standsAsBefore = (fresh: Bot | undefined, bot: Bot): fresh is Bot =>
 const writeMove = async (services: Services, bot: Bot, move: MoveName, note: MoveNote, more: BotChanges) => {
   let current: Bot = bot;
   while (allows(move, current.state)) {
-    const changes = changesOf(current, move, services.now(), note, more);
+    const changes = changesOf(current, move, services.now(), note, more, services.auditSeconds);
     const moved = await services.table.updateBot(current, changes, moves[move].from);
     if (moved) return moved;
     const fresh = await services.table.readBot(bot.user_id);

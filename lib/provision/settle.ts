@@ -29,6 +29,10 @@ const audited = (bot: Bot) => bot.state === 'registered' || bot.state === 'exter
 /** A bot at rest stays there (docs/decisions/0009): what the audit met is noted, and it comes back. */
 const noteOnAudit = async (services: Services, bot: Bot, seconds: number, found?: Reason) => {
   const due_at = after(services.now(), seconds);
+  if (found) {
+    const { user_id, batch_id } = bot;
+    services.log('warn', 'audit_noted', { step: 'check', user_id, batch_id, reason: found.code });
+  }
   await services.table.updateBot(bot, { due_at, ...(found && { reason: found }) });
 };
 
@@ -41,7 +45,7 @@ export const keptOrBlocked = async (
   const kept = await services.vault.read(bot.user_id);
   if (typeof kept === 'object') return kept;
   const found = reason(kept === 'missing' ? 'keystore_missing' : 'secret_pending_deletion');
-  if (audited(bot)) await noteOnAudit(services, bot, pace.auditSeconds, found);
+  if (audited(bot)) await noteOnAudit(services, bot, services.auditSeconds, found);
   else await moveBot(services, bot, 'block', { step, reason: found });
   return undefined;
 };
@@ -87,7 +91,7 @@ export const settleTrouble = async (
   if (!(error instanceof MixinError)) throw error;
   if (audited(bot)) {
     const again = error.verdict === 'again';
-    const seconds = again ? pace.retryMaxSeconds : pace.auditSeconds;
+    const seconds = again ? pace.retryMaxSeconds : services.auditSeconds;
     return noteOnAudit(services, bot, seconds, again ? undefined : reasonOf(error));
   }
   const trouble = troubleOf(error, bot.attempts, chance(services));

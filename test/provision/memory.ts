@@ -6,6 +6,7 @@ import type { Batch, Bot, BotChanges, Problem, RowError } from '../../lib/provis
 import type { BotState } from '../../lib/provision/states.ts';
 import type { BotQuery, Message, Page, Services, Table } from '../../lib/services.ts';
 import type { QueueName } from '../../lib/topology.ts';
+import { pace } from '../../lib/topology.ts';
 
 export const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 /** ISO time so many seconds after NOW. */
@@ -128,6 +129,7 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
 
   const services: Services = {
     keys: { publicKeyOf, isPublicKey },
+    auditSeconds: pace.auditSeconds,
     table,
     vault: { read: notHere, keepKeystore: notHere, keepKey: notHere },
     queues: {

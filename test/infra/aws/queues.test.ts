@@ -93,6 +93,7 @@ describe.each(functionNames)('the function %s', (name) => {
   it('is given every variable that lib/config.ts asks for, and no secret', () => {
     const { Variables } = fn(name)[1].Properties.Environment;
     expect(Object.keys(Variables).sort()).toEqual([
+      'ENLIST_AUDIT_DAYS',
       'ENLIST_CHECK_QUEUE_URL',
       'ENLIST_INTAKE_QUEUE_URL',
       'ENLIST_KMS_KEY_ID',
@@ -171,3 +172,17 @@ it('tells the command line and the operator where things are', () => {
     'VaultKeyArn',
   ]);
 });
+
+it('the periods and rates of the settings reach the template', async () => {
+  const chosen = await synthesise({ recheckMinutes: '5', auditDays: '30', mixinConcurrency: '40' });
+  const [[, clock] = []] = resourcesOf(chosen.template, 'AWS::Scheduler::Schedule');
+  expect(clock?.Properties.ScheduleExpression).toBe('rate(5 minutes)');
+  const limits = resourcesOf(chosen.template, 'AWS::Lambda::EventSourceMapping').map(
+    ([, { Properties }]) => Properties.ScalingConfig.MaximumConcurrency,
+  );
+  expect(limits.sort()).toEqual([queues.intake.maxConcurrency, 40, 40].sort());
+  const variables = resourcesOf(chosen.template, 'AWS::Lambda::Function').flatMap(
+    ([, { Properties }]) => Properties.Environment?.Variables?.ENLIST_AUDIT_DAYS ?? [],
+  );
+  expect(new Set(variables)).toEqual(new Set(['30']));
+}, 60_000);

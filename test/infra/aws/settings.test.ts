@@ -12,6 +12,8 @@ describe('settings', () => {
       mixinUrl: 'https://api.mixin.one',
       registrationSignature: 'shipped',
       apiRequestsPerSecond: 50,
+      recheckMinutes: 1,
+      auditDays: 7,
       keyDeletionWindowDays: 30,
       logRetentionDays: 90,
     });
@@ -47,6 +49,9 @@ describe('settings', () => {
     ['apiRequestsPerSecond', '0', 'The setting apiRequestsPerSecond ("0") is less than 1.'],
     ['apiRequestsPerSecond', '1.5', 'The setting apiRequestsPerSecond ("1.5") is not a whole number.'],
     ['apiRequestsPerSecond', 'many', 'The setting apiRequestsPerSecond ("many") is not a whole number.'],
+    ['recheckMinutes', '0', 'The setting recheckMinutes ("0") is less than 1.'],
+    ['auditDays', '400', 'The setting auditDays ("400") is more than 365.'],
+    ['mixinConcurrency', '1', 'The setting mixinConcurrency ("1") is less than 2.'],
     ['keyDeletionWindowDays', '6', 'The setting keyDeletionWindowDays ("6") is less than 7 days.'],
     ['keyDeletionWindowDays', '31', 'The setting keyDeletionWindowDays ("31") is more than 30 days.'],
     ['logRetentionDays', '42', 'The setting logRetentionDays ("42") is not one of 1, 3, 5, 7,'],
