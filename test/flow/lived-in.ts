@@ -58,7 +58,7 @@ export const openHouse = async (): Promise<LivedInHouse> => {
 /** Asks again and again until `look` says something; fails after `timeoutMs`. */
 export const until = async <T>(
   look: () => Promise<T | undefined | false>,
-  timeoutMs = 15_000,
+  timeoutMs = 45_000,
 ): Promise<T> => {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {

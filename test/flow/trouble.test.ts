@@ -84,7 +84,7 @@ describe.concurrent('trouble, sorted', () => {
     const [first = 0, second = 0] = pauses;
     expect(Date.parse(last?.at ?? '') - second).toBeGreaterThan(second - first);
     expect(await deadLetters('check')).toBe(0);
-  }, 40_000);
+  });
 
   it('brings back what waits longer than SQS can delay, by the sweep', async () => {
     const bot = await bring([{ name: 'rate_limited', path: me, times: 1 }], 'waiting');
