@@ -1,5 +1,9 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// Workers, and the processes that tests start, load the same packages again and again.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'enlist-compile-cache');
 
 export default defineConfig({
   test: {

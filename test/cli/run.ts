@@ -2,8 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('../../cli/enlist.ts', import.meta.url));
@@ -26,7 +24,7 @@ const nobody = {
   PATH: process.env.PATH ?? '',
   AWS_EC2_METADATA_DISABLED: 'true',
   // The same sources are read again and again here.
-  NODE_COMPILE_CACHE: join(tmpdir(), 'enlist-test-compile-cache'),
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
   AWS_CONFIG_FILE: '/nonexistent',
   AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
 };
