@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { ChangeMessageVisibilityCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { ChangeMessageVisibilityCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { createQueues } from './aws/queues.ts';
 import { createTable, translateConfig } from './aws/table.ts';
@@ -22,6 +22,8 @@ const MAX_ATTEMPTS = 8;
 
 export interface Connection {
   readonly services: Services;
+  /** Asks whether a queue is there and may be used; throws what SQS says. */
+  readonly tryQueue: (queue: QueueName) => Promise<void>;
   /** Lets a message that crashed come back after so many seconds instead of its whole visibility time-out. */
   readonly comeBack: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
 }
@@ -73,6 +75,11 @@ export const connect = (config: Config, log: Log): Connection => {
         randomBytes,
         registrationSignature: config.registrationSignature,
       }),
+    },
+    tryQueue: async (queue) => {
+      await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl: config.queueUrls[queue], AttributeNames: ['QueueArn'] }),
+      );
     },
     comeBack: async (queue, ReceiptHandle, VisibilityTimeout) => {
       await sqs.send(

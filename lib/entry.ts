@@ -58,7 +58,7 @@ const connectFunction = (
 ): FunctionConnection => {
   const config = readConfig(environment);
   const connection = connect(config, createLog(write, Date.now, { step: name }));
-  return { ...connection, trySmoke: () => smoke(name, config, connection.services) };
+  return { ...connection, trySmoke: () => smoke(name, { ...connection, mixinUrl: config.mixinUrl }) };
 };
 
 /** The same handler, but an empty event asks whether all that the function depends on is there. */

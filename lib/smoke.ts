@@ -2,8 +2,6 @@
  * Smoke: an empty event makes a function try what it depends on and say what fails. Nothing is written, sent
  * or read out: only probe keys that no bot has are asked for.
  */
-import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import type { Config } from './config.ts';
 import type { Services } from './services.ts';
 import type { FunctionName, QueueName } from './topology.ts';
 
@@ -45,24 +43,27 @@ const needs: Readonly<Record<FunctionName, readonly Need[]>> = {
 /** No bot and no batch has this id. */
 const PROBE_ID = '00000000-0000-0000-0000-000000000000';
 const PROBE_KEY = `smoke/${PROBE_ID}`;
-/** @default of `smoke`, for all checks: they run side by side */
 const PATIENCE_MS = 5_000;
 
-interface World {
-  readonly config: Config;
+/** What is tried out: a function's own services, and the ways to its queues and to Mixin. */
+export interface SmokeWorld {
   readonly services: Services;
-  readonly sqs: SQSClient;
-  readonly patienceMs: number;
+  readonly mixinUrl: string;
+  readonly tryQueue: (queue: QueueName) => Promise<void>;
+  /** A check without an answer fails after this time; they run side by side. @default 5 s */
+  readonly patienceMs?: number;
 }
+
+type World = Required<SmokeWorld>;
 
 /** A door that says "you may not read this" is there; the api may store lists but never read them. */
 const unlessRefused = (error: unknown): void => {
   if (!(error instanceof Error && error.name === 'AccessDenied')) throw error;
 };
 
-const askMixin = async ({ config, patienceMs }: World): Promise<void> => {
+const askMixin = async ({ mixinUrl, patienceMs }: World): Promise<void> => {
   const signal = AbortSignal.timeout(patienceMs);
-  const answer = await fetch(`${config.mixinUrl}/`, { redirect: 'manual', signal });
+  const answer = await fetch(`${mixinUrl}/`, { redirect: 'manual', signal });
   await answer.body?.cancel();
 };
 
@@ -77,10 +78,7 @@ const tableHint = (actions: string) => `Check ENLIST_TABLE, and that the role ma
 const queueProbe = (name: QueueName): Probe => ({
   what: `queue ${name}`,
   hint: `Check ENLIST_${name.toUpperCase()}_QUEUE_URL, and that the role may sqs:GetQueueAttributes on it.`,
-  run: ({ sqs, config }) =>
-    sqs.send(
-      new GetQueueAttributesCommand({ QueueUrl: config.queueUrls[name], AttributeNames: ['QueueArn'] }),
-    ),
+  run: ({ tryQueue }) => tryQueue(name),
 });
 
 const probes: Readonly<Record<Need, Probe>> = {
@@ -161,22 +159,9 @@ const tryOut = async ({ what, hint, run }: Probe, world: World): Promise<SmokeCh
   }
 };
 
-/** Tries all that the function needs; never throws. A check without an answer fails after `patienceMs`. */
-export const smoke = async (
-  name: FunctionName,
-  config: Config,
-  services: Services,
-  patienceMs = PATIENCE_MS,
-): Promise<SmokeAnswer> => {
-  const { region, credentials, endpoints } = config.aws;
-  const sqs = new SQSClient({
-    region,
-    maxAttempts: 2,
-    ...(endpoints.sqs !== undefined && { endpoint: endpoints.sqs }),
-    ...(credentials && { credentials }),
-  });
-  const world: World = { config, services, sqs, patienceMs };
-  const checks = await Promise.all(needs[name].map((need) => tryOut(probes[need], world)));
-  sqs.destroy();
+/** Tries all that the function needs; never throws. */
+export const smoke = async (name: FunctionName, world: SmokeWorld): Promise<SmokeAnswer> => {
+  const whole = { patienceMs: PATIENCE_MS, ...world };
+  const checks = await Promise.all(needs[name].map((need) => tryOut(probes[need], whole)));
   return { function: name, ok: checks.every(({ ok }) => ok), checks };
 };

@@ -8,9 +8,10 @@ import { open as openIntake } from '../functions/intake.ts';
 import { open as openRecheck } from '../functions/recheck.ts';
 import { open as openRegister } from '../functions/register.ts';
 import { type Environment, readConfig } from '../lib/config.ts';
+import { connect } from '../lib/connect.ts';
 import type { Open } from '../lib/entry.ts';
 import type { Services } from '../lib/services.ts';
-import { isEmptyEvent, type SmokeAnswer, smoke } from '../lib/smoke.ts';
+import { isEmptyEvent, type SmokeAnswer, type SmokeWorld, smoke } from '../lib/smoke.ts';
 import { type FunctionName, functionNames } from '../lib/topology.ts';
 import { enlist, jsonLines } from './cli/run.ts';
 import { type LivedInHouse, openHouse } from './flow/lived-in.ts';
@@ -118,6 +119,12 @@ describe('an empty event', () => {
     }
   });
 
+  /** The way a function has to its queues, with services of our own. */
+  const worldWith = (services: Services): SmokeWorld => {
+    const config = readConfig(lived.house.environment);
+    return { ...connect(config, () => undefined), services, mixinUrl: config.mixinUrl };
+  };
+
   test('an error is named, never quoted', async () => {
     const secretive = () =>
       Promise.reject(Object.assign(new Error('CANARY'), { name: 'Odd', code: 'E_ODD' }));
@@ -125,7 +132,7 @@ describe('an empty event', () => {
       ...lived.services,
       table: { ...lived.services.table, readBot: secretive },
     } as Services;
-    const answer = await smoke('recheck', readConfig(lived.house.environment), services);
+    const answer = await smoke('recheck', worldWith(services));
     expect(failing(answer)).toMatchObject([{ what: 'table', error: 'Odd E_ODD' }]);
     expect(JSON.stringify(answer)).not.toContain('CANARY');
   });
@@ -135,7 +142,7 @@ describe('an empty event', () => {
       ...lived.services,
       vault: { ...lived.services.vault, read: () => new Promise<never>(() => undefined) },
     } as Services;
-    const answer = await smoke('check', readConfig(lived.house.environment), services, 300);
+    const answer = await smoke('check', { ...worldWith(services), patienceMs: 300 });
     expect(failing(answer)).toMatchObject([{ what: 'vault', error: 'TimeoutError' }]);
   });
 
@@ -145,9 +152,8 @@ describe('an empty event', () => {
       ...lived.services,
       uploads: { ...lived.services.uploads, get: refuse },
     } as Services;
-    const config = readConfig(lived.house.environment);
-    expect((await smoke('api', config, services)).ok).toBe(true);
-    expect(failing(await smoke('intake', config, services))).toMatchObject([
+    expect((await smoke('api', worldWith(services))).ok).toBe(true);
+    expect(failing(await smoke('intake', worldWith(services)))).toMatchObject([
       { what: 'uploads', error: 'AccessDenied' },
     ]);
   });
