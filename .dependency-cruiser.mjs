@@ -45,6 +45,7 @@ export default {
       'lib/aws/',
       'lib/(topology|keystore).ts',
       'lib/provision/states.ts',
+      'timers/promises$',
       'node_modules/(zod|uuid|@aws-sdk|@smithy)/',
     ]),
     only('topology-is-data', 'lib/topology.ts', []),

@@ -19,6 +19,8 @@ import { mixin, type QueueName } from './topology.ts';
 
 /** AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones patiently. */
 const MAX_ATTEMPTS = 8;
+const CONNECTION_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 8_000;
 
 export interface Connection {
   readonly services: Services;
@@ -33,6 +35,7 @@ export const connect = (config: Config, log: Log): Connection => {
   const options = (endpoint: string | undefined) => ({
     region,
     maxAttempts: MAX_ATTEMPTS,
+    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials && { credentials }),
   });

@@ -9,6 +9,7 @@ export const messages = {
   lost_race: 'Another worker was first; this one leaves the bot alone.',
   lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',
   batch_received: 'A list was received.',
+  inbox_gone: 'S3 told of a list in the inbox that is not there any more.',
   list_read: 'A list was read and validated.',
   list_rejected: 'A list cannot be read at all.',
   chunk_taken_in: 'A chunk of a list was taken in.',

@@ -59,6 +59,7 @@ export type ListRead =
       readonly total: number;
       readonly invalid: number;
       readonly duplicates: number;
+      readonly errors_left_out?: number;
       readonly chunks: number;
     }
   | { readonly status: 'rejected'; readonly problem: Problem };

@@ -83,6 +83,10 @@ export const uploads = {
   maxInlineBytes: 4_500_000,
   /** Some 70,000 keystores: what intake reads and validates within its time-out. */
   maxUploadBytes: 20_000_000,
+  /** Rows of one list: more would not be validated within intake's time-out. */
+  maxRows: 80_000,
+  /** Errors of one list that are kept; the others are counted. */
+  maxErrors: 1_000,
   /** How long an upload form may be used. */
   formSeconds: 900,
   /** Lists that are put under this prefix of the bucket are taken in by themselves. */

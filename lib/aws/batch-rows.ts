@@ -1,4 +1,6 @@
 /** The rows of batches, and the errors of their lists. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchWriteCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Batch, Problem, RowError } from '../provision/records.ts';
@@ -15,6 +17,8 @@ import {
 } from './items.ts';
 
 const BATCH_WRITE_MAX = 25;
+/** DynamoDB leaves items unwritten when a partition has had enough for the moment. */
+const UNPROCESSED_PAUSE_MS = 200;
 
 const batchKey = (batch_id: string) => ({ pk: `batch#${batch_id}`, sk: 'batch' });
 /** The same error of the same row has the same key, whoever writes it and how often. */
@@ -128,6 +132,7 @@ export const createBatchRows = (
           new BatchWriteCommand({ RequestItems: { [TableName]: requests.slice(0, BATCH_WRITE_MAX) } }),
         );
         const again = (UnprocessedItems?.[TableName] ?? []) as typeof requests;
+        if (again.length > 0) await sleep(UNPROCESSED_PAUSE_MS);
         requests = [...again, ...requests.slice(BATCH_WRITE_MAX)];
       }
     },

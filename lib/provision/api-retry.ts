@@ -41,7 +41,8 @@ export const retryBatch = async (services: Services, request: HttpRequest): Prom
   }
   const batch = await batchOf(services, request);
   if (!batch) return noSuchBatch();
-  if (batch.status === 'stuck')
+  // Its message may be lost, whatever its status says; intake goes on where it stopped.
+  if (batch.status !== 'taken_in' && batch.status !== 'rejected')
     await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
   const { batch_id } = batch;
   const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };

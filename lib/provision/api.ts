@@ -18,7 +18,7 @@ const viewBatch = async (services: Services, batch: Batch) => {
     services.table.countBots(batch.batch_id),
     services.table.listRowErrors(batch.batch_id, FIRST_ERRORS),
   ]);
-  const { batch_id, status, created_at, total, invalid, duplicates, problem } = batch;
+  const { batch_id, status, created_at, total, invalid, duplicates, problem, errors_left_out = 0 } = batch;
   return {
     batch_id,
     status,
@@ -30,6 +30,7 @@ const viewBatch = async (services: Services, batch: Batch) => {
     ...(problem && { problem }),
     errors: errors?.items ?? [],
     more_errors: errors?.cursor !== undefined,
+    errors_left_out,
   };
 };
 

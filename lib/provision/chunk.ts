@@ -6,6 +6,7 @@ import { pace } from '../topology.ts';
 import { after } from './backoff.ts';
 import { moveBot } from './move.ts';
 import { chunkKey, listKey } from './objects.ts';
+import { inParallel } from './parallel.ts';
 import type { Batch, Bot, RowError } from './records.ts';
 import type { Row } from './row.ts';
 import { allows } from './states.ts';
@@ -86,16 +87,6 @@ const takeRow = async (
   const listed =
     (await services.table.createBot(bot)) ?? (await listAgain(services, batch_id, row, kept === 'kept'));
   return listed?.state === 'queued' ? listed : undefined;
-};
-
-const inParallel = async <T, R>(items: readonly T[], workers: number, work: (item: T) => Promise<R>) => {
-  const results: R[] = [];
-  const queue = items.values();
-  const worker = async () => {
-    for (const item of queue) results.push(await work(item));
-  };
-  await Promise.all(Array.from({ length: workers }, worker));
-  return results;
 };
 
 const ROW_WORKERS = 5;

@@ -2,6 +2,7 @@
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
 import type { Services } from '../services.ts';
+import { uploads as limits } from '../topology.ts';
 import { newBatch } from './batch.ts';
 import { typeOfFile } from './list.ts';
 import { listKey } from './objects.ts';
@@ -17,10 +18,32 @@ export const isTestEvent = (body: unknown) =>
 export const inboxEvent = z.object({
   Records: z.array(
     z.object({
-      s3: z.object({ object: z.object({ key: z.string(), eTag: z.string(), sequencer: z.string() }) }),
+      s3: z.object({
+        object: z.object({
+          key: z.string(),
+          size: z.number(),
+          eTag: z.string(),
+          sequencer: z.string(),
+        }),
+      }),
     }),
   ),
 });
+
+/** Too large to be read: the batch says so, and the object goes. */
+const refuseLarge = async (services: Services, batch_id: string, key: string) => {
+  await services.table.createBatch(newBatch(batch_id, services.now()));
+  await services.table.recordListRead(batch_id, {
+    status: 'rejected',
+    problem: {
+      code: 'list_too_large',
+      message: `The list is larger than ${limits.maxUploadBytes} bytes.`,
+      fix: 'Cut it into several lists.',
+    },
+  });
+  await services.uploads.remove([key]);
+  services.log('warn', 'list_rejected', { batch_id, reason: 'list_too_large' });
+};
 
 /**
  * A list in the inbox becomes a batch of its own, whose id follows from the object, so that the same event
@@ -28,10 +51,11 @@ export const inboxEvent = z.object({
  */
 export const takeFromInbox = async (
   services: Services,
-  object: { key: string; eTag: string; sequencer: string },
+  object: { key: string; size: number; eTag: string; sequencer: string },
 ) => {
   const key = decodeURIComponent(object.key.replaceAll('+', ' '));
   const batch_id = uuidv5(`${key} ${object.eTag} ${object.sequencer}`, INBOX_NAMESPACE);
+  if (object.size > limits.maxUploadBytes) return refuseLarge(services, batch_id, key);
   const list = await services.uploads.get(key);
   if (list) {
     await services.uploads.put(listKey(batch_id), list.body, typeOfFile(key) ?? list.contentType);
@@ -39,7 +63,9 @@ export const takeFromInbox = async (
     await services.uploads.remove([key]);
     services.log('info', 'batch_received', { batch_id });
   } else if (!(await services.table.readBatch(batch_id))) {
-    return; // It was taken out again before anybody looked.
+    // It was taken out again, or replaced, before anybody looked.
+    services.log('warn', 'inbox_gone', { batch_id });
+    return;
   }
   await services.queues.send('intake', [{ body: { batch_id } }]);
 };

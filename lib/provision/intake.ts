@@ -9,6 +9,7 @@ import { handleChunk } from './chunk.ts';
 import { inboxEvent, isTestEvent, takeFromInbox } from './inbox.ts';
 import { formatOf, listFormats, readList } from './list.ts';
 import { chunkKey, listKey } from './objects.ts';
+import { inParallel } from './parallel.ts';
 import type { Batch, Problem, RowError } from './records.ts';
 import { type Row, readRow, splitDuplicates } from './row.ts';
 
@@ -30,16 +31,16 @@ const reject = async (services: Services, batch: Batch, problem: Problem) => {
   services.log('warn', 'list_rejected', { batch_id: batch.batch_id, reason: problem.code });
 };
 
+const PUT_WORKERS = 10;
+
 const putChunks = async (services: Services, batch_id: string, rows: readonly Row[]) => {
   const chunks = Math.ceil(rows.length / limits.chunkRows);
-  for (let chunk = 1; chunk <= chunks; chunk += 1) {
+  const numbers = Array.from({ length: chunks }, (_, i) => i + 1);
+  await inParallel(numbers, PUT_WORKERS, (chunk) => {
     const slice = rows.slice((chunk - 1) * limits.chunkRows, chunk * limits.chunkRows);
-    await services.uploads.put(
-      chunkKey(batch_id, chunk),
-      Buffer.from(JSON.stringify(slice)),
-      'application/json',
-    );
-  }
+    const body = Buffer.from(JSON.stringify(slice));
+    return services.uploads.put(chunkKey(batch_id, chunk), body, 'application/json');
+  });
   return chunks;
 };
 
@@ -77,13 +78,15 @@ const readWholeList = async (services: Services, batch: Batch) => {
   if ('problem' in read) return reject(services, batch, read.problem);
   const { rows, errors } = await validate(services, [...read.rows]);
   const { unique, duplicates } = splitDuplicates(rows);
-  await services.table.putRowErrors(batch_id, [...read.errors, ...errors, ...duplicates]);
+  const wrong = [...read.errors, ...errors, ...duplicates];
+  await services.table.putRowErrors(batch_id, wrong.slice(0, limits.maxErrors));
   const chunks = await putChunks(services, batch_id, unique);
   const recorded = await services.table.recordListRead(batch_id, {
     status: chunks === 0 ? 'taken_in' : 'taking_in',
     total: read.total,
     invalid: read.total - rows.length,
     duplicates: duplicates.length,
+    errors_left_out: Math.max(0, wrong.length - limits.maxErrors),
     chunks,
   });
   services.log('info', 'list_read', { batch_id, count: read.total });

@@ -80,8 +80,8 @@ export class LeasedBot {
     return pin_iterator;
   }
 
-  /** Gives the lease back without a move. */
-  async release(): Promise<void> {
-    await this.write({ lease_owner: undefined, lease_until: undefined });
+  /** Gives the lease back without a move, together with `changes`. */
+  async release(changes: BotChanges = {}): Promise<void> {
+    await this.write({ ...changes, lease_owner: undefined, lease_until: undefined });
   }
 }

@@ -1,5 +1,6 @@
 /** A list as text → its rows as raw fields, with the line each stands on. JSON array, JSON Lines or CSV. Pure. */
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
+import { uploads as limits } from '../topology.ts';
 import type { Problem, RowError } from './records.ts';
 
 export const listFormats = {
@@ -116,6 +117,7 @@ const notAnObject = (row: number, line: number): RowError => ({
 });
 
 const readJsonPieces = (pieces: readonly Piece[]): ReadList => {
+  if (pieces.length > limits.maxRows) return tooManyRows;
   const rows: RawRow[] = [];
   const errors: RowError[] = [];
   for (const [index, { line, text }] of pieces.entries()) {
@@ -193,6 +195,12 @@ const readers: Readonly<Record<ListFormat, (text: string) => ReadList>> = {
   csv: readCsv,
 };
 
+const tooManyRows = problem(
+  'too_many_rows',
+  `The list has more than ${limits.maxRows} rows.`,
+  'Cut it into several lists.',
+);
+
 /** Reads a whole list. `problem` when nothing of it can be read; row errors else, all of them. */
 export const readList = (body: Uint8Array, format: ListFormat): ReadList => {
   let text: string;
@@ -202,6 +210,7 @@ export const readList = (body: Uint8Array, format: ListFormat): ReadList => {
     return problem('not_utf8', 'The list is not UTF-8 text.', 'Save it as UTF-8 and send it again.');
   }
   const read = readers[format](text);
+  if ('rows' in read && read.total > limits.maxRows) return tooManyRows;
   if ('rows' in read && read.total === 0) {
     return problem('empty_list', 'The list has no rows.', 'Send at least one keystore.');
   }

@@ -70,7 +70,11 @@ export const changesOf = (
     state_since: bot.state === state ? bot.state_since : at,
     reason: note.reason,
     attempts: attemptsAfter(move, bot.attempts),
-    due_at: dueAt(state, nowMs, more.wait_until, auditSeconds),
+    // The message of a requeued bot follows its move: should it never come, the sweep looks soon.
+    due_at:
+      move === 'requeue'
+        ? after(nowMs, pace.graceSeconds)
+        : dueAt(state, nowMs, more.wait_until, auditSeconds),
     history: bot.state === state && !note.reason ? bot.history : withEntry(bot.history, entry),
   };
 };

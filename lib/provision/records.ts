@@ -94,6 +94,8 @@ export interface Batch {
   readonly total: number;
   readonly invalid: number;
   readonly duplicates: number;
+  /** Errors that are counted but not kept: a list can have a great many. */
+  readonly errors_left_out?: number;
   readonly chunks: number;
   /** Numbers of the chunks that are taken in, from 1. */
   readonly chunks_done: readonly number[];

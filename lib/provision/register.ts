@@ -13,6 +13,7 @@ import { decide, type OurKeys } from './decide.ts';
 import { type LeasedBot, LeaseLost, takeLease } from './lease.ts';
 import { chance, moveBot, putOff, sendTo } from './move.ts';
 import { type ReasonCode, reason } from './reasons.ts';
+import type { BotChanges } from './records.ts';
 import { keptOrBlocked, ourKeys, settle, settleTrouble } from './settle.ts';
 
 const step = 'register';
@@ -30,10 +31,13 @@ class Done extends Error {
   override readonly name = 'Done';
 }
 
-/** Starts no PIN call that might outlive the invocation: its answer would be lost for nothing. */
-const needTime = async ({ services, leased, deadlineMs }: Work) => {
+/**
+ * Starts no PIN call that might outlive the invocation, and with it the lease: another worker could make one
+ * at the same time. `undo` takes back what the row was told meanwhile.
+ */
+const needTime = async ({ services, leased, deadlineMs }: Work, undo: BotChanges = {}) => {
   if (services.now() + mixin.timeoutMs < deadlineMs) return;
-  await leased.release();
+  await leased.release(undo);
   await sendTo(services, 'register', leased.bot);
   throw new Done();
 };
@@ -94,13 +98,17 @@ const post = async (
   await needTime(work);
   const sentBefore = leased.bot[sentAt];
   const iterator = await leased.reserveIterator({ [sentAt]: new Date(services.now()).toISOString() });
+  // The write may have taken long, or this machine may have slept: nothing slow comes after this look.
+  await needTime(work, { [sentAt]: sentBefore });
   try {
     return await send(iterator);
   } catch (error) {
-    if (!(error instanceof MixinError) || error.verdict !== 'never') throw error;
+    if (!(error instanceof MixinError) || error.verdict === 'unsure') throw error;
+    // Mixin says that nothing happened.
+    await leased.write({ [sentAt]: sentBefore });
+    if (error.verdict === 'again') throw error;
     const profile = await services.mixin.readProfile(work.keystore).catch(() => undefined);
     if (!profile) throw error;
-    await leased.write({ [sentAt]: sentBefore });
     const spend = leased.bot.public_key;
     if (profile.has_safe) await decideAgain(work, profile, spend === undefined ? {} : { spend });
     if (sentAt === 'pin_sent_at' && profile.tip_public_key === spend) return profile;
@@ -149,14 +157,14 @@ const run = async (work: Work, ours: OurKeys) => {
 };
 
 /** The lease is given back when the work ends without a move; an end by a move has cleared it. */
-const finish = async (work: Work, error: unknown) => {
+const finish = async (services: Services, leased: LeasedBot, error: unknown) => {
   if (error instanceof Done) return;
   if (error instanceof LeaseLost) {
-    const { user_id } = work.leased.bot;
-    return work.services.log('info', 'lost_race', { step, user_id });
+    const { user_id } = leased.bot;
+    return services.log('info', 'lost_race', { step, user_id });
   }
-  if (error instanceof MixinError) return settleTrouble(work.services, work.leased.bot, error, step);
-  await work.leased.release().catch(() => undefined);
+  if (error instanceof MixinError) return settleTrouble(services, leased.bot, error, step);
+  await leased.release().catch(() => undefined);
   throw error;
 };
 
@@ -177,12 +185,12 @@ export const register = async (services: Services, body: unknown, deadlineMs: nu
     return sendTo(services, 'register', bot, Math.ceil(lease.busyMs / 1_000) + 1);
   }
   const leased = lease.held;
-  const kept = await keptOrBlocked(services, leased.bot, step);
-  if (!kept) return;
-  const work = { services, leased, keystore: kept.keystore, deadlineMs };
   try {
+    const kept = await keptOrBlocked(services, leased.bot, step);
+    if (!kept) return;
+    const work = { services, leased, keystore: kept.keystore, deadlineMs };
     await run(work, await ourKeys(services, kept));
   } catch (error) {
-    await finish(work, error);
+    await finish(services, leased, error);
   }
 };

@@ -20,6 +20,7 @@ const rowCodes = [
 const problemCodes = [
   ...matches('lib/provision/list.ts', /\bproblem\(\s*'([a-z0-9_]+)'/g),
   ...matches(intake, CODE),
+  ...matches('lib/provision/inbox.ts', CODE),
   ...matches('lib/provision/crash.ts', CODE),
 ];
 

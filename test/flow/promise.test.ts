@@ -214,6 +214,42 @@ describe('two workers at once', () => {
     await expectOneKey(user_id, 'second while first');
   });
 
+  it('where the answer of the reserved iterator comes too late: nothing is sent', async () => {
+    const user_id = await listBot();
+    let lateMs = 0;
+    const slow: Services = {
+      ...services,
+      now: () => Date.now() + lateMs,
+      table: {
+        ...services.table,
+        updateBot: async (bot, changes, from) => {
+          const written = await services.table.updateBot(bot, changes, from);
+          if (changes.pin_iterator !== undefined) lateMs = 60_000;
+          return written;
+        },
+      },
+    };
+    await register(slow, { user_id }, deadline(services));
+    expect(standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST')).toEqual(
+      [],
+    );
+    const bot = await services.table.readBot(user_id);
+    expect([bot?.state, bot?.lease_owner, bot?.pin_sent_at]).toEqual(['registering', undefined, undefined]);
+    expect(await runOn(user_id)).toBe('registered');
+    await expectOneKey(user_id, 'late iterator');
+  });
+
+  it('where the vault cannot be read: the lease is given back, so that the crash is counted', async () => {
+    const user_id = await listBot();
+    const closed: Services = {
+      ...services,
+      vault: { ...services.vault, read: () => Promise.reject(new Error('no access to the key')) },
+    };
+    await expect(register(closed, { user_id }, deadline(services))).rejects.toThrow('no access');
+    await expect(register(closed, { user_id }, deadline(services))).rejects.toThrow('no access');
+    expect((await services.table.readBot(user_id))?.lease_owner).toBeUndefined();
+  });
+
   it('where one is frozen after its lease has run out: the late one is refused its write', async () => {
     const user_id = await listBot();
     let thaw = () => {};

@@ -3,6 +3,7 @@ import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { readConfig } from '../../lib/config.ts';
+import { newBatch } from '../../lib/provision/batch.ts';
 import { uploads as limits } from '../../lib/topology.ts';
 import { type LivedInHouse, openHouse, until, untilState } from './lived-in.ts';
 
@@ -79,15 +80,46 @@ describe('a form', () => {
   });
 });
 
+describe('a list of nonsense', () => {
+  it('keeps its first errors and counts the others', async () => {
+    const rows = Array.from({ length: 400 }, () => '{}').join('\n');
+    const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
+    const { batch_id } = body as { batch_id: string };
+    await untilStatus(batch_id, 'taken_in');
+    const batch = await batchStatus(batch_id);
+    expect(batch).toMatchObject({ total: 400, invalid: 400, errors_left_out: 4 * 400 - limits.maxErrors });
+  });
+
+  it('of too many rows is refused as a whole', async () => {
+    const rows = '{}\n'.repeat(limits.maxRows + 1);
+    const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
+    const { batch_id } = body as { batch_id: string };
+    expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('too_many_rows');
+  });
+});
+
+describe('a batch whose message was lost', () => {
+  it('is taken up again by a retry', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    const batch_id = lived.services.randomId();
+    const list = Buffer.from(JSON.stringify([keystore]));
+    await lived.services.uploads.put(`${batch_id}/list`, list, 'application/json');
+    await lived.services.table.createBatch(newBatch(batch_id, Date.now()));
+    await lived.post(`/batches/${batch_id}/retry`, {});
+    await untilState(lived, keystore.app_id, 'registered');
+  });
+});
+
 describe("the bucket's inbox", () => {
   const dropFile = async (name: string, Body: string) => {
     const { aws, uploadsBucket } = readConfig(lived.house.environment);
     const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
     const Key = limits.inboxPrefix + name;
     const { ETag } = await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key, Body }));
-    return { key: encodeURIComponent(Key).replaceAll('%20', '+').replaceAll('%2F', '/'), eTag: ETag ?? '' };
+    const key = encodeURIComponent(Key).replaceAll('%20', '+').replaceAll('%2F', '/');
+    return { key, size: Body.length, eTag: ETag ?? '' };
   };
-  const eventOf = (object: { key: string; eTag: string }) =>
+  const eventOf = (object: { key: string; size: number; eTag: string }) =>
     ({
       Records: [{ eventSource: 'aws:s3', s3: { object: { ...object, sequencer: '0055AED6DCD90281E5' } } }],
     }) as never;
@@ -103,6 +135,16 @@ describe("the bucket's inbox", () => {
     await lived.services.queues.send('intake', [{ body: event }]);
     await lived.services.queues.send('intake', [{ body: { Event: 's3:TestEvent' } }]);
     expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'taken_in', total: 1 });
+  });
+
+  it('rejects a file that is too large, and lets it go', async () => {
+    const object = await dropFile('huge.csv', 'x');
+    const event = eventOf({ ...object, size: limits.maxUploadBytes + 1 });
+    await lived.services.queues.send('intake', [{ body: event }]);
+    const line = await until(async () => lived.logs.find((it) => it.includes('"list_too_large"')));
+    const { batch_id } = JSON.parse(line);
+    expect((await batchStatus(batch_id)).problem?.code).toBe('list_too_large');
+    await until(async () => !(await lived.services.uploads.get(`${limits.inboxPrefix}huge.csv`)));
   });
 
   it('rejects a file whose format nothing tells', async () => {

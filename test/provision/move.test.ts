@@ -65,7 +65,7 @@ describe('what a move writes', () => {
 
   test.each([
     ['accept', pace.stalledSeconds],
-    ['requeue', pace.stalledSeconds],
+    ['requeue', pace.graceSeconds],
     ['confirm', pace.auditSeconds],
     ['disown', pace.auditSeconds],
     ['block', undefined],
