@@ -60,7 +60,11 @@ export default {
       name: 'cli-talks-http',
       severity: 'error',
       from: from('cli/'),
-      to: { path: '^(lib/(provision|mixin|aws|connect|entry)|functions|infra)' },
+      to: {
+        path: '^(lib/(provision|mixin|aws|connect|entry)|functions|infra)',
+        // The names of the states are data, and must not be written twice.
+        pathNot: '^lib/provision/states.ts$',
+      },
     },
     {
       name: 'product-without-tools',

@@ -26,18 +26,6 @@ export const noArguments = ({ args }: Call): void => {
   if (args.length > 0) throw new UsageError('This command takes options only.');
 };
 
-export const botStates = [
-  'queued',
-  'registering',
-  'registered',
-  'external',
-  'waiting',
-  'unsure',
-  'blocked',
-  'failed',
-] as const;
-export const retryStates = ['blocked', 'failed', 'waiting', 'external'] as const;
-
 /** Throws UsageError unless it is one of them. */
 export const mustBeOneOf = (option: string, allowed: readonly string[], text: string): string => {
   if (!allowed.includes(text)) throw new UsageError(`${option} takes one of ${allowed.join(', ')}.`);

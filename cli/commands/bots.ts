@@ -1,6 +1,8 @@
 /** bots, show: the bots themselves. */
+
+import { states } from '../../lib/provision/states.ts';
 import type { ApiClient, BotView } from '../api-client.ts';
-import { batchArgument, botArgument, botStates, mustBeOneOf } from '../arguments.ts';
+import { batchArgument, botArgument, mustBeOneOf } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';
 import { exitCodes } from '../failure.ts';
 import { columns, shortTime } from '../output.ts';
@@ -37,7 +39,7 @@ const find = async (
 const listBots = async (call: Call): Promise<number> => {
   const batch_id = batchArgument(call);
   const wanted = call.text('state');
-  const state = wanted === undefined ? undefined : mustBeOneOf('--state', botStates, wanted);
+  const state = wanted === undefined ? undefined : mustBeOneOf('--state', states, wanted);
   const api = await call.api();
   const { output } = call;
   const { bots, isCut } = await find(api, batch_id, state, call.flag('all'));
@@ -58,7 +60,7 @@ export const bots: Command = {
     '--json prints one bot a line, as the API shows it.',
   ],
   options: {
-    state: { type: 'string', value: 'STATE', help: `only bots in this state: ${botStates.join(', ')}` },
+    state: { type: 'string', value: 'STATE', help: `only bots in this state: ${states.join(', ')}` },
     all: { type: 'boolean', help: 'every bot, page by page' },
   },
   run: listBots,

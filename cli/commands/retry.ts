@@ -1,5 +1,6 @@
 /** retry: queues bots of a batch again. */
-import { batchArgument, mustBeOneOf, retryStates } from '../arguments.ts';
+import { retryStates } from '../../lib/provision/states.ts';
+import { batchArgument, mustBeOneOf } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { exitCodes } from '../failure.ts';
 

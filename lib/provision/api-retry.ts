@@ -5,11 +5,11 @@ import { badCursor, batchOf, noSuchBatch, ok, parseBody } from './api-answers.ts
 import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 import { moveBot, sendTo } from './move.ts';
 import type { Bot } from './records.ts';
+import { retryStates } from './states.ts';
 
 /** Bots one retry request moves: well within API Gateway's 30 seconds. */
 const RETRY_PAGE = 200;
 
-const retryStates = ['blocked', 'failed', 'waiting', 'external'] as const;
 const retryOptions = z.strictObject({
   /** Which bots to try again. */
   states: z.array(z.enum(retryStates)).nonempty().default(['blocked', 'failed']),

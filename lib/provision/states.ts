@@ -43,6 +43,9 @@ export const moves = {
 } as const satisfies Record<string, Move>;
 export type MoveName = keyof typeof moves;
 
+/** From these an operator may ask for another try; the others go on by themselves, or are done. */
+export const retryStates = ['blocked', 'failed', 'waiting', 'external'] as const;
+
 /** May this move be made from that state? */
 export const allows = (move: MoveName, from: BotState): boolean =>
   (moves[move].from as readonly BotState[]).includes(from);
