@@ -2,6 +2,8 @@
  * The same controls as MixinStandIn has, over HTTP, for programs in any language:
  *
  * - `POST /_stand-in/users`   body NewUser, or a list of them → CreatedUser, or a list
+ * - `POST /_stand-in/phones`   body NewPhone, or a list of them → PreparedPhone, or a list
+ * - `GET  /_stand-in/verifications` → VerificationView[], the codes that were sent
  * - `GET  /_stand-in/accounts` → AccountView[]
  * - `GET  /_stand-in/ledger`   → LedgerEntry[]; `?after=<id>` only later ones, `?bound=true` only those that set a key
  * - `GET  /_stand-in/faults`   → Fault[]
@@ -9,16 +11,19 @@
  *
  * Not signed: the server listens on 127.0.0.1 only. Errors are HTTP 400 or 404 with the usual `error` object.
  */
-import type { Accounts, NewUser } from './accounts.ts';
+import type { Accounts } from './accounts.ts';
 import type { Answer } from './answers.ts';
 import type { Call } from './call.ts';
 import type { Fault, Faults } from './faults.ts';
 import type { Ledger } from './ledger.ts';
+import { createUser, type NewLegacyUser, type NewUser } from './new-user.ts';
+import { type NewPhone, type Phones, preparePhone } from './phones.ts';
 
 export const ADMIN_PREFIX = '/_stand-in/';
 
 export interface Administered {
   readonly accounts: Accounts;
+  readonly phones: Phones;
   readonly ledger: Ledger;
   readonly faults: Faults;
 }
@@ -46,16 +51,29 @@ const listOf = <T>(value: unknown): readonly T[] => {
   return value as T[];
 };
 
+/** For one thing as for a list of them. */
+const each = <T>(asked: unknown, make: (item: T) => unknown): unknown => {
+  const made = listOf<T>(Array.isArray(asked) ? asked : [asked]).map(make);
+  return Array.isArray(asked) ? made : made[0];
+};
+
 /** Runs within one transaction: a list of users is created as a whole or not at all. */
-export const administer = (call: Call, { accounts, ledger, faults }: Administered, nowMs: number): Answer => {
+export const administer = (call: Call, administered: Administered, nowMs: number): Answer => {
+  const { accounts, phones, ledger, faults } = administered;
   const body = (): unknown => JSON.parse(call.body.toString() || '{}');
   switch (`${call.method} ${call.path.slice(ADMIN_PREFIX.length)}`) {
-    case 'POST users': {
-      const asked = body();
-      const users = listOf<NewUser>(Array.isArray(asked) ? asked : [asked]);
-      const created = users.map((user) => accounts.create(user, nowMs));
-      return json(200, Array.isArray(asked) ? created : created[0]);
-    }
+    case 'POST users':
+      return json(
+        200,
+        each<NewUser | NewLegacyUser>(body(), (user) => createUser(accounts, user, nowMs)),
+      );
+    case 'POST phones':
+      return json(
+        200,
+        each<NewPhone>(body(), (phone) => preparePhone(accounts, phones, phone, nowMs)),
+      );
+    case 'GET verifications':
+      return json(200, phones.views());
     case 'GET accounts':
       return json(200, accounts.views(nowMs));
     case 'GET ledger':
@@ -66,7 +84,7 @@ export const administer = (call: Call, { accounts, ledger, faults }: Administere
       faults.set(listOf<Fault>(body()));
       return json(200, faults.list());
     default:
-      return problem(404, 'users, accounts, ledger and faults are here');
+      return problem(404, 'users, phones, verifications, accounts, ledger and faults are here');
   }
 };
 

@@ -13,31 +13,48 @@ const descriptions: Readonly<Record<number, string>> = {
   429: 'Too Many Requests.',
   500: 'Internal Server Error.',
   10002: 'The request data has invalid field.',
+  10003: 'The SMS could not be delivered.',
+  10004: 'reCAPTCHA is invalid.',
+  10005: 'reCAPTCHA is required.',
+  10006: 'Please update the app to continue.',
+  20110: 'Invalid phone number.',
+  20113: 'Invalid phone verification code.',
+  20114: 'Expired phone verification code.',
   20118: 'Invalid PIN format.',
   20119: 'PIN incorrect.',
+  20123: 'The number of apps is used up, or a bill is not paid.',
+  20129: 'A verification code was asked for a moment ago.',
 };
+
+/** What the client is told beside the code. */
+export interface Told {
+  readonly extra?: Readonly<Record<string, string>>;
+  readonly description?: string;
+}
 
 /** Ends a request with an error code. `reason` goes to the ledger only: the client learns no more than Mixin tells. */
 export class Refusal extends Error {
   readonly code: number;
-  readonly extra: Readonly<Record<string, string>> | undefined;
+  readonly told: Told;
 
-  constructor(code: number, reason: string, extra?: Readonly<Record<string, string>>) {
+  constructor(code: number, reason: string, told: Told = {}) {
     super(reason);
     this.name = 'Refusal';
     this.code = code;
-    this.extra = extra;
+    this.told = told;
   }
 }
 
 /** 10002 names the field, as the error page promises; the exact shape of `extra` is not documented. */
 export const invalidField = (field: string, reason: string): Refusal =>
-  new Refusal(10002, reason, { field, reason });
+  new Refusal(10002, reason, { extra: { field, reason } });
 
 export interface Answer {
   readonly status: number;
   readonly body: string;
   readonly contentType: string;
+  /** Where a redirect leads. */
+  readonly location?: string;
   /** The error code, for the ledger. */
   readonly code?: number;
 }
@@ -50,28 +67,18 @@ const json = (status: number, value: unknown): Answer => ({
 
 export const success = (data: unknown): Answer => json(200, { data });
 
-export const failure = (code: number, extra?: Readonly<Record<string, string>>): Answer => {
+export const failure = (code: number, told: Told = {}): Answer => {
   const status = code === 500 || code === 7000 || code === 7001 ? 500 : 202;
-  const description = descriptions[code] ?? `Error ${code}.`;
-  const error = { status, code, description, ...(extra === undefined ? {} : { extra }) };
+  const error = { status, code, description: descriptions[code] ?? `Error ${code}.`, ...told };
   return { ...json(status, { error }), code };
 };
-
-/** What stands before the API answers in HTML when it fails. */
-export const brokenGateway = (status: number): Answer => ({
-  status,
-  body: `<html><head><title>${status}</title></head><body><h1>${status} Server Error</h1></body></html>\n`,
-  contentType: 'text/html',
-});
-
-export const nothing: Answer = { status: 200, body: '', contentType: 'application/json; charset=utf-8' };
 
 /** The account as GET /safe/me and the POSTs answer it. */
 export const userObject = (account: Account, tellsSpendKey: boolean): Record<string, unknown> => ({
   type: 'user',
   user_id: account.user_id,
   identity_number: account.identity_number,
-  phone: '',
+  phone: account.phone,
   full_name: account.full_name,
   biography: '',
   avatar_url: '',
@@ -99,6 +106,15 @@ export const userObject = (account: Account, tellsSpendKey: boolean): Record<str
   salt_base64: '',
   tip_key_base64: Buffer.from(account.tip_public_key, 'hex').toString('base64url'),
   tip_counter: account.tip_counter,
-  has_emergency_contact: false,
+  has_emergency_contact: account.emergency_contact_id !== undefined,
   ...(tellsSpendKey ? { spend_public_key: account.spend_public_key } : {}),
 });
+
+/**
+ * The account as POST /verifications/:id answers it, in today's form of that page. Without `server_public_key`:
+ * it was seen at network users only, and a client must manage with `pin_token`.
+ */
+export const signedInUserObject = (account: Account, tellsSpendKey: boolean): Record<string, unknown> => {
+  const { server_public_key: _, ...user } = userObject(account, tellsSpendKey);
+  return { ...user, invitation_code: '' };
+};

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { type Account, type Accounts, isUuid } from './accounts.ts';
 import { Refusal } from './answers.ts';
 import type { Call } from './call.ts';
-import { verifies } from './curve.ts';
+import { isSignedBySession, isTokenAlgorithm, signsWith } from './sessions.ts';
 import type { Store } from './store.ts';
 
 /** developers.mixin.one: a clock that is off by more than five minutes gets a 401. */
@@ -36,6 +36,11 @@ export const bodySignature = (call: Pick<Call, 'method' | 'target' | 'body'>): s
 
 const refuse = (reason: string): Refusal => new Refusal(401, reason);
 
+/** For the calls of somebody who has no session yet: no token, or an empty one as some apps send it. */
+export const refuseToken = ({ authorization }: Call): void => {
+  if (authorization !== '' && authorization !== 'Bearer') throw refuse('this call takes no token');
+};
+
 export interface Tokens {
   /** The account whose session signed this very request; throws a Refusal otherwise. */
   authenticate(call: Call, accounts: Accounts, clockMs: number): Account;
@@ -59,7 +64,9 @@ export const openTokens = ({ database }: Store): Tokens => {
       const [, header = '', payload = '', signature = ''] = token;
 
       const head = decodePart(header);
-      if (head?.alg !== 'EdDSA' || head.typ !== 'JWT') throw refuse('the token’s header is not EdDSA JWT');
+      const alg = head?.alg;
+      if (!isTokenAlgorithm(alg) || head?.typ !== 'JWT')
+        throw refuse('the token’s header is not EdDSA or RS512 JWT');
       const claims = decodePart(payload);
       if (claims === undefined) throw refuse('the token’s claims are not JSON');
       const { uid, sid, iat, exp, jti, sig, scp } = claims;
@@ -72,8 +79,9 @@ export const openTokens = ({ database }: Store): Tokens => {
       const account = accounts.find(uid);
       if (account === undefined || account.session_id !== sid) throw refuse('the session is unknown');
       if (!account.session_live) throw refuse('the session is revoked');
+      if (!signsWith(account, alg)) throw refuse('the token’s algorithm is not the session’s');
       const signed = Buffer.from(`${header}.${payload}`);
-      if (!verifies(account.session_public_key, signed, Buffer.from(signature, 'base64url')))
+      if (!isSignedBySession(account, signed, Buffer.from(signature, 'base64url')))
         throw refuse('the token is not signed by the session');
 
       const clock = clockMs / 1_000;

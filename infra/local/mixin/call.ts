@@ -1,18 +1,71 @@
 /** A request as it came in, read once: exact bytes for the signature, fields for the endpoints. */
+import type { IncomingMessage } from 'node:http';
 import type { Account, Accounts } from './accounts.ts';
-import { Refusal } from './answers.ts';
-import type { BoundKey } from './ledger.ts';
+import { invalidField, Refusal } from './answers.ts';
+import type { BoundKey, CreatedAccount, SignIn } from './ledger.ts';
+import type { Phones } from './phones.ts';
 
 export interface Call {
   readonly method: string;
   /** Path with query, exactly as sent: the token's `sig` covers it. */
   readonly target: string;
   readonly path: string;
+  /** The path with `:id` in place of an id, as the routes have it. */
+  readonly route: string;
+  /** What stands in place of `:id`; '' where there is none. */
+  readonly id: string;
   readonly query: URLSearchParams;
   readonly body: Buffer;
   readonly authorization: string;
   readonly request_id: string | undefined;
+  /** The header Mixin-Device-Id, which the apps send. */
+  readonly device_id: string | undefined;
 }
+
+const MAX_BODY_BYTES = 1_048_576;
+
+const idPaths = [/^(\/verifications\/)([^/]+)()$/, /^(\/safe\/apps\/)([^/]+)(\/billing)$/];
+
+const routeOf = (path: string): Pick<Call, 'route' | 'id'> => {
+  for (const pattern of idPaths) {
+    const [, before, id, after] = pattern.exec(path) ?? [];
+    if (id !== undefined) return { route: `${before}:id${after}`, id };
+  }
+  return { route: path, id: '' };
+};
+
+const readBody = async (request: IncomingMessage): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new RangeError('the body is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+};
+
+const headerOf = (request: IncomingMessage, name: string): string | undefined => {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+export const readCall = async (request: IncomingMessage): Promise<Call> => {
+  const body = await readBody(request);
+  const target = request.url ?? '/';
+  const [path = '/', query = ''] = target.split(/\?(.*)/s);
+  return {
+    method: request.method ?? 'GET',
+    target,
+    path,
+    ...routeOf(path),
+    query: new URLSearchParams(query),
+    body,
+    authorization: request.headers.authorization ?? '',
+    request_id: headerOf(request, 'x-request-id'),
+    device_id: headerOf(request, 'mixin-device-id'),
+  };
+};
 
 /** A JSON number by its digits: a PIN timestamp is greater than 2^53 and is signed digit by digit. */
 export interface Digits {
@@ -51,16 +104,38 @@ export const textField = (fields: Fields, ...names: readonly string[]): string =
   return '';
 };
 
-/** What an endpoint works with. It changes `account` and the server saves it. */
-export interface Visit {
+/** A text that must be there: 10002 with its name otherwise. */
+export const requiredText = (fields: Fields, name: string): string => {
+  const value = fields[name];
+  if (typeof value !== 'string' || value === '') throw invalidField(name, 'missing, or not a text');
+  return value;
+};
+
+/** Fields that may be absent, but must be texts where they are given. */
+export const checkTexts = (fields: Fields, ...names: readonly string[]): void => {
+  const other = names.find((name) => fields[name] !== undefined && typeof fields[name] !== 'string');
+  if (other !== undefined) throw invalidField(other, 'not a text');
+};
+
+/** What every endpoint works with. */
+interface Surroundings {
   readonly call: Call;
-  readonly account: Account;
   readonly accounts: Accounts;
   readonly settings: Settings;
   /** The server's clock. */
   readonly nowMs: number;
   /** The clock tokens and PINs are measured by; differs from `nowMs` under the fault clock_skew. */
   readonly clockMs: number;
+}
+
+/** What an endpoint works with that was sent by a session. It changes `account` and the server saves it. */
+export interface Visit extends Surroundings {
+  readonly account: Account;
+}
+
+/** What an endpoint works with that anybody may send. */
+export interface OpenVisit extends Surroundings {
+  readonly phones: Phones;
 }
 
 export interface Settings {
@@ -75,4 +150,6 @@ export interface Settings {
 export interface Outcome {
   readonly data: unknown;
   readonly bound?: BoundKey;
+  readonly created?: CreatedAccount;
+  readonly signed_in?: SignIn;
 }

@@ -7,10 +7,29 @@ import { createHash } from 'node:crypto';
 import type { Store } from './store.ts';
 
 /** Before the request is looked at: it has no effect. */
-const before = ['request_lost', 'rate_limited', 'server_error', 'empty_body', 'code'] as const;
+const before = [
+  'request_lost',
+  'rate_limited',
+  'server_error',
+  'empty_body',
+  'code',
+  'html',
+  'huge_body',
+  'redirect',
+] as const;
 /** After it had its effect. */
-const after = ['answer_lost', 'answer_held', 'wrong_request_id'] as const;
-const around = ['slow', 'clock_skew', 'lagging_reads', 'spend_key_hidden', 'upgrade_suspended'] as const;
+const after = ['answer_lost', 'answer_held', 'slow_body', 'wrong_request_id'] as const;
+/** These may strike together, and beside one of the others. */
+const around = [
+  'slow',
+  'clock_skew',
+  'lagging_reads',
+  'spend_key_hidden',
+  'upgrade_suspended',
+  'wrong_user',
+  'wrong_key',
+  'safe_flips_back',
+] as const;
 
 type Before = (typeof before)[number];
 type After = (typeof after)[number];
@@ -21,8 +40,11 @@ export const faultNames: readonly FaultName[] = [...before, ...after, ...around]
  * - `request_lost`: the connection breaks, nothing happened.
  * - `rate_limited`: 429 in a 202. `code`: the error `code` in a 202 (500, 7000, 7001 in a 500).
  * - `server_error`: an HTML page with `status` (500). `empty_body`: 200 and not one byte.
- *   With `effect: true` these four answer so although the request was handled.
+ * - `html`: a page with 200. `huge_body`: JSON with 200, of more than 2 MiB.
+ * - `redirect`: 302 (or `status`) to `location`, by default an address of this server where there is nothing.
+ *   With `effect: true` these seven answer so although the request was handled.
  * - `answer_lost`: handled, then the connection breaks. `answer_held`: handled, answered after `delayMs`.
+ * - `slow_body`: handled, the head of the answer comes at once and its body in pieces over `delayMs`.
  * - `wrong_request_id`: handled, answered with the X-Request-Id of another request.
  * - `slow`: handled `delayMs` later.
  * - `clock_skew`: the server's clock is off by `delayMs` (may be negative) for this request.
@@ -30,11 +52,16 @@ export const faultNames: readonly FaultName[] = [...before, ...after, ...around]
  *   the account as it was before.
  * - `spend_key_hidden`: the account object has no `spend_public_key`.
  * - `upgrade_suspended`: a six-digit PIN cannot become a TIP PIN (20118).
+ * - `wrong_user`: handled, answered with the account object of another account.
+ * - `wrong_key`: handled, the account object has other keys in `tip_key_base64` and `spend_public_key`.
+ * - `safe_flips_back`: handled, the account object says `has_safe: false`.
+ *
+ * Calls without a token count as those of one user who has no id: a fault with a `user_id` never strikes them.
  */
 export interface Fault {
   readonly name: FaultName;
   readonly method?: string;
-  /** Exact, without query. */
+  /** Exact, without query; or a route: `/verifications/:id` is any verification. */
   readonly path?: string;
   readonly user_id?: string;
   /** Share of the matching requests, 0 to 1. @default 1 */
@@ -44,6 +71,7 @@ export interface Fault {
   readonly delayMs?: number;
   readonly code?: number;
   readonly status?: number;
+  readonly location?: string;
   /** @default false */
   readonly effect?: boolean;
 }
@@ -70,12 +98,15 @@ const check = (fault: Fault): void => {
     throw new TypeError('times is not a whole number');
   if (fault.delayMs !== undefined && !Number.isFinite(fault.delayMs))
     throw new TypeError('delayMs is no number');
+  if (fault.name === 'redirect' && ((fault.status ?? 302) < 300 || (fault.status ?? 302) > 399))
+    throw new TypeError('the status of a redirect is 3xx');
   if (fault.name === 'code' && !Number.isInteger(fault.code)) throw new TypeError('code is missing');
 };
 
 export interface Target {
   readonly method: string;
   readonly path: string;
+  readonly route: string;
   readonly user_id: string | undefined;
 }
 
@@ -83,7 +114,7 @@ const writes = ['/pin/update', '/safe/users'];
 
 const matches = (fault: Fault, target: Target): boolean =>
   (fault.method === undefined || fault.method === target.method) &&
-  (fault.path === undefined || fault.path === target.path) &&
+  (fault.path === undefined || fault.path === target.path || fault.path === target.route) &&
   (fault.user_id === undefined || fault.user_id === target.user_id) &&
   (fault.name !== 'lagging_reads' || (target.method === 'POST' && writes.includes(target.path)));
 

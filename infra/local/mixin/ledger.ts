@@ -7,6 +7,18 @@ export interface BoundKey {
   readonly public_key: string;
 }
 
+/** An account that came to be by a request: a network user was bought, or a person signed up. */
+export interface CreatedAccount {
+  readonly kind: 'network' | 'person';
+  readonly user_id: string;
+}
+
+/** Who was signed in with a code, and the session this began. */
+export interface SignIn {
+  readonly user_id: string;
+  readonly session_id: string;
+}
+
 export interface LedgerEntry {
   readonly id: number;
   /** ISO time of the server, without any clock_skew. */
@@ -28,6 +40,9 @@ export interface LedgerEntry {
   readonly fault?: string;
   /** The key this request set for ever. */
   readonly bound?: BoundKey;
+  /** The account this request made; the request's own `user_id` is who pays for it. */
+  readonly created?: CreatedAccount;
+  readonly signed_in?: SignIn;
 }
 
 export interface Ledger {

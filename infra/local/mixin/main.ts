@@ -21,6 +21,9 @@ const afterStart = (url: string): string => `Mixin stand-in: ${url}
 Create a bot; the answer holds its keystore:
   curl -X POST ${url}/_stand-in/users -d '{}'
   curl -X POST ${url}/_stand-in/users -d '[{"full_name":"One"},{"tip":"foreign"},{"session":"revoked"}]'
+Sign in with a phone, and read the code it was sent:
+  curl -X POST ${url}/verifications -d '{"phone":"+8613800013800","purpose":"SESSION","platform":"iOS"}'
+  curl ${url}/_stand-in/verifications
 See what happened, and make trouble:
   curl ${url}/_stand-in/accounts
   curl ${url}/_stand-in/ledger

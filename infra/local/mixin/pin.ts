@@ -1,6 +1,6 @@
 /**
  * An encrypted PIN: base64( IV(16) ‖ AES-256-CBC( PIN ‖ u64LE(unix seconds) ‖ u64LE(iterator) ‖ PKCS#7 ) ), its
- * iterator, and the lock after wrong ones.
+ * iterator, and the lock after wrong ones. The same for sessions of both kinds, but for the key.
  *
  * A ciphertext, time or iterator that is wrong answers 20119 and is not counted. A PIN that was decrypted and is
  * not the right one answers 20119 and is: the fifth within 24 hours locks the account for 24 hours (429, even for
@@ -11,15 +11,17 @@ import { type Account, DAY_MS, PIN_ERRORS_MAX, recentPinErrors } from './account
 import { Refusal } from './answers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from './authentication.ts';
 import type { Visit } from './call.ts';
-import { decodeBase64, sharedKey } from './curve.ts';
+import { decodeBase64 } from './curve.ts';
+import { pinKeyOf } from './sessions.ts';
 
 const BLOCK = 16;
 
 const unusable = (reason: string): Refusal => new Refusal(20119, reason);
 
 const decrypt = (account: Account, wire: Buffer): Buffer => {
-  const key = sharedKey(Buffer.from(account.server_seed, 'hex'), account.session_public_key);
-  const decipher = createDecipheriv('aes-256-cbc', key, wire.subarray(0, BLOCK)).setAutoPadding(false);
+  const decipher = createDecipheriv('aes-256-cbc', pinKeyOf(account), wire.subarray(0, BLOCK)).setAutoPadding(
+    false,
+  );
   const padded = Buffer.concat([decipher.update(wire.subarray(BLOCK)), decipher.final()]);
   const padding = padded.at(-1) ?? 0;
   const proper =
@@ -53,7 +55,7 @@ export const refuseWhenLocked = ({ account, nowMs }: Visit): void => {
 
 /** Counts a wrong PIN; throw what it returns. */
 export const wrongPin = ({ account, nowMs }: Visit, reason: string): Refusal => {
-  account.pin_errors = [...recentPinErrors(account, nowMs), { log_id: randomUUID(), at: nowMs }];
-  if (account.pin_errors.length >= PIN_ERRORS_MAX) account.pin_locked_until = nowMs + DAY_MS;
+  account.pin_errors = [...account.pin_errors, { log_id: randomUUID(), at: nowMs }];
+  if (recentPinErrors(account, nowMs).length >= PIN_ERRORS_MAX) account.pin_locked_until = nowMs + DAY_MS;
   return new Refusal(20119, reason);
 };

@@ -7,33 +7,51 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type AccountView,
-  asReadersSee,
-  type CreatedUser,
-  keysOf,
-  type NewUser,
-  openAccounts,
-} from './accounts.ts';
+import { type AccountView, asReadersSee, keysOf, openAccounts } from './accounts.ts';
 import { ADMIN_PREFIX, administer, refusedAdministration } from './admin.ts';
-import { type Answer, brokenGateway, failure, nothing, Refusal, success } from './answers.ts';
-import { claimedUser, openTokens } from './authentication.ts';
-import type { Call, Outcome, Settings, Visit } from './call.ts';
+import { type Answer, failure, Refusal, success } from './answers.ts';
+import { claimedUser, openTokens, refuseToken } from './authentication.ts';
+import { type Call, type OpenVisit, type Outcome, readCall, type Settings, type Visit } from './call.ts';
 import { type Fault, openFaults, type Plan } from './faults.ts';
-import { type BoundKey, type LedgerEntry, openLedger } from './ledger.ts';
+import { type LedgerEntry, openLedger } from './ledger.ts';
+import {
+  type CreatedLegacyUser,
+  type CreatedUser,
+  createUser,
+  type NewLegacyUser,
+  type NewUser,
+} from './new-user.ts';
+import {
+  type NewPhone,
+  openPhones,
+  type PreparedPhone,
+  preparePhone,
+  type VerificationView,
+} from './phones.ts';
 import { registerSafe } from './registration.ts';
+import { spoiledAnswer, spoiledData } from './spoil.ts';
 import { openStore } from './store.ts';
 import { updatePin, verifyPin } from './tip.ts';
-import { createNetworkUser, readLogs, readMe } from './users.ts';
+import { createNetworkUser, readBilling, readLogs, readMe } from './users.ts';
+import { requestCode, signIn } from './verifications.ts';
+import { dribble, send } from './wire.ts';
 
-export type { AccountView, CreatedUser, NewUser } from './accounts.ts';
+export type { AccountView, Deactivation } from './accounts.ts';
 export type { Fault, FaultName } from './faults.ts';
-export type { BoundKey, LedgerEntry } from './ledger.ts';
+export type { BoundKey, CreatedAccount, LedgerEntry, SignIn } from './ledger.ts';
+export type { CreatedLegacyUser, CreatedUser, NewLegacyUser, NewUser } from './new-user.ts';
+export type { Captcha, NewPerson, NewPhone, PreparedPhone, VerificationView } from './phones.ts';
 
 export interface MixinStandIn {
   /** http://127.0.0.1:PORT, no trailing slash. */
   readonly url: string;
+  /** With an RSA session, as old accounts have. */
+  createUser(options: NewLegacyUser): Promise<CreatedLegacyUser> | CreatedLegacyUser;
   createUser(options?: NewUser): Promise<CreatedUser> | CreatedUser;
+  /** Says what a phone is like before anybody asks for a code: its captcha, its account. */
+  preparePhone(options: NewPhone): PreparedPhone;
+  /** Every code that was sent, in order. */
+  verifications(): readonly VerificationView[];
   accounts(): readonly AccountView[];
   ledger(): readonly LedgerEntry[];
   /** Replaces all faults and starts their counts anew. */
@@ -60,11 +78,19 @@ export interface StandInOptions {
   readonly suspend_upgrade?: boolean;
 }
 
-const MAX_BODY_BYTES = 1_048_576;
 /** Longer than clients keep idle connections, so that none is closed under a request. */
 const KEEP_ALIVE_MS = 65_000;
 
-const routes: Readonly<Record<string, (visit: Visit) => Outcome>> = {
+type Endpoint = (visit: Visit) => Outcome;
+type OpenEndpoint = (visit: OpenVisit) => Outcome;
+
+/** Of those who have no session yet. */
+const openRoutes: Readonly<Record<string, OpenEndpoint>> = {
+  'POST /verifications': requestCode,
+  'POST /verifications/:id': signIn,
+};
+
+const routes: Readonly<Record<string, Endpoint>> = {
   'GET /safe/me': readMe,
   'GET /me': readMe,
   'GET /logs': readLogs,
@@ -72,52 +98,20 @@ const routes: Readonly<Record<string, (visit: Visit) => Outcome>> = {
   'POST /pin/update': updatePin,
   'POST /pin/verify': verifyPin,
   'POST /safe/users': registerSafe,
+  'GET /safe/apps/:id/billing': readBilling,
 };
+
+const endpointOf = <E>(table: Readonly<Record<string, E>>, { method, route }: Call): E | undefined =>
+  Object.hasOwn(table, `${method} ${route}`) ? table[`${method} ${route}`] : undefined;
 
 /** What the server made of a request, before a fault spoils the answer. */
 interface Decision {
   readonly outcome: LedgerEntry['outcome'];
   readonly answer: Answer;
   readonly reason?: string;
-  readonly bound?: BoundKey;
+  /** What the ledger keeps of it. */
+  readonly effects?: Omit<Outcome, 'data'>;
 }
-
-const readCall = async (request: IncomingMessage): Promise<Call> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new RangeError('the body is too large');
-    chunks.push(chunk);
-  }
-  const target = request.url ?? '/';
-  const [path = '/', query = ''] = target.split(/\?(.*)/s);
-  const request_id = request.headers['x-request-id'];
-  return {
-    method: request.method ?? 'GET',
-    target,
-    path,
-    query: new URLSearchParams(query),
-    body: Buffer.concat(chunks),
-    authorization: request.headers.authorization ?? '',
-    request_id: typeof request_id === 'string' && request_id !== '' ? request_id : undefined,
-  };
-};
-
-const spoiledAnswer = (fault: Fault): Answer | undefined => {
-  switch (fault.name) {
-    case 'rate_limited':
-      return failure(429);
-    case 'code':
-      return failure(fault.code ?? 500);
-    case 'server_error':
-      return brokenGateway(fault.status ?? 500);
-    case 'empty_body':
-      return nothing;
-    default:
-      return undefined;
-  }
-};
 
 /** What goes out on the wire; undefined breaks the connection. */
 const answerUnder = (plan: Plan, decision: Decision | undefined): Answer | undefined => {
@@ -135,32 +129,34 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
   };
   const store = openStore(options.dataDir);
   const accounts = openAccounts(store);
+  const phones = openPhones(store);
   const ledger = openLedger(store);
   const tokens = openTokens(store);
   const faults = openFaults(store, options.seed ?? 1);
 
-  const visitEndpoint = (call: Call, plan: Plan, nowMs: number): Outcome => {
-    const endpoint = Object.hasOwn(routes, `${call.method} ${call.path}`)
-      ? routes[`${call.method} ${call.path}`]
-      : undefined;
-    if (endpoint === undefined) throw new Refusal(404, 'there is no such endpoint');
-    const clockMs = nowMs + plan.skewMs;
-    const account = tokens.authenticate(call, accounts, clockMs);
+  const surroundings = (call: Call, plan: Plan, nowMs: number) => ({
+    call,
+    accounts,
+    nowMs,
+    clockMs: nowMs + plan.skewMs,
+    settings: {
+      signature: settings.signature,
+      tells_spend_key: settings.tells_spend_key && !plan.has('spend_key_hidden'),
+      suspend_upgrade: settings.suspend_upgrade || plan.has('upgrade_suspended'),
+    },
+  });
+
+  const visitOpenly = (endpoint: OpenEndpoint, call: Call, plan: Plan, nowMs: number): Outcome => {
+    refuseToken(call);
+    return endpoint({ ...surroundings(call, plan, nowMs), phones });
+  };
+
+  const visitSigned = (endpoint: Endpoint, call: Call, plan: Plan, nowMs: number): Outcome => {
+    const around = surroundings(call, plan, nowMs);
+    const account = tokens.authenticate(call, accounts, around.clockMs);
     const keysBefore = keysOf(asReadersSee(account, nowMs));
-    const visit: Visit = {
-      call,
-      account,
-      accounts,
-      nowMs,
-      clockMs,
-      settings: {
-        signature: settings.signature,
-        tells_spend_key: settings.tells_spend_key && !plan.has('spend_key_hidden'),
-        suspend_upgrade: settings.suspend_upgrade || plan.has('upgrade_suspended'),
-      },
-    };
     try {
-      const outcome = endpoint(visit);
+      const outcome = endpoint({ ...around, account });
       if (plan.lagMs > 0) account.stale = { until: nowMs + plan.lagMs, keys: keysBefore };
       return outcome;
     } finally {
@@ -169,13 +165,21 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     }
   };
 
+  const visitEndpoint = (call: Call, plan: Plan, nowMs: number): Outcome => {
+    const openEndpoint = endpointOf(openRoutes, call);
+    if (openEndpoint !== undefined) return visitOpenly(openEndpoint, call, plan, nowMs);
+    const endpoint = endpointOf(routes, call);
+    if (endpoint === undefined) throw new Refusal(404, 'there is no such endpoint');
+    return visitSigned(endpoint, call, plan, nowMs);
+  };
+
   const decide = (call: Call, plan: Plan, nowMs: number): Decision => {
     try {
-      const { data, bound } = visitEndpoint(call, plan, nowMs);
-      return { outcome: 'accepted', answer: success(data), ...(bound === undefined ? {} : { bound }) };
+      const { data, ...effects } = visitEndpoint(call, plan, nowMs);
+      return { outcome: 'accepted', answer: success(spoiledData(data, plan, accounts, nowMs)), effects };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { outcome: 'refused', answer: failure(error.code, error.extra), reason: error.message };
+      return { outcome: 'refused', answer: failure(error.code, error.told), reason: error.message };
     }
   };
 
@@ -200,7 +204,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       ...(code === undefined ? {} : { code }),
       ...(decision?.reason === undefined ? {} : { reason: decision.reason }),
       ...(fault === '' ? {} : { fault }),
-      ...(decision?.bound === undefined ? {} : { bound: decision.bound }),
+      ...decision?.effects,
     });
   };
 
@@ -223,15 +227,6 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     }
   };
 
-  const send = (response: ServerResponse, answer: Answer, headers: Record<string, string> = {}): void => {
-    response.writeHead(answer.status, {
-      'Content-Type': answer.contentType,
-      'Content-Length': Buffer.byteLength(answer.body),
-      ...headers,
-    });
-    response.end(answer.body);
-  };
-
   let stopped = false;
 
   const serve = async (
@@ -244,7 +239,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       try {
         send(
           response,
-          store.transaction(() => administer(call, { accounts, ledger, faults }, now())),
+          store.transaction(() => administer(call, { accounts, phones, ledger, faults }, now())),
         );
       } catch (error) {
         send(response, refusedAdministration(error));
@@ -252,8 +247,8 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       return;
     }
 
-    const { method, path } = call;
-    const plan = store.transaction(() => faults.plan({ method, path, user_id: claimedUser(call) }));
+    const { method, path, route } = call;
+    const plan = store.transaction(() => faults.plan({ method, path, route, user_id: claimedUser(call) }));
     if (plan.slowMs > 0) await wait(plan.slowMs);
     if (stopped) return;
     const answer = decideAndRecord(call, plan);
@@ -263,11 +258,20 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       return;
     }
     const misplaced = plan.after?.name === 'wrong_request_id';
-    send(response, answer, {
+    const headers = {
       'X-Request-Id': misplaced ? randomUUID() : (call.request_id ?? randomUUID()),
       'X-Server-Time': String(BigInt(Math.round(now() + plan.skewMs)) * 1_000_000n),
-    });
+    };
+    if (plan.after?.name === 'slow_body')
+      await dribble(response, answer, headers, plan.after.delayMs ?? 0, wait);
+    else send(response, answer, headers);
   };
+
+  function makeUser(user: NewLegacyUser): CreatedLegacyUser;
+  function makeUser(user?: NewUser): CreatedUser;
+  function makeUser(user: NewUser | NewLegacyUser = {}) {
+    return store.transaction(() => createUser(accounts, user, now()));
+  }
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     // Kept here: a request that is not read to its end forgets its socket.
@@ -286,7 +290,9 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
 
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    createUser: (user = {}) => store.transaction(() => accounts.create(user, now())),
+    createUser: makeUser,
+    preparePhone: (phone) => store.transaction(() => preparePhone(accounts, phones, phone, now())),
+    verifications: () => phones.views(),
     accounts: () => accounts.views(now()),
     ledger: () => ledger.entries(),
     setFaults: (next) => store.transaction(() => faults.set(next)),

@@ -8,6 +8,11 @@ import { DatabaseSync } from 'node:sqlite';
 
 const schema = `
   CREATE TABLE IF NOT EXISTS accounts (user_id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS phones (phone TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS verifications (
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, phone TEXT NOT NULL, document TEXT NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS verifications_phone ON verifications (phone);
   CREATE TABLE IF NOT EXISTS tokens (session_id TEXT, jti TEXT, iat INTEGER, PRIMARY KEY (session_id, jti)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS ledger (id INTEGER PRIMARY KEY, document TEXT NOT NULL, bound TEXT);
   CREATE INDEX IF NOT EXISTS ledger_bound ON ledger (bound) WHERE bound IS NOT NULL;

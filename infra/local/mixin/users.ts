@@ -1,9 +1,12 @@
-/** GET /safe/me, GET /me, GET /logs and POST /users. */
+/** GET /safe/me, GET /me, GET /logs, POST /users and GET /safe/apps/:id/billing. */
 import { randomUUID } from 'node:crypto';
-import { asReadersSee, newAccount, newSession, sessionKeyFrom } from './accounts.ts';
+import { asReadersSee, newAccount } from './accounts.ts';
 import { invalidField, Refusal, userObject } from './answers.ts';
 import { type Outcome, readFields, textField, type Visit } from './call.ts';
-import { decodeBase64 } from './curve.ts';
+import { newSession, sessionKeyFrom } from './sessions.ts';
+
+/** developers.mixin.one, network users: USD, once for each. */
+const PRICE_OF_A_USER = 0.5;
 
 export const readMe = ({ account, settings, nowMs }: Visit): Outcome => ({
   data: userObject(asReadersSee(account, nowMs), settings.tells_spend_key),
@@ -11,8 +14,9 @@ export const readMe = ({ account, settings, nowMs }: Visit): Outcome => ({
 
 /** Newest first; the category PIN_INCORRECT is the only one that is kept. */
 export const readLogs = ({ account, call }: Visit): Outcome => {
-  const limit = Number(call.query.get('limit') ?? 100);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 500)
+  const asked = call.query.get('limit') ?? '100';
+  const limit = Number(asked);
+  if (!/^\d{1,3}$/.test(asked) || limit < 1 || limit > 500)
     throw invalidField('limit', 'not within 1 and 500');
   const errors = call.query.get('category') === 'PIN_INCORRECT' ? account.pin_errors.toReversed() : [];
   return {
@@ -30,10 +34,12 @@ export const readLogs = ({ account, call }: Visit): Outcome => {
 export const createNetworkUser = ({ account, accounts, call, settings, nowMs }: Visit): Outcome => {
   if (account.kind !== 'app') throw new Refusal(403, 'only an app may create users');
   const fields = readFields(call.body);
-  const sessionKey = sessionKeyFrom(decodeBase64(textField(fields, 'session_secret')));
-  if (sessionKey === undefined) throw invalidField('session_secret', 'not base64 of an Ed25519 public key');
+  const sessionKey = sessionKeyFrom(textField(fields, 'session_secret'));
+  if (sessionKey === undefined)
+    throw invalidField('session_secret', 'not base64 of an Ed25519 or RSA public key');
   const full_name = textField(fields, 'full_name');
   if (full_name === '') throw invalidField('full_name', 'missing');
+  if (account.unpaid === true) throw new Refusal(20123, 'the app’s bill is not paid');
 
   const created = newAccount(
     { user_id: randomUUID(), full_name, kind: 'network', created_by: account.user_id, identity_number: '0' },
@@ -41,5 +47,16 @@ export const createNetworkUser = ({ account, accounts, call, settings, nowMs }: 
     nowMs,
   );
   accounts.save(created);
-  return { data: userObject(created, settings.tells_spend_key) };
+  return {
+    data: userObject(created, settings.tells_spend_key),
+    created: { kind: 'network', user_id: created.user_id },
+  };
+};
+
+/** What the app's network users have cost, in USD. Nothing else is charged, and nobody pays anything in. */
+export const readBilling = ({ account, accounts, call }: Visit): Outcome => {
+  if (account.kind !== 'app' || account.user_id !== call.id)
+    throw new Refusal(403, 'an app may read its own bill only');
+  const users = accounts.countCreatedBy(account.user_id) * PRICE_OF_A_USER;
+  return { data: { credit: '0', cost: { users: String(users), resources: '0' } } };
 };

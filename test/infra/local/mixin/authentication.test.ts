@@ -109,7 +109,7 @@ test.each([
   expect((await client.send('GET', target, undefined, { token: good, request_id: null })).data).toEqual([]);
   const token = withHeader(client, header);
   expect((await client.send('GET', target, undefined, { token, request_id: null })).error.code).toBe(401);
-  expect(lastEntry(standIn).reason).toBe('the token’s header is not EdDSA JWT');
+  expect(lastEntry(standIn).reason).toBe('the token’s header is not EdDSA or RS512 JWT');
 });
 
 test('a revoked session is refused', async () => {

@@ -83,7 +83,53 @@ export interface BentPin {
   readonly padding?: Uint8Array;
 }
 
-export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<Clock, 'now'>) => {
+type Claims = Parameters<typeof signToken>[0];
+
+/** How a session proves itself and encrypts its PINs. */
+export interface Hands {
+  sign(claims: Claims, seed?: string): string;
+  pinKey(server_public_key?: string): Uint8Array;
+}
+
+const handsOf = (keystore: Keystore): Hands => ({
+  sign: (claims, seed = keystore.session_private_key) => signToken(claims, seed),
+  pinKey: (server_public_key = keystore.server_public_key) =>
+    sharedEd25519Key({ ...keystore, server_public_key }),
+});
+
+const replyOf = async (response: Response): Promise<Reply> => {
+  const text = await response.text();
+  const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    data: json.data as Reply['data'],
+    error: json.error as Reply['error'],
+  };
+};
+
+/** A call without a token. */
+export const sendOpenly = async (
+  standIn: Pick<MixinStandIn, 'url'>,
+  target: string,
+  fields: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Reply> =>
+  replyOf(
+    await fetch(standIn.url + target, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: typeof fields === 'string' ? fields : JSON.stringify(fields),
+    }),
+  );
+
+export const connect = (
+  standIn: MixinStandIn,
+  keystore: Keystore,
+  clock: Pick<Clock, 'now'>,
+  hands: Hands = handsOf(keystore),
+) => {
   let iterator = BigInt(clock.now()) * 1_000_000n;
 
   const token = (method: string, target: string, body: string, jti: string, bent: Bent = {}): string => {
@@ -102,7 +148,7 @@ export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<C
     };
     // A round trip through JSON: the SDK would write an undefined claim as the word undefined.
     const bentClaims = JSON.parse(JSON.stringify({ ...claims, ...bent.claims })) as typeof claims;
-    return signToken(bentClaims, bent.seed ?? keystore.session_private_key);
+    return hands.sign(bentClaims, bent.seed);
   };
 
   const send = async (method: string, target: string, fields?: unknown, bent: Bent = {}): Promise<Reply> => {
@@ -111,6 +157,7 @@ export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<C
     const request_id = bent.request_id === undefined ? jti : bent.request_id;
     const response = await fetch(standIn.url + target, {
       method,
+      redirect: 'manual',
       headers: {
         Authorization: `Bearer ${bent.token ?? token(method, target, body, jti, bent)}`,
         'Content-Type': 'application/json',
@@ -118,15 +165,7 @@ export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<C
       },
       ...(body === '' ? {} : { body }),
     });
-    const text = await response.text();
-    const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      data: json.data as Reply['data'],
-      error: json.error as Reply['error'],
-    };
+    return replyOf(response);
   };
 
   const encrypt = (pin: Uint8Array, bent: BentPin = {}): string => {
@@ -134,9 +173,8 @@ export const connect = (standIn: MixinStandIn, keystore: Keystore, clock: Pick<C
     const numbers = Buffer.alloc(16);
     numbers.writeBigUInt64LE(BigInt(bent.seconds ?? Math.floor(clock.now() / 1_000)), 0);
     numbers.writeBigUInt64LE(bent.iterator ?? iterator, 8);
-    const server_public_key = bent.server_public_key ?? keystore.server_public_key;
     const iv = randomBytes(16);
-    const cipher = createCipheriv('aes-256-cbc', sharedEd25519Key({ ...keystore, server_public_key }), iv);
+    const cipher = createCipheriv('aes-256-cbc', hands.pinKey(bent.server_public_key), iv);
     cipher.setAutoPadding(bent.padding === undefined);
     const encrypted = [
       cipher.update(pin),

@@ -8,9 +8,13 @@ import {
   newClient,
   newKey,
   START_MS,
+  sendOpenly,
   start,
   UUID,
 } from './client.ts';
+import { askForCode, lastCode, newSession, signIn, signInFields } from './phone-client.ts';
+
+const UUID_ONE = '11111111-2222-4333-8444-555555555555';
 
 /** A wait that ends when the test says so. */
 const gate = () => {
@@ -146,6 +150,188 @@ test.each(['server_error', 'empty_body', 'rate_limited', 'code'] as const)(
     expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: name, bound: { kind: 'tip' } });
   },
 );
+
+test('html: a page with 200, without effect', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'html', times: 1 }]);
+  const reply = await client.setTip(newKey());
+  expect(reply.status).toBe(200);
+  expect(reply.headers.get('content-type')).toBe('text/html');
+  expect(reply.text).toMatch(/^<html>/);
+  expect(account().has_pin).toBe(false);
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 200, fault: 'html' });
+  expect((await client.setTip(newKey())).data.has_pin).toBe(true);
+});
+
+test('huge_body: JSON of more than 2 MiB, and a client may hang up in the middle', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'huge_body', times: 2 }]);
+  const reply = await client.setTip(newKey());
+  expect(reply.status).toBe(200);
+  expect(reply.text.length).toBeGreaterThan(2 * 2 ** 20);
+  expect(Object.keys(reply.data)).toEqual(['padding']);
+  expect(account().has_pin).toBe(false);
+
+  const aborted = new AbortController();
+  const response = await fetch(`${standIn.url}/me`, { signal: aborted.signal });
+  expect(Number(response.headers.get('content-length'))).toBeGreaterThan(2 * 2 ** 20);
+  const { value } = (await response.body?.getReader().read()) ?? {};
+  expect(value?.length).toBeLessThan(2 ** 20);
+  aborted.abort();
+});
+
+test('redirect: 302 to an address that is not there, and who follows is seen', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([
+    { name: 'redirect', path: '/pin/update', times: 1 },
+    { name: 'redirect', path: '/me', status: 307, location: 'http://127.0.0.2:9/me' },
+    { name: 'redirect', path: '/safe/me' },
+  ]);
+  const reply = await client.setTip(newKey());
+  expect(reply).toMatchObject({ status: 302, text: '' });
+  expect(reply.headers.get('location')).toBe('/elsewhere');
+  expect(account().has_pin).toBe(false);
+  expect(lastEntry(standIn)).toMatchObject({ path: '/pin/update', status: 302, fault: 'redirect' });
+  const moved = await client.send('GET', '/me');
+  expect(moved.status).toBe(307);
+  expect(moved.headers.get('location')).toBe('http://127.0.0.2:9/me');
+  await fetch(`${standIn.url}/safe/me`);
+  expect(lastEntry(standIn)).toMatchObject({ path: '/elsewhere', code: 404 });
+});
+
+test.each(['html', 'huge_body', 'redirect'] as const)(
+  '%s with effect: true spoils the answer only',
+  async (name) => {
+    const tip = newKey();
+    const { client, standIn, account } = await setUp();
+    standIn.setFaults([{ name, effect: true }]);
+    expect((await client.setTip(tip)).data?.user_id).toBeUndefined();
+    expect(account().tip_public_key).toBe(tip.public_key);
+    expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: name, bound: { kind: 'tip' } });
+  },
+);
+
+test('slow_body: handled, the head comes at once and the body in pieces over the delay', async () => {
+  const { asked, reached, open, wait } = gate();
+  const { client, standIn, account } = await setUp({}, { wait });
+  standIn.setFaults([{ name: 'slow_body', delayMs: 500 }]);
+  const token = client.token('GET', '/me', '', UUID_ONE);
+  const response = await fetch(`${standIn.url}/me`, { headers: { Authorization: `Bearer ${token}` } });
+  await reached;
+  expect(response.status).toBe(200);
+  expect(account().has_pin).toBe(false);
+  let done = false;
+  const body = response.json().finally(() => {
+    done = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(done).toBe(false);
+  expect(asked).toEqual([50]);
+  open();
+  expect(await body).toMatchObject({ data: { user_id: client.keystore.app_id } });
+  expect(asked).toEqual(Array(10).fill(50));
+});
+
+test('slow_body: a client that gives up ends it', async () => {
+  const { asked, reached, open, wait } = gate();
+  const { client, standIn } = await setUp({}, { wait });
+  standIn.setFaults([{ name: 'slow_body', delayMs: 500, times: 1 }]);
+  const aborted = new AbortController();
+  const token = client.token('GET', '/me', '', UUID_ONE);
+  const headers = { Authorization: `Bearer ${token}` };
+  await fetch(`${standIn.url}/me`, { headers, signal: aborted.signal });
+  await reached;
+  aborted.abort();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  open();
+  expect((await client.me()).data.type).toBe('user');
+  expect(asked).toEqual([50]);
+});
+
+test('wrong_user: handled, but the account object is another’s', async () => {
+  const tip = newKey();
+  const { client, clock, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'wrong_user', times: 2, user_id: client.keystore.app_id }]);
+  const { data: nobody } = await client.me();
+  expect(nobody.user_id).toMatch(UUID);
+  expect(nobody.user_id).not.toBe(client.keystore.app_id);
+
+  const other = await newClient(standIn, clock, { tip: 'foreign', safe: 'foreign' });
+  const { data } = await client.setTip(tip);
+  expect(data).toEqual((await other.me()).data);
+  expect(account().tip_public_key).toBe(tip.public_key);
+  expect((await client.me()).data.user_id).toBe(client.keystore.app_id);
+});
+
+test('wrong_user: a hidden spend key stays hidden, and what is no account object stays as it is', async () => {
+  const { client, standIn } = await setUp({ safe: 'foreign' });
+  standIn.setFaults([{ name: 'wrong_user' }, { name: 'spend_key_hidden' }]);
+  expect((await client.me()).data).not.toHaveProperty('spend_public_key');
+  expect((await client.send('GET', '/logs')).data).toEqual([]);
+  expect((await client.send('GET', '/safe/users')).error.code).toBe(404);
+});
+
+test('wrong_key: handled, but the account object has other keys, the same ones each time', async () => {
+  const [tip, spend] = [newKey(), newKey()];
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'wrong_key' }]);
+  expect((await client.me()).data).toMatchObject({ tip_key_base64: '', spend_public_key: '' });
+  await client.setTip(tip);
+  const { data } = await client.register(spend, tip);
+  expect(account()).toMatchObject({ tip_public_key: tip.public_key, spend_public_key: spend.public_key });
+  expect(data.spend_public_key).toMatch(/^[0-9a-f]{64}$/);
+  expect(data.spend_public_key).not.toBe(spend.public_key);
+  const told = Buffer.from(String(data.tip_key_base64), 'base64url');
+  expect(told).toHaveLength(32);
+  expect(told.toString('hex')).not.toBe(tip.public_key);
+  expect((await client.me()).data).toMatchObject({
+    tip_key_base64: data.tip_key_base64,
+    spend_public_key: data.spend_public_key,
+  });
+});
+
+test('safe_flips_back: in Safe, and told not to be', async () => {
+  const [tip, spend] = [newKey(), newKey()];
+  const { client, standIn, account } = await setUp({ tip });
+  standIn.setFaults([{ name: 'safe_flips_back', times: 2 }]);
+  expect((await client.register(spend, tip)).data.has_safe).toBe(false);
+  expect(account().has_safe).toBe(true);
+  expect((await client.me()).data).toMatchObject({ has_safe: false, spend_public_key: spend.public_key });
+  expect((await client.me()).data.has_safe).toBe(true);
+});
+
+test('calls without a token are struck too, and a path may be a route', async () => {
+  const { client, standIn } = await setUp();
+  const secret = newSession().secret;
+  const user_id = client.keystore.app_id;
+  standIn.setFaults([
+    { name: 'code', code: 10003, path: '/verifications', times: 1 },
+    { name: 'code', code: 10001, path: '/verifications/:id', times: 1 },
+    { name: 'answer_lost', path: '/verifications/:id', times: 1 },
+    { name: 'code', code: 403, user_id },
+  ]);
+  expect((await askForCode(standIn)).error.code).toBe(10003);
+  expect(standIn.verifications()).toEqual([]);
+  expect((await signIn(standIn, secret)).error.code).toBe(10001);
+  expect(lastEntry(standIn)).toMatchObject({ path: `/verifications/${lastCode(standIn).id}`, code: 10001 });
+  const { id, code } = lastCode(standIn);
+  const again = () => sendOpenly(standIn, `/verifications/${id}`, signInFields(code, secret));
+  await expect(again()).rejects.toThrow('fetch failed');
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', status: 0, created: { kind: 'person' } });
+  expect((await again()).error.code).toBe(20114);
+  expect((await client.me()).error.code).toBe(403);
+});
+
+test('signing in under wrong_user names another’s session, and the right one is made', async () => {
+  const { client, standIn } = await setUp();
+  standIn.setFaults([{ name: 'wrong_user', path: '/verifications/:id' }]);
+  const { data } = await signIn(standIn, newSession().secret);
+  const { app_id: user_id, session_id } = client.keystore;
+  expect(data).toMatchObject({ user_id, session_id, invitation_code: '' });
+  expect(data).not.toHaveProperty('server_public_key');
+  expect(lastEntry(standIn).signed_in?.user_id).not.toBe(user_id);
+  expect(standIn.accounts()).toHaveLength(2);
+});
 
 test('wrong_request_id: the answer belongs to another request', async () => {
   const { client, standIn } = await setUp();
@@ -293,8 +479,9 @@ test('a fault that cannot be is refused and changes nothing', async () => {
     { name: 'slow', times: -1 },
     { name: 'slow', delayMs: Number.NaN },
     { name: 'code' },
+    { name: 'redirect', status: 200 },
   ])
     expect(() => standIn.setFaults([fault as Fault])).toThrow(TypeError);
   expect((await client.me()).error.code).toBe(429);
-  expect(faultNames).toHaveLength(13);
+  expect(faultNames).toHaveLength(20);
 });

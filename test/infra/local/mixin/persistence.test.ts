@@ -14,7 +14,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CreatedUser, MixinStandIn } from '../../../../infra/local/mixin/server.ts';
-import { accountOf, connect, frozenClock, newClient, newKey, start } from './client.ts';
+import { accountOf, connect, frozenClock, newClient, newKey, sendOpenly, start } from './client.ts';
+import {
+  askForCode,
+  connectSignedIn,
+  lastCode,
+  newRsaSession,
+  newSession,
+  PHONE,
+  signInFields,
+} from './phone-client.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -51,6 +60,48 @@ test('accounts, ledger, iterators, used tokens, locks and fault counts outlive t
   expect((await connect(second, locked.keystore, clock).verifyTip(tip)).error.code).toBe(429);
   expect((await again.me()).error.code).toBe(429);
   expect((await again.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
+});
+
+test('phones, codes and their wrong tries outlive the server', async () => {
+  const clock = frozenClock();
+  const options = { now: clock.now, dataDir: join(folder, 'data') };
+  const session = newSession();
+  const first = await start(options);
+  first.preparePhone({ phone: PHONE, captcha: 'hcaptcha', account: { session_key: 'rsa' } });
+  await askForCode(first, { hcaptcha_response: 'solved' });
+  const { id, code } = lastCode(first);
+  const wrong = String((Number(code) + 1) % 10_000).padStart(4, '0');
+  const attempt = (standIn: MixinStandIn, tried: string) =>
+    sendOpenly(standIn, `/verifications/${id}`, signInFields(tried, session.secret));
+  for (let tries = 0; tries < 4; tries += 1) await attempt(first, wrong);
+  const [accounts, verifications] = [first.accounts(), first.verifications()];
+  await first.stop();
+
+  const second = await start(options);
+  expect(second.accounts()).toEqual(accounts);
+  expect(second.verifications()).toEqual(verifications);
+  expect((await askForCode(second, { hcaptcha_response: 'solved' })).error.code).toBe(20129);
+  expect((await askForCode(second)).error.code).toBe(10005);
+  const { data } = await attempt(second, code);
+  expect(data.user_id).toBe(accounts[0]?.user_id);
+  await second.stop();
+
+  const third = await start(options);
+  const person = connectSignedIn(third, session, data, clock);
+  expect((await person.me()).data.phone).toBe(PHONE);
+  expect((await attempt(third, code)).error.code).toBe(20114);
+});
+
+test('the private key of an RSA session is not kept', async () => {
+  const dataDir = join(folder, 'data');
+  const standIn = await start({ dataDir });
+  const { pem } = newRsaSession();
+  await standIn.createUser({ session_key: 'rsa', session_private_key: pem });
+  await standIn.stop();
+  const database = readFileSync(join(dataDir, 'mixin.sqlite'), 'latin1');
+  expect(database).toContain('"session_kind":"rsa"');
+  // The first lines are the modulus, which is public.
+  for (const line of pem.split('\n').slice(4, -2)) expect(database).not.toContain(line);
 });
 
 test('the folder and its files are closed to others', async () => {

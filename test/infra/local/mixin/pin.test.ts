@@ -263,6 +263,29 @@ test('wrong PINs are in the logs, newest first, and the limit holds', async () =
   );
   expect(times).toEqual([START_MS + 3_000, START_MS + 2_000]);
   expect((await client.send('GET', '/logs?category=OTHER&limit=2')).data).toEqual([]);
+  for (const limit of ['0', '501', '-1', '1.5', '', 'all', '1e1'])
+    expect((await client.send('GET', `/logs?category=PIN_INCORRECT&limit=${limit}`)).error).toMatchObject({
+      code: 10002,
+      extra: { field: 'limit' },
+    });
+});
+
+test('the logs keep wrong PINs that no longer count', async () => {
+  const { client, clock, account } = await setUp({ tip: 'foreign' });
+  const days = [0, 2, 4].map((day) => new Date(START_MS + day * 24 * HOUR_MS).toISOString());
+  for (const _day of days) {
+    await client.verifyTip(newKey());
+    expect(account().pin_errors).toBe(1);
+    clock.advance(48 * HOUR_MS);
+  }
+  const logged = async (query: string) =>
+    (
+      (await client.send('GET', `/logs?category=PIN_INCORRECT${query}`)).data as unknown as {
+        created_at: string;
+      }[]
+    ).map(({ created_at }) => created_at);
+  expect(await logged('')).toEqual(days.toReversed());
+  expect(await logged('&limit=1')).toEqual(days.slice(-1));
 });
 
 test('createUser can begin with a lock', async () => {

@@ -78,6 +78,40 @@ test('a network user is created by an app, is reachable through pin_token_base64
   expect(await codeOf(byServerKey.user.createBareUser('Another', sessionSecret))).toBe(403);
 });
 
+test('a bare user is bought once, reads its profile, sets its PIN and verifies it', async () => {
+  const standIn = await start();
+  const { keystore } = await standIn.createUser();
+  const [session, tip] = [newKey(), newKey()];
+  const user = (await sdk(standIn.url, keystore).user.createBareUser(
+    'Bare',
+    Buffer.from(session.public_key, 'hex').toString('base64url'),
+  )) as unknown as Record<'user_id' | 'session_id' | 'pin_token_base64', string>;
+  const bare = sdk(standIn.url, {
+    app_id: user.user_id,
+    session_id: user.session_id,
+    session_private_key: session.private_key,
+    pin_token_base64: user.pin_token_base64,
+  } as never);
+
+  expect(await bare.user.profile()).toMatchObject({
+    user_id: user.user_id,
+    full_name: 'Bare',
+    has_pin: false,
+  });
+  expect(await bare.pin.updateTipPin('', tip.public_key, 1)).toMatchObject({ has_pin: true, tip_counter: 1 });
+  expect(await bare.pin.verifyTipPin(tip.private_key)).toMatchObject({ user_id: user.user_id });
+  expect(await codeOf(bare.pin.verifyTipPin(newKey().private_key))).toBe(20119);
+  const created = standIn.ledger().flatMap((entry) => entry.created ?? []);
+  expect(created).toEqual([{ kind: 'network', user_id: user.user_id }]);
+});
+
+test('the SDK meets an app whose bill is not paid', async () => {
+  const standIn = await start();
+  const { keystore } = await standIn.createUser({ unpaid: true });
+  const sessionSecret = Buffer.from(newKey().public_key, 'hex').toString('base64url');
+  expect(await codeOf(sdk(standIn.url, keystore).user.createBareUser('Bare', sessionSecret))).toBe(20123);
+});
+
 test('six digits must reach the SDK as hex of their ASCII: given as they are they become a wrong PIN', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser({ six_digit_pin: '123456' });

@@ -1,0 +1,203 @@
+/** How an account begins in a test (createUser): what can be asked for, and the keystore that comes of it. */
+import { randomUUID } from 'node:crypto';
+import {
+  type Account,
+  type AccountKind,
+  type Accounts,
+  DAY_MS,
+  isUuid,
+  newAccount,
+  PIN_ERRORS_MAX,
+} from './accounts.ts';
+import { newSeed, publicKeyOf } from './curve.ts';
+import { rsaKeyPair } from './rsa.ts';
+import { type FixedSession, newSession, type Session } from './sessions.ts';
+
+export interface NewUser {
+  /**
+   * A random one when absent. The id of an account that exists gives it a new session and revokes the old one,
+   * as the dashboard does; only the session's fields may then stand beside it.
+   */
+  readonly user_id?: string;
+  readonly full_name?: string;
+  /** Default 'app', or 'network' when `created_by` is given. */
+  readonly kind?: AccountKind;
+  readonly created_by?: string;
+  /** An app whose bill is not paid: POST /users is refused with 20123. */
+  readonly unpaid?: boolean;
+  /** A TIP PIN from the start, with this hex seed; 'foreign': with a key nobody holds. */
+  readonly tip?: { readonly private_key: string } | 'foreign';
+  readonly six_digit_pin?: string;
+  /** In Safe from the start, with this hex seed; 'foreign': with a key nobody holds. */
+  readonly safe?: { readonly private_key: string } | 'foreign';
+  readonly session?: 'live' | 'revoked';
+  readonly pin_locked?: boolean;
+  /** @default 'ed25519' */
+  readonly session_key?: 'ed25519';
+  /** Fixed keys and ids for test vectors; random when absent. Private keys are hex seeds. */
+  readonly session_id?: string;
+  readonly session_private_key?: string;
+  readonly server_private_key?: string;
+}
+
+/**
+ * The same with an RSA session: `session_private_key` is a PEM then, and `server_private_key` the key of the
+ * session's PINs, in hex.
+ */
+export interface NewLegacyUser extends Omit<NewUser, 'session_key'> {
+  readonly session_key: 'rsa';
+}
+
+export interface CreatedUser {
+  /** As the dashboard exports it: everything in lower-case hex, private keys as 32-byte seeds. */
+  readonly keystore: {
+    readonly app_id: string;
+    readonly session_id: string;
+    readonly server_public_key: string;
+    readonly session_private_key: string;
+  };
+}
+
+export interface CreatedLegacyUser {
+  /** As keystores of RSA sessions were written down. */
+  readonly keystore: {
+    readonly client_id: string;
+    readonly session_id: string;
+    /** Standard base64 of the key of the PINs, sealed with RSA-OAEP. */
+    readonly pin_token: string;
+    /** PKCS#1, PEM. */
+    readonly private_key: string;
+  };
+}
+
+const seedFrom = (hex: string): Buffer => {
+  if (!/^[0-9a-f]{64}$/.test(hex)) throw new TypeError('a private key is 64 lower-case hex characters');
+  return Buffer.from(hex, 'hex');
+};
+
+const presetKey = (preset: NewUser['tip']): string => {
+  if (preset === undefined) return '';
+  return publicKeyOf(preset === 'foreign' ? newSeed() : seedFrom(preset.private_key));
+};
+
+const FULL_NAME = { app: 'Bot', network: 'Bot', person: '' } as const;
+
+const kindOf = ({ kind, created_by }: NewUser | NewLegacyUser): AccountKind =>
+  kind ?? (created_by === undefined ? 'app' : 'network');
+
+const checkOptions = (options: NewUser | NewLegacyUser): void => {
+  const { user_id, session_id, session_key, six_digit_pin, tip, unpaid } = options;
+  if (user_id !== undefined && !isUuid(user_id)) throw new TypeError('user_id is not a lower-case UUID');
+  if (session_id !== undefined && !isUuid(session_id))
+    throw new TypeError('session_id is not a lower-case UUID');
+  if (session_key !== undefined && session_key !== 'ed25519' && session_key !== 'rsa')
+    throw new TypeError('session_key is ed25519 or rsa');
+  if (six_digit_pin !== undefined && !/^\d{6}$/.test(six_digit_pin))
+    throw new TypeError('six_digit_pin is not six digits');
+  if (six_digit_pin !== undefined && tip !== undefined)
+    throw new TypeError('an account has a six-digit PIN or a TIP PIN, not both');
+  if (!Object.hasOwn(FULL_NAME, kindOf(options))) throw new TypeError('kind is app, network or person');
+  if (kindOf(options) === 'person' && options.created_by !== undefined)
+    throw new TypeError('a person is not created by an app');
+  if (unpaid === true && kindOf(options) !== 'app') throw new TypeError('only an app has a bill');
+};
+
+/** The account as it begins, from options that were checked. */
+const accountFrom = (
+  options: NewUser | NewLegacyUser,
+  names: Pick<Account, 'user_id' | 'identity_number'>,
+  session: Session,
+  nowMs: number,
+): Account => {
+  const kind = kindOf(options);
+  const { created_by, unpaid, pin_locked } = options;
+  const identity = {
+    ...names,
+    full_name: options.full_name ?? FULL_NAME[kind],
+    kind,
+    ...(created_by === undefined ? {} : { created_by }),
+    ...(unpaid === undefined ? {} : { unpaid }),
+  };
+  const lock = {
+    pin_errors: Array.from({ length: PIN_ERRORS_MAX }, () => ({ log_id: randomUUID(), at: nowMs })),
+    pin_locked_until: nowMs + DAY_MS,
+  };
+  return {
+    ...newAccount(identity, session, nowMs),
+    six_digit_pin: options.six_digit_pin ?? '',
+    tip_public_key: presetKey(options.tip),
+    tip_counter: options.tip === undefined ? 0 : 1,
+    spend_public_key: presetKey(options.safe),
+    has_safe: options.safe !== undefined,
+    ...(pin_locked === true ? lock : {}),
+  };
+};
+
+/** A session, and the keystore of its other side. */
+interface MadeSession {
+  readonly session: Session;
+  keystore(user_id: string): (CreatedUser | CreatedLegacyUser)['keystore'];
+}
+
+const makeRsaSession = (privateKey: string | undefined, fixed: FixedSession): MadeSession => {
+  const { private_key, public_key } = rsaKeyPair(privateKey);
+  const session = newSession({ kind: 'rsa', public_key }, fixed);
+  const { session_id } = session;
+  const pin_token = Buffer.from(session.pin_token, 'base64url').toString('base64');
+  return { session, keystore: (client_id) => ({ client_id, session_id, pin_token, private_key }) };
+};
+
+const makeEd25519Session = (privateKey: string | undefined, fixed: FixedSession): MadeSession => {
+  const seed = privateKey === undefined ? newSeed() : seedFrom(privateKey);
+  const session = newSession({ kind: 'ed25519', public_key: publicKeyOf(seed) }, fixed);
+  const { session_id, server_public_key } = session;
+  const session_private_key = seed.toString('hex');
+  return {
+    session,
+    keystore: (app_id) => ({ app_id, session_id, server_public_key, session_private_key }),
+  };
+};
+
+const makeSession = (options: NewUser | NewLegacyUser): MadeSession => {
+  const { session_id, server_private_key } = options;
+  const make = options.session_key === 'rsa' ? makeRsaSession : makeEd25519Session;
+  const made = make(options.session_private_key, {
+    ...(session_id === undefined ? {} : { session_id }),
+    ...(server_private_key === undefined ? {} : { server_seed: seedFrom(server_private_key) }),
+  });
+  return { ...made, session: { ...made.session, session_live: options.session !== 'revoked' } };
+};
+
+const SESSION_OPTIONS = [
+  'user_id',
+  'session',
+  'session_key',
+  'session_id',
+  'session_private_key',
+  'server_private_key',
+];
+
+const refuseMoreThanSession = (options: NewUser | NewLegacyUser): void => {
+  const other = Object.keys(options).find((name) => !SESSION_OPTIONS.includes(name));
+  if (other !== undefined) throw new TypeError(`the account exists already: ${other} cannot be set again`);
+};
+
+/** A new account, or a new session of one that exists. */
+export const createUser = (
+  accounts: Accounts,
+  options: NewUser | NewLegacyUser,
+  nowMs: number,
+): CreatedUser | CreatedLegacyUser => {
+  checkOptions(options);
+  const user_id = options.user_id ?? randomUUID();
+  const { session, keystore } = makeSession(options);
+  const known = accounts.find(user_id);
+  if (known === undefined) {
+    const names = { user_id, identity_number: accounts.nextIdentityNumber() };
+    accounts.save(accountFrom(options, names, session, nowMs));
+  } else {
+    refuseMoreThanSession(options);
+    accounts.save({ ...known, ...session });
+  }
+  return { keystore: keystore(user_id) } as CreatedUser | CreatedLegacyUser;
+};

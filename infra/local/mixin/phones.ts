@@ -1,0 +1,184 @@
+/**
+ * Phones and the codes that were sent to them. A phone that nobody prepared has no account and needs no captcha;
+ * no SMS goes out: tests read the codes.
+ */
+import { randomInt, randomUUID } from 'node:crypto';
+import type { Account, Accounts } from './accounts.ts';
+import {
+  type CreatedLegacyUser,
+  type CreatedUser,
+  createUser,
+  type NewLegacyUser,
+  type NewUser,
+} from './new-user.ts';
+import type { Store } from './store.ts';
+
+export type Captcha = 'recaptcha' | 'hcaptcha' | 'geetest';
+export const captchaKinds: readonly Captcha[] = ['recaptcha', 'hcaptcha', 'geetest'];
+
+export interface NewPhone {
+  /** E.164. */
+  readonly phone: string;
+  /** Without an answer to it no code is sent. */
+  readonly captcha?: Captcha;
+  /** The answer that solves the captcha; for GeeTest it is the `gt4_pass_token`. @default 'solved' */
+  readonly captcha_answer?: string;
+  /** The person who has this phone already. A plain one when absent, if one of the next two is given. */
+  readonly account?: NewPerson;
+  /** An ISO time: the account will be deleted then, unless somebody signs in. */
+  readonly deactivation_effective_at?: string;
+  readonly emergency_contact?: boolean;
+}
+
+type NotOfPersons = 'kind' | 'created_by' | 'unpaid';
+export type NewPerson = Omit<NewUser, NotOfPersons> | Omit<NewLegacyUser, NotOfPersons>;
+
+export interface PreparedPhone {
+  readonly phone: string;
+  /** Of the account that has this phone; absent when there is none. */
+  readonly user_id?: string;
+  /** Of the account's session that was there before, if the account was made by this very preparation. */
+  readonly keystore?: (CreatedUser | CreatedLegacyUser)['keystore'];
+}
+
+export interface Phone {
+  readonly phone: string;
+  readonly captcha?: Captcha;
+  readonly captcha_answer: string;
+  readonly user_id?: string;
+}
+
+export interface Verification {
+  readonly id: string;
+  readonly phone: string;
+  readonly code: string;
+  /** Milliseconds since 1970. */
+  readonly asked_at: number;
+  readonly expires_at: number;
+  readonly wrong_codes: number;
+  /** Why its code can no longer be used, before it expires. */
+  readonly closed?: 'it was used' | 'too many wrong codes' | 'another was asked for';
+}
+
+export interface VerificationView {
+  readonly id: string;
+  readonly phone: string;
+  readonly code: string;
+  /** ISO time. */
+  readonly expires_at: string;
+}
+
+const CODE_LIFE_MS = 300_000;
+
+export const isPhone = (value: unknown): value is string =>
+  typeof value === 'string' && /^\+[1-9]\d{6,14}$/.test(value);
+
+export const newVerification = (phone: string, nowMs: number): Verification => ({
+  id: randomUUID(),
+  phone,
+  code: String(randomInt(10_000)).padStart(4, '0'),
+  asked_at: nowMs,
+  expires_at: nowMs + CODE_LIFE_MS,
+  wrong_codes: 0,
+});
+
+const viewOf = ({ id, phone, code, expires_at }: Verification): VerificationView => ({
+  id,
+  phone,
+  code,
+  expires_at: new Date(expires_at).toISOString(),
+});
+
+export interface Phones {
+  find(phone: string): Phone;
+  save(phone: Phone): void;
+  verification(id: string): Verification | undefined;
+  latest(phone: string): Verification | undefined;
+  saveVerification(verification: Verification): void;
+  /** In the order in which they were asked for. */
+  views(): VerificationView[];
+}
+
+export const openPhones = ({ database }: Store): Phones => {
+  const select = database.prepare('SELECT document FROM phones WHERE phone = ?');
+  const upsert = database.prepare('INSERT OR REPLACE INTO phones (phone, document) VALUES (?, ?)');
+  const selectById = database.prepare('SELECT document FROM verifications WHERE id = ?');
+  const selectLatest = database.prepare(
+    'SELECT document FROM verifications WHERE phone = ? ORDER BY position DESC LIMIT 1',
+  );
+  const selectAll = database.prepare('SELECT document FROM verifications ORDER BY position');
+  const upsertVerification = database.prepare(
+    'INSERT INTO verifications (id, phone, document) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document',
+  );
+  const parse = <T>(row: unknown): T => JSON.parse((row as { document: string }).document) as T;
+  const parseIf = <T>(row: unknown): T | undefined => (row === undefined ? undefined : parse<T>(row));
+
+  return {
+    find: (phone) => parseIf<Phone>(select.get(phone)) ?? { phone, captcha_answer: '' },
+    save: (phone) => {
+      upsert.run(phone.phone, JSON.stringify(phone));
+    },
+    verification: (id) => parseIf<Verification>(selectById.get(id)),
+    latest: (phone) => parseIf<Verification>(selectLatest.get(phone)),
+    saveVerification: (verification) => {
+      upsertVerification.run(verification.id, verification.phone, JSON.stringify(verification));
+    },
+    views: () => selectAll.all().map((row) => viewOf(parse<Verification>(row))),
+  };
+};
+
+const check = (options: NewPhone): void => {
+  const { phone, captcha, captcha_answer, deactivation_effective_at } = options;
+  if (!isPhone(phone)) throw new TypeError('phone is not a number in E.164');
+  if (captcha !== undefined && !captchaKinds.includes(captcha))
+    throw new TypeError('captcha is recaptcha, hcaptcha or geetest');
+  if (captcha_answer === '') throw new TypeError('captcha_answer is empty');
+  if (deactivation_effective_at !== undefined && Number.isNaN(Date.parse(deactivation_effective_at)))
+    throw new TypeError('deactivation_effective_at is not a time');
+};
+
+/** The account of a phone that had none, and its keystore; refused when the account exists. */
+const makePerson = (accounts: Accounts, options: NewPhone, nowMs: number) =>
+  createUser(accounts, { ...options.account, kind: 'person' }, nowMs);
+
+const userIdOf = ({ keystore }: CreatedUser | CreatedLegacyUser): string =>
+  'client_id' in keystore ? keystore.client_id : keystore.app_id;
+
+/** What is known of the account through its phone, put into it. */
+const withPhone = (account: Account, options: NewPhone, nowMs: number): Account => {
+  const { phone, deactivation_effective_at, emergency_contact } = options;
+  const requested_at = new Date(nowMs).toISOString();
+  return {
+    ...account,
+    phone,
+    ...(emergency_contact === true ? { emergency_contact_id: randomUUID() } : {}),
+    ...(deactivation_effective_at === undefined
+      ? {}
+      : { deactivation: { requested_at, effective_at: deactivation_effective_at } }),
+  };
+};
+
+/** Says what a phone is like before anybody asks for a code; said again, the captcha is replaced. */
+export const preparePhone = (
+  accounts: Accounts,
+  phones: Phones,
+  options: NewPhone,
+  nowMs: number,
+): PreparedPhone => {
+  check(options);
+  const { phone, captcha, captcha_answer = 'solved' } = options;
+  const known = phones.find(phone).user_id;
+  if (known !== undefined && options.account !== undefined)
+    throw new TypeError('the phone has an account already');
+  const { deactivation_effective_at, emergency_contact } = options;
+  const asksForAccount =
+    options.account !== undefined || deactivation_effective_at !== undefined || emergency_contact === true;
+  const made = known === undefined && asksForAccount ? makePerson(accounts, options, nowMs) : undefined;
+
+  const user_id = made === undefined ? known : userIdOf(made);
+  const account = user_id === undefined ? undefined : accounts.find(user_id);
+  if (account !== undefined) accounts.save(withPhone(account, options, nowMs));
+  const owner = user_id === undefined ? {} : { user_id };
+  phones.save({ phone, captcha_answer, ...(captcha === undefined ? {} : { captcha }), ...owner });
+  return { phone, ...owner, ...(made === undefined ? {} : { keystore: made.keystore }) };
+};

@@ -1,0 +1,84 @@
+/** What goes out in place of the right answer when a fault strikes: broken pages, and account objects that lie. */
+import { createHash, randomUUID } from 'node:crypto';
+import { type Account, type Accounts, newAccount } from './accounts.ts';
+import { type Answer, failure, userObject } from './answers.ts';
+import { newSeed, publicKeyOf } from './curve.ts';
+import type { Fault, Plan } from './faults.ts';
+import { newSession } from './sessions.ts';
+
+const HUGE_BYTES = 2_500_000;
+/** An address of this very server that serves nothing: whoever follows is seen in the ledger. */
+const ELSEWHERE = '/elsewhere';
+
+const page = (status: number, title: string): Answer => ({
+  status,
+  body: `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`,
+  contentType: 'text/html',
+});
+
+const json = (status: number, body: string): Answer => ({
+  status,
+  body,
+  contentType: 'application/json; charset=utf-8',
+});
+
+/** Undefined breaks the connection. */
+export const spoiledAnswer = (fault: Fault): Answer | undefined => {
+  switch (fault.name) {
+    case 'rate_limited':
+      return failure(429);
+    case 'code':
+      return failure(fault.code ?? 500);
+    case 'server_error':
+      return page(fault.status ?? 500, `${fault.status ?? 500} Server Error`);
+    case 'empty_body':
+      return json(200, '');
+    case 'html':
+      return page(200, 'Welcome');
+    case 'huge_body':
+      return json(200, `{"data":{"padding":"${'x'.repeat(HUGE_BYTES)}"}}`);
+    case 'redirect':
+      return { ...json(fault.status ?? 302, ''), location: fault.location ?? ELSEWHERE };
+    default:
+      return undefined;
+  }
+};
+
+type UserObject = Readonly<Record<string, unknown>>;
+
+const isUserObject = (data: unknown): data is UserObject =>
+  typeof data === 'object' && data !== null && (data as { type?: unknown }).type === 'user';
+
+/** Someone made up, for a server that knows one account only. */
+const nobody = (nowMs: number): Account => {
+  const identity = { user_id: randomUUID(), full_name: 'Nobody', kind: 'app', identity_number: '0' } as const;
+  const session = newSession({ kind: 'ed25519', public_key: publicKeyOf(newSeed()) });
+  return newAccount(identity, session, nowMs);
+};
+
+/** The same fields, with what is true of another account. */
+const ofAnother = (user: UserObject, accounts: Accounts, nowMs: number): UserObject => {
+  const other = userObject(accounts.another(String(user.user_id)) ?? nobody(nowMs), true);
+  return Object.fromEntries(Object.entries(user).map(([name, value]) => [name, other[name] ?? value]));
+};
+
+/** Always the same wrong key for the same right one, so that a second look seems to confirm it. */
+const wrongKey = (publicKey: Buffer): string =>
+  publicKeyOf(createHash('sha256').update('wrong key').update(publicKey).digest());
+
+const withWrongKeys = (user: UserObject): UserObject => {
+  const { tip_key_base64: tip, spend_public_key: spend } = user;
+  const lies: Record<string, string> = {};
+  if (typeof tip === 'string' && tip !== '')
+    lies.tip_key_base64 = Buffer.from(wrongKey(Buffer.from(tip, 'base64url')), 'hex').toString('base64url');
+  if (typeof spend === 'string' && spend !== '') lies.spend_public_key = wrongKey(Buffer.from(spend, 'hex'));
+  return { ...user, ...lies };
+};
+
+/** The data of an answer as the faults of this request leave it; what is no account object stays as it is. */
+export const spoiledData = (data: unknown, plan: Plan, accounts: Accounts, nowMs: number): unknown => {
+  if (!isUserObject(data)) return data;
+  const user = plan.has('wrong_user') ? ofAnother(data, accounts, nowMs) : data;
+  const keyed = plan.has('wrong_key') ? withWrongKeys(user) : user;
+  return plan.has('safe_flips_back') ? { ...keyed, has_safe: false } : keyed;
+};
