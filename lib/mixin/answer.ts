@@ -3,13 +3,22 @@
  * Business errors come as HTTP 202, so the presence of `error` decides and not the status; server errors may
  * be HTML of a web layer. https://developers.mixin.one/docs/api/error-codes (read 2026-11-21).
  */
-import { codeOf, type Method, MixinError, type MixinErrorCode, type MixinErrorDetails } from './errors.ts';
+import {
+  type CaptchaKind,
+  codeOf,
+  type Method,
+  MixinError,
+  type MixinErrorCode,
+  type MixinErrorDetails,
+} from './errors.ts';
 
 /** An HTTP answer that was read to its end. */
 export interface HttpAnswer {
   readonly method: Method;
   /** The call carried a PIN: 429 then means that PINs are locked. */
   readonly pin?: boolean | undefined;
+  /** The call carried no token: 401 then cannot be about a session. */
+  readonly open?: boolean | undefined;
   readonly httpStatus: number;
   readonly headers: { get(name: string): string | null };
   readonly bodyText: string;
@@ -67,6 +76,16 @@ const fieldOf = (extra: unknown): string | undefined => {
   return /[0-9a-f]{32}/.test(field) ? undefined : field;
 };
 
+/**
+ * The description names hCaptcha or GeeTest, and otherwise it is reCAPTCHA (ErrorHandler.kt of the Android app).
+ * Nothing else of it is taken.
+ */
+const captchaOf = (description: unknown): CaptchaKind => {
+  const text = typeof description === 'string' ? description : '';
+  if (/hcaptcha/i.test(text)) return 'hcaptcha';
+  return /geetest/i.test(text) ? 'geetest' : 'recaptcha';
+};
+
 /** Seconds between our signature and Mixin's time, where that is too long for a signature to be good. */
 const skewOf = (answer: HttpAnswer): number | undefined => {
   const skewMs = (serverTimeMs(answer.headers) ?? answer.receivedAtMs) - answer.sentAtMs;
@@ -76,11 +95,13 @@ const skewOf = (answer: HttpAnswer): number | undefined => {
 const limitCode = (answer: HttpAnswer): MixinErrorCode => (answer.pin ? 'pin_locked' : 'rate_limited');
 
 const refusal = (answer: HttpAnswer, error: unknown): MixinError => {
-  const mixin_code = isRecord(error) ? error.code : undefined;
+  if (!isRecord(error)) return unreadable(answer);
+  const mixin_code = error.code;
   if (typeof mixin_code !== 'number' || !Number.isSafeInteger(mixin_code)) return unreadable(answer);
   const code = codeOf(mixin_code);
   switch (code) {
     case 'session_refused': {
+      if (answer.open) return failure(answer, 'forbidden', { mixin_code });
       const skew_seconds = skewOf(answer);
       const late = skew_seconds !== undefined;
       return failure(answer, late ? 'clock_skew' : code, { mixin_code, skew_seconds });
@@ -88,10 +109,10 @@ const refusal = (answer: HttpAnswer, error: unknown): MixinError => {
     case 'rate_limited':
       return failure(answer, limitCode(answer), { mixin_code });
     case 'invalid_field':
-      return failure(answer, code, {
-        mixin_code,
-        field: isRecord(error) ? fieldOf(error.extra) : undefined,
-      });
+      return failure(answer, code, { mixin_code, field: fieldOf(error.extra) });
+    case 'captcha_required':
+    case 'captcha_wrong':
+      return failure(answer, code, { mixin_code, captcha: captchaOf(error.description) });
     case 'unknown_error':
       return failure(answer, answer.httpStatus >= 500 ? 'server_error' : code, { mixin_code });
     default:
@@ -115,8 +136,9 @@ const isBelievable = ({ headers, httpStatus, sentRequestId }: HttpAnswer): boole
 /**
  * Reads an answer: its data, or throws MixinError. An answer that echoes another X-Request-Id, or redirects,
  * is `broken_answer` whatever it says; of data and error in one answer the error counts; 401 is `clock_skew`
- * when Mixin's time is more than 60 s off our signature; 5xx without a known code is `server_error`; anything
- * else that is not 2xx with data is `broken_answer`. No text of the answer gets into the error.
+ * when Mixin's time is more than 60 s off our signature, and `forbidden` where nothing was signed; 5xx without a
+ * known code is `server_error`; anything else that is not 2xx with data is `broken_answer`. No text of the answer
+ * gets into the error.
  */
 export const readAnswer = (answer: HttpAnswer): MixinAnswer => {
   if (!isBelievable(answer)) throw failure(answer, 'broken_answer');

@@ -1,4 +1,4 @@
-/** One signed call to Mixin: sent once, never resent, read to its end within a time and a size. */
+/** One call to Mixin: sent once, never resent, read to its end within a time and a size. */
 import type { Keystore } from '../keystore.ts';
 import { type MixinAnswer, readAnswer } from './answer.ts';
 import { type Method, MixinError } from './errors.ts';
@@ -31,13 +31,22 @@ export interface MixinRequest {
   readonly pin?: boolean;
 }
 
+/** A call that carries no token. */
+export interface OpenRequest extends MixinRequest {
+  /** Further headers, names in lower case; of two with one name the client's own counts. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export interface MixinClient {
   /**
    * Makes one call for the keystore's bot. Throws MixinError: `bad_keystore` before anything is sent,
-   * `no_answer` when the connection fails, breaks off or takes too long, `broken_answer` for an answer that
-   * is too big, and whatever readAnswer makes of an answer.
+   * `no_connection` when no connection came to be and so nothing was sent, `no_answer` when the connection fails
+   * otherwise, breaks off or takes too long, `broken_answer` for an answer that is too big, and whatever
+   * readAnswer makes of an answer.
    */
   call(keystore: Keystore, request: MixinRequest): Promise<MixinAnswer>;
+  /** The same for nobody's account: no token and no Authorization header, as POST /verifications is called. */
+  callOpen(request: OpenRequest): Promise<MixinAnswer>;
 }
 
 /** What is signed is what is sent: both come from here. */
@@ -51,14 +60,39 @@ interface Prepared {
   readonly sentAtMs: number;
 }
 
-const prepare = async (
+const requestOf = (
+  options: MixinClientOptions,
+  { method, path, body: fields, pin = false }: MixinRequest,
+): Omit<Prepared, 'headers'> => {
+  if (!path.startsWith('/')) throw new TypeError('a path must begin with a slash');
+  return {
+    url: new URL(options.baseUrl.replace(/\/+$/, '') + path),
+    method,
+    body: fields === undefined ? '' : JSON.stringify(fields),
+    request_id: options.randomId(),
+    pin,
+    sentAtMs: options.now(),
+  };
+};
+
+const commonHeaders = (request_id: string): Record<string, string> => ({
+  'content-type': 'application/json',
+  'user-agent': USER_AGENT,
+  'x-request-id': request_id,
+});
+
+const prepareOpen = (options: MixinClientOptions, request: OpenRequest): Prepared => {
+  const prepared = requestOf(options, request);
+  return { ...prepared, headers: { ...request.headers, ...commonHeaders(prepared.request_id) } };
+};
+
+const prepareSigned = async (
   options: MixinClientOptions,
   keystore: Keystore,
-  { method, path, body: fields, pin = false }: MixinRequest,
+  request: MixinRequest,
 ): Promise<Prepared> => {
-  const url = new URL(options.baseUrl.replace(/\/+$/, '') + path);
-  const body = fields === undefined ? '' : JSON.stringify(fields);
-  const [request_id, sentAtMs] = [options.randomId(), options.now()];
+  const prepared = requestOf(options, request);
+  const { url, method, body, request_id, sentAtMs } = prepared;
   const token = await createToken({
     keystore,
     method,
@@ -68,13 +102,7 @@ const prepare = async (
     unixSeconds: Math.floor(sentAtMs / 1000),
     lifetimeSeconds: options.tokenLifetimeSeconds,
   });
-  const headers = {
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    'user-agent': USER_AGENT,
-    'x-request-id': request_id,
-  };
-  return { url, method, body, headers, request_id, pin, sentAtMs };
+  return { ...prepared, headers: { authorization: `Bearer ${token}`, ...commonHeaders(request_id) } };
 };
 
 /**
@@ -121,6 +149,24 @@ const causeOf = (error: unknown): string | undefined => {
   return names.find((name): name is string => typeof name === 'string' && /^[A-Za-z0-9_]{1,40}$/.test(name));
 };
 
+/**
+ * Errors of looking the host up, of connecting, and of the certificate. All of them end the exchange before there is
+ * a connection that a request could be written to; the tests make each of them and look at what reached the server.
+ */
+const beforeConnection: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
 const exchange = async (options: MixinClientOptions, prepared: Prepared): Promise<[Response, string]> => {
   try {
     const response = await send(options, prepared);
@@ -128,24 +174,29 @@ const exchange = async (options: MixinClientOptions, prepared: Prepared): Promis
   } catch (error) {
     if (error instanceof MixinError) throw error;
     const { method, request_id } = prepared;
-    throw new MixinError('no_answer', { method, request_id, cause: causeOf(error) });
+    const cause = causeOf(error);
+    const nothingSent = cause !== undefined && beforeConnection.has(cause);
+    throw new MixinError(nothingSent ? 'no_connection' : 'no_answer', { method, request_id, cause });
   }
+};
+
+const perform = async (options: MixinClientOptions, prepared: Prepared): Promise<MixinAnswer> => {
+  const [response, bodyText] = await exchange(options, prepared);
+  return readAnswer({
+    method: prepared.method,
+    pin: prepared.pin,
+    open: !('authorization' in prepared.headers),
+    httpStatus: response.status,
+    headers: response.headers,
+    bodyText,
+    sentRequestId: prepared.request_id,
+    sentAtMs: prepared.sentAtMs,
+    receivedAtMs: options.now(),
+  });
 };
 
 /** Makes the client. No call is made and nothing is opened yet. */
 export const createMixinClient = (options: MixinClientOptions): MixinClient => ({
-  call: async (keystore, request) => {
-    const prepared = await prepare(options, keystore, request);
-    const [response, bodyText] = await exchange(options, prepared);
-    return readAnswer({
-      method: prepared.method,
-      pin: prepared.pin,
-      httpStatus: response.status,
-      headers: response.headers,
-      bodyText,
-      sentRequestId: prepared.request_id,
-      sentAtMs: prepared.sentAtMs,
-      receivedAtMs: options.now(),
-    });
-  },
+  call: async (keystore, request) => perform(options, await prepareSigned(options, keystore, request)),
+  callOpen: async (request) => perform(options, prepareOpen(options, request)),
 });

@@ -1,15 +1,25 @@
 /**
  * Keys of Mixin: Ed25519 (RFC 8032) for sessions, TIP PINs and Safe, and its image on Curve25519 (RFC 7748)
- * for the secret that a session shares with Mixin. A private key is its 32-byte seed everywhere.
+ * for the secret that a session shares with Mixin. A private key is its 32-byte seed everywhere, but for keys of
+ * fox-one's tools, of which only the scalar may be known. RSA keys of older sessions are in rsa.ts.
  */
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { etc, getPublicKeyAsync, Point, signAsync } from '@noble/ed25519';
+import type { PrivateKey } from '../keystore.ts';
 import { MixinError } from './errors.ts';
+
+export { newRsaKey, opensPinToken, readRsaKey } from './rsa.ts';
 
 const KEY_BYTES = 32;
 /** DER before the 32 bytes of an X25519 key: PKCS#8 and SPKI with OID 1.3.101.110 (RFC 8410). */
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
+const SCALAR = 'scalar:';
+/** Keeps the nonces of scalars apart from those of any seed; see signByScalar. */
+const NONCE_DOMAIN = Buffer.from('enlist: nonces of an Ed25519 scalar', 'utf8');
+
+/** Order of the group (L in RFC 8032) and of the field. */
+const { n: L, p } = Point.CURVE();
 
 const checked = (key: Uint8Array): Uint8Array => {
   if (key.length !== KEY_BYTES) throw new MixinError('bad_keystore');
@@ -22,13 +32,66 @@ export const bytesOfHex = (hex: string): Uint8Array => {
   return new Uint8Array(Buffer.from(hex, 'hex'));
 };
 
-/** The Ed25519 public key of a 32-byte seed, as 64 lower-case hex characters. Throws `bad_keystore`. */
-export const publicKeyOf = async (seed: Uint8Array): Promise<string> =>
-  etc.bytesToHex(await getPublicKeyAsync(checked(seed)));
+const fromLittleEndian = (bytes: Uint8Array): bigint =>
+  BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 
-/** Ed25519 signature (64 bytes) over the message bytes as they are. Throws `bad_keystore`. */
-export const sign = async (message: Uint8Array, seed: Uint8Array): Promise<Uint8Array> =>
-  signAsync(message, checked(seed));
+const littleEndian = (value: bigint): Uint8Array =>
+  new Uint8Array(Buffer.from(value.toString(16).padStart(2 * KEY_BYTES, '0'), 'hex').reverse());
+
+const sha512 = (...parts: readonly Uint8Array[]): Uint8Array =>
+  createHash('sha512').update(Buffer.concat(parts)).digest();
+
+/**
+ * Could this (64 hex characters) be a private scalar: little-endian, reduced, not zero? Keys of fox-one's tools
+ * are such scalars (mixinnet.Key of mixin-sdk-go).
+ */
+export const isScalar = (hex: string): boolean => {
+  if (!/^[0-9a-f]{64}$/i.test(hex)) return false;
+  const scalar = fromLittleEndian(bytesOfHex(hex));
+  return scalar > 0n && scalar < L;
+};
+
+type Secret = { readonly seed: Uint8Array } | { readonly scalar: bigint };
+
+const secretOf = (key: PrivateKey): Secret => {
+  if (!key.startsWith(SCALAR)) return { seed: bytesOfHex(key) };
+  const hex = key.slice(SCALAR.length);
+  if (!isScalar(hex)) throw new MixinError('bad_keystore');
+  return { scalar: fromLittleEndian(bytesOfHex(hex)) };
+};
+
+/**
+ * The Ed25519 public key (64 lower-case hex characters) of a seed or a scalar. Throws MixinError `bad_keystore`
+ * for a text that is neither, and for a scalar that is not reduced.
+ */
+export const publicKeyOf = async (key: PrivateKey): Promise<string> => {
+  const secret = secretOf(key);
+  if ('scalar' in secret) return Point.BASE.multiply(secret.scalar).toHex();
+  return etc.bytesToHex(await getPublicKeyAsync(secret.seed));
+};
+
+/**
+ * RFC 8032, section 5.1.6, from its step 2 on. The nonce's prefix, which a seed would give, is made of the scalar:
+ * a scalar and a message have one nonce, and no other scalar or message has it. fox-one's prefix is what the RFC
+ * makes of a seed with the same bytes. Ours is not, for of 32 bytes in a list nobody knows at first which of the
+ * two they are, and signatures by both under equal nonces would tell the keys.
+ */
+const signByScalar = (message: Uint8Array, scalar: bigint): Uint8Array => {
+  const prefix = sha512(NONCE_DOMAIN, littleEndian(scalar));
+  const r = fromLittleEndian(sha512(prefix, message)) % L;
+  const R = Point.BASE.multiply(r).toBytes();
+  const k = fromLittleEndian(sha512(R, Point.BASE.multiply(scalar).toBytes(), message)) % L;
+  return new Uint8Array(Buffer.concat([R, littleEndian((r + k * scalar) % L)]));
+};
+
+/**
+ * Ed25519 signature (64 bytes) over the message bytes as they are, always the same for the same key and message.
+ * Throws MixinError `bad_keystore` as publicKeyOf does.
+ */
+export const sign = async (message: Uint8Array, key: PrivateKey): Promise<Uint8Array> => {
+  const secret = secretOf(key);
+  return 'scalar' in secret ? signByScalar(message, secret.scalar) : signAsync(message, secret.seed);
+};
 
 const pointOf = (publicKey: Uint8Array): Point => {
   try {
@@ -38,9 +101,6 @@ const pointOf = (publicKey: Uint8Array): Point => {
   }
 };
 
-const littleEndian = (value: bigint): Uint8Array =>
-  new Uint8Array(Buffer.from(value.toString(16).padStart(2 * KEY_BYTES, '0'), 'hex').reverse());
-
 /**
  * Ed25519 public key (32 bytes) → X25519 public key (32 bytes), u = (1 + y) / (1 - y) mod p
  * (RFC 7748, section 4.1). Throws `bad_keystore` for bytes that are no point, or one of small order.
@@ -48,23 +108,22 @@ const littleEndian = (value: bigint): Uint8Array =>
 export const toX25519PublicKey = (publicKey: Uint8Array): Uint8Array => {
   const point = pointOf(publicKey);
   if (point.isSmallOrder()) throw new MixinError('bad_keystore');
-  const { p } = Point.CURVE();
   const { y } = point.toAffine();
   return littleEndian(etc.mod((1n + y) * etc.invert(etc.mod(1n - y, p), p), p));
 };
 
 /**
- * Ed25519 seed → X25519 private key: the first half of its SHA-512, clamped (RFC 8032, section 5.1.5 and
- * RFC 7748, section 5). Throws `bad_keystore`.
+ * Ed25519 seed (32 bytes) → X25519 private key: the first half of its SHA-512, clamped (RFC 8032, section 5.1.5
+ * and RFC 7748, section 5). Throws `bad_keystore`.
  */
 export const toX25519PrivateKey = (seed: Uint8Array): Uint8Array => {
-  const scalar = new Uint8Array(createHash('sha512').update(checked(seed)).digest().subarray(0, KEY_BYTES));
+  const scalar = new Uint8Array(sha512(checked(seed)).subarray(0, KEY_BYTES));
   scalar[0] = (scalar[0] ?? 0) & 248;
   scalar[31] = ((scalar[31] ?? 0) & 127) | 64;
   return scalar;
 };
 
-/** Is this (hex) the Ed25519 public key of a keystore, one that PIN encryption can use? */
+/** Is this (64 hex characters) an Ed25519 public key that PIN encryption can use? */
 export const isPublicKey = (hex: string): boolean => {
   try {
     toX25519PublicKey(bytesOfHex(hex));
@@ -72,6 +131,20 @@ export const isPublicKey = (hex: string): boolean => {
   } catch {
     return false;
   }
+};
+
+/**
+ * X25519 public key → the Ed25519 point with that image and sign bit 0, y = (u - 1) / (u + 1) mod p (RFC 7748,
+ * section 4.1), both 64 hex characters. Undefined where no point has that image (u on the twist), where it has
+ * small order, and for a u that is not below p. `pin_token` of today's sessions is such a u.
+ */
+export const fromX25519 = (hex: string): string | undefined => {
+  if (!/^[0-9a-f]{64}$/i.test(hex)) return undefined;
+  const u = fromLittleEndian(bytesOfHex(hex));
+  if (u >= p - 1n) return undefined;
+  const y = etc.mod((u - 1n) * etc.invert(u + 1n, p), p);
+  const publicKey = etc.bytesToHex(littleEndian(y));
+  return isPublicKey(publicKey) ? publicKey : undefined;
 };
 
 const der = (prefix: Buffer, key: Uint8Array): Buffer => Buffer.concat([prefix, key]);

@@ -4,11 +4,13 @@
  * (read 2026-11-21).
  */
 import { createCipheriv, createHash } from 'node:crypto';
-import type { Keystore } from '../keystore.ts';
+import { isRsaKeystore, type Keystore } from '../keystore.ts';
+import { MixinError } from './errors.ts';
 import { bytesOfHex, sharedSecret } from './keys.ts';
+import { openPinToken } from './rsa.ts';
 
 export interface PinRequest {
-  readonly keystore: Pick<Keystore, 'server_public_key' | 'session_private_key'>;
+  readonly keystore: Keystore;
   /** 40 bytes (set-up), 64 bytes (a TIP signature) or six ASCII digits. */
   readonly pinBytes: Uint8Array;
   readonly unixSeconds: number;
@@ -25,17 +27,33 @@ const u64 = (value: bigint, order: 'BE' | 'LE'): Buffer => {
   return bytes;
 };
 
+/** The AES key of a session's PINs: the shared secret, or what an RSA session's pin_token holds. */
+const pinKeyOf = (keystore: Keystore): Uint8Array =>
+  isRsaKeystore(keystore)
+    ? openPinToken(keystore.private_key, keystore.pin_token, keystore.session_id)
+    : sharedSecret(bytesOfHex(keystore.session_private_key), bytesOfHex(keystore.server_public_key));
+
 /**
- * Encrypts a PIN: AES-256-CBC under the session's shared secret over PIN ‖ u64LE seconds ‖ u64LE iterator
- * with PKCS#7 padding; returns IV ‖ ciphertext in base64url without padding. Throws MixinError
- * `bad_keystore`, and RangeError for an iterator outside 1 … 2^64 - 1.
+ * Encrypts a PIN: AES-CBC under the session's key (256 bits, or what the pin_token of an RSA session brings) over
+ * PIN ‖ u64LE seconds ‖ u64LE iterator with PKCS#7 padding; returns IV ‖ ciphertext in base64url without padding.
+ * Throws MixinError `bad_keystore`, and RangeError for an iterator outside 1 … 2^64 - 1.
  */
 export const encryptPin = ({ keystore, pinBytes, unixSeconds, iterator, iv }: PinRequest): string => {
   if (iterator < 1n) throw new RangeError('the PIN iterator must be 1 or more');
   const plain = Buffer.concat([pinBytes, u64(BigInt(unixSeconds), 'LE'), u64(iterator, 'LE')]);
-  const key = sharedSecret(bytesOfHex(keystore.session_private_key), bytesOfHex(keystore.server_public_key));
-  const cipher = createCipheriv('aes-256-cbc', key, iv);
+  const key = pinKeyOf(keystore);
+  const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, iv);
   return Buffer.concat([iv, cipher.update(plain), cipher.final()]).toString('base64url');
+};
+
+/**
+ * A six-digit PIN as it is encrypted: its ASCII digits, 6 bytes. So do the apps and the Dart, Kotlin and fox-one
+ * SDKs; the Go SDK from version 3 and the Node SDK from 7 take the digits for hex and send 3 bytes (read
+ * 2026-11-21). Throws MixinError `bad_keystore` for anything but six digits.
+ */
+export const digitsMessage = (pin: string): Uint8Array => {
+  if (!/^[0-9]{6}$/.test(pin)) throw new MixinError('bad_keystore');
+  return Buffer.from(pin, 'ascii');
 };
 
 /**

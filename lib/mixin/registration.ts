@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { RegistrationSignature } from '../config.ts';
+import type { PrivateKey } from '../keystore.ts';
 import { publicKeyOf, sign } from './keys.ts';
 import { registrationDigest } from './pin.ts';
 
@@ -23,27 +24,27 @@ export interface Registration {
 const signatureOf = async (
   user_id: string,
   public_key: string,
-  spendSeed: Uint8Array,
+  spendKey: PrivateKey,
   form: RegistrationSignature,
 ): Promise<string> => {
   if (form === 'documented') {
-    return Buffer.from(await sign(registrationDigest(user_id, public_key), spendSeed)).toString('hex');
+    return Buffer.from(await sign(registrationDigest(user_id, public_key), spendKey)).toString('hex');
   }
   const digest = createHash('sha3-256').update(user_id, 'utf8').digest();
-  return Buffer.from(await sign(digest, spendSeed)).toString('base64url');
+  return Buffer.from(await sign(digest, spendKey)).toString('base64url');
 };
 
 /**
- * Signs a registration. `user_id` is a lower-case UUID, the seeds are 32 bytes each and may be the same.
- * Throws MixinError `bad_keystore` for a seed of another length.
+ * Signs a registration. `user_id` is a lower-case UUID; the keys may be the same. Throws MixinError `bad_keystore`
+ * for a key that is neither a seed nor a scalar.
  */
 export const signRegistration = async (
   user_id: string,
-  spendSeed: Uint8Array,
-  tipSeed: Uint8Array,
+  spendKey: PrivateKey,
+  tipKey: PrivateKey,
   form: RegistrationSignature,
 ): Promise<Registration> => {
-  const public_key = await publicKeyOf(spendSeed);
-  const signature = await signatureOf(user_id, public_key, spendSeed, form);
-  return { public_key, signature, pinBytes: await sign(registrationDigest(user_id, public_key), tipSeed) };
+  const public_key = await publicKeyOf(spendKey);
+  const signature = await signatureOf(user_id, public_key, spendKey, form);
+  return { public_key, signature, pinBytes: await sign(registrationDigest(user_id, public_key), tipKey) };
 };

@@ -1,10 +1,11 @@
-/** The three calls that bring a bot into Mixin Safe. */
+/** The calls that bring a bot into Mixin Safe. */
 import type { RegistrationSignature } from '../config.ts';
 import type { Keystore } from '../keystore.ts';
 import type { MixinSafe } from '../services.ts';
 import type { MixinClient } from './client.ts';
 import { publicKeyOf } from './keys.ts';
-import { encryptPin, tipSetUpMessage } from './pin.ts';
+import { readPinErrors } from './logs.ts';
+import { digitsMessage, encryptPin, tipSetUpMessage } from './pin.ts';
 import { readProfile } from './profile.ts';
 import { signRegistration } from './registration.ts';
 
@@ -17,13 +18,16 @@ export interface MixinSafeOptions {
 }
 
 const IV_BYTES = 16;
+const PIN_ERRORS = '/logs?category=PIN_INCORRECT&limit=5';
 
 /**
  * Makes the calls over a client. Each is sent once and throws MixinError; its verdict says what may follow.
  *
  * - readProfile: GET /safe/me.
- * - setTipPin: POST /pin/update for an account without a PIN (https://developers.mixin.one/docs/api/pin/tip);
- *   the counter of a first set-up is 1.
+ * - readPinErrors: GET /logs, see logs.ts.
+ * - setTipPin: POST /pin/update for an account without a PIN, or with a six-digit one that it replaces
+ *   (https://developers.mixin.one/docs/api/pin/tip); the counter of a first set-up is 1. Mixin opens the old PIN
+ *   first, so its iterator is the lower one (Tip.kt of the Kotlin SDK and the Dart SDK; read 2026-11-21).
  * - registerSafe: POST /safe/users (https://developers.mixin.one/docs/api/sequencer/registration).
  */
 export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions): MixinSafe => {
@@ -45,15 +49,23 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
     readProfile: async (keystore) =>
       readProfile(await client.call(keystore, { method: 'GET', path: '/safe/me' }), keystore.app_id, 'GET'),
 
-    setTipPin: async (keystore, tipSeed, iterator) => {
-      const message = tipSetUpMessage(await publicKeyOf(tipSeed));
-      const pin_base64 = pinOf(keystore, message, iterator);
-      return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });
+    readPinErrors: async (keystore) =>
+      readPinErrors(await client.call(keystore, { method: 'GET', path: PIN_ERRORS })),
+
+    setTipPin: async (keystore, tipKey, iterator, oldPin) => {
+      const message = tipSetUpMessage(await publicKeyOf(tipKey));
+      if (oldPin === undefined) {
+        const pin_base64 = pinOf(keystore, message, iterator);
+        return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });
+      }
+      const old_pin_base64 = pinOf(keystore, digitsMessage(oldPin), iterator);
+      const pin_base64 = pinOf(keystore, message, iterator + 1n);
+      return post(keystore, '/pin/update', { old_pin_base64, pin_base64 });
     },
 
-    registerSafe: async (keystore, spendSeed, tipSeed, iterator) => {
+    registerSafe: async (keystore, spendKey, tipKey, iterator) => {
       const user_id = keystore.app_id.toLowerCase();
-      const signed = await signRegistration(user_id, spendSeed, tipSeed, registrationSignature);
+      const signed = await signRegistration(user_id, spendKey, tipKey, registrationSignature);
       const { public_key, signature } = signed;
       const pin_base64 = pinOf(keystore, signed.pinBytes, iterator);
       return post(keystore, '/safe/users', { public_key, signature, pin_base64 });

@@ -1,15 +1,16 @@
 /**
- * The signed token of a request: a JWT (EdDSA) whose `sig` claim binds it to method, address and body.
- * Facts: https://developers.mixin.one/docs/api/guide, and the shipped SDKs (Go auth.go, Node
- * signAuthenticationToken), which agree (read 2026-11-21).
+ * The signed token of a request: a JWT whose `sig` claim binds it to method, address and body. Ed25519 sessions
+ * sign EdDSA, RSA sessions RS512. Facts: https://developers.mixin.one/docs/api/guide, and the shipped SDKs (Go
+ * auth.go, Node signAuthenticationToken; RS512: fox-one's keystore.go), which agree (read 2026-11-21).
  */
 import { createHash } from 'node:crypto';
-import type { Keystore } from '../keystore.ts';
+import { isRsaKeystore, type Keystore } from '../keystore.ts';
 import type { Method } from './errors.ts';
-import { bytesOfHex, sign } from './keys.ts';
+import { sign } from './keys.ts';
+import { signByRsa } from './rsa.ts';
 
 export interface TokenRequest {
-  readonly keystore: Pick<Keystore, 'app_id' | 'session_id' | 'session_private_key'>;
+  readonly keystore: Keystore;
   readonly method: Method;
   /** Path and query exactly as they are sent, from the first `/`. */
   readonly uri: string;
@@ -27,7 +28,13 @@ export const requestDigest = (method: Method, uri: string, body: string): string
 
 const base64url = (text: string): string => Buffer.from(text, 'utf8').toString('base64url');
 
-const HEADER = base64url('{"alg":"EdDSA","typ":"JWT"}');
+const headerOf = (keystore: Keystore): string =>
+  base64url(`{"alg":"${isRsaKeystore(keystore) ? 'RS512' : 'EdDSA'}","typ":"JWT"}`);
+
+const signBySession = async (message: Uint8Array, keystore: Keystore): Promise<Uint8Array> =>
+  isRsaKeystore(keystore)
+    ? signByRsa(message, keystore.private_key)
+    : sign(message, keystore.session_private_key);
 
 /** The token in compact form, for `Authorization: Bearer`. Throws MixinError `bad_keystore`. */
 export const createToken = async (request: TokenRequest): Promise<string> => {
@@ -41,7 +48,7 @@ export const createToken = async (request: TokenRequest): Promise<string> => {
     sig: requestDigest(method, uri, body),
     scp: 'FULL',
   };
-  const signed = `${HEADER}.${base64url(JSON.stringify(claims))}`;
-  const signature = await sign(Buffer.from(signed, 'utf8'), bytesOfHex(keystore.session_private_key));
+  const signed = `${headerOf(keystore)}.${base64url(JSON.stringify(claims))}`;
+  const signature = await signBySession(Buffer.from(signed, 'utf8'), keystore);
   return `${signed}.${Buffer.from(signature).toString('base64url')}`;
 };

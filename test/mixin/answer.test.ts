@@ -12,12 +12,14 @@ interface Told {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly pin?: boolean;
+  readonly open?: boolean;
   readonly tookMs?: number;
 }
 
 const answerOf = (method: Method, told: Told): HttpAnswer => ({
   method,
   pin: told.pin,
+  open: told.open,
   httpStatus: told.status ?? 200,
   headers: new Headers({ 'x-request-id': request_id, ...told.headers }),
   bodyText: typeof told.body === 'string' ? told.body : JSON.stringify(told.body ?? {}),
@@ -192,5 +194,44 @@ describe('the field of error 10002', () => {
 
   test('and of no other error', () => {
     expect(failureOf('POST', { status: 202, body: refused(403, { field: 'x' }) }).field).toBeUndefined();
+  });
+});
+
+describe('a call without a token', () => {
+  test('401 is no refusal of a session, whatever the time', () => {
+    const headers = { 'x-server-time': inNanoseconds(nowMs + 3_600_000) };
+    for (const told of [{}, { headers }, { tookMs: 180_000 }]) {
+      const error = failureOf('POST', { status: 202, body: refused(401), open: true, ...told });
+      expect(error).toMatchObject({ code: 'forbidden', verdict: 'never', mixin_code: 401 });
+      expect(error.skew_seconds).toBeUndefined();
+    }
+  });
+
+  test('other refusals are what they are', () => {
+    expect(failureOf('POST', { status: 202, body: refused(20_113), open: true }).code).toBe('sms_code_wrong');
+  });
+});
+
+describe('which captcha', () => {
+  const captchaOf = (code: number, description: unknown) =>
+    failureOf('POST', { status: 202, body: { error: { status: 202, code, description } } });
+
+  test.each([
+    ['hCaptcha', 'hcaptcha'],
+    ['hCaptcha is required.', 'hcaptcha'],
+    ['The GeeTest of this request is wrong', 'geetest'],
+    ['Recaptcha is required.', 'recaptcha'],
+    ['', 'recaptcha'],
+    [undefined, 'recaptcha'],
+    [{ hCaptcha: true }, 'recaptcha'],
+  ])('%j is %s', (description, captcha) => {
+    expect(captchaOf(10_005, description)).toMatchObject({ code: 'captcha_required', captcha });
+    expect(captchaOf(10_004, description)).toMatchObject({ code: 'captcha_wrong', captcha });
+  });
+
+  test('of no other error, and no other word is taken', () => {
+    expect(captchaOf(20_113, 'hCaptcha').captcha).toBeUndefined();
+    const error = captchaOf(10_005, 'hCaptcha CANARY');
+    expect(`${error.stack}${JSON.stringify(error)}`).not.toContain('CANARY');
   });
 });

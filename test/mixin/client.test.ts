@@ -259,17 +259,6 @@ describe.each([get, post])('$method in trouble', (request) => {
     expect(error.cause).toBe(trouble.cause);
   });
 
-  test('nobody listens', async () => {
-    const gone = await startServer(json({}));
-    await gone[Symbol.asyncDispose]();
-    const error = await failureOf(clientOf(gone.url).call(keystore, request));
-    expect(error).toMatchObject({
-      code: 'no_answer',
-      verdict: unknown[request.method],
-      cause: 'ECONNREFUSED',
-    });
-  });
-
   test('429 means what the call makes of it', async () => {
     await using server = await startServer(json(refused(429), 202));
     const error = await failureOf(clientOf(server.url).call(keystore, request));
@@ -304,6 +293,78 @@ test('a POST is not sent again when a connection kept from before breaks', async
   expect(error).toMatchObject({ code: 'no_answer', verdict: 'unsure' });
   expect(server.received.map(({ method }) => method)).toEqual(['GET', 'POST']);
 });
+
+test('a POST that reached a server is unsure, even where nobody listens any more when its connection breaks', async () => {
+  await using server = await startServer((response, request) => {
+    if (request.method === 'GET') return json({ data: {} })(response, request);
+    server[Symbol.asyncDispose]();
+  });
+  const client = clientOf(server.url);
+  await client.call(keystore, get);
+  const error = await failureOf(client.call(keystore, post));
+  expect(error).toMatchObject({ code: 'no_answer', verdict: 'unsure' });
+  expect(server.received.map(({ method }) => method)).toEqual(['GET', 'POST']);
+  expect(await failureOf(client.call(keystore, post))).toMatchObject({ code: 'no_connection' });
+});
+
+describe('a call without a token', () => {
+  const open = { method: 'POST', path: '/verifications', body: { phone: 'é' } } as const;
+
+  test('sends body and headers, its own before others, and no Authorization', async () => {
+    await using server = await startServer(json({ data: { fine: true } }));
+    const headers = { 'mixin-device-id': inputs.user_id, 'x-request-id': 'another', 'user-agent': 'another' };
+    const answer = await clientOf(server.url).callOpen({ ...open, headers });
+    const received = only(server.received);
+    expect([received.method, received.url, received.body]).toEqual([
+      'POST',
+      '/verifications',
+      '{"phone":"é"}',
+    ]);
+    expect(received.headers.authorization).toBeUndefined();
+    expect(received.headers).toMatchObject({
+      'mixin-device-id': inputs.user_id,
+      'content-type': 'application/json',
+      'content-length': '14',
+      'user-agent': expect.stringMatching(/^enlist\//),
+      'x-request-id': answer.request_id,
+    });
+    expect(answer).toEqual({ data: { fine: true }, request_id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  });
+
+  test.each(troubles)('$name: $code, sent once', async (trouble) => {
+    await using server = await startServer(trouble.reply);
+    const { timeoutMs = 5_000 } = trouble;
+    const error = await failureOf(clientOf(server.url, { timeoutMs }).callOpen(open));
+    const { headers } = only(server.received);
+    expect(error).toMatchObject({
+      code: trouble.code,
+      verdict: trouble.verdict.POST,
+      request_id: headers['x-request-id'],
+    });
+  });
+
+  test('is not sent again on 421', async () => {
+    await using server = await startServer(raw(421, 'misdirected'));
+    await expect(clientOf(server.url).callOpen(open)).rejects.toMatchObject({ code: 'broken_answer' });
+    only(server.received);
+  });
+
+  test('401 is not about a session', async () => {
+    await using server = await startServer(json(refused(401), 202));
+    await expect(clientOf(server.url).callOpen(open)).rejects.toMatchObject({ code: 'forbidden' });
+  });
+});
+
+test.each(['', 'users', '.example.com/users'])(
+  'path %j cannot change the host: it is refused',
+  async (path) => {
+    await using server = await startServer(json({ data: {} }));
+    const client = clientOf(server.url);
+    await expect(client.callOpen({ method: 'POST', path })).rejects.toThrow(TypeError);
+    await expect(client.call(keystore, { method: 'GET', path })).rejects.toThrow(TypeError);
+    expect(server.received).toHaveLength(0);
+  },
+);
 
 test('an answer just as big as allowed is read', async () => {
   const body = JSON.stringify({ data: 'x'.repeat(10_000 - 11) });

@@ -1,7 +1,7 @@
 /** Opens a PIN as Mixin would. */
 import { createDecipheriv } from 'node:crypto';
 import { sharedEd25519Key } from '@mixin.dev/mixin-node-sdk';
-import type { Keystore } from '../../lib/keystore.ts';
+import type { Ed25519Keystore } from '../../lib/keystore.ts';
 
 export interface OpenedPin {
   readonly iv: string;
@@ -13,7 +13,7 @@ export interface OpenedPin {
 export const openUnder = (key: Uint8Array, pin_base64: string): OpenedPin => {
   const wire = Buffer.from(pin_base64, 'base64url');
   const iv = wire.subarray(0, 16);
-  const decipher = createDecipheriv('aes-256-cbc', key, iv);
+  const decipher = createDecipheriv(`aes-${8 * key.length}-cbc`, key, iv);
   const plain = Buffer.concat([decipher.update(wire.subarray(16)), decipher.final()]);
   return {
     iv: iv.toString('hex'),
@@ -24,5 +24,5 @@ export const openUnder = (key: Uint8Array, pin_base64: string): OpenedPin => {
 };
 
 /** Under the secret that the official SDK derives from the keystore. */
-export const openPin = (pin_base64: string, keystore: Keystore): OpenedPin =>
+export const openPin = (pin_base64: string, keystore: Ed25519Keystore): OpenedPin =>
   openUnder(sharedEd25519Key(keystore), pin_base64);

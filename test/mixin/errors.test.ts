@@ -22,7 +22,7 @@ test('every number of the protocol sheet has its code', () => {
     10001: 'internal_error',
     10002: 'invalid_field',
     10003: 'sms_not_delivered',
-    10004: 'captcha_required',
+    10004: 'captcha_wrong',
     10005: 'captcha_required',
     10006: 'client_too_old',
     10104: 'wallet_not_ready',
@@ -72,7 +72,14 @@ test('a POST is unsure exactly where its outcome is unknown, and the same is aga
 
 test('without trouble of the moment a refusal is final', () => {
   const again = mixinErrorCodes.filter((code) => verdictOf(code, 'POST') === 'again');
-  expect(again).toEqual(['clock_skew', 'rate_limited', 'pin_locked', 'wallet_not_ready', 'sms_too_often']);
+  expect(again).toEqual([
+    'clock_skew',
+    'rate_limited',
+    'pin_locked',
+    'wallet_not_ready',
+    'sms_too_often',
+    'no_connection',
+  ]);
 });
 
 test('an error carries its facts and says them', () => {
@@ -102,4 +109,15 @@ test('an error without facts is its sentence, with the verdict of a POST', () =>
   expect(error.message).toBe(mixinErrors.no_answer.sentence);
   expect(error.verdict).toBe('unsure');
   expect(error.cause).toBe('ECONNRESET');
+});
+
+test('what to do is true of every call: nothing is said of what Enlist does next', () => {
+  for (const code of mixinErrorCodes) {
+    expect(mixinErrors[code].todo).not.toMatch(/looked at again|is made again later|^Nothing/);
+  }
+});
+
+test('an error tells which captcha it is about', () => {
+  expect(new MixinError('captcha_wrong', { captcha: 'geetest' }).captcha).toBe('geetest');
+  expect(new MixinError('captcha_wrong').captcha).toBeUndefined();
 });

@@ -1,10 +1,12 @@
 import { getTipPinUpdateMsg, signEd25519PIN, TIPBodyForSequencerRegister } from '@mixin.dev/mixin-node-sdk';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { mixinErrors } from '../../lib/mixin/errors.ts';
 import { publicKeyOf, sign } from '../../lib/mixin/keys.ts';
-import { encryptPin, registrationDigest, tipSetUpMessage } from '../../lib/mixin/pin.ts';
+import { digitsMessage, encryptPin, registrationDigest, tipSetUpMessage } from '../../lib/mixin/pin.ts';
 import { bots, keystoreOf, seeds } from './arbitraries.ts';
 import { openPin, openUnder } from './decrypt.ts';
+import { aesKeys, pinTokenFor, rsaKeystoreOf } from './rsa-sessions.ts';
 import { bytes, hex, iv, keystore, vectors } from './vectors.ts';
 
 const { inputs, v3, v4, v5 } = vectors;
@@ -31,7 +33,7 @@ describe('the frozen facts', () => {
   test('the digest that registers', async () => {
     const digest = registrationDigest(inputs.user_id, inputs.spend_pub);
     expect(hex(digest)).toBe(v3.tip_body_sha256);
-    expect(hex(await sign(digest, bytes(inputs.spend_seed)))).toBe(v3.tip_signature_hex);
+    expect(hex(await sign(digest, inputs.spend_seed))).toBe(v3.tip_signature_hex);
   });
 
   test('the PIN that the Dart SDK publishes opens to the same layout', () => {
@@ -89,7 +91,7 @@ describe('as the official SDK', () => {
   test('set-up messages and registration digests', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, fc.uuid(), fc.nat(), async (seed, user_id, counter) => {
-        const publicKey = await publicKeyOf(seed);
+        const publicKey = await publicKeyOf(hex(seed));
         const theirs = getTipPinUpdateMsg(Buffer.from(publicKey, 'hex'), counter);
         expect(hex(tipSetUpMessage(publicKey, BigInt(counter)))).toBe(theirs.toString('hex'));
         const digest = TIPBodyForSequencerRegister(user_id, publicKey);
@@ -109,4 +111,44 @@ test('a server key that is no point is refused', () => {
   const own = { ...keystore, server_public_key: `02${'00'.repeat(31)}` };
   const pin = { keystore: own, pinBytes: new Uint8Array(6), unixSeconds: 1, iterator: 1n, iv };
   expect(() => encryptPin(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
+});
+
+test('six digits are encrypted as ASCII, as the frozen fact has them', () => {
+  expect(hex(digitsMessage('123456'))).toBe(v5.cases[2]?.pin_bytes);
+});
+
+test.each(['', '12345', '1234567', '12345a', ' 12345', '123456\n', '１２３４５６'])(
+  'digits %j are none',
+  (pin) => {
+    expect(() => digitsMessage(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
+  },
+);
+
+describe('an RSA session', () => {
+  test('its PIN opens under the key that Mixin put into the pin_token', async () => {
+    await fc.assert(
+      fc.asyncProperty(aesKeys, pins, async (aesKey, { bot: _, ...pin }) => {
+        const opened = openUnder(aesKey, encryptPin({ keystore: rsaKeystoreOf(aesKey), ...pin }));
+        expect(opened).toEqual({
+          iv: hex(pin.iv),
+          pinBytes: hex(pin.pinBytes),
+          unixSeconds: BigInt(pin.unixSeconds),
+          iterator: pin.iterator,
+        });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test.each([
+    ['for another session', pinTokenFor(Buffer.alloc(32, 1), inputs.user_id)],
+    ['with no AES key in it', pinTokenFor(Buffer.alloc(20, 1), inputs.session_id)],
+    ['that is noise', Buffer.alloc(128, 7).toString('base64')],
+    ['that is too short', v5.pin_token_base64_std],
+  ])('a pin_token %s is refused, and not quoted', (_, pin_token) => {
+    const own = { ...rsaKeystoreOf(Buffer.alloc(32, 1)), pin_token };
+    const pin = { keystore: own, pinBytes: new Uint8Array(6), unixSeconds: 1, iterator: 1n, iv };
+    expect(() => encryptPin(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
+    expect(() => encryptPin(pin)).toThrow(mixinErrors.bad_keystore.sentence);
+  });
 });

@@ -1,13 +1,16 @@
+import { verifyAsync } from '@noble/ed25519';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { MixinClient, MixinRequest } from '../../lib/mixin/client.ts';
 import { MixinError } from '../../lib/mixin/errors.ts';
 import { createMixinSafe } from '../../lib/mixin/safe.ts';
-import { openPin } from './decrypt.ts';
+import { openPin, openUnder } from './decrypt.ts';
+import { aesKeys, rsaKeystoreOf } from './rsa-sessions.ts';
 import { bytes, iterator, iv, keystore, nowMs, vectors } from './vectors.ts';
 
-const { inputs, v2, v3, v4, v5 } = vectors;
-const spendSeed = bytes(inputs.spend_seed);
-const otherSeed = bytes(inputs.server_seed);
+const { inputs, v2, v3, v4, v5, v6 } = vectors;
+const spendKey = inputs.spend_seed;
+const otherKey = inputs.server_seed;
 
 const user = { user_id: inputs.user_id, has_pin: true, has_safe: true, tip_key_base64: '' };
 
@@ -22,6 +25,9 @@ const setUp = (data: unknown = user, form: 'shipped' | 'documented' = 'shipped')
       calls.push({ ...request, session_id: own.session_id });
       if (data instanceof Error) throw data;
       return { data, request_id: inputs.request_id };
+    },
+    callOpen: () => {
+      throw new Error('all of these calls are signed');
     },
   };
   const options = { now: () => nowMs + 999, randomBytes: () => iv, registrationSignature: form };
@@ -45,7 +51,7 @@ test('readProfile: GET /safe/me', async () => {
 
 test('setTipPin: POST /pin/update with the frozen set-up PIN', async () => {
   const { calls, safe } = setUp();
-  expect(await safe.setTipPin(keystore, spendSeed, iterator)).toEqual(profile);
+  expect(await safe.setTipPin(keystore, spendKey, iterator)).toEqual(profile);
   const pin_base64 = v5.cases[0]?.b64_rawurl;
   const body = { old_pin_base64: '', pin_base64 };
   expect(calls).toEqual([{ session_id, method: 'POST', path: '/pin/update', pin: true, body }]);
@@ -57,14 +63,14 @@ describe('registerSafe: POST /safe/users', () => {
     ['documented', v3.tip_signature_hex],
   ] as const)('as %s, with the frozen signature and PIN', async (form, signature) => {
     const { calls, safe } = setUp(user, form);
-    expect(await safe.registerSafe(keystore, spendSeed, spendSeed, iterator)).toEqual(profile);
+    expect(await safe.registerSafe(keystore, spendKey, spendKey, iterator)).toEqual(profile);
     const body = { public_key: inputs.spend_pub, signature, pin_base64: v5.cases[1]?.b64_rawurl };
     expect(calls).toEqual([{ session_id, method: 'POST', path: '/safe/users', pin: true, body }]);
   });
 
   test('another TIP key changes the PIN only', async () => {
     const { calls, safe } = setUp();
-    await safe.registerSafe(keystore, spendSeed, otherSeed, 7n);
+    await safe.registerSafe(keystore, spendKey, otherKey, 7n);
     const body = calls[0]?.body ?? {};
     expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
     const opened = openPin(String(body.pin_base64), keystore);
@@ -76,16 +82,129 @@ describe('registerSafe: POST /safe/users', () => {
   test('a user id in capitals is signed in lower case', async () => {
     const { calls, safe } = setUp();
     const shouted = { ...keystore, app_id: keystore.app_id.toUpperCase() };
-    await safe.registerSafe(shouted, spendSeed, spendSeed, iterator);
+    await safe.registerSafe(shouted, spendKey, spendKey, iterator);
     expect(calls[0]?.body).toMatchObject({ signature: v2.signature_b64rawurl });
   });
 });
 
 test('the PIN of a set-up is the public key of the TIP seed with counter 1', async () => {
   const { calls, safe } = setUp();
-  await safe.setTipPin(keystore, spendSeed, 1n);
+  await safe.setTipPin(keystore, spendKey, 1n);
   const opened = openPin(String(calls[0]?.body?.pin_base64), keystore);
   expect(opened).toMatchObject({ pinBytes: v4.msg_counter1, iterator: 1n });
+});
+
+describe('an account with a six-digit PIN', () => {
+  const bodyOf = (calls: readonly Call[]): Readonly<Record<string, unknown>> => calls[0]?.body ?? {};
+
+  test('its PIN is encrypted first, then the TIP key with the next iterator, in one POST', async () => {
+    const { calls, safe } = setUp();
+    expect(await safe.setTipPin(keystore, spendKey, 7n, '123456')).toEqual(profile);
+    expect(calls).toHaveLength(1);
+    expect(calls[0]).toMatchObject({ session_id, method: 'POST', path: '/pin/update', pin: true });
+    expect(Object.keys(bodyOf(calls))).toEqual(['old_pin_base64', 'pin_base64']);
+    expect(openPin(String(bodyOf(calls).old_pin_base64), keystore)).toMatchObject({
+      pinBytes: '313233343536',
+      iterator: 7n,
+      unixSeconds: BigInt(inputs.now_unix),
+    });
+    expect(openPin(String(bodyOf(calls).pin_base64), keystore)).toMatchObject({
+      pinBytes: v4.msg_counter1,
+      iterator: 8n,
+      unixSeconds: BigInt(inputs.now_unix),
+    });
+  });
+
+  test('the frozen six digits', async () => {
+    const { calls, safe } = setUp();
+    await safe.setTipPin(keystore, spendKey, iterator, '123456');
+    expect(bodyOf(calls).old_pin_base64).toBe(v5.cases[2]?.b64_rawurl);
+  });
+
+  test('each of the two has random bytes of its own', async () => {
+    let byte = 0;
+    const calls: MixinRequest[] = [];
+    const client: MixinClient = {
+      call: async (_, request) => {
+        calls.push(request);
+        return { data: user, request_id: inputs.request_id };
+      },
+      callOpen: () => Promise.reject(new Error('not signed')),
+    };
+    const randomBytes = (length: number) => {
+      byte += 1;
+      return new Uint8Array(length).fill(byte);
+    };
+    const safe = createMixinSafe(client, {
+      now: () => nowMs,
+      randomBytes,
+      registrationSignature: 'shipped',
+    });
+    await safe.setTipPin(keystore, spendKey, 1n, '000000');
+    const { old_pin_base64, pin_base64 } = calls[0]?.body ?? {};
+    expect(openPin(String(old_pin_base64), keystore).iv).toBe('01'.repeat(16));
+    expect(openPin(String(pin_base64), keystore).iv).toBe('02'.repeat(16));
+  });
+
+  test.each(['12345', '1234567', 'abcdef', ''])('%j is no PIN, and nothing is sent', async (pin) => {
+    const { calls, safe } = setUp();
+    await expect(safe.setTipPin(keystore, spendKey, 1n, pin)).rejects.toMatchObject({ code: 'bad_keystore' });
+    expect(calls).toHaveLength(0);
+  });
+
+  test('there must be room for two iterators', async () => {
+    const { calls, safe } = setUp();
+    const last = 2n ** 64n - 1n;
+    await expect(safe.setTipPin(keystore, spendKey, last, '123456')).rejects.toThrow(RangeError);
+    expect(calls).toHaveLength(0);
+    await safe.setTipPin(keystore, spendKey, last - 1n, '123456');
+    expect(calls).toHaveLength(1);
+  });
+});
+
+describe('readPinErrors: GET /logs', () => {
+  test('asks for five wrong PINs', async () => {
+    const { calls, safe } = setUp([{ created_at: '2026-11-21T10:00:00Z' }]);
+    expect(await safe.readPinErrors(keystore)).toEqual(['2026-11-21T10:00:00.000Z']);
+    expect(calls).toEqual([{ session_id, method: 'GET', path: '/logs?category=PIN_INCORRECT&limit=5' }]);
+  });
+
+  test('what cannot be read may be asked again', async () => {
+    const { safe } = setUp({ logs: [] });
+    await expect(safe.readPinErrors(keystore)).rejects.toMatchObject({
+      code: 'broken_answer',
+      verdict: 'again',
+      request_id: inputs.request_id,
+    });
+  });
+});
+
+describe('keys as scalars, and RSA sessions', () => {
+  test('a scalar sets and registers the key that its seed would', async () => {
+    const { calls, safe } = setUp();
+    const scalar = `scalar:${v6.scalar_hex}`;
+    await safe.setTipPin(keystore, scalar, iterator);
+    await safe.registerSafe(keystore, scalar, scalar, iterator);
+    expect(calls[0]?.body?.pin_base64).toBe(v5.cases[0]?.b64_rawurl);
+    expect(calls[1]?.body?.public_key).toBe(inputs.spend_pub);
+    const { pinBytes } = openPin(String(calls[1]?.body?.pin_base64), keystore);
+    const digest = bytes(v3.tip_body_sha256);
+    expect(await verifyAsync(bytes(pinBytes), digest, bytes(inputs.spend_pub))).toBe(true);
+  });
+
+  test('an RSA session encrypts with the key that its pin_token holds', async () => {
+    await fc.assert(
+      fc.asyncProperty(aesKeys, async (aesKey) => {
+        const { calls, safe } = setUp();
+        await safe.registerSafe(rsaKeystoreOf(aesKey), spendKey, spendKey, 3n);
+        const body = calls[0]?.body ?? {};
+        expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
+        const opened = openUnder(aesKey, String(body.pin_base64));
+        expect(opened).toMatchObject({ pinBytes: v3.tip_signature_hex, iterator: 3n });
+      }),
+      { numRuns: 10 },
+    );
+  });
 });
 
 describe('trouble', () => {
@@ -95,15 +214,15 @@ describe('trouble', () => {
     const { safe } = setUp(stranger);
     const broken = (verdict: string) => ({ code: 'broken_answer', verdict, request_id: inputs.request_id });
     await expect(safe.readProfile(keystore)).rejects.toMatchObject(broken('again'));
-    await expect(safe.setTipPin(keystore, spendSeed, 1n)).rejects.toMatchObject(broken('unsure'));
-    const registering = safe.registerSafe(keystore, spendSeed, spendSeed, 2n);
+    await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toMatchObject(broken('unsure'));
+    const registering = safe.registerSafe(keystore, spendKey, spendKey, 2n);
     await expect(registering).rejects.toMatchObject(broken('unsure'));
   });
 
   test('an error of the client comes through as it is, after one call', async () => {
     const error = new MixinError('pin_locked', { method: 'POST', mixin_code: 429 });
     const { calls, safe } = setUp(error);
-    await expect(safe.setTipPin(keystore, spendSeed, 1n)).rejects.toBe(error);
+    await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toBe(error);
     expect(calls).toHaveLength(1);
   });
 
@@ -111,8 +230,8 @@ describe('trouble', () => {
     const { calls, safe } = setUp();
     const broken = { ...keystore, server_public_key: '00'.repeat(32) };
     const refused = { code: 'bad_keystore', verdict: 'never' };
-    await expect(safe.setTipPin(broken, spendSeed, 1n)).rejects.toMatchObject(refused);
-    await expect(safe.registerSafe(broken, spendSeed, spendSeed, 1n)).rejects.toMatchObject(refused);
+    await expect(safe.setTipPin(broken, spendKey, 1n)).rejects.toMatchObject(refused);
+    await expect(safe.registerSafe(broken, spendKey, spendKey, 1n)).rejects.toMatchObject(refused);
     expect(calls).toHaveLength(0);
   });
 });

@@ -1,12 +1,14 @@
+import { createPublicKey, verify } from 'node:crypto';
 import { signAccessToken } from '@mixin.dev/mixin-node-sdk';
 import { verifyAsync } from '@noble/ed25519';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Method } from '../../lib/mixin/errors.ts';
 import { publicKeyOf } from '../../lib/mixin/keys.ts';
 import { createToken, requestDigest } from '../../lib/mixin/token.ts';
 import { bots, keystoreOf } from './arbitraries.ts';
-import { bytes, keystore, vectors } from './vectors.ts';
+import { ed25519Pem, rsaKeystoreOf } from './rsa-sessions.ts';
+import { bytes, hex, keystore, vectors } from './vectors.ts';
 
 const requests: readonly (readonly [Method, string, string])[] = [
   ['GET', '/safe/me', ''],
@@ -62,7 +64,7 @@ test('the official SDK makes the same claims, and our signature verifies', async
       });
       expect(claimsOf(ours)).toEqual(claimsOf(theirs));
       const signed = Buffer.from(ours.slice(0, ours.lastIndexOf('.')));
-      const publicKey = bytes(await publicKeyOf(bot.sessionSeed));
+      const publicKey = bytes(await publicKeyOf(hex(bot.sessionSeed)));
       expect(await verifyAsync(part(ours, 2), signed, publicKey)).toBe(true);
     }),
     { numRuns: 40 },
@@ -80,4 +82,33 @@ test('a session key that is no seed is refused', async () => {
     lifetimeSeconds: 60,
   } as const;
   await expect(createToken(request)).rejects.toMatchObject({ code: 'bad_keystore' });
+});
+
+describe('an RSA session', () => {
+  const own = rsaKeystoreOf(Buffer.alloc(32, 1));
+  const request = {
+    keystore: own,
+    method: 'GET',
+    uri: '/safe/me',
+    body: '',
+    request_id: vectors.inputs.request_id,
+    unixSeconds: vectors.inputs.now_unix,
+    lifetimeSeconds: 3600,
+  } as const;
+
+  test('signs RS512 over the claims that an Ed25519 session makes', async () => {
+    const token = await createToken(request);
+    expect(part(token, 0).toString()).toBe('{"alg":"RS512","typ":"JWT"}');
+    expect(claimsOf(token)).toEqual(claimsOf(vectors.v1[0]?.jwt ?? ''));
+    const signed = Buffer.from(token.slice(0, token.lastIndexOf('.')));
+    expect(verify('sha512', signed, createPublicKey(own.private_key), part(token, 2))).toBe(true);
+  });
+
+  test.each([
+    ['no PEM', '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----'],
+    ['of another kind', ed25519Pem],
+  ])('a key that is %s is refused', async (_, private_key) => {
+    const broken = { ...request, keystore: { ...own, private_key } };
+    await expect(createToken(broken)).rejects.toMatchObject({ code: 'bad_keystore' });
+  });
 });

@@ -1,5 +1,5 @@
 /** The frozen facts of the protocol, and the bot they are about. */
-import type { Keystore } from '../../lib/keystore.ts';
+import type { Ed25519Keystore } from '../../lib/keystore.ts';
 import vectors from '../vectors/protocol.json' with { type: 'json' };
 
 export { vectors };
@@ -9,7 +9,7 @@ export const hex = (data: Uint8Array): string => Buffer.from(data).toString('hex
 
 const { inputs } = vectors;
 
-export const keystore: Keystore = {
+export const keystore: Ed25519Keystore = {
   app_id: inputs.user_id,
   session_id: inputs.session_id,
   server_public_key: inputs.server_public_key,

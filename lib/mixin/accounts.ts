@@ -1,0 +1,64 @@
+/**
+ * The calls that make accounts. POST /users makes a network user (https://developers.mixin.one/docs/api/users,
+ * read 2026-11-21). POST /verifications and POST /verifications/:id sign a person in; their page was taken down in
+ * 2018, and what is sent here is what the page and the present Android, iOS and Flutter apps send together.
+ */
+import { isRsaKey, type SessionKey } from '../keystore.ts';
+import type { MixinAccounts } from '../services.ts';
+import type { MixinClient } from './client.ts';
+import { MixinError } from './errors.ts';
+import { bytesOfHex, publicKeyOf } from './keys.ts';
+import { readNewUser, readSignedIn } from './new-account.ts';
+import { readRsaKey } from './rsa.ts';
+import { readVerification } from './verification.ts';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Goes into a path or a header, so it must be a UUID and nothing else. Throws TypeError. */
+const uuid = (text: string): string => {
+  if (!UUID.test(text)) throw new TypeError('an id for a path or a header must be a UUID');
+  return text.toLowerCase();
+};
+
+/**
+ * The public half of a session as it is sent: 32 bytes of an Ed25519 key, or the SPKI DER of an RSA key. Network
+ * users have it as unpadded base64url (Go, Node, Dart, Ruby), signed-in ones as standard base64 (Android, iOS,
+ * Flutter); of an RSA key everybody sends standard base64. Throws MixinError `bad_keystore`.
+ */
+const sessionSecretOf = async (key: SessionKey, encoding: 'base64' | 'base64url'): Promise<string> => {
+  if (!isRsaKey(key)) return Buffer.from(bytesOfHex(await publicKeyOf(key))).toString(encoding);
+  const rsa = readRsaKey(key);
+  if (rsa === undefined) throw new MixinError('bad_keystore');
+  return rsa.public_key;
+};
+
+/**
+ * Makes the calls over a client. Each is sent once and throws MixinError; its verdict says what may follow.
+ *
+ * - createUser: POST /users, signed by the owner. Sent twice it makes and bills two users.
+ * - requestCode: POST /verifications without a token.
+ * - signIn: POST /verifications/:id without a token.
+ *
+ * The last two throw TypeError, before anything is sent, for a device or verification id that is no UUID.
+ */
+export const createMixinAccounts = (client: MixinClient): MixinAccounts => ({
+  createUser: async (owner, { full_name, session_key }) => {
+    const session_secret = await sessionSecretOf(session_key, 'base64url');
+    const body = { session_secret, full_name };
+    const answer = await client.call(owner, { method: 'POST', path: '/users', body });
+    return readNewUser(answer, session_key, owner);
+  },
+
+  requestCode: async ({ device_id, captcha, ...fields }) => {
+    const headers = { 'mixin-device-id': uuid(device_id) };
+    const body = { ...captcha, ...fields };
+    return readVerification(await client.callOpen({ method: 'POST', path: '/verifications', body, headers }));
+  },
+
+  signIn: async (verification_id, session_key, { device_id, ...fields }) => {
+    const path = `/verifications/${uuid(verification_id)}`;
+    const headers = { 'mixin-device-id': uuid(device_id) };
+    const body = { ...fields, session_secret: await sessionSecretOf(session_key, 'base64') };
+    return readSignedIn(await client.callOpen({ method: 'POST', path, body, headers }), session_key);
+  },
+});

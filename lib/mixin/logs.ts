@@ -1,0 +1,22 @@
+/**
+ * Mixin's log of wrong PINs, GET /logs?category=PIN_INCORRECT&limit=5: what the apps count before they let a person
+ * try another one. Entries as in the Node SDK's LogResponse; the page that described them is gone (read 2026-11-21).
+ */
+import { z } from 'zod';
+import type { MixinAnswer } from './answer.ts';
+import { MixinError } from './errors.ts';
+
+const MAX_ENTRIES = 5;
+
+const schema = z.array(z.object({ created_at: z.iso.datetime({ offset: true }) }));
+
+/**
+ * When wrong PINs were noted: ISO times in UTC with milliseconds, newest first whatever order they come in, five
+ * at most. Throws MixinError `broken_answer` when an entry has no ISO time.
+ */
+export const readPinErrors = ({ data, request_id }: MixinAnswer): readonly string[] => {
+  const parsed = schema.safeParse(data);
+  if (!parsed.success) throw new MixinError('broken_answer', { method: 'GET', request_id });
+  const times = parsed.data.map(({ created_at }) => new Date(created_at).toISOString());
+  return times.sort().reverse().slice(0, MAX_ENTRIES);
+};

@@ -1,0 +1,148 @@
+/**
+ * The answers of POST /users and POST /verifications/:id: an account with a new session. Fields as in the page of
+ * 2018 and in the Account objects of the Android, iOS and Flutter apps, of Go's User and of the Node SDK's types
+ * (read 2026-11-21).
+ */
+import { z } from 'zod';
+import { isRsaKey, type SessionKey, withoutSign } from '../keystore.ts';
+import type { NewAccount } from '../provision/records.ts';
+import type { SignedIn } from '../services.ts';
+import type { MixinAnswer } from './answer.ts';
+import { MixinError } from './errors.ts';
+import { fromX25519, isPublicKey } from './keys.ts';
+import { opensPinToken } from './rsa.ts';
+
+/** Mixin leaves a key out, or sends it empty or null, where there is none. */
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => (value ? value : undefined));
+
+const schema = z.object({
+  user_id: z.guid().toLowerCase(),
+  session_id: z.guid().toLowerCase(),
+  server_public_key: text,
+  pin_token_base64: text,
+  pin_token: text,
+});
+type Session = z.infer<typeof schema>;
+
+const broken = (request_id: string): MixinError =>
+  new MixinError('broken_answer', { method: 'POST', request_id });
+
+const x25519Hex = (base64: string): string =>
+  /^[A-Za-z0-9+/_-]{43}=?$/.test(base64) ? Buffer.from(base64, 'base64').toString('hex') : '';
+
+const hexKey = (hex: string | undefined): string | undefined =>
+  hex === undefined || !isPublicKey(hex) ? undefined : hex.toLowerCase();
+
+/**
+ * Mixin's key of an Ed25519 session, 64 hex characters. It may come as an Ed25519 point (`server_public_key`, from
+ * 2025-07 on) and as its image on Curve25519 (`pin_token`, `pin_token_base64`). All that are given must be keys and
+ * agree, else undefined; the point is preferred, for it has its sign.
+ */
+const serverKeyOf = ({ server_public_key, pin_token_base64, pin_token }: Session): string | undefined => {
+  const images = [pin_token_base64, pin_token].filter((token) => token !== undefined);
+  const given = [
+    ...(server_public_key === undefined ? [] : [hexKey(server_public_key)]),
+    ...images.map((token) => fromX25519(x25519Hex(token))),
+  ];
+  const distinct = new Set(given.map((key) => key && withoutSign(key)));
+  return distinct.size === 1 ? given[0] : undefined;
+};
+
+/** The pin_token of an RSA session in standard base64; undefined where the session's key does not open it. */
+const pinTokenOf = (session: Session, pem: string): string | undefined => {
+  const tokens = [session.pin_token, session.pin_token_base64].filter((token) => token !== undefined);
+  const good = tokens.find((token) => opensPinToken(pem, token, session.session_id));
+  return good === undefined ? undefined : Buffer.from(good, 'base64').toString('base64');
+};
+
+/** What PIN calls of the session need; undefined where the answer does not bring it. */
+const pinPartOf = (
+  session: Session,
+  key: SessionKey,
+): Pick<NewAccount, 'server_public_key' | 'pin_token'> | undefined => {
+  if (isRsaKey(key)) {
+    const pin_token = pinTokenOf(session, key);
+    return pin_token === undefined ? undefined : { pin_token };
+  }
+  const server_public_key = serverKeyOf(session);
+  return server_public_key === undefined ? undefined : { server_public_key };
+};
+
+const readAccount = ({ data, request_id }: MixinAnswer, session_key: SessionKey): NewAccount => {
+  const parsed = schema.safeParse(data);
+  if (!parsed.success) throw broken(request_id);
+  const pinPart = pinPartOf(parsed.data, session_key);
+  if (pinPart === undefined) throw broken(request_id);
+  const { user_id, session_id } = parsed.data;
+  return { user_id, session_id, ...pinPart, request_id };
+};
+
+/** A user that was made just now is outside Safe and has no TIP key. */
+const fresh = z.object({
+  has_safe: z.literal(false).nullish(),
+  tip_key_base64: z.literal('').nullish(),
+});
+
+/**
+ * Reads the answer of POST /users. `session_key` is the private half of the session that was asked for. Throws
+ * MixinError `broken_answer` when ids are no UUIDs, when Mixin's key of the session is missing, is none, or comes in
+ * two forms that differ, when an RSA session's pin_token cannot be opened, or when the answer is about the owner, or
+ * about an account that is not new. None of its content gets into the error.
+ */
+export const readNewUser = (
+  answer: MixinAnswer,
+  session_key: SessionKey,
+  owner: { readonly app_id: string; readonly session_id: string },
+): NewAccount => {
+  const account = readAccount(answer, session_key);
+  const isOwner =
+    account.user_id === owner.app_id.toLowerCase() || account.session_id === owner.session_id.toLowerCase();
+  if (isOwner || !fresh.safeParse(answer.data).success) throw broken(answer.request_id);
+  return account;
+};
+
+/** Fields of an account that tell about a person or its settings, and none that is or hides a key. */
+const personFields = [
+  'type',
+  'identity_number',
+  'full_name',
+  'biography',
+  'avatar_url',
+  'relationship',
+  'mute_until',
+  'created_at',
+  'is_verified',
+  'phone',
+  'invitation_code',
+  'code_id',
+  'code_url',
+  'has_pin',
+  'has_safe',
+  'has_emergency_contact',
+  'receive_message_source',
+] as const;
+
+const MAX_TEXT_CHARACTERS = 2_000;
+
+const isPlain = (value: unknown): boolean =>
+  typeof value === 'boolean' ||
+  typeof value === 'number' ||
+  (typeof value === 'string' && value.length <= MAX_TEXT_CHARACTERS);
+
+const personOf = (data: unknown): SignedIn['person'] => {
+  const given = data as Readonly<Record<string, unknown>>;
+  const told = personFields.filter((field) => Object.hasOwn(given, field) && isPlain(given[field]));
+  return Object.fromEntries(told.map((field) => [field, given[field]]));
+};
+
+/**
+ * Reads the answer of POST /verifications/:id: the account, checked as that of POST /users is, and the fields of the
+ * list above that are plain and not overlong. Throws MixinError `broken_answer`.
+ */
+export const readSignedIn = (answer: MixinAnswer, session_key: SessionKey): SignedIn => ({
+  account: readAccount(answer, session_key),
+  person: personOf(answer.data),
+});
