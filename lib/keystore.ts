@@ -1,6 +1,6 @@
 /**
  * A bot's keystore in the form the Mixin dashboard exports (2023-12 and later) and every Mixin SDK loads:
- * all keys lower-case hex, private keys as 32-byte seeds (RFC 8032).
+ * all keys lower-case hex, private keys as 32-byte seeds (RFC 8032). Older accounts have an RSA session instead.
  */
 import { z } from 'zod';
 
@@ -8,20 +8,66 @@ import { z } from 'zod';
 const uuid = z.guid().lowercase();
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const keystoreSchema = z.object({
+/**
+ * An Ed25519 private key as text: 64 hex characters of its seed, or `scalar:` and 64 hex characters of the
+ * reduced scalar, where only that is known (fox-one's tools keep keys so).
+ */
+export type PrivateKey = string;
+export const privateKeySchema = z.string().regex(/^(scalar:)?[0-9a-f]{64}$/);
+
+const pem = z.string().startsWith('-----BEGIN ').max(10_000);
+
+/** Private half of a session: 64 hex characters of an Ed25519 seed, or an RSA key as PEM. */
+export type SessionKey = string;
+export const sessionKeySchema = z.union([hex32, pem]);
+export const isRsaKey = (key: SessionKey): boolean => key.startsWith('-----BEGIN ');
+
+const common = {
   /** The bot's user id, a lower-case UUID. */
   app_id: uuid,
   session_id: uuid,
+  /** The key that is registered with Safe. */
+  spend_private_key: privateKeySchema.exactOptional(),
+  /** A listed spend key of which only Mixin can tell whether it is a seed or a scalar; never beside the one above. */
+  spend_key: hex32.exactOptional(),
+  /** The TIP PIN where it is not the spend key: its seed or its scalar, whichever Mixin's public key belongs to. */
+  tip_private_key: hex32.exactOptional(),
+  /** The six-digit PIN of an account that has no TIP PIN yet. */
+  pin: z
+    .string()
+    .regex(/^\d{6}$/)
+    .exactOptional(),
+};
+
+const ed25519Keystore = z.object({
+  ...common,
   /** Mixin's Ed25519 point for this session; PIN encryption needs it. */
   server_public_key: hex32,
   session_private_key: hex32,
-  /** Seed of the key that is registered with Safe. */
-  spend_private_key: hex32.exactOptional(),
-  /** Seed of the TIP PIN where it is not the spend key. */
-  tip_private_key: hex32.exactOptional(),
 });
 
-export type Keystore = Readonly<z.infer<typeof keystoreSchema>>;
+const rsaKeystore = z.object({
+  ...common,
+  /** Standard base64 of the key that PINs are encrypted with, itself encrypted to the session. */
+  pin_token: z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/),
+  /** PKCS#1 or PKCS#8 PEM. */
+  private_key: pem,
+});
 
-/** A hex seed as bytes. */
-export const seedBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
+export const keystoreSchema = z.union([ed25519Keystore, rsaKeystore]);
+
+export type Ed25519Keystore = Readonly<z.infer<typeof ed25519Keystore>>;
+export type RsaKeystore = Readonly<z.infer<typeof rsaKeystore>>;
+export type Keystore = Ed25519Keystore | RsaKeystore;
+
+export const isRsaKeystore = (keystore: Keystore): keystore is RsaKeystore => 'private_key' in keystore;
+
+/**
+ * An Ed25519 point without its sign bit. PIN encryption takes only the point's image on Curve25519, which is the
+ * same for both signs, and older keystores bring only that image.
+ */
+export const withoutSign = (publicKey: string): string => {
+  const bytes = Buffer.from(publicKey, 'hex');
+  bytes[31] = (bytes[31] ?? 0) & 127;
+  return bytes.toString('hex');
+};

@@ -11,6 +11,8 @@ export const messages = {
   batch_received: 'A list was received.',
   inbox_gone: 'S3 told of a list in the inbox that is not there any more.',
   list_read: 'A list was read and validated.',
+  code_requested: 'Mixin was asked to send a code to a phone.',
+  plan_confirmed: 'An operator accepted what a list costs.',
   list_rejected: 'A list cannot be read at all.',
   chunk_taken_in: 'A chunk of a list was taken in.',
   swept: 'The sweep queued what was due.',

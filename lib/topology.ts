@@ -5,10 +5,10 @@
  */
 
 /** A queue and the function that drains it carry the step's name. */
-export const queueNames = ['intake', 'check', 'register'] as const;
+export const queueNames = ['intake', 'enroll', 'check', 'register'] as const;
 export type QueueName = (typeof queueNames)[number];
 
-export const functionNames = ['api', 'intake', 'check', 'register', 'recheck'] as const;
+export const functionNames = ['api', 'accounts', 'intake', 'enroll', 'check', 'register', 'recheck'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
 export interface FunctionShape {
@@ -18,7 +18,9 @@ export interface FunctionShape {
 
 export const functions: Readonly<Record<FunctionName, FunctionShape>> = {
   api: { timeoutSeconds: 29, memoryMb: 512 },
+  accounts: { timeoutSeconds: 29, memoryMb: 512 },
   intake: { timeoutSeconds: 180, memoryMb: 1769 },
+  enroll: { timeoutSeconds: 30, memoryMb: 512 },
   check: { timeoutSeconds: 30, memoryMb: 512 },
   register: { timeoutSeconds: 30, memoryMb: 512 },
   recheck: { timeoutSeconds: 60, memoryMb: 512 },
@@ -48,6 +50,8 @@ const queue = (name: QueueName, batchSize: number, maxConcurrency: number): Queu
 
 export const queues: Readonly<Record<QueueName, QueueShape>> = {
   intake: queue('intake', 1, 2),
+  /** Few at once: the users of one owner are all created with its session. */
+  enroll: queue('enroll', 5, 2),
   check: queue('check', 10, 5),
   register: queue('register', 5, 5),
 };
@@ -91,6 +95,12 @@ export const uploads = {
   formSeconds: 900,
   /** Lists that are put under this prefix of the bucket are taken in by themselves. */
   inboxPrefix: 'inbox/',
+  /** A plan must be confirmed while its list still lies in the bucket, which clears it away after a day. */
+  planSeconds: 20 * 3_600,
+  /** Files of one ZIP archive. */
+  maxArchiveFiles: 80_000,
+  /** All files of a ZIP archive together, unpacked. */
+  maxArchiveBytes: 60_000_000,
   /** Rows of one chunk message: small enough that its secrets are written within the time-out at 50 a second. */
   chunkRows: 50,
 } as const;
@@ -99,22 +109,36 @@ export const schedules = {
   recheck: { everySeconds: 60 },
 } as const;
 
+/** The functions that answer HTTP. Only `accounts` may touch secrets and call Mixin. */
+export type HttpFunctionName = 'api' | 'accounts';
+
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
+  readonly function: HttpFunctionName;
 }
 
+const api = (method: Route['method'], path: string) => ({ method, path, function: 'api' }) as const;
+const accounts = (method: Route['method'], path: string) => ({ method, path, function: 'accounts' }) as const;
+
 export const routes = {
-  createBatch: { method: 'POST', path: '/batches' },
-  createUpload: { method: 'POST', path: '/uploads' },
-  completeUpload: { method: 'POST', path: '/uploads/{batch_id}' },
-  readBatch: { method: 'GET', path: '/batches/{batch_id}' },
-  listRowErrors: { method: 'GET', path: '/batches/{batch_id}/errors' },
-  listBots: { method: 'GET', path: '/batches/{batch_id}/bots' },
-  retryBatch: { method: 'POST', path: '/batches/{batch_id}/retry' },
-  readBot: { method: 'GET', path: '/bots/{user_id}' },
+  createBatch: api('POST', '/batches'),
+  createUpload: api('POST', '/uploads'),
+  completeUpload: api('POST', '/uploads/{batch_id}'),
+  readBatch: api('GET', '/batches/{batch_id}'),
+  confirmBatch: api('POST', '/batches/{batch_id}/confirm'),
+  listRowErrors: api('GET', '/batches/{batch_id}/errors'),
+  listBots: api('GET', '/batches/{batch_id}/bots'),
+  retryBatch: api('POST', '/batches/{batch_id}/retry'),
+  readBot: api('GET', '/bots/{user_id}'),
+  requestCode: accounts('POST', '/accounts/verifications'),
+  signIn: accounts('POST', '/accounts/verifications/{verification_id}'),
 } as const satisfies Record<string, Route>;
 export type RouteName = keyof typeof routes;
+/** The routes that one function answers. */
+export type RouteNameOf<F extends HttpFunctionName> = {
+  [Name in RouteName]: (typeof routes)[Name]['function'] extends F ? Name : never;
+}[RouteName];
 
 /** When a bot is looked at again. */
 export const pace = {
@@ -137,4 +161,21 @@ export const mixin = {
   timeoutMs: 8_000,
   maxAnswerBytes: 1_048_576,
   tokenLifetimeSeconds: 120,
+  /** Price of a network user, https://developers.mixin.one/docs/api/users/network-user (read 2026-11-21). */
+  userPriceUsd: 0.5,
+  /** Wrong PINs within a day that lock an account; Enlist never makes the try that could be the last. */
+  pinErrorsToLock: 5,
+  pinErrorWindowSeconds: DAY_SECONDS,
+  /** A request that got no answer is surely over by then. */
+  settledSeconds: 60,
+  /** What a sign-in says of itself where the operator says nothing. */
+  device: {
+    platform: 'Android',
+    platform_version: '16',
+    app_version: '3.0.0',
+    package_name: 'one.mixin.messenger',
+  },
 } as const;
+
+/** An account's session key is copied to its own secret when it is enrolled; the first copy can be restored so long. */
+export const enrolmentRecoveryDays = 7;

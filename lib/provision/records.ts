@@ -21,10 +21,26 @@ export interface HistoryEntry {
   readonly request_id?: string;
 }
 
+/** How a row that has no account yet gets one. */
+export type Enrolment =
+  | {
+      /** A user that an owner bot creates: POST /users, which costs money. */
+      readonly kind: 'network_user';
+      /** User id of the bot that creates it. */
+      readonly owner: string;
+      readonly full_name: string;
+    }
+  | {
+      /** Sign-in with a code: POST /verifications/:id. */
+      readonly kind: 'sign_in';
+      readonly verification_id: string;
+    };
+
 /** One bot. Times are ISO 8601 in UTC; nothing in here is secret. */
 export interface Bot {
+  /** Mixin's user id; on the row of an enrolment an id of our own (lib/provision/enrolment.ts). */
   readonly user_id: string;
-  readonly session_id: string;
+  readonly session_id?: string;
   /** The batch that listed the bot last. */
   readonly batch_id: string;
   /** Its line in that list. */
@@ -63,18 +79,38 @@ export interface Bot {
   readonly safe_set_at?: string;
   /** Mixin locked PIN calls of this account until then. */
   readonly pin_locked_until?: string;
+  /** A six-digit PIN was wrong; no other is ever tried for this bot. */
+  readonly wrong_pin_at?: string;
+  /** Present on the row of an enrolment only. */
+  readonly enrolment?: Enrolment;
+  /** The call that makes the account was sent. */
+  readonly account_sent_at?: string;
+  /** … and this is the account it made. */
+  readonly account?: NewAccount;
   readonly history: readonly HistoryEntry[];
 }
 
+/** An account that Mixin has just made or signed in: what a keystore needs beyond the session's private key. */
+export interface NewAccount {
+  readonly user_id: string;
+  readonly session_id: string;
+  /** 64 hex characters; of an Ed25519 session. */
+  readonly server_public_key?: string;
+  /** Base64 of the key that PINs are encrypted with, itself encrypted; of an RSA session. */
+  readonly pin_token?: string;
+  /** The X-Request-Id of the call that made it. */
+  readonly request_id: string;
+}
+
 /** Written once, or only ever growing: these cannot be removed. */
-type Lasting = 'public_key' | 'secret_version' | 'pin_iterator';
+type Lasting = 'public_key' | 'secret_version' | 'pin_iterator' | 'wrong_pin_at' | 'account';
 
 /** Attributes to set; `undefined` removes one. Key, revision and index attributes are the table's business. */
 export type BotChanges = {
   readonly [K in Exclude<keyof Bot, 'user_id' | 'revision' | Lasting>]?: Bot[K] | undefined;
 } & { readonly [K in Lasting]?: NonNullable<Bot[K]> };
 
-export type BatchStatus = 'received' | 'rejected' | 'taking_in' | 'taken_in' | 'stuck';
+export type BatchStatus = 'received' | 'rejected' | 'planned' | 'taking_in' | 'taken_in' | 'stuck';
 
 /** What is wrong with a whole list. */
 export interface Problem {
@@ -96,6 +132,8 @@ export interface Batch {
   readonly duplicates: number;
   /** Errors that are counted but not kept: a list can have a great many. */
   readonly errors_left_out?: number;
+  /** Rows that make a user which costs money. */
+  readonly paid_rows?: number;
   readonly chunks: number;
   /** Numbers of the chunks that are taken in, from 1. */
   readonly chunks_done: readonly number[];
@@ -104,6 +142,8 @@ export interface Batch {
 
 /** What is wrong with a row of a list: line, field, and how to mend it. Never quotes a value. */
 export interface RowError {
+  /** The file of an archive that the row stands in. */
+  readonly file?: string;
   /** Which row of the list, from 1. */
   readonly row: number;
   /** Where it begins in the file, from 1. */

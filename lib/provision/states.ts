@@ -4,6 +4,7 @@
  */
 export const states = [
   'queued',
+  'enrolling',
   'registering',
   'registered',
   'external',
@@ -11,6 +12,7 @@ export const states = [
   'unsure',
   'blocked',
   'failed',
+  'enrolled',
 ] as const;
 export type BotState = (typeof states)[number];
 
@@ -20,31 +22,39 @@ export interface Move {
 }
 
 /** Something will still happen to these by itself. */
-export const open = ['queued', 'registering', 'waiting', 'unsure'] as const;
+export const open = ['queued', 'enrolling', 'registering', 'waiting', 'unsure'] as const;
+/** … and these have an account. */
+const known = ['queued', 'registering', 'waiting', 'unsure'] as const;
 const audited = ['registered', 'external'] as const;
 
 export const moves = {
+  /** enroll takes up a row whose bot has no account yet. */
+  enroll: { from: ['queued', 'waiting'], to: 'enrolling' },
+  /** The account is there and has a row of its own; this row ends. */
+  conclude: { from: ['enrolling'], to: 'enrolled' },
   /** check found an account without Safe: it gets a key and is registered next. */
   accept: { from: ['queued', 'waiting', 'unsure'], to: 'registering' },
   /** Mixin shows the account in Safe with the key we keep. */
-  confirm: { from: [...open, ...audited], to: 'registered' },
+  confirm: { from: [...known, ...audited], to: 'registered' },
   /** Mixin shows the account in Safe with a key that is not ours. */
-  disown: { from: [...open, 'external'], to: 'external' },
+  disown: { from: [...known, 'external'], to: 'external' },
   /** Not now: again at a given time. */
   postpone: { from: open, to: 'waiting' },
-  /** A POST was sent and its outcome is unknown: only a GET can settle it. */
-  doubt: { from: ['registering', 'unsure'], to: 'unsure' },
+  /** A POST was sent and its outcome is unknown: only a GET can settle it, or an operator where there is none. */
+  doubt: { from: ['enrolling', 'registering', 'unsure'], to: 'unsure' },
   /** An operator must act. */
   block: { from: [...open, ...audited], to: 'blocked' },
   /** Never again. */
   fail: { from: open, to: 'failed' },
   /** An operator asked for another try, or listed the bot again with news. */
   requeue: { from: ['queued', 'waiting', 'blocked', 'failed', 'external'], to: 'queued' },
+  /** An operator decided that a call whose answer was lost shall be made again, although it may cost twice. */
+  repeat: { from: ['unsure'], to: 'queued' },
 } as const satisfies Record<string, Move>;
 export type MoveName = keyof typeof moves;
 
-/** From these an operator may ask for another try; the others go on by themselves, or are done. */
-export const retryStates = ['blocked', 'failed', 'waiting', 'external'] as const;
+/** From these an operator may ask for another try (`unsure`: of an enrolment); the others go on by themselves, or are done. */
+export const retryStates = ['blocked', 'failed', 'waiting', 'external', 'unsure'] as const;
 
 /** May this move be made from that state? */
 export const allows = (move: MoveName, from: BotState): boolean =>
