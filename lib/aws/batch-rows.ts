@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchWriteCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Batch, Problem, RowError } from '../provision/records.ts';
-import type { ListRead, Page, Table } from '../services.ts';
+import type { KnownVerification, ListRead, Page, Table } from '../services.ts';
 import {
   type Item,
   type Items,
@@ -20,6 +20,10 @@ const BATCH_WRITE_MAX = 25;
 /** DynamoDB leaves items unwritten when a partition has had enough for the moment. */
 const UNPROCESSED_PAUSE_MS = 200;
 
+const verificationKey = (verification_id: string) => ({
+  pk: `verification#${verification_id}`,
+  sk: 'verification',
+});
 const batchKey = (batch_id: string) => ({ pk: `batch#${batch_id}`, sk: 'batch' });
 /** The same error of the same row has the same key, whoever writes it and how often. */
 const errorSortKey = ({ row, field, code }: RowError) =>
@@ -67,6 +71,32 @@ export const createBatchRows = (
               ':stuck': 'stuck',
             },
             ConditionExpression: '#status IN (:received, :stuck)',
+            ReturnValues: 'ALL_NEW',
+          }),
+        );
+        return Attributes && toBatch(Attributes);
+      } catch (error) {
+        if (!isConditionFailure(error)) throw error;
+        const item = await ourOwnWrite(batchKey(batch_id), write_id);
+        return item && toBatch(item);
+      }
+    },
+
+    confirmBatch: async (batch_id) => {
+      const write_id = randomId();
+      try {
+        const { Attributes } = await client.send(
+          new UpdateCommand({
+            TableName,
+            Key: batchKey(batch_id),
+            UpdateExpression: 'SET #status = :status, write_id = :write_id',
+            ExpressionAttributeNames: { '#status': 'status' },
+            ExpressionAttributeValues: {
+              ':status': 'taking_in',
+              ':planned': 'planned',
+              ':write_id': write_id,
+            },
+            ConditionExpression: '#status = :planned',
             ReturnValues: 'ALL_NEW',
           }),
         );
@@ -135,6 +165,15 @@ export const createBatchRows = (
         if (again.length > 0) await sleep(UNPROCESSED_PAUSE_MS);
         requests = [...again, ...requests.slice(BATCH_WRITE_MAX)];
       }
+    },
+
+    createVerification: async (verification) => {
+      await putNew(verificationKey(verification.verification_id), { ...verification });
+    },
+
+    readVerification: async (verification_id) => {
+      const item = await getItem(verificationKey(verification_id));
+      return item && (withoutOwn(item) as unknown as KnownVerification);
     },
 
     listRowErrors: async (batch_id, limit, cursor): Promise<Page<RowError> | undefined> => {

@@ -3,7 +3,7 @@ import { BatchGetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynam
 import { z } from 'zod';
 import type { Bot, BotChanges } from '../provision/records.ts';
 import { type BotState, states } from '../provision/states.ts';
-import type { BotQuery, Page, Table } from '../services.ts';
+import type { BotCounts, BotQuery, Page, StateCounts, Table } from '../services.ts';
 import { table as shape } from '../topology.ts';
 import {
   type Item,
@@ -24,10 +24,16 @@ const botKey = (user_id: string) => ({ pk: `bot#${user_id}`, sk: 'bot' });
 /** User ids are random, so their first digits spread evenly over the index partitions. */
 const shardOf = (user_id: string) => Number.parseInt(user_id.slice(0, 2), 16) % shape.shards;
 
+type Indexed = Pick<Bot, 'user_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
+
+/** `<state>#<user_id>`, with the kind between them on the row of an enrolment: counts need not read the rows. */
+const stateKey = ({ state, enrolment, user_id }: Indexed) =>
+  enrolment ? `${state}#${enrolment.kind}#${user_id}` : `${state}#${user_id}`;
+
 /** The index attributes that follow from a bot's own attributes. */
-const indexAttributes = (bot: Pick<Bot, 'user_id' | 'batch_id' | 'state' | 'due_at'>): Item => ({
+const indexAttributes = (bot: Indexed): Item => ({
   batch_shard: `${bot.batch_id}#${shardOf(bot.user_id)}`,
-  state_key: `${bot.state}#${bot.user_id}`,
+  state_key: stateKey(bot),
   due_shard: bot.due_at === undefined ? undefined : `due#${shardOf(bot.user_id)}`,
 });
 
@@ -46,9 +52,25 @@ const botCursor = z.object({
 });
 /** A cursor of ours points at the key that its bot has in the index, and fits the question. */
 const fits = ({ shard, state_key, user_id }: z.infer<typeof botCursor>, state: BotState | undefined) => {
-  const [its, rest] = [state_key.slice(0, state_key.indexOf('#')), `#${user_id}`];
-  const known = (states as readonly string[]).includes(its) && state_key === its + rest;
+  const its = state_key.slice(0, state_key.indexOf('#'));
+  const ways = ['', '#network_user', '#sign_in'].map((kind) => `${its}${kind}#${user_id}`);
+  const known = (states as readonly string[]).includes(its) && ways.includes(state_key);
   return known && shard === shardOf(user_id) && (state === undefined || its === state);
+};
+
+const addOne = (counts: StateCounts, state: BotState) => {
+  counts[state] = (counts[state] ?? 0) + 1;
+};
+
+const countByKey = (stateKeys: readonly string[]): BotCounts => {
+  const counts = { states: {}, network_users: {}, sign_ins: {} };
+  for (const key of stateKeys) {
+    const [state, kind] = key.split('#') as [BotState, string];
+    addOne(counts.states, state);
+    if (kind === 'network_user') addOne(counts.network_users, state);
+    if (kind === 'sign_in') addOne(counts.sign_ins, state);
+  }
+  return counts;
 };
 
 /** What must hold for a write of a bot: as it was read, in one of these states, its key and iterator kept. */
@@ -197,7 +219,6 @@ export const createBotRows = (
     },
 
     countBots: async (batch_id) => {
-      const counts: Partial<Record<BotState, number>> = {};
       const pages = await Promise.all(
         shards.map((shard) =>
           queryAll({
@@ -209,11 +230,7 @@ export const createBotRows = (
           }),
         ),
       );
-      for (const item of pages.flat()) {
-        const state = String(item.state_key).split('#')[0] as BotState;
-        counts[state] = (counts[state] ?? 0) + 1;
-      }
-      return counts;
+      return countByKey(pages.flat().map((item) => String(item.state_key)));
     },
   };
 };

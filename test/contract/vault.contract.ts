@@ -10,20 +10,19 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault.ts';
-import type { Keystore } from '../../lib/keystore.ts';
-import { publicKeyOf } from '../../lib/mixin/keys.ts';
+import type { Ed25519Keystore, Keystore, RsaKeystore } from '../../lib/keystore.ts';
+import { isScalar, publicKeyOf } from '../../lib/mixin/keys.ts';
 import type { Kept, KeptKey, Vault } from '../../lib/services.ts';
 import { clientOptions, loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
 
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-const seed = () => new Uint8Array(randomBytes(32));
+const seed = (): string => randomBytes(32).toString('hex');
 
 const session = async () => ({
   session_id: randomUUID() as string,
   server_public_key: await publicKeyOf(seed()),
-  session_private_key: hex(seed()),
+  session_private_key: seed(),
 });
-const newKeystore = async (more: Partial<Keystore> = {}): Promise<Keystore> => ({
+const newKeystore = async (more: Partial<Ed25519Keystore> = {}): Promise<Ed25519Keystore> => ({
   app_id: randomUUID(),
   ...(await session()),
   ...more,
@@ -66,7 +65,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       return kept;
     };
     /** Keeps a keystore and a key beside it. */
-    const withKey = async (more: Partial<Keystore> = {}) => {
+    const withKey = async (more: Partial<Ed25519Keystore> = {}) => {
       const keystore = await newKeystore(more);
       expect(await vault.keepKeystore(keystore)).toBe('kept');
       const candidate = seed();
@@ -76,7 +75,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
     describe('a keystore', () => {
       test('reads back as it was kept, without a key of its own yet', async () => {
-        const keystore = await newKeystore({ tip_private_key: hex(seed()) });
+        const keystore = await newKeystore({ tip_private_key: seed() });
         expect(await vault.keepKeystore(keystore)).toBe('kept');
         expect(await vault.read(keystore.app_id)).toEqual({ keystore });
         expect(await current(keystore.app_id)).toEqual(keystore);
@@ -93,14 +92,14 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const { keystore, key } = await withKey();
         const newer = { ...keystore, ...(await session()) };
         expect(await vault.keepKeystore(newer)).toBe('kept');
-        const spend_private_key = hex(key.seed);
+        const spend_private_key = key.private_key;
         expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
       });
 
       test('a TIP key may come later, and a list without it does not take it away', async () => {
         const { keystore, key } = await withKey();
-        const tip_private_key = hex(seed());
+        const tip_private_key = seed();
         await vault.keepKeystore({ ...keystore, tip_private_key });
         expect((await keptOf(keystore.app_id)).keystore.tip_private_key).toBe(tip_private_key);
         await vault.keepKeystore({ ...keystore, ...(await session()) });
@@ -126,7 +125,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('is the candidate, named by a version of its own, and reads back', async () => {
         const { keystore, candidate, key } = await withKey();
         expect(key).toEqual({
-          seed: candidate,
+          private_key: candidate,
           public_key: await publicKeyOf(candidate),
           secret_version: keyVersionId(keystore.app_id),
         });
@@ -136,7 +135,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
       test('lies in a secret that has exactly the fields a Mixin SDK loads', async () => {
         const { keystore, candidate } = await withKey();
-        expect(await current(keystore.app_id)).toEqual({ ...keystore, spend_private_key: hex(candidate) });
+        expect(await current(keystore.app_id)).toEqual({ ...keystore, spend_private_key: candidate });
         expect(Object.keys(await current(keystore.app_id)).sort()).toEqual([
           'app_id',
           'server_public_key',
@@ -157,10 +156,10 @@ export const describeVault = (name: string, open: OpenPlace) => {
           );
           expect(new Set(keys.map(({ public_key }) => public_key)).size).toBe(1);
           const [winner] = keys as [KeptKey];
-          expect(candidates.map(hex)).toContain(hex(winner.seed));
-          expect(await publicKeyOf(winner.seed)).toBe(winner.public_key);
+          expect(candidates).toContain(winner.private_key);
+          expect(await publicKeyOf(winner.private_key)).toBe(winner.public_key);
           expect((await keptOf(keystore.app_id)).key).toEqual(winner);
-          expect((await current(keystore.app_id)).spend_private_key).toBe(hex(winner.seed));
+          expect((await current(keystore.app_id)).spend_private_key).toBe(winner.private_key);
         }
       });
 
@@ -168,8 +167,8 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const { keystore, key } = await withKey();
         const later = await servicesOf(place.environment).vault.keepKey(keystore, seed());
         expect(later).toEqual(key);
-        expect(await vault.keepKey({ ...keystore, spend_private_key: hex(seed()) }, seed())).toEqual(key);
-        expect((await current(keystore.app_id)).spend_private_key).toBe(hex(key.seed));
+        expect(await vault.keepKey({ ...keystore, spend_private_key: seed() }, seed())).toEqual(key);
+        expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
 
       test('whose answer was lost is the one that was written', async ({ skip }) => {
@@ -181,7 +180,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         await vault.keepKeystore(keystore);
         const candidate = seed();
         const key = await lossy.keepKey(keystore, candidate);
-        expect(hex(key.seed)).toBe(hex(candidate));
+        expect(key.private_key).toBe(candidate);
         expect(proxy.actions.filter((action) => action === 'PutSecretValue')).toHaveLength(2);
         expect((await keptOf(keystore.app_id)).key).toEqual(key);
       });
@@ -191,14 +190,14 @@ export const describeVault = (name: string, open: OpenPlace) => {
         for (let i = 0; i < 6; i += 1) await vault.keepKeystore({ ...keystore, ...(await session()) });
         expect((await keptOf(keystore.app_id)).key).toEqual(key);
         expect((await labels(keystore.app_id))[key.secret_version]).toEqual([KEY_LABEL]);
-        expect((await current(keystore.app_id)).spend_private_key).toBe(hex(key.seed));
+        expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
 
       test('survives a stranger’s hand: another key in the current version changes nothing', async () => {
         const { keystore, key } = await withKey();
-        await writeOutside(keystore.app_id, { ...keystore, spend_private_key: hex(seed()) });
+        await writeOutside(keystore.app_id, { ...keystore, spend_private_key: seed() });
         expect(await keptOf(keystore.app_id)).toMatchObject({
-          keystore: { spend_private_key: hex(key.seed) },
+          keystore: { spend_private_key: key.private_key },
           key,
         });
         expect(await vault.keepKey(keystore, seed())).toEqual(key);
@@ -212,9 +211,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
           const [key] = await Promise.all([vault.keepKey(keystore, seed()), vault.keepKeystore(newer)]);
           const kept = await keptOf(keystore.app_id);
           expect(kept.key).toEqual(key);
-          expect(kept.keystore.spend_private_key).toBe(hex(key.seed));
+          expect(kept.keystore.spend_private_key).toBe(key.private_key);
           // Whoever loads the secret without knowing its versions must find the key there too.
-          expect((await current(keystore.app_id)).spend_private_key).toBe(hex(key.seed));
+          expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
         }
       });
 
@@ -234,7 +233,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const newer = { ...keystore, ...(await session()) };
         expect(await slow.keepKeystore(newer)).toBe('kept');
         expect(key).toBeDefined();
-        const spend_private_key = hex(key?.seed ?? seed());
+        const spend_private_key = key?.private_key ?? '';
         expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
       });
@@ -257,11 +256,11 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
     describe('a listed spend key', () => {
       test('becomes the key, whatever candidate comes later', async () => {
-        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        const keystore = await newKeystore({ spend_private_key: seed() });
         expect(await vault.keepKeystore(keystore)).toBe('kept');
         const kept = await keptOf(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
-        expect(hex(kept.key?.seed ?? seed())).toBe(keystore.spend_private_key);
+        expect(kept.key?.private_key).toBe(keystore.spend_private_key);
         expect(await vault.keepKey(keystore, seed())).toEqual(kept.key);
         expect(await vault.keepKeystore(keystore)).toBe('same');
       });
@@ -269,15 +268,15 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('may come after the bot was listed without one', async () => {
         const keystore = await newKeystore();
         await vault.keepKeystore(keystore);
-        const spend_private_key = hex(seed());
+        const spend_private_key = seed();
         expect(await vault.keepKeystore({ ...keystore, spend_private_key })).toBe('kept');
-        expect(hex((await keptOf(keystore.app_id)).key?.seed ?? seed())).toBe(spend_private_key);
+        expect((await keptOf(keystore.app_id)).key?.private_key).toBe(spend_private_key);
       });
 
       test('that is another one than the kept is a conflict, and nothing is written', async () => {
         const { keystore, key } = await withKey();
         const before = { labels: await labels(keystore.app_id), value: await current(keystore.app_id) };
-        const other = { ...keystore, ...(await session()), spend_private_key: hex(seed()) };
+        const other = { ...keystore, ...(await session()), spend_private_key: seed() };
         expect(await vault.keepKeystore(other)).toBe('key_conflict');
         expect({ labels: await labels(keystore.app_id), value: await current(keystore.app_id) }).toEqual(
           before,
@@ -287,7 +286,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
       test('of two lists that name different ones, one is kept and the other told', async () => {
         const keystore = await newKeystore();
-        const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: hex(key) }));
+        const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
         const answers = await Promise.all(
           listed.map((it) => servicesOf(place.environment).vault.keepKeystore(it)),
         );
@@ -297,21 +296,157 @@ export const describeVault = (name: string, open: OpenPlace) => {
       });
     });
 
+    describe('a listed key of which nobody knows whether it is a seed or a scalar', () => {
+      /** A seed below the group's order, which could be a scalar, and both its public keys. */
+      const ambiguous = async () => {
+        let spend_key = seed();
+        while (!isScalar(spend_key)) spend_key = seed();
+        return { spend_key, scalar: `scalar:${spend_key}` };
+      };
+
+      test('waits beside the session and is no key yet', async () => {
+        const { spend_key } = await ambiguous();
+        const keystore = await newKeystore({ spend_key });
+        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.read(keystore.app_id)).toEqual({ keystore });
+        expect(await vault.keepKeystore(keystore)).toBe('same');
+      });
+
+      test('becomes the key in the form it turned out to have, and leaves the session', async () => {
+        const { spend_key, scalar } = await ambiguous();
+        const keystore = await newKeystore({ spend_key });
+        await vault.keepKeystore(keystore);
+        const key = await vault.keepKey(keystore, scalar);
+        expect(key).toMatchObject({ private_key: scalar, public_key: await publicKeyOf(scalar) });
+        const { spend_key: _, ...rest } = keystore;
+        expect(await current(keystore.app_id)).toEqual({ ...rest, spend_private_key: scalar });
+        expect(await vault.keepKeystore(keystore)).toBe('same');
+        expect(await current(keystore.app_id)).toEqual({ ...rest, spend_private_key: scalar });
+      });
+
+      test('agrees with a kept key in either form, and conflicts with any other', async () => {
+        const { spend_key } = await ambiguous();
+        const keystore = await newKeystore({ spend_private_key: spend_key });
+        await vault.keepKeystore(keystore);
+        const { spend_private_key: _, ...rest } = keystore;
+        expect(await vault.keepKeystore({ ...rest, spend_key })).toBe('same');
+        const other = (await ambiguous()).spend_key;
+        expect(await vault.keepKeystore({ ...rest, spend_key: other })).toBe('key_conflict');
+        expect((await keptOf(keystore.app_id)).key?.private_key).toBe(spend_key);
+      });
+    });
+
+    describe('a session', () => {
+      test('whose server key differs in its sign only is the same', async () => {
+        const keystore = await newKeystore();
+        await vault.keepKeystore(keystore);
+        const flipped = Buffer.from(keystore.server_public_key, 'hex');
+        flipped[31] = (flipped[31] ?? 0) ^ 128;
+        const other = { ...keystore, server_public_key: flipped.toString('hex') };
+        expect(await vault.keepKeystore(other)).toBe('same');
+        expect((await keptOf(keystore.app_id)).keystore).toEqual(keystore);
+      });
+
+      test('of RSA is kept whole, and gives way to an Ed25519 one', async () => {
+        const { app_id, ...ed25519 } = await newKeystore();
+        const rsa: RsaKeystore = {
+          app_id,
+          session_id: randomUUID(),
+          pin_token: randomBytes(128).toString('base64'),
+          private_key: '-----BEGIN RSA PRIVATE KEY-----\nmade up\n-----END RSA PRIVATE KEY-----\n',
+          pin: '314159',
+        };
+        expect(await vault.keepKeystore(rsa)).toBe('kept');
+        expect(await vault.read(app_id)).toEqual({ keystore: rsa });
+        const key = await vault.keepKey(rsa, seed());
+        expect(await vault.read(app_id)).toEqual({
+          keystore: { ...rsa, spend_private_key: key.private_key },
+          key,
+        });
+        expect(await vault.keepKeystore({ app_id, ...ed25519 })).toBe('kept');
+        const { pin } = rsa;
+        const { private_key: spend_private_key } = key;
+        expect(await current(app_id)).toEqual({ app_id, ...ed25519, pin, spend_private_key });
+      });
+    });
+
+    describe('an enrolment', () => {
+      const sign_in = () => ({
+        code: '2718',
+        device_id: randomUUID() as string,
+        platform: 'Android',
+        platform_version: '16',
+        app_version: '3.0.0',
+        package_name: 'one.mixin.messenger',
+        notification_token: 'token',
+        purpose: 'SESSION' as const,
+        registration_id: 7,
+      });
+
+      test('keeps its first session key, whatever comes later', async () => {
+        const id = randomUUID();
+        const session_key = seed();
+        const first = await vault.keepEnrolment(id, { session_key });
+        expect(first).toEqual({ kept: { session_key }, isNews: true });
+        const again = await vault.keepEnrolment(id, { session_key: seed() });
+        expect(again).toEqual({ kept: { session_key }, isNews: false });
+        expect(await vault.readEnrolment(id)).toEqual({ session_key });
+      });
+
+      test('takes a newer code and keeps the session key', async () => {
+        const id = randomUUID();
+        const [session_key, old, newer] = [seed(), sign_in(), { ...sign_in(), code: '1618' }];
+        await vault.keepEnrolment(id, { session_key, sign_in: old });
+        expect(await vault.keepEnrolment(id, { session_key, sign_in: old })).toMatchObject({ isNews: false });
+        expect(await vault.keepEnrolment(id, { session_key: seed(), sign_in: newer })).toEqual({
+          kept: { session_key, sign_in: newer },
+          isNews: true,
+        });
+        expect(await vault.keepEnrolment(id, { session_key: seed() })).toEqual({
+          kept: { session_key, sign_in: newer },
+          isNews: false,
+        });
+      });
+
+      test('of racing workers has one session key, and all get it', async () => {
+        const id = randomUUID();
+        const all = await Promise.all(
+          Array.from({ length: 4 }, () =>
+            servicesOf(place.environment).vault.keepEnrolment(id, { session_key: seed() }),
+          ),
+        );
+        const kept = new Set(all.map((it) => (typeof it === 'object' ? it.kept.session_key : it)));
+        expect(kept.size).toBe(1);
+        expect(await vault.readEnrolment(id)).toEqual({ session_key: [...kept][0] });
+      });
+
+      test('that is over blocks its name, and is over any number of times', async () => {
+        const id = randomUUID();
+        expect(await vault.readEnrolment(id)).toBe('missing');
+        await vault.removeEnrolment(id);
+        await vault.keepEnrolment(id, { session_key: seed() });
+        await vault.removeEnrolment(id);
+        await vault.removeEnrolment(id);
+        expect(await vault.readEnrolment(id)).toBe('pending_deletion');
+        expect(await vault.keepEnrolment(id, { session_key: seed() })).toBe('pending_deletion');
+      });
+    });
+
     describe('a secret that somebody else made', () => {
       test('and that has a spend key is adopted, not replaced', async () => {
-        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        const keystore = await newKeystore({ spend_private_key: seed() });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = keystore;
         expect(await vault.keepKeystore(listed)).toBe('same');
         const kept = await keptOf(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
         const key = await vault.keepKey(kept.keystore, seed());
-        expect(hex(key.seed)).toBe(spend_private_key);
+        expect(key.private_key).toBe(spend_private_key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(spend_private_key);
       });
 
       test('keeps its spend key when a newer session is listed', async () => {
-        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        const keystore = await newKeystore({ spend_private_key: seed() });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = { ...keystore, ...(await session()) };
         expect(await vault.keepKeystore(listed)).toBe('kept');
@@ -319,9 +454,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
       });
 
       test('conflicts with another listed spend key', async () => {
-        const keystore = await newKeystore({ spend_private_key: hex(seed()) });
+        const keystore = await newKeystore({ spend_private_key: seed() });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
-        const other = { ...keystore, spend_private_key: hex(seed()) };
+        const other = { ...keystore, spend_private_key: seed() };
         expect(await vault.keepKeystore(other)).toBe('key_conflict');
         expect(await current(keystore.app_id)).toEqual(keystore);
       });
@@ -332,7 +467,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         ['another JSON', (canary: string) => JSON.stringify({ key: canary })],
       ])('and that is %s is an error that quotes nothing of it', async (_name, write) => {
         const keystore = await newKeystore();
-        const canary = hex(seed()).replace(/[0-9]/g, 'x');
+        const canary = seed().replace(/[0-9]/g, 'x');
         await makeOutside(keystore.app_id, write(canary));
         const error: unknown = await vault.read(keystore.app_id).catch((cause: unknown) => cause);
         expect(error).toBeInstanceOf(Error);
@@ -343,10 +478,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
       test('for another bot is an error: no key is taken for a stranger’s', async () => {
         const keystore = await newKeystore();
-        await makeOutside(
-          keystore.app_id,
-          JSON.stringify(await newKeystore({ spend_private_key: hex(seed()) })),
-        );
+        await makeOutside(keystore.app_id, JSON.stringify(await newKeystore({ spend_private_key: seed() })));
         await expect(vault.read(keystore.app_id)).rejects.toThrow();
       });
     });
@@ -358,9 +490,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       );
       expect(await vault.read(keystore.app_id)).toBe('pending_deletion');
       expect(await vault.keepKeystore(keystore)).toBe('pending_deletion');
-      expect(await vault.keepKeystore({ ...keystore, spend_private_key: hex(seed()) })).toBe(
-        'pending_deletion',
-      );
+      expect(await vault.keepKeystore({ ...keystore, spend_private_key: seed() })).toBe('pending_deletion');
       await expect(vault.keepKey(keystore, seed())).rejects.toThrow();
     });
   });
