@@ -22,7 +22,7 @@ export default {
       'lib/provision/',
       'lib/(topology|keystore|log|services).ts',
       'lib/mixin/errors.ts',
-      'node_modules/(zod|csv-parse|uuid)/',
+      'node_modules/(zod|csv-parse|uuid|fflate)/',
       'crypto$',
     ]),
     {

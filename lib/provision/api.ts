@@ -2,10 +2,12 @@
 import { z } from 'zod';
 import type { Services } from '../services.ts';
 import { badCursor, badParameter, batchOf, noSuchBatch, noSuchBot, ok } from './api-answers.ts';
+import { confirmBatch } from './api-confirm.ts';
 import { completeUpload, createBatch, createUpload } from './api-lists.ts';
 import { retryBatch } from './api-retry.ts';
 import { progressOf } from './batch.ts';
-import type { HttpAnswer, HttpRequest, Routes } from './http.ts';
+import { costOf } from './cost.ts';
+import type { Answers, HttpAnswer, HttpRequest } from './http.ts';
 import type { Batch, Bot } from './records.ts';
 import { states } from './states.ts';
 
@@ -18,6 +20,7 @@ const viewBatch = async (services: Services, batch: Batch) => {
     services.table.countBots(batch.batch_id),
     services.table.listRowErrors(batch.batch_id, FIRST_ERRORS),
   ]);
+  const cost = costOf(batch, counts);
   const { batch_id, status, created_at, total, invalid, duplicates, problem, errors_left_out = 0 } = batch;
   return {
     batch_id,
@@ -27,6 +30,7 @@ const viewBatch = async (services: Services, batch: Batch) => {
     invalid,
     duplicates,
     ...progressOf(batch, counts, services.now()),
+    ...(cost && { cost }),
     ...(problem && { problem }),
     errors: errors?.items ?? [],
     more_errors: errors?.cursor !== undefined,
@@ -44,6 +48,8 @@ const viewBot = ({
   reason,
   public_key,
   wait_until,
+  enrolment,
+  account,
   history,
 }: Bot) => ({
   user_id,
@@ -54,6 +60,8 @@ const viewBot = ({
   ...(reason && { reason }),
   ...(public_key !== undefined && { public_key }),
   ...(wait_until !== undefined && { wait_until }),
+  ...(enrolment && { enrolment }),
+  ...(account && { account_id: account.user_id }),
   history,
 });
 
@@ -99,11 +107,12 @@ const readBot = async (services: Services, request: HttpRequest): Promise<HttpAn
   return bot ? ok(viewBot(bot)) : noSuchBot();
 };
 
-export const api: Routes = {
+export const api: Answers<'api'> = {
   createBatch,
   createUpload,
   completeUpload,
   readBatch,
+  confirmBatch,
   listRowErrors,
   listBots,
   retryBatch,

@@ -1,4 +1,5 @@
 /** How a batch fares, out of its record and the counts of its bots. Pure. */
+import type { BotCounts } from '../services.ts';
 import type { Batch } from './records.ts';
 import { type BotState, states } from './states.ts';
 
@@ -33,19 +34,17 @@ export interface BatchProgress {
 const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
 
 /** @param counts bots of the batch by state, @param nowMs milliseconds since 1970 */
-export const progressOf = (
-  batch: Batch,
-  counts: Partial<Record<BotState, number>>,
-  nowMs: number,
-): BatchProgress => {
-  const all = Object.fromEntries(states.map((state) => [state, counts[state] ?? 0])) as Record<
+export const progressOf = (batch: Batch, counts: BotCounts, nowMs: number): BatchProgress => {
+  const all = Object.fromEntries(states.map((state) => [state, counts.states[state] ?? 0])) as Record<
     BotState,
     number
   >;
   const accepted = batch.total - batch.invalid - batch.duplicates;
-  const here = sum(Object.values(all));
+  // The row of an enrolment that ended stands for an account that has a row of its own now.
+  const here = sum(Object.values(all)) - all.enrolled;
   const elsewhere = batch.status === 'taken_in' ? Math.max(0, accepted - here) : 0;
-  const at_rest = sum(restStates.map((state) => all[state]));
+  const inDoubt = (counts.network_users.unsure ?? 0) + (counts.sign_ins.unsure ?? 0);
+  const at_rest = sum(restStates.map((state) => all[state])) + inDoubt;
   const open = accepted - elsewhere - at_rest;
   const ended = batch.status === 'rejected' || (batch.status === 'taken_in' && open === 0);
   const minutes = (nowMs - Date.parse(batch.created_at)) / 60_000;

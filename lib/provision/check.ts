@@ -43,6 +43,7 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   const { user_id } = botMessage.parse(body);
   const bot = await services.table.readBot(user_id);
   if (!bot) return services.log('warn', 'bot_unknown', { user_id });
+  if (bot.enrolment) return sendTo(services, 'enroll', bot);
   if (!wantsCheck(bot, services.now())) return;
   // The move was made and its message may be lost: register takes a second one calmly.
   if (bot.state === 'registering') return sendTo(services, 'register', bot);
@@ -52,6 +53,6 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   if (!profile) return;
   const ours = await ourKeys(services, kept);
   const decision = decide(bot, profile, ours);
-  if (decision.kind === 'register') return accept(services, bot, profile);
+  if (decision.kind === 'register' || decision.kind === 'adopt') return accept(services, bot, profile);
   await settle(services, bot, decision, ours, { step: 'check', request_id: profile.request_id });
 };

@@ -1,65 +1,46 @@
-/** A chunk of a list: its keystores go to the vault, its bots get rows, and their checks are queued. */
+/** A chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
 import { z } from 'zod';
 import { keystoreSchema } from '../keystore.ts';
-import type { Services } from '../services.ts';
-import { pace } from '../topology.ts';
-import { after } from './backoff.ts';
-import { moveBot } from './move.ts';
+import type { Services, SignInRequest } from '../services.ts';
+import { enrolmentId, stepOf } from './enrolment.ts';
+import { listBot } from './listing.ts';
 import { chunkKey, listKey } from './objects.ts';
 import { inParallel } from './parallel.ts';
 import type { Batch, Bot, RowError } from './records.ts';
-import type { Row } from './row.ts';
-import { allows } from './states.ts';
+import type { KeystoreRow, Row, SignInRow } from './row.ts';
+import { newSessionKey, withDevice } from './sign-in.ts';
 
 const step = 'intake';
 
-const chunkSchema = z.array(
-  z.object({
-    row: z.int().positive(),
-    line: z.int().positive(),
-    listing: z.string(),
-    keystore: keystoreSchema,
-  }),
+const place = {
+  row: z.int().positive(),
+  line: z.int().positive(),
+  file: z.string().exactOptional(),
+};
+
+const networkUser = z.object({ kind: z.literal('network_user'), owner: z.guid(), full_name: z.string() });
+const signIn = z.object({ kind: z.literal('sign_in'), verification_id: z.guid() });
+
+const listedSignIn = z.object({
+  code: z.string(),
+  session_key: z.enum(['ed25519', 'rsa']),
+  device_id: z.string().exactOptional(),
+  platform: z.string(),
+  platform_version: z.string(),
+  app_version: z.string(),
+  package_name: z.string(),
+  notification_token: z.string().exactOptional(),
+  purpose: z.literal('SESSION'),
+  registration_id: z.int().exactOptional(),
+});
+
+const chunkSchema: z.ZodType<Row[]> = z.array(
+  z.union([
+    z.object({ ...place, listing: z.string(), keystore: keystoreSchema }),
+    z.object({ ...place, enrolment: signIn, sign_in: listedSignIn }),
+    z.object({ ...place, enrolment: networkUser }),
+  ]),
 );
-
-const newBot = (services: Services, batch_id: string, row: Row): Bot => {
-  const at = new Date(services.now()).toISOString();
-  return {
-    user_id: row.keystore.app_id,
-    session_id: row.keystore.session_id,
-    batch_id,
-    line: row.line,
-    listing: row.listing,
-    state: 'queued',
-    state_since: at,
-    revision: 1,
-    attempts: 0,
-    due_at: after(services.now(), pace.stalledSeconds),
-    history: [{ at, state: 'queued', step }],
-  };
-};
-
-/**
- * A bot that has a row already now counts in this batch. It is looked at again only where its row of the
- * list has changed, or the vault has: the same list twice does nothing. While a bot is being registered, or
- * in doubt, the new listing is not noted, so that listing it once more is understood as news.
- */
-const listAgain = async (services: Services, batch_id: string, row: Row, isNews: boolean) => {
-  const { app_id: user_id, session_id } = row.keystore;
-  for (;;) {
-    const bot = await services.table.readBot(user_id);
-    if (!bot) return undefined;
-    const place = { batch_id, line: row.line };
-    const listed = { ...place, session_id, listing: row.listing };
-    const news = isNews || bot.listing !== row.listing;
-    const requeues = news && bot.state !== 'queued' && allows('requeue', bot.state);
-    const busy = bot.state === 'registering' || bot.state === 'unsure';
-    const known = requeues
-      ? await moveBot(services, bot, 'requeue', { step }, listed)
-      : await services.table.updateBot(bot, busy && news ? place : listed);
-    if (known) return known;
-  }
-};
 
 const refusals = {
   key_conflict: {
@@ -73,25 +54,64 @@ const refusals = {
   },
 } as const;
 
-/** Takes one row in; undefined when its bot needs no check. */
+type Refused = keyof typeof refusals;
+
+/** Stores a listed keystore; its bot's row, as far as the list tells it. */
+const keepKeystore = async (services: Services, row: KeystoreRow) => {
+  const { app_id: user_id, session_id } = row.keystore;
+  const kept = await services.vault.keepKeystore(row.keystore);
+  return { kept, listed: { user_id, session_id, listing: row.listing } };
+};
+
+/** Stores a session key and the code of a sign-in, which must not stand on its row. */
+const keepSignIn = async (services: Services, batch_id: string, { row, enrolment, sign_in }: SignInRow) => {
+  const user_id = enrolmentId(enrolment, batch_id, row);
+  const listed = { user_id, enrolment, listing: 'sign_in' } as const;
+  const known = await services.table.readBot(user_id);
+  // Its session key has moved to the account's own secret.
+  if (known?.state === 'enrolled') return { kept: 'same', listed } as const;
+  const request: SignInRequest = await withDevice(services, enrolment.verification_id, sign_in);
+  const session_key = await newSessionKey(services, sign_in.session_key);
+  const stored = await services.vault.keepEnrolment(user_id, { session_key, sign_in: request });
+  const kept = stored === 'pending_deletion' ? stored : stored.isNews ? 'kept' : 'same';
+  return { kept, listed } as const;
+};
+
+/** What the vault and the table are told of one row. */
+const keep = async (services: Services, batch_id: string, row: Row) => {
+  if ('keystore' in row) return keepKeystore(services, row);
+  if ('sign_in' in row) return keepSignIn(services, batch_id, row);
+  const { enrolment } = row;
+  const user_id = enrolmentId(enrolment, batch_id, row.row);
+  return { kept: 'same', listed: { user_id, enrolment, listing: 'network_user' } } as const;
+};
+
+const refuse = ({ row, line, file }: Row, code: Refused, field: string): RowError => ({
+  row,
+  line,
+  ...(file !== undefined && { file }),
+  field,
+  code,
+  ...refusals[code],
+});
+
+/** Takes one row in; undefined when its bot needs no step. */
 const takeRow = async (
   services: Services,
   batch_id: string,
   row: Row,
 ): Promise<RowError | Bot | undefined> => {
-  const kept = await services.vault.keepKeystore(row.keystore);
+  const { kept, listed } = await keep(services, batch_id, row);
   if (kept === 'key_conflict' || kept === 'pending_deletion') {
-    return { row: row.row, line: row.line, field: 'app_id', code: kept, ...refusals[kept] };
+    return refuse(row, kept, 'keystore' in row ? 'app_id' : 'verification_id');
   }
-  const bot = newBot(services, batch_id, row);
-  const listed =
-    (await services.table.createBot(bot)) ?? (await listAgain(services, batch_id, row, kept === 'kept'));
-  return listed?.state === 'queued' ? listed : undefined;
+  const bot = await listBot(services, step, { ...listed, batch_id, line: row.line }, kept === 'kept');
+  return bot?.state === 'queued' ? bot : undefined;
 };
 
 const ROW_WORKERS = 5;
 
-/** Stores the keystores of one chunk, makes its rows and queues their checks. */
+/** Stores the keystores of one chunk, makes its rows and queues their next steps. */
 const takeChunk = async (services: Services, batch: Batch, chunk: number) => {
   const { batch_id } = batch;
   const object = await services.uploads.get(chunkKey(batch_id, chunk));
@@ -103,10 +123,12 @@ const takeChunk = async (services: Services, batch: Batch, chunk: number) => {
     taken.filter((result) => result !== undefined && 'code' in result),
   );
   const bots = taken.filter((result) => result !== undefined && 'user_id' in result);
-  await services.queues.send(
-    'check',
-    bots.map(({ user_id }) => ({ body: { user_id }, batch_id })),
-  );
+  for (const queue of ['enroll', 'check'] as const) {
+    const messages = bots
+      .filter((bot) => stepOf(bot) === queue)
+      .map(({ user_id }) => ({ body: { user_id }, batch_id }));
+    await services.queues.send(queue, messages);
+  }
   services.log('info', 'chunk_taken_in', { batch_id, count: rows.length });
   return services.table.recordChunkDone(batch_id, chunk);
 };

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Services } from '../services.ts';
 import { uploads as limits } from '../topology.ts';
 import { handleChunk } from './chunk.ts';
+import { priceUsd } from './cost.ts';
 import { inboxEvent, isTestEvent, takeFromInbox } from './inbox.ts';
 import { formatOf, listFormats, readList } from './list.ts';
 import { chunkKey, listKey } from './objects.ts';
@@ -16,7 +17,7 @@ import { type Row, readRow, splitDuplicates } from './row.ts';
 export const intakeMessage = z.object({ batch_id: z.uuid(), chunk: z.int().positive().optional() });
 
 /** Queues the chunks that are not taken in yet. */
-const queueChunks = (services: Services, batch: Batch) => {
+export const queueChunks = (services: Services, batch: Batch) => {
   const done = new Set(batch.chunks_done);
   const open = Array.from({ length: batch.chunks }, (_, i) => i + 1).filter((chunk) => !done.has(chunk));
   return services.queues.send(
@@ -55,6 +56,9 @@ const validate = async (services: Services, rawRows: Parameters<typeof readRow>[
   return { rows, errors };
 };
 
+/** Does Mixin ask money for what this row wants? */
+const isPaid = (row: Row) => 'enrolment' in row && row.enrolment.kind === 'network_user';
+
 const gone: Problem = {
   code: 'list_gone',
   message: 'The uploaded list is gone, or never came.',
@@ -64,7 +68,7 @@ const gone: Problem = {
 const unknownFormat: Problem = {
   code: 'unknown_format',
   message: 'Neither the name nor the Content-Type of the list names a format.',
-  fix: `Name it .json, .jsonl or .csv, or use one of ${Object.keys(listFormats).join(', ')}.`,
+  fix: `Name it .json, .jsonl, .csv or .zip, or use one of ${Object.keys(listFormats).join(', ')}.`,
 };
 
 /** Reads and validates the whole list, cuts it into chunks and queues them. */
@@ -74,23 +78,27 @@ const readWholeList = async (services: Services, batch: Batch) => {
   if (!list) return reject(services, batch, gone);
   const format = formatOf(list.contentType);
   if (!format) return reject(services, batch, unknownFormat);
-  const read = readList(list.body, format);
+  const read = await readList(list.body, format);
   if ('problem' in read) return reject(services, batch, read.problem);
   const { rows, errors } = await validate(services, [...read.rows]);
   const { unique, duplicates } = splitDuplicates(rows);
   const wrong = [...read.errors, ...errors, ...duplicates];
   await services.table.putRowErrors(batch_id, wrong.slice(0, limits.maxErrors));
   const chunks = await putChunks(services, batch_id, unique);
+  const paid_rows = unique.filter(isPaid).length;
+  // What costs money waits until an operator has seen what.
+  const isPlan = priceUsd(paid_rows) > (read.accepted_cost_usd ?? 0);
   const recorded = await services.table.recordListRead(batch_id, {
-    status: chunks === 0 ? 'taken_in' : 'taking_in',
+    status: chunks === 0 ? 'taken_in' : isPlan ? 'planned' : 'taking_in',
     total: read.total,
     invalid: read.total - rows.length,
     duplicates: duplicates.length,
     errors_left_out: Math.max(0, wrong.length - limits.maxErrors),
+    ...(paid_rows > 0 && { paid_rows }),
     chunks,
   });
   services.log('info', 'list_read', { batch_id, count: read.total });
-  if (recorded) await queueChunks(services, recorded);
+  if (recorded?.status === 'taking_in') await queueChunks(services, recorded);
   if (chunks === 0) await services.uploads.remove([listKey(batch_id)]);
 };
 

@@ -1,15 +1,16 @@
 /**
- * Two PIN operations of one bot must never overlap, and its PIN iterator only grows: whoever makes PIN calls
- * holds the row's lease, and reserves each iterator on the row before using it.
+ * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is made twice:
+ * whoever makes such calls holds the row's lease, and reserves each iterator on the row before using it.
  */
 import type { Services } from '../services.ts';
 import type { Bot, BotChanges } from './records.ts';
+import type { BotState } from './states.ts';
 
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 
-/** Takes the lease until `untilMs`; the milliseconds to wait where another worker holds it. */
+/** Takes the lease, in the state the bot is in, until `untilMs`; the milliseconds to wait where another worker holds it. */
 export const takeLease = async (
   services: Services,
   bot: Bot,
@@ -19,11 +20,8 @@ export const takeLease = async (
   const busyMs = bot.lease_until === undefined ? 0 : Date.parse(bot.lease_until) - nowMs;
   if (busyMs > 0) return { busyMs };
   const lease_owner = services.randomId();
-  const leased = await services.table.updateBot(
-    bot,
-    { lease_owner, lease_until: new Date(untilMs).toISOString() },
-    ['registering'],
-  );
+  const lease = { lease_owner, lease_until: new Date(untilMs).toISOString() };
+  const leased = await services.table.updateBot(bot, lease, [bot.state]);
   return leased && { held: new LeasedBot(services, leased, lease_owner) };
 };
 
@@ -32,11 +30,13 @@ export class LeasedBot {
   #bot: Bot;
   readonly #services: Services;
   readonly #owner: string;
+  readonly #state: BotState;
 
   constructor(services: Services, bot: Bot, owner: string) {
     this.#services = services;
     this.#bot = bot;
     this.#owner = owner;
+    this.#state = bot.state;
   }
 
   get bot(): Bot {
@@ -49,7 +49,7 @@ export class LeasedBot {
    */
   async write(changes: BotChanges): Promise<void> {
     for (;;) {
-      const written = await this.#services.table.updateBot(this.#bot, changes, ['registering']);
+      const written = await this.#services.table.updateBot(this.#bot, changes, [this.#state]);
       if (written) {
         this.#bot = written;
         return;
@@ -63,21 +63,21 @@ export class LeasedBot {
   /** Reads the row again. Throws LeaseLost when the lease is no longer ours. */
   async refresh(): Promise<void> {
     const fresh = await this.#services.table.readBot(this.#bot.user_id);
-    if (fresh?.lease_owner !== this.#owner || fresh.state !== 'registering')
-      throw new LeaseLost('lease lost');
+    if (fresh?.lease_owner !== this.#owner || fresh.state !== this.#state) throw new LeaseLost('lease lost');
     this.#bot = fresh;
   }
 
   /**
-   * Reserves the iterator of the next PIN call on the row, together with `changes`: greater than any before,
-   * in nanoseconds like the SDKs' so that those can go on using the session.
+   * Reserves the iterator of the next PIN call on the row, or as many in a row as it needs, together with
+   * `changes`: greater than any before, in nanoseconds like the SDKs' so that those can go on using the session.
+   * Returns the first.
    */
-  async reserveIterator(changes: BotChanges): Promise<bigint> {
+  async reserveIterators(count: bigint, changes: BotChanges): Promise<bigint> {
     const clock = BigInt(this.#services.now()) * 1_000_000n;
     const last = this.#bot.pin_iterator ?? 0n;
-    const pin_iterator = last >= clock ? last + 1n : clock;
-    await this.write({ ...changes, pin_iterator });
-    return pin_iterator;
+    const first = last >= clock ? last + 1n : clock;
+    await this.write({ ...changes, pin_iterator: first + count - 1n });
+    return first;
   }
 
   /** Gives the lease back without a move, together with `changes`. */

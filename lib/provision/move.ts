@@ -2,6 +2,7 @@
 import type { Services } from '../services.ts';
 import { pace, type QueueName } from '../topology.ts';
 import { after, chanceFrom } from './backoff.ts';
+import { stepOf } from './enrolment.ts';
 import type { Bot, BotChanges, HistoryEntry, Reason } from './records.ts';
 import { allows, type BotState, type MoveName, moves } from './states.ts';
 
@@ -23,13 +24,16 @@ const withEntry = (history: readonly HistoryEntry[], entry: HistoryEntry): reado
 
 /** When the sweep looks for a bot that has just come into this state. */
 const dueAt = (
+  bot: Bot,
   state: BotState,
   nowMs: number,
   wait_until: string | undefined,
   auditSeconds: number,
 ): string | undefined => {
   if (state === 'registered' || state === 'external') return after(nowMs, auditSeconds);
-  if (state === 'blocked' || state === 'failed') return undefined;
+  if (state === 'blocked' || state === 'failed' || state === 'enrolled') return undefined;
+  // No GET can tell whether an account was made: only an operator can settle that.
+  if (state === 'unsure' && bot.enrolment) return undefined;
   if (wait_until === undefined) return after(nowMs, pace.stalledSeconds);
   const delaySeconds = (Date.parse(wait_until) - nowMs) / 1_000;
   const byMessage = delaySeconds <= pace.maxMessageDelaySeconds;
@@ -39,7 +43,7 @@ const dueAt = (
 /** A bot that comes to rest, or starts anew, starts counting its tries again. */
 const attemptsAfter = (move: MoveName, attempts: number): number => {
   if (move === 'postpone' || move === 'doubt') return attempts + 1;
-  return move === 'accept' ? attempts : 0;
+  return move === 'accept' || move === 'enroll' ? attempts : 0;
 };
 
 /** All that a move writes. Pure. */
@@ -72,9 +76,9 @@ export const changesOf = (
     attempts: attemptsAfter(move, bot.attempts),
     // The message of a requeued bot follows its move: should it never come, the sweep looks soon.
     due_at:
-      move === 'requeue'
+      move === 'requeue' || move === 'repeat'
         ? after(nowMs, pace.graceSeconds)
-        : dueAt(state, nowMs, more.wait_until, auditSeconds),
+        : dueAt(bot, state, nowMs, more.wait_until, auditSeconds),
     history: bot.state === state && !note.reason ? bot.history : withEntry(bot.history, entry),
   };
 };
@@ -150,7 +154,7 @@ export const putOff = async (
   const wait_until = after(services.now(), delaySeconds);
   const moved = await moveBot(services, bot, move, note, { ...more, wait_until });
   if (moved && delaySeconds <= pace.maxMessageDelaySeconds)
-    await sendTo(services, 'check', bot, delaySeconds);
+    await sendTo(services, stepOf(bot), bot, delaySeconds);
 };
 
 export const chance = (services: Services): number => chanceFrom(services.randomBytes(4));

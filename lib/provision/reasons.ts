@@ -19,7 +19,42 @@ const reasons = {
   },
   six_digit_pin: {
     message: 'The account has a six-digit PIN and no TIP PIN.',
-    todo: 'Upgrade its PIN to TIP with the tool that set it, then list the bot again with tip_private_key.',
+    todo: 'List the bot again with its six digits as pin: Enlist upgrades it to TIP. Or upgrade it with another tool and list it with tip_private_key.',
+  },
+  wrong_pin: {
+    message:
+      'Mixin refused the six-digit PIN of the row. Five wrong ones lock an account, so Enlist tries no other.',
+    todo: 'Upgrade the PIN to TIP with a tool of your own, then list the bot again with tip_private_key.',
+  },
+  pin_nearly_locked: {
+    message: 'The account had so many wrong PINs lately that one more could lock it; none was sent.',
+    todo: 'Nothing: Enlist waits until the oldest of them is a day old. Find the program that sends wrong PINs.',
+  },
+  key_form_unknown: {
+    message: 'The listed spend key may be a seed or a scalar, and Mixin shows no key that could tell which.',
+    todo: 'List the bot again with seed and public key side by side (128 hex characters), or name a seed spend_private_key.',
+  },
+  owner_missing: {
+    message: 'The vault holds no keystore for the owner that is to create this user.',
+    todo: 'List the owner bot with its keystore, then retry.',
+  },
+  sign_in_missing: {
+    message: 'The vault no longer holds the code of this sign-in.',
+    todo: 'Ask for a new code (POST /accounts/verifications) and sign in with it.',
+  },
+  user_creation_unknown: {
+    message:
+      'POST /users was sent and its answer never came: the owner may have paid 0.5 USD for a user that nobody can use.',
+    todo: 'Compare the owner\'s bill (Mixin dashboard, or GET /safe/apps/OWNER/billing) with the users that were created. To create it again, at the risk of paying twice, retry with states ["unsure"] and pay_again.',
+  },
+  user_not_new: {
+    message: 'Mixin answered POST /users with a user that has a row here already; its keys were not touched.',
+    todo: "Ask Mixin's support with the request id of the history, and do not retry before they have answered.",
+  },
+  sign_in_unknown: {
+    message:
+      'The code was sent and the answer never came: the sign-in may have ended the sessions of other devices.',
+    todo: 'Ask for a new code (POST /accounts/verifications) and sign in with it; this code is of no more use.',
   },
   tip_key_missing: {
     message: 'The account has a TIP PIN, and its row brings no key for it.',

@@ -1,7 +1,8 @@
-/** recheck: a schedule finds the rows that are due (retry, unsure, stalled, audit) and queues checks. */
+/** recheck: a schedule finds the rows that are due (retry, unsure, stalled, audit) and queues them for their next look. */
 import type { Services } from '../services.ts';
 import { pace, table } from '../topology.ts';
 import { after } from './backoff.ts';
+import { stepOf } from './enrolment.ts';
 import { moveBot, sendTo } from './move.ts';
 import { reason } from './reasons.ts';
 import type { Bot } from './records.ts';
@@ -11,7 +12,7 @@ const PAGE = 100;
 const STALLS_MAX = 5;
 
 /** A queued bot is due only when its message was lost, or lies with the dead letters. */
-const isStalled = (bot: Bot) => bot.state === 'queued' || bot.state === 'registering';
+const isStalled = ({ state }: Bot) => state === 'queued' || state === 'enrolling' || state === 'registering';
 
 /**
  * Queues one due bot. The message goes first and the new due time second: a crash between the two queues the
@@ -26,7 +27,7 @@ const sweepBot = async (services: Services, user_id: string): Promise<number> =>
     await moveBot(services, bot, 'block', { step: 'recheck', reason: reason('stalled') });
     return 0;
   }
-  await sendTo(services, 'check', bot);
+  await sendTo(services, stepOf(bot), bot);
   const due_at = after(nowMs, stalls > 0 ? pace.stalledSeconds : pace.graceSeconds);
   await services.table.updateBot(bot, { due_at, ...(stalls > 0 && { stalls }) });
   return 1;

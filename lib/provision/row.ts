@@ -1,143 +1,162 @@
-/** One row's raw fields → a keystore, or every error of the row at once. Errors never quote a value. */
-import { createHash } from 'node:crypto';
-import { type Keystore, seedBytes } from '../keystore.ts';
+/** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. */
+import type { Keystore, PrivateKey } from '../keystore.ts';
 import type { Keys } from '../services.ts';
-import type { RawRow } from './list.ts';
-import type { RowError } from './records.ts';
+import { digestOf } from './keystore-digest.ts';
+import { type Place, placeOf, type RawRow } from './raw-list.ts';
+import type { Enrolment, RowError } from './records.ts';
+import { type ListedSignIn, readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';
+import { type FieldError, type Fields, given } from './row-fields.ts';
+import { keystoreFields, readKeystore } from './row-keystore.ts';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const SEED = /^[0-9a-f]{64}$/;
-/** Seed and public key side by side, as some tools write a private key. */
-const SEED_AND_PUBLIC = /^[0-9a-f]{128}$/;
+export { type ListedSignIn, readSignIn } from './row-enrolment.ts';
+export type { FieldError } from './row-fields.ts';
 
-export interface Row {
-  readonly row: number;
-  readonly line: number;
+/** A bot that has an account and a session. */
+export interface KeystoreRow extends Place {
   readonly keystore: Keystore;
   /** Digest of the public halves: tells a changed row from the same row again. */
   readonly listing: string;
 }
 
-/** What a field must be: its normal form, or what is wrong and how to mend it. */
-type Read = { readonly value: string } | { readonly message: string; readonly fix: string };
+/** An account that is signed in with a code. */
+export interface SignInRow extends Place {
+  readonly enrolment: Extract<Enrolment, { kind: 'sign_in' }>;
+  readonly sign_in: ListedSignIn;
+}
 
-const text = (value: unknown) => (typeof value === 'string' ? value.trim().toLowerCase() : '');
+/** A user that a bot is to create. */
+export interface NetworkUserRow extends Place {
+  readonly enrolment: Extract<Enrolment, { kind: 'network_user' }>;
+}
 
-const readUuid = (value: unknown): Read =>
-  UUID.test(text(value))
-    ? { value: text(value) }
-    : { message: 'It is not a UUID.', fix: 'Copy it from the keystore as the dashboard shows it.' };
+export type Row = KeystoreRow | SignInRow | NetworkUserRow;
 
-const readPoint = (value: unknown, keys: Keys): Read =>
-  SEED.test(text(value)) && keys.isPublicKey(text(value))
-    ? { value: text(value) }
-    : {
-        message: 'It is not an Ed25519 public key in hex.',
-        fix: 'Copy the 64 hex characters the dashboard shows.',
-      };
+type Kind = 'a keystore' | 'a sign-in' | 'a network user';
 
-const readSeed = async (value: unknown, keys: Keys): Promise<Read> => {
-  const hex = text(value);
-  if (SEED.test(hex)) return { value: hex };
-  if (!SEED_AND_PUBLIC.test(hex)) {
-    return { message: 'It is not a private key in hex.', fix: 'Give the 32-byte seed as 64 hex characters.' };
+/** Fields that only rows of this kind have. */
+const marks: Readonly<Record<Kind, readonly string[]>> = {
+  'a keystore': Object.values(keystoreFields).flat(),
+  'a sign-in': ['verification_id', 'code'],
+  'a network user': ['owner'],
+};
+
+interface Mark {
+  readonly kind: Kind;
+  readonly field: string;
+}
+
+/** For each kind whose fields are given, the first of them. */
+const marksOf = (fields: Fields): readonly Mark[] =>
+  (Object.keys(marks) as Kind[]).flatMap((kind) => {
+    const field = marks[kind].find((name) => given(fields, name) !== undefined);
+    return field === undefined ? [] : [{ kind, field }];
+  });
+
+const mixed = (one: Mark, other: Mark): FieldError => ({
+  field: other.field,
+  code: 'mixed_row',
+  message: `${one.field} belongs to ${one.kind} and ${other.field} to ${other.kind}.`,
+  fix: 'Write a row for each.',
+});
+
+const misplacedCreate: FieldError = {
+  field: 'create',
+  code: 'bad_create',
+  message: 'create is not a row.',
+  fix: 'Send {"create": {…}} as a list of its own.',
+};
+
+type Content<R extends Row> = Omit<R, keyof Place>;
+type ReadContent = Content<KeystoreRow> | Content<SignInRow> | Content<NetworkUserRow>;
+type Errors = { readonly errors: readonly FieldError[] };
+
+const readKeystoreRow = async (fields: Fields, keys: Keys): Promise<Content<KeystoreRow> | Errors> => {
+  const read = await readKeystore(fields, keys);
+  if ('errors' in read) return read;
+  return { keystore: read.value, listing: await digestOf(read.value, keys) };
+};
+
+const readSignInRow = (fields: Fields): Content<SignInRow> | Errors => {
+  const verification = readVerification(fields);
+  const sign_in = readSignIn(fields);
+  if ('code' in verification || 'errors' in sign_in) {
+    return {
+      errors: [
+        ...('code' in verification ? [verification] : []),
+        ...('errors' in sign_in ? sign_in.errors : []),
+      ],
+    };
   }
-  const seed = hex.slice(0, 64);
-  if ((await keys.publicKeyOf(seedBytes(seed))) === hex.slice(64)) return { value: seed };
-  return {
-    message: 'Its second half is not the public key of its first half.',
-    fix: 'Give the 32-byte seed alone, as 64 hex characters.',
+  return { enrolment: verification.value, sign_in: sign_in.value };
+};
+
+const readNetworkUserRow = (fields: Fields): Content<NetworkUserRow> | Errors => {
+  const read = readNetworkUser(fields);
+  return 'errors' in read ? read : { enrolment: read.value };
+};
+
+const readContent = (fields: Fields, keys: Keys): Promise<ReadContent | Errors> | ReadContent | Errors => {
+  if (given(fields, 'create') !== undefined) return { errors: [misplacedCreate] };
+  const [one, other] = marksOf(fields);
+  if (one && other) return { errors: [mixed(one, other)] };
+  if (one?.kind === 'a sign-in') return readSignInRow(fields);
+  return one?.kind === 'a network user' ? readNetworkUserRow(fields) : readKeystoreRow(fields, keys);
+};
+
+/** Derives each public key once, however often the row's checks and its digest ask for it. */
+const remembering = (keys: Keys): Keys => {
+  const known = new Map<string, Promise<string>>();
+  const publicKeyOf = (key: PrivateKey) => {
+    const derived = known.get(key) ?? keys.publicKeyOf(key);
+    known.set(key, derived);
+    return derived;
   };
+  return { ...keys, publicKeyOf };
 };
 
-type FieldName = keyof Keystore;
-
-const required = ['app_id', 'session_id', 'server_public_key', 'session_private_key'] as const;
-const optional = ['spend_private_key', 'tip_private_key'] as const;
-
-const readField = (name: FieldName, value: unknown, keys: Keys): Read | Promise<Read> => {
-  if (name === 'app_id' || name === 'session_id') return readUuid(value);
-  return name === 'server_public_key' ? readPoint(value, keys) : readSeed(value, keys);
-};
-
-const isAbsent = (value: unknown) => value === undefined || value === null || value === '';
-
-const oauthError = ({ row, line }: RawRow): RowError => ({
-  row,
-  line,
-  field: 'authorization_id',
-  code: 'oauth_keystore',
-  message: 'This is an OAuth keystore: it cannot sign PINs.',
-  fix: "Use the bot's own keystore from the dashboard.",
-});
-
-const missing = ({ row, line }: RawRow, field: string): RowError => ({
-  row,
-  line,
-  field,
-  code: 'missing_field',
-  message: `${field} is missing.`,
-  fix: 'Use a keystore in the dashboard format: app_id, session_id, server_public_key, session_private_key.',
-});
-
-/** The fields that are right, and the errors of those that are not. */
-const readFields = async (raw: RawRow, keys: Keys) => {
-  const { row, line, fields } = raw;
-  const values: Partial<Record<FieldName, string>> = {};
-  const errors: RowError[] = [];
-  for (const field of [...required, ...optional]) {
-    const given = Object.hasOwn(fields, field) ? fields[field] : undefined;
-    if (isAbsent(given)) {
-      if ((required as readonly string[]).includes(field)) errors.push(missing(raw, field));
-      continue;
-    }
-    const read = await readField(field, given, keys);
-    if ('value' in read) values[field] = read.value;
-    else errors.push({ row, line, field, code: 'invalid_field', message: read.message, fix: read.fix });
-  }
-  if (!isAbsent(fields.authorization_id)) errors.push(oauthError(raw));
-  return { values, errors };
-};
-
-const listingOf = async (keystore: Keystore, keys: Keys): Promise<string> => {
-  const hash = createHash('sha256').update(keystore.session_id).update(keystore.server_public_key);
-  for (const field of ['session_private_key', ...optional] as const) {
-    const seed = keystore[field];
-    hash.update(seed === undefined ? '-' : await keys.publicKeyOf(seedBytes(seed)));
-  }
-  return hash.digest('hex').slice(0, 32);
-};
-
+/** What a row asks for, or all that is wrong with it. */
 export const readRow = async (
   raw: RawRow,
   keys: Keys,
 ): Promise<Row | { readonly errors: readonly RowError[] }> => {
-  const { values, errors } = await readFields(raw, keys);
-  if (errors.length > 0) return { errors };
-  const keystore = values as Keystore;
-  return { row: raw.row, line: raw.line, keystore, listing: await listingOf(keystore, keys) };
+  const place = placeOf(raw);
+  const content = await readContent(raw.fields, remembering(keys));
+  if ('errors' in content) return { errors: content.errors.map((error) => ({ ...place, ...error })) };
+  return { ...place, ...content };
 };
 
-/** Splits off the rows that name a bot which stands further up already. */
+/** What must not stand in a list twice; undefined for a network user, of whom there can be any number. */
+const identityOf = (row: Row): { readonly field: string; readonly id: string } | undefined => {
+  if ('keystore' in row) return { field: 'app_id', id: row.keystore.app_id };
+  if (!('sign_in' in row)) return undefined;
+  return { field: 'verification_id', id: row.enrolment.verification_id };
+};
+
+const duplicateOf = (row: Row, field: string, { row: first, line, file }: Row): RowError => ({
+  ...placeOf(row),
+  field,
+  code: 'duplicate',
+  message: `The same ${field === 'app_id' ? 'bot' : 'sign-in'} stands in row ${first} (line ${line}${
+    file === undefined ? '' : ` of ${file}`
+  }) already; that row counts.`,
+  fix: 'Remove one of the two rows.',
+});
+
+/** Splits off the rows that name a bot or a sign-in which stands further up already. */
 export const splitDuplicates = (rows: readonly Row[]) => {
   const first = new Map<string, Row>();
   const unique: Row[] = [];
   const duplicates: RowError[] = [];
   for (const row of rows) {
-    const before = first.get(row.keystore.app_id);
-    if (before === undefined) {
-      first.set(row.keystore.app_id, row);
-      unique.push(row);
+    const identity = identityOf(row);
+    const key = `${identity?.field} ${identity?.id}`;
+    const before = identity && first.get(key);
+    if (identity && before) {
+      duplicates.push(duplicateOf(row, identity.field, before));
       continue;
     }
-    duplicates.push({
-      row: row.row,
-      line: row.line,
-      field: 'app_id',
-      code: 'duplicate',
-      message: `The same bot stands in row ${before.row} (line ${before.line}) already; that row counts.`,
-      fix: 'Remove one of the two rows.',
-    });
+    if (identity) first.set(key, row);
+    unique.push(row);
   }
   return { unique, duplicates };
 };

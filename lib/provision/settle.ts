@@ -1,6 +1,6 @@
 /** Carries out what was decided about a bot: shared by check and register. */
 
-import { seedBytes } from '../keystore.ts';
+import type { PrivateKey } from '../keystore.ts';
 import { MixinError } from '../mixin/errors.ts';
 import type { Kept, Services } from '../services.ts';
 import { pace } from '../topology.ts';
@@ -11,16 +11,35 @@ import { reason } from './reasons.ts';
 import type { Bot, Reason } from './records.ts';
 import { reasonOf, troubleOf } from './trouble.ts';
 
-/** Every decision but the one to register. */
-export type Settlement = Exclude<Decision, { kind: 'register' }>;
+/** Every decision that leaves the bot's keys as they are. */
+export type Settlement = Exclude<Decision, { kind: 'register' | 'adopt' }>;
+
+/**
+ * 64 hex characters → the private keys they may stand for, by public key: the seed's, and the scalar's where
+ * they can be one. fox-one's tools keep scalars, all others keep seeds; only Mixin's public key tells.
+ */
+export const formsOf = async (services: Services, hex: string): Promise<ReadonlyMap<string, PrivateKey>> => {
+  const forms = services.keys.isScalar(hex) ? [hex, `scalar:${hex}`] : [hex];
+  return new Map(
+    await Promise.all(forms.map(async (key) => [await services.keys.publicKeyOf(key), key] as const)),
+  );
+};
+
+/** A new Ed25519 seed of the system's randomness. */
+export const newSeed = (services: Services): PrivateKey =>
+  Buffer.from(services.randomBytes(32)).toString('hex');
+
+const publicFormsOf = async (services: Services, hex: string | undefined) =>
+  hex === undefined ? [] : [...(await formsOf(services, hex)).keys()];
 
 /** Public halves of the vault's keys. */
 export const ourKeys = async (services: Services, kept: Kept): Promise<OurKeys> => {
-  const { spend_private_key, tip_private_key } = kept.keystore;
-  const publicKeyOf = (hex: string) => services.keys.publicKeyOf(seedBytes(hex));
+  const { spend_private_key, spend_key, tip_private_key, pin } = kept.keystore;
   return {
-    ...(spend_private_key !== undefined && { spend: await publicKeyOf(spend_private_key) }),
-    ...(tip_private_key !== undefined && { tip: await publicKeyOf(tip_private_key) }),
+    ...(spend_private_key !== undefined && { spend: await services.keys.publicKeyOf(spend_private_key) }),
+    listed: await publicFormsOf(services, spend_key),
+    tip: await publicFormsOf(services, tip_private_key),
+    has_pin: pin !== undefined,
   };
 };
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { MixinError } from '../../lib/mixin/errors.ts';
+import { accounts } from '../../lib/provision/accounts.ts';
 import { api } from '../../lib/provision/api.ts';
 import type { HttpRequest } from '../../lib/provision/http.ts';
 import { listFormats } from '../../lib/provision/list.ts';
@@ -63,7 +65,8 @@ test('its paths and methods are the routes of the topology', () => {
     operation.operationId,
     { method: method.toUpperCase(), path },
   ]);
-  expect(Object.fromEntries(told)).toEqual(routes);
+  const known = Object.entries(routes).map(([name, { method, path }]) => [name, { method, path }]);
+  expect(Object.fromEntries(told)).toEqual(Object.fromEntries(known));
 });
 
 test('every reference leads somewhere', () => {
@@ -81,6 +84,7 @@ test('its statuses are those of a batch', () => {
   const statuses: Record<BatchStatus, true> = {
     received: true,
     rejected: true,
+    planned: true,
     taking_in: true,
     taken_in: true,
     stuck: true,
@@ -149,28 +153,83 @@ const rowError = {
   fix: 'Add it.',
 };
 
+const planned: Batch = {
+  ...batch,
+  batch_id: '00000000-0000-4000-8000-00000000b003',
+  status: 'planned',
+  paid_rows: 3,
+};
+const known: ReadonlyMap<string, Batch> = new Map([batch, planned].map((it) => [it.batch_id, it]));
+/** Verifications of which Mixin said, or will say, something of their own. */
+const pending = '00000000-0000-4000-8000-00000000c002';
+const signInErrors = new Map(
+  (['sms_code_wrong', 'rate_limited', 'server_error', 'no_connection', 'no_answer'] as const).map(
+    (code, i) => [`00000000-0000-4000-8000-00000000d00${i}`, code],
+  ),
+);
+const refusing = (id: string) => {
+  const code = signInErrors.get(id);
+  if (code) throw new MixinError(code, { method: 'POST', request_id: user_id });
+};
+const fields: readonly string[] = [...signInErrors.keys()];
+const [wrong = '', limited = '', broken = '', unreachable = '', silent = ''] = fields;
+const request_id = user_id;
+const account = { user_id, session_id: user_id, server_public_key: 'ab'.repeat(32), request_id };
+
 /** Just enough of the world for the API to answer. */
 const made = new Map<string, Batch>();
 const services = (): Services => {
   const page = { items: [bot], cursor: 'more' };
+  const rows = new Map([[user_id, bot]]);
   const table: Partial<Services['table']> = {
-    readBatch: async (id) => (id === batch_id ? batch : made.get(id)),
+    readBatch: async (id) => known.get(id) ?? made.get(id),
+    confirmBatch: async (id) => ({ ...(known.get(id) ?? batch), status: 'taking_in' }),
+    createVerification: async () => undefined,
+    readVerification: async (verification_id) => ({
+      verification_id,
+      device_id: user_id,
+      ...(verification_id === pending && { deactivation_effective_at: at }),
+    }),
+    createBot: async (one) => {
+      rows.set(one.user_id, one);
+      return one;
+    },
     createBatch: async (one) => {
       made.set(one.batch_id, one);
       return one;
     },
-    countBots: async () => ({ blocked: 1 }),
+    countBots: async () => ({ states: { blocked: 1 }, network_users: {}, sign_ins: {} }),
     listRowErrors: async (_, __, cursor) =>
       cursor === undefined ? { items: [rowError], cursor: 'more' } : undefined,
     listBots: async ({ cursor }) => (cursor === undefined ? page : undefined),
-    readBot: async (id) => (id === user_id ? bot : undefined),
-    updateBot: async (before, changes) => ({ ...before, ...changes }) as Bot,
+    readBot: async (id) => rows.get(id),
+    updateBot: async (before, changes) => {
+      const after = { ...before, ...changes } as Bot;
+      rows.set(after.user_id, after);
+      return after;
+    },
   };
   return {
     table,
     uploads: {
       put: async () => undefined,
       createForm: async () => ({ url: 'https://bucket.example/', fields: { key: 'k' } }),
+    },
+    vault: {
+      keepEnrolment: async (_id: string, secret: unknown) => ({ kept: secret, isNews: true }),
+      readEnrolment: async () => ({ session_key: 'ab'.repeat(32) }),
+      keepKeystore: async () => 'kept',
+      removeEnrolment: async () => undefined,
+    },
+    accounts: {
+      requestCode: async ({ device_id }: { device_id: string }) => {
+        refusing(device_id);
+        return { verification_id: batch_id, has_emergency_contact: false, request_id };
+      },
+      signIn: async (verification_id: string) => {
+        refusing(verification_id);
+        return { account, person: { full_name: 'A', has_pin: false } };
+      },
     },
     queues: { send: async () => undefined },
     log: () => undefined,
@@ -184,6 +243,10 @@ const list = Buffer.from('[{}]');
 const headers = { 'content-type': 'application/json' };
 const path = { batch_id };
 const nowhere = { batch_id: user_id };
+const body = (value: unknown) => Buffer.from(JSON.stringify(value));
+const plan = { batch_id: planned.batch_id };
+const ask = (device_id: string) => ({ body: body({ phone: '+8613800000000', device_id }) });
+const sign = (verification_id: string) => ({ path: { verification_id }, body: body({ code: '1234' }) });
 type Ask = readonly [route: RouteName, status: number, request: Partial<HttpRequest>];
 const asks: readonly Ask[] = [
   ['createBatch', 202, { headers, body: list }],
@@ -203,6 +266,12 @@ const asks: readonly Ask[] = [
   ['completeUpload', 404, { path: { batch_id: 'nowhere' } }],
   ['readBatch', 200, { path }],
   ['readBatch', 404, { path: nowhere }],
+  ['readBatch', 200, { path: plan }],
+  ['confirmBatch', 200, { path: plan, body: body({ accept_cost_usd: 1.5 }) }],
+  ['confirmBatch', 400, { path: plan, body: body({ accept_cost_usd: '1.5' }) }],
+  ['confirmBatch', 404, { path: nowhere, body: body({ accept_cost_usd: 1 }) }],
+  ['confirmBatch', 409, { path, body: body({ accept_cost_usd: 1 }) }],
+  ['confirmBatch', 422, { path: plan, body: body({ accept_cost_usd: 1.49 }) }],
   ['listRowErrors', 200, { path }],
   ['listRowErrors', 400, { path, query: { limit: '101' } }],
   ['listRowErrors', 400, { path, query: { cursor: 'x' } }],
@@ -216,13 +285,31 @@ const asks: readonly Ask[] = [
   ['retryBatch', 404, { path: nowhere }],
   ['readBot', 200, { path: { user_id: user_id.toUpperCase() } }],
   ['readBot', 404, { path: { user_id: batch_id } }],
+  ['retryBatch', 400, { path, body: body({ states: ['unsure'] }) }],
+  ['requestCode', 200, ask(user_id)],
+  ['requestCode', 400, { body: body({ phone: '123' }) }],
+  ['requestCode', 400, { body: Buffer.from('{') }],
+  ['requestCode', 422, ask(wrong)],
+  ['requestCode', 429, ask(limited)],
+  ['requestCode', 502, ask(broken)],
+  ['requestCode', 503, ask(unreachable)],
+  ['requestCode', 504, ask(silent)],
+  ['signIn', 201, sign(batch_id)],
+  ['signIn', 400, { path: { verification_id: batch_id }, body: body({}) }],
+  ['signIn', 404, { path: { verification_id: 'x' }, body: body({ code: '1234' }) }],
+  ['signIn', 409, sign(pending)],
+  ['signIn', 422, sign(wrong)],
+  ['signIn', 429, sign(limited)],
+  ['signIn', 503, sign(unreachable)],
+  ['signIn', 504, sign(silent)],
+  ['signIn', 504, sign(broken)],
 ];
 
 test.each(asks)(
   'what %s really answers with %i is what the document says',
   async (route, status, request) => {
     const empty = { path: {}, query: {}, headers: {}, body: new Uint8Array() };
-    const answer = await api[route](services(), { ...empty, ...request });
+    const answer = await { ...api, ...accounts }[route](services(), { ...empty, ...request });
     expect(answer.status).toBe(status);
     const { operation } = operations.find((it) => it.operation.operationId === route) ?? {};
     const told = resolve(operation?.responses[String(status)] ?? {}).content ?? {};

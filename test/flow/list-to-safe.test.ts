@@ -122,7 +122,7 @@ const canaries = async (): Promise<string[]> => {
   const hexes = new Set<string>(world.list.match(/(?<=_private_key":")[0-9a-f]{64}/g));
   for (const { app_id } of world.fates) {
     const kept = await lived.services.vault.read(app_id).catch(() => 'missing' as const);
-    if (typeof kept === 'object' && kept.key) hexes.add(Buffer.from(kept.key.seed).toString('hex'));
+    if (typeof kept === 'object' && kept.key) hexes.add(kept.key.private_key);
   }
   return [...hexes].flatMap((hex) => {
     const bytes = Buffer.from(hex, 'hex');

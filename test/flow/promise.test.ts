@@ -346,7 +346,7 @@ describe('a server that does not tell the spend key', () => {
       mixin: {
         ...services.mixin,
         registerSafe: async (keystore, _spend, tip, iterator) => {
-          const foreign = services.randomBytes(32);
+          const foreign = Buffer.from(services.randomBytes(32)).toString('hex');
           await services.mixin.registerSafe(keystore, foreign, tip, iterator);
           return services.mixin.registerSafe(keystore, foreign, tip, iterator + 1n);
         },

@@ -4,7 +4,7 @@ import { api } from '../../lib/provision/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../lib/provision/http.ts';
 import type { Bot, RowError } from '../../lib/provision/records.ts';
 import { type BotState, states } from '../../lib/provision/states.ts';
-import { type RouteName, uploads } from '../../lib/topology.ts';
+import { type RouteNameOf, uploads } from '../../lib/topology.ts';
 import { aBatch, aBot, createMemory, later, type Memory } from './memory.ts';
 
 const request = (more: Partial<HttpRequest> = {}): HttpRequest => ({
@@ -14,7 +14,7 @@ const request = (more: Partial<HttpRequest> = {}): HttpRequest => ({
   body: new Uint8Array(),
   ...more,
 });
-const ask = (memory: Memory, route: RouteName, more: Partial<HttpRequest> = {}) =>
+const ask = (memory: Memory, route: RouteNameOf<'api'>, more: Partial<HttpRequest> = {}) =>
   api[route](memory.services, request(more));
 
 const post = (text: string, headers: HttpRequest['headers'] = {}): Partial<HttpRequest> => ({

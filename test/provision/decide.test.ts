@@ -8,6 +8,7 @@ import { aBot, later } from './memory.ts';
 const OURS = 'a'.repeat(64);
 const TIP = 'b'.repeat(64);
 const FOREIGN = 'c'.repeat(64);
+const LISTED = 'd'.repeat(64);
 
 const profile = (more: Partial<Profile>): Profile => ({
   user_id: 'user',
@@ -18,16 +19,18 @@ const profile = (more: Partial<Profile>): Profile => ({
   ...more,
 });
 
+const keysOf = (ours: Partial<OurKeys>): OurKeys => ({ listed: [], tip: [], has_pin: false, ...ours });
+
 interface Case {
   readonly name: string;
   readonly bot?: Partial<Bot>;
   readonly shown: Partial<Profile>;
-  readonly ours: OurKeys;
+  readonly ours: Partial<OurKeys>;
   readonly decision: Decision;
 }
 
 const check = ({ bot = {}, shown, ours, decision }: Case) => {
-  expect(decide(aBot(bot), profile(shown), ours)).toEqual(decision);
+  expect(decide(aBot(bot), profile(shown), keysOf(ours))).toEqual(decision);
 };
 
 const sent = { safe_sent_at: later(-10) };
@@ -69,7 +72,7 @@ describe('in Safe', () => {
     {
       name: 'with our TIP key as its spend key: not ours',
       shown: { has_safe: true, spend_public_key: TIP },
-      ours: { spend: OURS, tip: TIP },
+      ours: { spend: OURS, tip: [TIP] },
       decision: { kind: 'disown' },
     },
     {
@@ -142,6 +145,24 @@ describe('in Safe', () => {
       decision: { kind: 'block', reason: 'key_changed' },
     },
     {
+      name: 'with the listed key, in one of its two forms: it is stored',
+      shown: { has_safe: true, spend_public_key: LISTED },
+      ours: { listed: [FOREIGN, LISTED] },
+      decision: { kind: 'adopt' },
+    },
+    {
+      name: 'with neither form of the listed key: not ours',
+      shown: { has_safe: true, spend_public_key: OURS },
+      ours: { listed: [FOREIGN, LISTED] },
+      decision: { kind: 'disown' },
+    },
+    {
+      name: 'key not told, and one is listed: not ours',
+      shown: { has_safe: true },
+      ours: { listed: [FOREIGN, LISTED] },
+      decision: { kind: 'disown' },
+    },
+    {
       name: 'an external bot stays external',
       bot: { state: 'external' },
       shown: { has_safe: true, spend_public_key: FOREIGN },
@@ -162,11 +183,54 @@ describe('not in Safe', () => {
     {
       name: 'no PIN, and a TIP key was listed: it is set all the same',
       shown: {},
-      ours: { tip: TIP },
+      ours: { tip: [TIP] },
       decision: { kind: 'register', pin: 'unset' },
     },
     {
-      name: 'a six-digit PIN: an operator must upgrade it',
+      name: 'a six-digit PIN that was listed: it is upgraded',
+      shown: { has_pin: true },
+      ours: { has_pin: true },
+      decision: { kind: 'register', pin: 'upgrade' },
+    },
+    {
+      name: 'a six-digit PIN of which one was wrong: no other is tried',
+      bot: { wrong_pin_at: later(-5) },
+      shown: { has_pin: true },
+      ours: { has_pin: true },
+      decision: { kind: 'block', reason: 'wrong_pin' },
+    },
+    {
+      name: 'a six-digit PIN that was listed, and no PIN at Mixin: it is of no use',
+      shown: {},
+      ours: { has_pin: true },
+      decision: { kind: 'register', pin: 'unset' },
+    },
+    {
+      name: 'its PIN is a TIP key, though six digits were listed too',
+      shown: { has_pin: true, tip_public_key: TIP },
+      ours: { has_pin: true, tip: [FOREIGN, TIP] },
+      decision: { kind: 'register', pin: 'tip' },
+    },
+    {
+      name: 'its PIN is the listed spend key: this settles the form of that',
+      shown: { has_pin: true, tip_public_key: LISTED },
+      ours: { listed: [FOREIGN, LISTED] },
+      decision: { kind: 'register', pin: 'listed' },
+    },
+    {
+      name: 'a listed spend key of which nothing tells the form: never registered',
+      shown: {},
+      ours: { listed: [FOREIGN, LISTED] },
+      decision: { kind: 'block', reason: 'key_form_unknown' },
+    },
+    {
+      name: 'a listed spend key of which nothing tells the form, beside a TIP key: never registered',
+      shown: { has_pin: true, tip_public_key: TIP },
+      ours: { listed: [FOREIGN, LISTED], tip: [TIP] },
+      decision: { kind: 'block', reason: 'key_form_unknown' },
+    },
+    {
+      name: 'a six-digit PIN that nobody listed: an operator must act',
       shown: { has_pin: true },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'six_digit_pin' },
@@ -215,19 +279,19 @@ describe('not in Safe', () => {
     {
       name: 'its PIN is the listed TIP key',
       shown: { has_pin: true, tip_public_key: TIP },
-      ours: { spend: OURS, tip: TIP },
+      ours: { spend: OURS, tip: [TIP] },
       decision: { kind: 'register', pin: 'tip' },
     },
     {
       name: 'its PIN is the listed TIP key and there is no spend key yet',
       shown: { has_pin: true, tip_public_key: TIP },
-      ours: { tip: TIP },
+      ours: { tip: [TIP] },
       decision: { kind: 'register', pin: 'tip' },
     },
     {
       name: 'spend and TIP key are one',
       shown: { has_pin: true, tip_public_key: OURS },
-      ours: { spend: OURS, tip: OURS },
+      ours: { spend: OURS, tip: [OURS] },
       decision: { kind: 'register', pin: 'spend' },
     },
     {
@@ -239,7 +303,7 @@ describe('not in Safe', () => {
     {
       name: 'its PIN is another key than the listed one',
       shown: { has_pin: true, tip_public_key: FOREIGN },
-      ours: { spend: OURS, tip: TIP },
+      ours: { spend: OURS, tip: [TIP] },
       decision: { kind: 'block', reason: 'tip_key_foreign' },
     },
     {
@@ -264,6 +328,8 @@ test('a key that is not the one told is never confirmed, in whatever state', () 
     for (const safe_sent_at of [undefined, later(-5)]) {
       const bot = aBot({ state, ...(safe_sent_at && { safe_sent_at }) });
       const shown = profile({ has_safe: true, spend_public_key: FOREIGN });
-      expect(decide(bot, shown, { spend: OURS, tip: TIP }).kind, state).not.toBe('confirm');
+      expect(decide(bot, shown, keysOf({ spend: OURS, tip: [TIP], listed: [LISTED] })).kind, state).not.toBe(
+        'confirm',
+      );
     }
 });

@@ -1,10 +1,10 @@
 /** A small world in memory for the steps: rows in maps, messages and objects where a test can look at them. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { LogCode, LogFields } from '../../lib/log.ts';
-import { isPublicKey, publicKeyOf } from '../../lib/mixin/keys.ts';
+import * as keys from '../../lib/mixin/keys.ts';
 import type { Batch, Bot, BotChanges, Problem, RowError } from '../../lib/provision/records.ts';
 import type { BotState } from '../../lib/provision/states.ts';
-import type { BotQuery, Message, Page, Services, Table } from '../../lib/services.ts';
+import type { BotCounts, BotQuery, Message, Page, Services, StateCounts, Table } from '../../lib/services.ts';
 import type { QueueName } from '../../lib/topology.ts';
 import { pace } from '../../lib/topology.ts';
 
@@ -110,8 +110,14 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
     dueBots: notHere,
     listBots: async (query) => page(botsOf(query), query.limit, query.cursor),
     countBots: async (batch_id) => {
-      const counts: Partial<Record<BotState, number>> = {};
-      for (const { state } of botsOf({ batch_id })) counts[state] = (counts[state] ?? 0) + 1;
+      const counts: BotCounts = { states: {}, network_users: {}, sign_ins: {} };
+      const add = (to: StateCounts, state: BotState) => {
+        to[state] = (to[state] ?? 0) + 1;
+      };
+      for (const { state, enrolment } of botsOf({ batch_id })) {
+        add(counts.states, state);
+        if (enrolment) add(enrolment.kind === 'sign_in' ? counts.sign_ins : counts.network_users, state);
+      }
       return counts;
     },
     readBatch: async (batch_id) => batches.get(batch_id),
@@ -121,6 +127,15 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
       return batch;
     },
     recordListRead: notHere,
+    confirmBatch: async (batch_id) => {
+      const batch = batches.get(batch_id);
+      if (batch?.status !== 'planned') return undefined;
+      const confirmed: Batch = { ...batch, status: 'taking_in' };
+      batches.set(batch_id, confirmed);
+      return confirmed;
+    },
+    createVerification: notHere,
+    readVerification: notHere,
     recordChunkDone: notHere,
     recordStuck: async (batch_id, problem) => void stuck.set(batch_id, problem),
     putRowErrors: notHere,
@@ -128,10 +143,17 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
   };
 
   const services: Services = {
-    keys: { publicKeyOf, isPublicKey },
+    keys,
     auditSeconds: pace.auditSeconds,
     table,
-    vault: { read: notHere, keepKeystore: notHere, keepKey: notHere },
+    vault: {
+      read: notHere,
+      keepKeystore: notHere,
+      keepKey: notHere,
+      keepEnrolment: notHere,
+      readEnrolment: notHere,
+      removeEnrolment: notHere,
+    },
     queues: {
       send: async (queue, messages) => void sent.push(...messages.map((message) => ({ queue, message }))),
     },
@@ -143,7 +165,8 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
       },
       createForm: async ({ key }) => ({ url: 'https://bucket.example', fields: { key } }),
     },
-    mixin: { readProfile: notHere, setTipPin: notHere, registerSafe: notHere },
+    mixin: { readProfile: notHere, readPinErrors: notHere, setTipPin: notHere, registerSafe: notHere },
+    accounts: { createUser: notHere, requestCode: notHere, signIn: notHere },
     log: (_level, code, fields = {}) => void logged.push({ code, fields }),
     now: () => NOW,
     randomBytes,

@@ -13,6 +13,8 @@ const why = { code: 'some_reason', message: 'm', todo: 't' };
 const names = Object.keys(moves) as MoveName[];
 const anyMove = fc.constantFrom(...names);
 
+const enrolled = { kind: 'network_user', owner: 'owner', full_name: 'name' } as const;
+
 describe('what a move writes', () => {
   test.each(names)('%s ends in its state, and ends the lease and the wait of before', (move) => {
     const bot = aBot({ state: moves[move].from[0], stalls: 2 });
@@ -52,6 +54,8 @@ describe('what a move writes', () => {
   test('attempts grow with trouble, stay while a bot comes forward, and begin anew elsewhere', () => {
     const after = (move: MoveName) => changesOf(aBot({ attempts: 4 }), move, NOW, note).attempts;
     expect(Object.fromEntries(names.map((name) => [name, after(name)]))).toEqual({
+      enroll: 4,
+      conclude: 0,
       accept: 4,
       confirm: 0,
       disown: 0,
@@ -60,7 +64,14 @@ describe('what a move writes', () => {
       block: 0,
       fail: 0,
       requeue: 0,
+      repeat: 0,
     });
+  });
+
+  test('no GET can settle an enrolment in doubt, so the sweep leaves it to an operator', () => {
+    const dueAt = (bot: Partial<Bot>) => changesOf(aBot(bot), 'doubt', NOW, note).due_at;
+    expect(dueAt({ state: 'enrolling', enrolment: enrolled })).toBeUndefined();
+    expect(dueAt({ state: 'registering' })).toBeDefined();
   });
 
   test.each([
@@ -70,6 +81,9 @@ describe('what a move writes', () => {
     ['disown', pace.auditSeconds],
     ['block', undefined],
     ['fail', undefined],
+    ['enroll', pace.stalledSeconds],
+    ['conclude', undefined],
+    ['repeat', pace.graceSeconds],
   ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
     const changes = changesOf(aBot(), move, NOW, note);
     expect(Object.hasOwn(changes, 'due_at')).toBe(true);

@@ -35,15 +35,25 @@ test('a registered bot stays so, or an operator is called: nothing registers it 
 
 test('a bot whose POST has an unknown outcome can come to every end', () => {
   expect(targets('unsure')).toEqual(
-    new Set(['registering', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed']),
+    new Set(['queued', 'registering', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed']),
   );
 });
 
 test('doubt arises only from a POST', () => {
-  expect(moves.doubt.from).toEqual(['registering', 'unsure']);
+  expect(moves.doubt.from).toEqual(['enrolling', 'registering', 'unsure']);
 });
 
-test.each(['registering', 'unsure', 'registered'] as const)(
+test('out of doubt back into the queue leads only the move that an operator makes knowingly', () => {
+  const back = leaving('unsure').filter(([, { to }]) => to === 'queued');
+  expect(back.map(([name]) => name)).toEqual(['repeat']);
+});
+
+test('an account that is being made is neither in Safe nor outside: those moves are not for it', () => {
+  expect(targets('enrolling')).toEqual(new Set(['enrolled', 'waiting', 'unsure', 'blocked', 'failed']));
+  expect(targets('enrolled')).toEqual(new Set());
+});
+
+test.each(['enrolling', 'registering', 'unsure', 'registered', 'enrolled'] as const)(
   'nobody queues a bot anew that is %s',
   (state) => {
     expect(allows('requeue', state)).toBe(false);

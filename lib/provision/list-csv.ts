@@ -1,0 +1,78 @@
+/** CSV → raw rows, each with its line. Pure. */
+import { CsvError, parse as parseCsv } from 'csv-parse/sync';
+import { uploads as limits } from '../topology.ts';
+import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
+
+/** Far more than all names of all fields. */
+const MAX_COLUMNS = 1_000;
+
+/** Rows of millions of empty cells would take memory far beyond their size. */
+const isTooWide = (text: string): boolean => {
+  let columns = 1;
+  let inQuotes = false;
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text[i];
+    if (char === '"') inQuotes = !inQuotes;
+    else if (inQuotes) continue;
+    else if (char === '\n' || char === '\r') columns = 1;
+    else if (char === ',') {
+      columns += 1;
+      if (columns > MAX_COLUMNS) return true;
+    }
+  }
+  return false;
+};
+
+/** Columns must be named once each, else one silently wins. */
+const readHeader = (header: readonly string[]): string[] => {
+  const names = header.map((name) => name.trim().toLowerCase());
+  const named = names.filter((name) => name !== '');
+  if (new Set(named).size < named.length) throw new RangeError('a column is named twice');
+  return names;
+};
+
+interface CsvRecord {
+  readonly record: Readonly<Record<string, string>>;
+  readonly raw: string;
+  readonly info: { readonly lines: number };
+}
+
+/** One row more than a list may have at most. */
+const parse = (text: string): readonly CsvRecord[] =>
+  parseCsv(text, {
+    bom: true,
+    columns: readHeader,
+    info: true,
+    raw: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    to: limits.maxRows + 1,
+    trim: true,
+  }) as unknown as CsvRecord[];
+
+const rowOf = ({ record, raw, info }: CsvRecord, index: number): RawRow => ({
+  row: index + 1,
+  // csv-parse tells the line a record ends on.
+  line: info.lines - (raw.trim().split('\n').length - 1),
+  fields: Object.fromEntries(Object.entries(record).filter(([, value]) => value !== '')),
+});
+
+const notCsv = (where: string) =>
+  problem(
+    'not_csv',
+    `The list cannot be read as CSV${where}.`,
+    'Start with a header line that names each column once, and quote fields that hold commas or quotes.',
+  );
+
+/** A header line that names the columns, then a row each; every value is text, and an empty one is none. */
+export const readCsv = (text: string): ReadList => {
+  if (isTooWide(text)) return notCsv(`: a row has more than ${MAX_COLUMNS} columns`);
+  try {
+    const rows = parse(text).map(rowOf);
+    return rows.length > limits.maxRows ? tooManyRows : { rows, errors: [], total: rows.length };
+  } catch (error) {
+    if (error instanceof RangeError) return notCsv(': a column is named twice');
+    if (!(error instanceof CsvError)) throw error;
+    return notCsv(typeof error.lines === 'number' ? ` near line ${error.lines}` : '');
+  }
+};

@@ -1,0 +1,154 @@
+/** JSON and JSON Lines → raw rows. One broken row does not spoil the others, and each knows its line. Pure. */
+import { uploads as limits } from '../topology.ts';
+import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
+import type { RowError } from './records.ts';
+
+/** A row nests its objects and arrays no deeper than this; a keystore has one level. */
+const MAX_DEPTH = 32;
+
+interface Piece {
+  readonly line: number;
+  readonly text: string;
+}
+
+const isSpace = (char: string): boolean => char === ' ' || char === '\n' || char === '\r' || char === '\t';
+
+/** Is the text one object, and no array? */
+export const isOneObject = (text: string): boolean => /^\s*\{/.test(text);
+
+/**
+ * Cuts a JSON array into the texts of its elements, one more than a list may have at most. Undefined when the
+ * text is no array or its brackets do not close.
+ */
+const cutArray = (text: string): Piece[] | undefined => {
+  const pieces: Piece[] = [];
+  let line = 1;
+  let depth = 0;
+  let inString = false;
+  let start = -1;
+  let startLine = 0;
+  const take = (end: number) => {
+    if (start >= 0) pieces.push({ line: startLine, text: text.slice(start, end) });
+    start = -1;
+  };
+  for (let i = 0; i < text.length && pieces.length <= limits.maxRows; i += 1) {
+    const char = text[i] as string;
+    if (char === '\n') line += 1;
+    if (inString) {
+      if (char === '\\') {
+        i += 1;
+        if (text[i] === '\n') line += 1;
+      } else if (char === '"') inString = false;
+      continue;
+    }
+    if (isSpace(char)) continue;
+    if (depth === 0) {
+      if (char !== '[' || pieces.length > 0) return undefined;
+      depth = 1;
+      continue;
+    }
+    if (depth === 1 && char === ',') {
+      if (start < 0) return undefined;
+      take(i);
+      continue;
+    }
+    if (depth === 1 && char === ']') {
+      take(i);
+      return text.slice(i + 1).trim() === '' ? pieces : undefined;
+    }
+    if (start < 0) {
+      start = i;
+      startLine = line;
+    }
+    if (char === '"') inString = true;
+    else if (char === '{' || char === '[') depth += 1;
+    else if (char === '}' || char === ']') depth -= 1;
+  }
+  return pieces.length > limits.maxRows ? pieces : undefined;
+};
+
+const cutObject = (text: string): Piece[] | undefined => {
+  const pieces = cutArray(`[${text}]`);
+  return pieces?.length === 1 ? pieces : undefined;
+};
+
+const isFields = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A look at the brackets before anything is built of them. */
+const isTooDeep = (text: string): boolean => {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text[i];
+    if (inString) {
+      if (char === '\\') i += 1;
+      else if (char === '"') inString = false;
+    } else if (char === '"') inString = true;
+    else if (char === '{' || char === '[') {
+      depth += 1;
+      if (depth > MAX_DEPTH) return true;
+    } else if (char === '}' || char === ']') depth -= 1;
+  }
+  return false;
+};
+
+/** The object a text is; undefined for anything else. */
+const parseFields = (text: string): Readonly<Record<string, unknown>> | undefined => {
+  if (isTooDeep(text)) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isFields(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const notAnObject = (row: number, line: number): RowError => ({
+  row,
+  line,
+  field: '(row)',
+  code: 'not_an_object',
+  message: 'The row is not a JSON object, or one that nests too deep.',
+  fix: 'Write one keystore as {"app_id": …, "session_id": …, …}.',
+});
+
+const readPieces = (pieces: readonly Piece[]): ReadList => {
+  if (pieces.length > limits.maxRows) return tooManyRows;
+  const rows: RawRow[] = [];
+  const errors: RowError[] = [];
+  for (const [index, { line, text }] of pieces.entries()) {
+    const row = index + 1;
+    const fields = parseFields(text);
+    if (fields) rows.push({ row, line, fields });
+    else errors.push(notAnObject(row, line));
+  }
+  return { rows, errors, total: pieces.length };
+};
+
+/** `[ {…}, {…} ]`, or one `{…}`. */
+export const readJson = (text: string): ReadList => {
+  const pieces = isOneObject(text) ? cutObject(text) : cutArray(text);
+  if (pieces) return readPieces(pieces);
+  return problem(
+    'not_a_json_array',
+    'The list is not a JSON array nor one JSON object, or it breaks off.',
+    'Send [ {…}, {…} ], one {…}, or JSON Lines as application/x-ndjson.',
+  );
+};
+
+const cutLines = (text: string): Piece[] => {
+  const pieces: Piece[] = [];
+  let line = 1;
+  for (let start = 0; start < text.length && pieces.length <= limits.maxRows; line += 1) {
+    const found = text.indexOf('\n', start);
+    const end = found < 0 ? text.length : found;
+    const piece = text.slice(start, end);
+    if (piece.trim() !== '') pieces.push({ line, text: piece });
+    start = end + 1;
+  }
+  return pieces;
+};
+
+/** One `{…}` a line; blank lines are passed over. */
+export const readJsonLines = (text: string): ReadList => readPieces(cutLines(text));

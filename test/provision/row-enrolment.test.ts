@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import * as keys from '../../lib/mixin/keys.ts';
+import { readRow } from '../../lib/provision/row.ts';
+import { readSignIn } from '../../lib/provision/row-enrolment.ts';
+import { mixin } from '../../lib/topology.ts';
+import type { Written } from './keystores.ts';
+
+const accepted = (fields: Written) => {
+  const read = readSignIn({ code: '1234', ...fields });
+  if ('errors' in read) throw new Error(JSON.stringify(read.errors));
+  return read.value;
+};
+const errorsOf = (fields: Written) => {
+  const read = readSignIn({ code: '1234', ...fields });
+  return 'errors' in read ? read.errors.map(({ field, code }) => `${field}: ${code}`) : [];
+};
+
+describe('a sign-in', () => {
+  test('needs a code alone; the rest is as topology.ts says', () => {
+    const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device };
+    expect(accepted({})).toEqual({ code: '1234', ...defaults });
+    expect(accepted({ platform: '', device_id: null, verification_id: 'x', other: 'y' })).toEqual(
+      accepted({}),
+    );
+  });
+
+  test('may say all of it', () => {
+    const device_id = randomUUID() as string;
+    const said = {
+      code: '00123456',
+      session_key: 'rsa',
+      device_id,
+      platform: 'iOS',
+      platform_version: '11.0',
+      app_version: '0.2.11 (beta-1)',
+      package_name: 'one.mixin.ios-messenger',
+      notification_token: 'APA91b:x_y-z',
+      purpose: 'SESSION',
+      registration_id: 2_147_483_647,
+    };
+    expect(accepted(said)).toEqual(said);
+    const shouted = {
+      platform: 'IOS',
+      session_key: ' RSA ',
+      purpose: 'session',
+      device_id: device_id.toUpperCase(),
+    };
+    expect(accepted({ ...said, ...shouted })).toEqual(said);
+  });
+
+  test('may have numbers as text, and text as numbers, as CSV and JSON have them', () => {
+    expect(accepted({ code: 9718, registration_id: '3702' })).toMatchObject({
+      code: '9718',
+      registration_id: 3702,
+    });
+  });
+
+  const long = 'x'.repeat(5_000);
+  test.each([
+    ['code', ['123', '123456789', '12a4', '１２３４', 123, 12.5, -1234, {}, long]],
+    ['session_key', ['ed25519x', 'ecdsa', true]],
+    ['device_id', ['x', 'a'.repeat(36), 7]],
+    ['platform', ['Andoird', 'Desktop', 'windows', 1]],
+    ['platform_version', ['<11>', '11\n0', 11, '9'.repeat(65)]],
+    ['app_version', ['-1', 'a\u0000', [], long]],
+    ['package_name', ['messenger', 'one..mixin', 'one.mixin/x', long]],
+    ['notification_token', ['two words', 'a\u0000b', 'é', 5, long]],
+    ['purpose', ['PHONE', 'DEACTIVATED', 'ANONYMOUS_SESSION', 'NONE', 0]],
+    ['registration_id', [0, -1, 1.5, 2 ** 31, '0', '1e3', '99999999999', true]],
+  ])('refuses a wrong %s', (field, values) => {
+    for (const value of values) expect(errorsOf({ [field]: value })).toEqual([`${field}: invalid_field`]);
+  });
+
+  test('tells all its errors at once, each with a fix', () => {
+    const read = readSignIn({ platform: 'Andoird', purpose: 'PHONE', code: ' ' });
+    const errors = 'errors' in read ? read.errors : [];
+    expect(errors.map(({ field, code }) => [field, code])).toEqual([
+      ['platform', 'invalid_field'],
+      ['purpose', 'invalid_field'],
+      ['code', 'missing_field'],
+    ]);
+    expect(errors[0]?.fix).toContain('iOS or Android');
+    for (const { message, fix } of errors) expect(`${message} ${fix}`).toMatch(/\. [A-Z].*\.$/);
+  });
+
+  test('of a row needs its verification too', async () => {
+    const told = async (fields: Written) => {
+      const row = await readRow({ row: 1, line: 1, fields }, keys);
+      return 'errors' in row ? row.errors.map(({ field, code }) => `${field}: ${code}`) : [];
+    };
+    const verification_id = randomUUID();
+    expect(await told({ verification_id })).toEqual(['code: missing_field']);
+    expect(await told({ code: '1234' })).toEqual(['verification_id: missing_field']);
+    expect(await told({ code: '1', verification_id: 'x' })).toEqual([
+      'verification_id: invalid_field',
+      'code: invalid_field',
+    ]);
+    expect(await told({ code: '1234', verification_id })).toEqual([]);
+  });
+});
+
+describe('a network user', () => {
+  const owner = randomUUID();
+  const read = async (fields: Written) => {
+    const row = await readRow({ row: 1, line: 1, fields: { owner, ...fields } }, keys);
+    if ('errors' in row) return row.errors.map(({ field, code }) => `${field}: ${code}`);
+    return 'enrolment' in row && 'full_name' in row.enrolment ? row.enrolment.full_name : undefined;
+  };
+
+  test.each(['x', '名'.repeat(128), '👩‍🚀 1', '=HYPERLINK("http://x")', "Robert'); DROP"])(
+    'may be called %s',
+    async (full_name) => expect(await read({ full_name })).toBe(full_name),
+  );
+
+  test.each(['x'.repeat(129), 'a\nb', 'a\u0000b', '\u2028x\u2029y', '\ud800', 7, {}])(
+    'is not called %j',
+    async (full_name) => expect(await read({ full_name })).toEqual(['full_name: invalid_field']),
+  );
+
+  test('needs a name and an owner', async () => {
+    expect(await read({})).toEqual(['full_name: missing_field']);
+    expect(await read({ full_name: ' ', owner: 'x' })).toEqual([
+      'owner: invalid_field',
+      'full_name: missing_field',
+    ]);
+  });
+});

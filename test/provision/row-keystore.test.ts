@@ -1,0 +1,606 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isRsaKeystore, type Keystore, keystoreSchema, withoutSign } from '../../lib/keystore.ts';
+import * as keys from '../../lib/mixin/keys.ts';
+import { type ListFormat, readList } from '../../lib/provision/list.ts';
+import { readRow } from '../../lib/provision/row.ts';
+import {
+  type Bot,
+  clearSeed,
+  doubtfulSeed,
+  hex,
+  imageOf,
+  pinTokenFor,
+  rsaKeys,
+  type Sample,
+  sample,
+  scalarOf,
+  type Written,
+  writers,
+} from './keystores.ts';
+import { zipOf } from './zip.ts';
+
+const { publicKeyOf } = keys;
+const seed = () => hex(randomBytes(32));
+const base64 = (text: string) => Buffer.from(text, 'hex').toString('base64');
+const wholeOf = async (of: string) => of + (await publicKeyOf(of));
+
+const read = (fields: Written) => readRow({ row: 6, line: 7, fields }, keys);
+
+/** The row of a keystore; throws where it has errors. */
+const rowOf = async (fields: Written) => {
+  const row = await read(fields);
+  if (!('keystore' in row)) throw new Error(JSON.stringify(row));
+  return row;
+};
+const keystoreOf = async (fields: Written) => (await rowOf(fields)).keystore;
+const errorsOf = async (fields: Written) => {
+  const row = await read(fields);
+  return 'errors' in row ? row.errors.map(({ field, code }) => `${field}: ${code}`) : [];
+};
+/** The one error of a row, as field, code and message. */
+const errorOf = async (fields: Written) => {
+  const row = await read(fields);
+  const [error, ...others] = 'errors' in row ? row.errors : [];
+  expect(others).toEqual([]);
+  return error && { field: error.field, code: error.code, message: error.message };
+};
+
+const dashboard = async () => ({
+  app_id: randomUUID() as string,
+  session_id: randomUUID() as string,
+  server_public_key: await publicKeyOf(seed()),
+  session_private_key: seed(),
+});
+
+const rsaKeystore = (key = rsaKeys[0]) => {
+  const session_id = randomUUID();
+  return {
+    client_id: randomUUID() as string,
+    session_id,
+    pin_token: pinTokenFor(key, session_id).toString('base64'),
+    private_key: key.pkcs1,
+  };
+};
+
+/** Without the sign of the server key, which older formats have lost. */
+const unsigned = (keystore: Written): Written =>
+  typeof keystore.server_public_key === 'string'
+    ? { ...keystore, server_public_key: withoutSign(keystore.server_public_key) }
+    : keystore;
+
+const asText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+const csvOf = (rows: readonly Written[], end: string): string => {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const cell = (value: unknown) => `"${asText(value ?? '').replaceAll('"', '""')}"`;
+  return [columns, ...rows.map((row) => columns.map((name) => row[name]))]
+    .map((cells) => cells.map(cell).join(',') + end)
+    .join('');
+};
+
+type Container = (rows: readonly Written[]) => readonly [ListFormat, Uint8Array | string];
+const containers: readonly Container[] = [
+  (rows) => ['json', `\ufeff${JSON.stringify(rows)}`],
+  (rows) => ['json', JSON.stringify(rows, undefined, 2).replaceAll('\n', '\r\n')],
+  (rows) => ['jsonl', rows.map((row) => JSON.stringify(row)).join('\n\n')],
+  (rows) => ['csv', csvOf(rows, '\n')],
+  (rows) => ['csv', `\ufeff${csvOf(rows, '\r\n')}`],
+  (rows) => ['zip', zipOf(rows.map((row, i) => ({ name: `bots/${i}.json`, text: JSON.stringify(row) })))],
+  (rows) => [
+    'zip',
+    zipOf([
+      { name: 'first.csv', text: csvOf(rows.slice(0, 1), '\n') },
+      ...(rows.length > 1
+        ? [{ name: 'others.json', text: JSON.stringify(rows.slice(1)), stored: true }]
+        : []),
+    ]),
+  ],
+];
+
+describe('every format, in every list', () => {
+  const check = async (samples: readonly Sample[], container: Container) => {
+    const written = await Promise.all(samples.map(({ fields }) => fields));
+    const [format, body] = container(written);
+    const list = readList(Buffer.from(body as Uint8Array), format);
+    if ('problem' in list) throw new Error(list.problem.code);
+    const rows = await Promise.all(list.rows.map((raw) => readRow(raw, keys)));
+    const found = rows.map((row) => ('keystore' in row ? unsigned(row.keystore) : row));
+    const expected = await Promise.all(samples.map(({ keystore }) => keystore));
+    expect(found).toEqual(expected.map(unsigned));
+    for (const row of rows) expect('keystore' in row && keystoreSchema.parse(row.keystore)).toBeTruthy();
+  };
+
+  test('reads back as the same keystore', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(sample, { minLength: 1, maxLength: 4 }),
+        fc.constantFrom(...containers),
+        check,
+      ),
+      { numRuns: 120 },
+    );
+  });
+
+  test('gives one digest for one bot', async () => {
+    const it: Bot = {
+      id: randomUUID(),
+      session_id: randomUUID(),
+      session: seed(),
+      server: seed(),
+      spend: clearSeed(),
+      tip: doubtfulSeed(),
+    };
+    const how = {
+      cased: (text: string) => text.toUpperCase(),
+      base64: (bytes: Buffer) => bytes.toString('base64url'),
+      isWhole: true,
+      isHex: false,
+    };
+    const rows = await Promise.all(Object.values(writers).map(async (write) => rowOf(await write(it, how))));
+    expect(rows.length).toBe(8);
+    expect(new Set(rows.map(({ listing }) => listing)).size).toBe(1);
+  });
+});
+
+describe('a keystore of the dashboard', () => {
+  test('is its own normal form', async () => {
+    const listed = { ...(await dashboard()), spend_private_key: seed(), tip_private_key: seed() };
+    expect(await rowOf(listed)).toMatchObject({ row: 6, line: 7, keystore: listed });
+  });
+
+  test('keeps the sign of the server key', async () => {
+    const both = await Promise.all(Array.from({ length: 12 }, dashboard));
+    for (const listed of both) expect(await keystoreOf(listed)).toEqual(listed);
+  });
+
+  test('may be written in capitals, with spaces and with fields that nobody reads', async () => {
+    const listed = await dashboard();
+    const shouted = Object.fromEntries(
+      Object.entries(listed).map(([name, value]) => [name, ` ${value.toUpperCase()}\n`]),
+    );
+    const others = { client_secret: 'x', scope: 'y', name: 7, app_secret: [], mixin_id: {}, full_name: 'z' };
+    expect(await keystoreOf({ ...shouted, ...others })).toEqual(listed);
+  });
+
+  test.each([undefined, null, '', ' \n'])('has no optional key where it stands as %j', async (nothing) => {
+    const listed = await dashboard();
+    const row = await rowOf({
+      ...listed,
+      spend_private_key: nothing,
+      pin: nothing,
+      authorization_id: nothing,
+      verification_id: nothing,
+      owner: nothing,
+    });
+    expect(row.keystore).toEqual(listed);
+  });
+
+  test('brings no prototype with it, and takes nothing from one', async () => {
+    const listed = await dashboard();
+    const fields = JSON.parse(
+      JSON.stringify(listed).replace('{', '{"__proto__":{"evil":1},"constructor":1,'),
+    );
+    const keystore = await keystoreOf(fields);
+    expect(keystore).toEqual(listed);
+    expect(Object.getPrototypeOf(keystore)).toBe(Object.prototype);
+    expect({}).not.toHaveProperty('evil');
+    expect(await errorsOf(Object.create(listed))).toHaveLength(4);
+  });
+});
+
+describe('the ids', () => {
+  const says = 'name different accounts';
+  test.each([
+    ['app_id', 'client_id'],
+    ['app_id', 'user_id'],
+    ['client_id', 'user_id'],
+  ])('%s and %s may both be given, and must agree', async (one, other) => {
+    const { app_id, ...rest } = await dashboard();
+    const fields = { ...rest, [one]: app_id, [other]: app_id.toUpperCase() };
+    expect((await keystoreOf(fields)).app_id).toBe(app_id);
+    expect(await errorOf({ ...fields, [other]: randomUUID() })).toEqual({
+      field: other,
+      code: 'contradiction',
+      message: `${one} and ${other} ${says}.`,
+    });
+    expect(await errorsOf({ ...fields, [other]: 'x' })).toEqual([`${other}: invalid_field`]);
+  });
+});
+
+describe('the session key', () => {
+  test('is read in every encoding', async () => {
+    const listed = await dashboard();
+    const whole = await wholeOf(listed.session_private_key);
+    for (const name of ['session_private_key', 'private_key']) {
+      const { session_private_key: it, ...rest } = listed;
+      for (const text of [it, whole, base64(it), base64(whole), base64(it).replace('=', '')]) {
+        expect(await keystoreOf({ ...rest, [name]: text })).toEqual(listed);
+      }
+    }
+  });
+
+  test('is 32 or 64 whole bytes and nothing else, whatever its name', async () => {
+    const listed = await dashboard();
+    const good = seed();
+    const whole = good + (await publicKeyOf(seed()));
+    const wrong = [
+      good.slice(1),
+      `${good}0`,
+      `0x${good}`,
+      `${good.slice(1)}g`,
+      7,
+      {},
+      [good],
+      true,
+      whole,
+      base64(whole),
+      base64(good).slice(0, -2),
+      `${base64(good)}=`,
+      `+_${base64(good).slice(2)}`,
+      // A bit that no byte has room for.
+      `${base64('00'.repeat(32)).slice(0, 42)}B=`,
+      'x'.repeat(5_000_000),
+    ];
+    const names = [
+      'session_private_key',
+      'private_key',
+      'spend_private_key',
+      'spend_key',
+      'safe_key',
+      'tip_private_key',
+      'pin',
+    ];
+    for (const name of names) {
+      for (const value of wrong)
+        expect(await errorsOf({ ...listed, [name]: value }), name).toEqual([`${name}: invalid_field`]);
+    }
+  });
+
+  test('may stand under both names, and must be the same', async () => {
+    const listed = await dashboard();
+    const private_key = base64(await wholeOf(listed.session_private_key));
+    expect(await keystoreOf({ ...listed, private_key })).toEqual(listed);
+    expect(await errorOf({ ...listed, private_key: seed() })).toEqual({
+      field: 'private_key',
+      code: 'contradiction',
+      message: 'session_private_key and private_key are different keys.',
+    });
+    expect(await errorsOf({ ...listed, private_key: rsaKeys[0].pkcs1 })).toEqual([
+      'private_key: contradiction',
+    ]);
+  });
+});
+
+describe('the server key', () => {
+  test('may be given as a point and as its image, which must agree', async () => {
+    const listed = await dashboard();
+    const image = imageOf(listed.server_public_key);
+    const pin_token = base64(image);
+    for (const more of [
+      { pin_token },
+      { pin_token_base64: pin_token },
+      { pin_token: listed.server_public_key },
+      { pin_token, pin_token_base64: base64(image).replace('=', '') },
+    ]) {
+      expect(await keystoreOf({ ...listed, ...more })).toEqual(listed);
+    }
+    const { server_public_key, ...rest } = listed;
+    const point = await keystoreOf({ ...rest, pin_token_base64: pin_token, pin_token: server_public_key });
+    expect(point).toEqual(listed);
+    const stranger = base64(imageOf(await publicKeyOf(seed())));
+    expect(await errorOf({ ...listed, pin_token: stranger })).toEqual({
+      field: 'pin_token',
+      code: 'contradiction',
+      message: 'server_public_key and pin_token are not of the same session.',
+    });
+  });
+
+  test('of an older keystore is that of the vectors', async () => {
+    const { server_public_key: _, ...rest } = await dashboard();
+    // V5 of the vectors: made with the official SDK.
+    const pin_token_base64 = 'VzCACrNA_LGM5REe2p1wX5E4i0HkVEy9EDullC2yIz4';
+    expect(await keystoreOf({ ...rest, pin_token_base64 })).toMatchObject({
+      server_public_key: withoutSign('29acbae141bccaf0b22e1a94d34d0bc7361e526d0bfe12c89794bc9322966dd7'),
+    });
+  });
+
+  test('must be one that PIN encryption can use', async () => {
+    const { server_public_key: _, ...rest } = await dashboard();
+    const neutral = `01${'00'.repeat(31)}`;
+    for (const name of ['server_public_key', 'pin_token', 'pin_token_base64'])
+      for (const value of [neutral, 'ff'.repeat(32), '02'.padEnd(64, '0'), 'x', 1, base64('00'.repeat(32))])
+        expect(await errorsOf({ ...rest, [name]: value })).toEqual([`${name}: invalid_field`]);
+    const point = await publicKeyOf(seed());
+    expect(await errorsOf({ ...rest, server_public_key: base64(point) })).toEqual([
+      'server_public_key: invalid_field',
+    ]);
+  });
+});
+
+describe('an RSA session', () => {
+  test.each(rsaKeys)('of any usual size and form is kept in its normal form', async (key) => {
+    const listed = rsaKeystore(key);
+    const { client_id: app_id, ...rest } = listed;
+    for (const private_key of [key.pkcs1, key.pkcs8, key.pkcs8.replaceAll('\n', '\\r\\n')])
+      expect(await keystoreOf({ ...listed, private_key })).toEqual({ app_id, ...rest });
+    const url = Buffer.from(listed.pin_token, 'base64').toString('base64url');
+    expect(await keystoreOf({ ...listed, pin_token_base64: url })).toEqual({ app_id, ...rest });
+  });
+
+  test('needs the pin_token of this key and this session', async () => {
+    const listed = rsaKeystore();
+    const message = 'private_key and pin_token do not belong together.';
+    const wrong = { field: 'pin_token', code: 'contradiction', message };
+    expect(await errorOf({ ...listed, pin_token: rsaKeystore().pin_token })).toEqual(wrong);
+    expect(await errorOf({ ...listed, session_id: randomUUID() })).toEqual(wrong);
+    expect(await errorOf({ ...listed, private_key: rsaKeys[1].pkcs1 })).toEqual(wrong);
+    const { pin_token, ...rest } = listed;
+    expect(await errorOf(rest)).toMatchObject({ field: 'pin_token', code: 'missing_field' });
+    expect(await errorsOf({ ...listed, pin_token: pin_token.slice(4) })).toEqual([
+      'pin_token: contradiction',
+    ]);
+    expect(await errorsOf({ ...listed, pin_token: base64('00'.repeat(600)) })).toEqual([
+      'pin_token: invalid_field',
+    ]);
+  });
+
+  test('and an Ed25519 session do not mix', async () => {
+    const [listed, other] = [rsaKeystore(), await dashboard()];
+    const { pin_token: _, ...rest } = listed;
+    const says = 'are of an RSA and of an Ed25519 session';
+    expect(await errorOf({ ...rest, server_public_key: other.server_public_key })).toEqual({
+      field: 'server_public_key',
+      code: 'contradiction',
+      message: `private_key and server_public_key ${says}.`,
+    });
+    const { server_public_key: __, ...rest2 } = other;
+    expect(await errorOf({ ...rest2, pin_token: listed.pin_token })).toMatchObject({
+      field: 'pin_token',
+      message: `session_private_key and pin_token ${says}.`,
+    });
+    expect(await errorsOf({ ...listed, server_public_key: other.server_public_key })).toEqual([
+      'pin_token: contradiction',
+    ]);
+  });
+
+  test('has a whole key, without a password', async () => {
+    const { pkcs1 } = rsaKeys[0];
+    const encrypted = pkcs1.replace('\n', '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n');
+    const wrong = [
+      pkcs1.slice(0, 200),
+      pkcs1.replace(/\n[^\n]+\n-----END/, '\n-----END'),
+      encrypted,
+      '-----BEGIN ',
+      `-----BEGIN EC PRIVATE KEY-----${'A'.repeat(400)}-----END EC PRIVATE KEY-----`,
+      `-----BEGIN PRIVATE KEY-----\n${'A'.repeat(400)}\n-----END PRIVATE KEY-----`,
+      `-----BEGIN PRIVATE KEY-----\n${'A'.repeat(15_000)}\n-----END PRIVATE KEY-----`,
+      '-----BEGIN PRIVATE KEY-----'.repeat(600),
+    ];
+    for (const private_key of wrong)
+      expect(await errorsOf({ ...rsaKeystore(), private_key })).toEqual(['private_key: invalid_field']);
+  });
+});
+
+describe('seed or scalar', () => {
+  const spendOf = async (fields: Written) => {
+    const { spend_private_key, spend_key } = await keystoreOf({ ...(await dashboard()), ...fields });
+    return { spend_private_key, spend_key };
+  };
+  const seedIs = (spend_private_key: string) => ({ spend_private_key, spend_key: undefined });
+  const open = (spend_key: string) => ({ spend_private_key: undefined, spend_key });
+
+  test.each(['spend_key', 'safe_key'])('%s stays open where it could be either', async (name) => {
+    const doubtful = doubtfulSeed();
+    expect(await spendOf({ [name]: doubtful })).toEqual(open(doubtful));
+    expect(await spendOf({ [name]: base64(doubtful) })).toEqual(open(doubtful));
+    expect(await spendOf({ [name]: await wholeOf(doubtful) })).toEqual(seedIs(doubtful));
+    const clear = clearSeed();
+    expect(await spendOf({ [name]: clear.toUpperCase() })).toEqual(seedIs(clear));
+  });
+
+  test('spend_private_key is a seed, or a scalar that says so', async () => {
+    const doubtful = doubtfulSeed();
+    expect(await spendOf({ spend_private_key: doubtful })).toEqual(seedIs(doubtful));
+    const scalar = `scalar:${scalarOf(seed())}`;
+    expect(await spendOf({ spend_private_key: scalar })).toEqual(seedIs(scalar));
+    for (const wrong of ['scalar:', `scalar:${clearSeed()}`, `scalar:${doubtful}00`])
+      expect(await errorsOf({ ...(await dashboard()), spend_private_key: wrong })).toEqual([
+        'spend_private_key: invalid_field',
+      ]);
+  });
+
+  test('two forms of one key settle it', async () => {
+    const it = clearSeed();
+    const scalar = scalarOf(it);
+    expect(await publicKeyOf(`scalar:${scalar}`)).toBe(await publicKeyOf(it));
+    expect(await spendOf({ spend_private_key: it, spend_key: scalar })).toEqual(seedIs(it));
+    expect(await spendOf({ spend_key: scalar, safe_key: await wholeOf(it) })).toEqual(seedIs(it));
+    const whole = seedIs(`scalar:${scalar}`);
+    expect(await spendOf({ spend_private_key: `scalar:${scalar}`, safe_key: scalar })).toEqual(whole);
+    expect(await spendOf({ spend_key: scalar, safe_key: base64(scalar) })).toEqual(open(scalar));
+    const doubtful = doubtfulSeed();
+    expect(await spendOf({ spend_key: doubtful, spend_private_key: doubtful })).toEqual(seedIs(doubtful));
+  });
+
+  test.each([
+    ['spend_private_key', 'spend_key'],
+    ['spend_private_key', 'safe_key'],
+    ['spend_key', 'safe_key'],
+  ])('%s and %s must agree', async (one, other) => {
+    const listed = await dashboard();
+    for (const value of [clearSeed(), doubtfulSeed()])
+      expect(await errorOf({ ...listed, [one]: clearSeed(), [other]: value })).toEqual({
+        field: other,
+        code: 'contradiction',
+        message: `${one} and ${other} are different keys.`,
+      });
+  });
+
+  test('the session key may be the spend key and the TIP key', async () => {
+    const listed = await dashboard();
+    const key = listed.session_private_key;
+    const all = { ...listed, spend_private_key: key, tip_private_key: key };
+    expect(await keystoreOf(all)).toEqual(all);
+  });
+});
+
+describe('the PIN', () => {
+  const pinOf = async (fields: Written) => {
+    const { pin, tip_private_key } = await keystoreOf({ ...(await dashboard()), ...fields });
+    return pin ?? tip_private_key;
+  };
+
+  test.each([
+    ['123456', '123456'],
+    [' 000000 ', '000000'],
+    [123456, '123456'],
+    // What Mixin's own SDKs must be given for six digits.
+    ['303132333435', '012345'],
+  ])('%j is six digits', async (pin, digits) => expect(await pinOf({ pin })).toBe(digits));
+
+  test.each(['12345', 12_345, 1.5, '1234567', '12345a', '１２３４５６', true, [123456]])(
+    '%j is neither digits nor a key',
+    async (pin) => expect(await errorsOf({ ...(await dashboard()), pin })).toEqual(['pin: invalid_field']),
+  );
+
+  test('may be the key of a TIP PIN, under either name or both', async () => {
+    for (const key of [clearSeed(), doubtfulSeed()]) {
+      const whole = await wholeOf(key);
+      for (const text of [key, key.toUpperCase(), whole, base64(key), base64(whole)]) {
+        expect(await pinOf({ pin: text })).toBe(key);
+        expect(await pinOf({ tip_private_key: text, pin: key })).toBe(key);
+      }
+    }
+    const it = clearSeed();
+    expect(await pinOf({ pin: it, tip_private_key: scalarOf(it) })).toBe(it);
+  });
+
+  test('is one: not two keys, not digits beside a key', async () => {
+    const listed = { ...(await dashboard()), tip_private_key: clearSeed() };
+    expect(await errorOf({ ...listed, pin: clearSeed() })).toEqual({
+      field: 'pin',
+      code: 'contradiction',
+      message: 'tip_private_key and pin are different keys.',
+    });
+    expect(await errorOf({ ...listed, pin: '123456' })).toEqual({
+      field: 'pin',
+      code: 'contradiction',
+      message: 'tip_private_key and pin are a TIP PIN and a six-digit PIN.',
+    });
+    expect(await errorsOf({ ...(await dashboard()), tip_private_key: '123456' })).toEqual([
+      'tip_private_key: invalid_field',
+    ]);
+  });
+});
+
+describe('a wrong keystore', () => {
+  test('tells all its errors at once, each with its place, message and fix', async () => {
+    const raw = { row: 3, line: 12, file: 'a.json' };
+    const fields = {
+      user_id: 'x',
+      server_public_key: 'y',
+      private_key: ' ',
+      safe_key: 'z',
+      pin: '1',
+      authorization_id: 'o',
+    };
+    const row = await readRow({ ...raw, fields }, keys);
+    const errors = 'errors' in row ? row.errors : [];
+    expect(errors.map(({ field, code }) => [field, code])).toEqual([
+      ['user_id', 'invalid_field'],
+      ['server_public_key', 'invalid_field'],
+      ['safe_key', 'invalid_field'],
+      ['pin', 'invalid_field'],
+      ['session_id', 'missing_field'],
+      ['session_private_key', 'missing_field'],
+      ['authorization_id', 'oauth_keystore'],
+    ]);
+    for (const error of errors) {
+      expect(error).toMatchObject(raw);
+      expect(error.message).toMatch(/\.$/);
+      expect(error.fix).toMatch(/\.$/);
+    }
+  });
+
+  test('says by which names a missing field may go', async () => {
+    const row = await read({ note: 'x' });
+    const told = 'errors' in row ? row.errors.map(({ field, fix }) => `${field}: ${fix}`).join('\n') : '';
+    expect(told).toMatch(/app_id: .*app_id, client_id or user_id/);
+    expect(told).toMatch(/session_private_key: .*session_private_key or private_key/);
+    expect(told).toMatch(/server_public_key: .*server_public_key, pin_token_base64 or pin_token/);
+  });
+
+  test('of OAuth is refused even where the rest is right', async () => {
+    const authorization_id = randomUUID();
+    expect(await errorsOf({ ...(await dashboard()), authorization_id })).toEqual([
+      'authorization_id: oauth_keystore',
+    ]);
+  });
+});
+
+describe('the digest', () => {
+  test('is another for each key or session that changed', async () => {
+    const listed = { ...(await dashboard()), spend_private_key: seed(), tip_private_key: seed() };
+    const { spend_private_key, ...withoutSpend } = listed;
+    const { tip_private_key, ...withoutTip } = listed;
+    const swapped = { ...listed, spend_private_key: tip_private_key, tip_private_key: spend_private_key };
+    const doubtful = doubtfulSeed();
+    const variants: Written[] = [
+      listed,
+      withoutSpend,
+      withoutTip,
+      swapped,
+      { ...withoutTip, pin: '123456' },
+      { ...withoutSpend, spend_key: doubtful },
+      { ...withoutSpend, spend_private_key: doubtful },
+      { ...listed, session_id: randomUUID() },
+      { ...listed, server_public_key: await publicKeyOf(seed()) },
+      { ...listed, session_private_key: seed() },
+      { ...listed, spend_private_key: seed() },
+      { ...listed, tip_private_key: seed() },
+      rsaKeystore(),
+      rsaKeystore(),
+    ];
+    const listings = await Promise.all(variants.map(async (row) => (await rowOf(row)).listing));
+    expect(new Set(listings).size).toBe(variants.length);
+    expect((await rowOf({ ...listed, note: 'x' })).listing).toBe(listings[0]);
+  });
+
+  test('tells nothing of the digits of a PIN', async () => {
+    const listed = await dashboard();
+    const [one, other] = [
+      await rowOf({ ...listed, pin: '000000' }),
+      await rowOf({ ...listed, pin: '999999' }),
+    ];
+    expect(one.listing).toBe(other.listing);
+    expect(one.listing).not.toBe((await rowOf(listed)).listing);
+  });
+
+  test('is the same for a scalar and its seed, and for both forms of an RSA key', async () => {
+    const [listed, it] = [await dashboard(), clearSeed()];
+    const scalar = `scalar:${scalarOf(it)}`;
+    const [one, other] = [
+      await rowOf({ ...listed, spend_private_key: it }),
+      await rowOf({ ...listed, spend_private_key: scalar }),
+    ];
+    expect(one.listing).toBe(other.listing);
+    const rsa = rsaKeystore();
+    const pkcs8 = await rowOf({ ...rsa, private_key: rsaKeys[0].pkcs8 });
+    expect(pkcs8.listing).toBe((await rowOf(rsa)).listing);
+    expect(pkcs8.listing).toMatch(/^[0-9a-f]{32}$/);
+  });
+});
+
+test('what Enlist keeps in the vault can be listed', async () => {
+  const it = {
+    ...(await dashboard()),
+    spend_private_key: `scalar:${scalarOf(seed())}`,
+    tip_private_key: seed(),
+  };
+  expect(await keystoreOf(it)).toEqual(it);
+  const rsa: Keystore = await keystoreOf({ ...rsaKeystore(), spend_key: doubtfulSeed(), pin: '111111' });
+  expect(isRsaKeystore(rsa)).toBe(true);
+  expect(await keystoreOf(rsa)).toEqual(rsa);
+});
