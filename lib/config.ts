@@ -17,6 +17,7 @@ const schema = z.object({
   ENLIST_UPLOADS_BUCKET: z.string().min(1),
   ENLIST_SECRET_PREFIX: z.string().min(1),
   ENLIST_INTAKE_QUEUE_URL: url,
+  ENLIST_ENROLL_QUEUE_URL: url,
   ENLIST_CHECK_QUEUE_URL: url,
   ENLIST_REGISTER_QUEUE_URL: url,
   ENLIST_AUDIT_DAYS: z.coerce
@@ -43,7 +44,7 @@ export type RegistrationSignature = 'shipped' | 'documented';
 export interface Config {
   readonly table: string;
   readonly uploadsBucket: string;
-  /** Secrets are named `<prefix>/<user_id>`. */
+  /** Secrets are named `<prefix>/<user_id>`, and `<prefix>/enrolment/<id>` until there is an account. */
   readonly secretPrefix: string;
   /** How long a registered or external bot is left alone before it is looked at again. */
   readonly auditSeconds: number;
@@ -94,6 +95,7 @@ export const readConfig = (environment: Environment): Config => {
     ...(env.ENLIST_KMS_KEY_ID && { kmsKeyId: env.ENLIST_KMS_KEY_ID }),
     queueUrls: {
       intake: env.ENLIST_INTAKE_QUEUE_URL,
+      enroll: env.ENLIST_ENROLL_QUEUE_URL,
       check: env.ENLIST_CHECK_QUEUE_URL,
       register: env.ENLIST_REGISTER_QUEUE_URL,
     },

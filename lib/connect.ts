@@ -11,11 +11,30 @@ import { createUploads } from './aws/uploads.ts';
 import { createVault } from './aws/vault.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
+import { createMixinAccounts } from './mixin/accounts.ts';
 import { createMixinClient } from './mixin/client.ts';
-import { isPublicKey, publicKeyOf } from './mixin/keys.ts';
+import {
+  fromX25519,
+  isPublicKey,
+  isScalar,
+  newRsaKey,
+  opensPinToken,
+  publicKeyOf,
+  readRsaKey,
+} from './mixin/keys.ts';
 import { createMixinSafe } from './mixin/safe.ts';
-import type { Services } from './services.ts';
+import type { Keys, Services } from './services.ts';
 import { mixin, type QueueName } from './topology.ts';
+
+const keys: Keys = {
+  fromX25519,
+  isPublicKey,
+  isScalar,
+  newRsaKey,
+  opensPinToken,
+  publicKeyOf,
+  readRsaKey,
+};
 
 /** AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones patiently. */
 const MAX_ATTEMPTS = 8;
@@ -40,7 +59,6 @@ export const connect = (config: Config, log: Log): Connection => {
     ...(credentials && { credentials }),
   });
   const now = Date.now;
-  const keys = { publicKeyOf, isPublicKey };
   const dynamodb = DynamoDBDocumentClient.from(
     new DynamoDBClient(options(endpoints.dynamodb)),
     translateConfig,
@@ -78,6 +96,7 @@ export const connect = (config: Config, log: Log): Connection => {
         randomBytes,
         registrationSignature: config.registrationSignature,
       }),
+      accounts: createMixinAccounts(client),
     },
     tryQueue: async (queue) => {
       await sqs.send(

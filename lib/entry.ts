@@ -18,15 +18,17 @@ import { type Environment, readConfig } from './config.ts';
 import { type Connection, connect } from './connect.ts';
 import { createLog } from './log.ts';
 import { recordCrash } from './provision/crash.ts';
-import { type HttpAnswer, type HttpRequest, problem, type Routes } from './provision/http.ts';
+import { type Answers, type HttpAnswer, type HttpRequest, problem } from './provision/http.ts';
 import type { Services } from './services.ts';
 import { isEmptyEvent, type SmokeAnswer, smoke } from './smoke.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
+  type HttpFunctionName,
   type QueueName,
   queues,
   type RouteName,
+  type RouteNameOf,
   routes,
 } from './topology.ts';
 
@@ -161,14 +163,20 @@ const toResult = ({ status, body, headers = {} }: HttpAnswer): APIGatewayProxySt
   body: JSON.stringify(body),
 });
 
-/** Wraps the answers of the HTTP API: routing, and a problem document for whatever goes wrong. */
+const routesOf = <F extends HttpFunctionName>(name: F): readonly RouteNameOf<F>[] =>
+  (Object.keys(routes) as RouteName[]).filter(
+    (route): route is RouteNameOf<F> => routes[route].function === name,
+  );
+
+/** Wraps what answers a function's routes of the HTTP API, with a problem document for whatever goes wrong. */
 export const httpFunction =
-  (name: FunctionName, answers: Routes): Open =>
+  <F extends HttpFunctionName>(name: F, answers: Answers<F>): Open =>
   (environment, write = toStdout) => {
     const { services, trySmoke } = connectFunction(name, environment, write);
     const router = httpRouter({
-      routes: (Object.keys(routes) as RouteName[]).map((route) => ({
-        ...routes[route],
+      routes: routesOf(name).map((route) => ({
+        method: routes[route].method,
+        path: routes[route].path,
         handler: async (event: APIGatewayProxyEventV2) =>
           toResult(await answers[route](services, toRequest(event))),
       })),

@@ -33,11 +33,13 @@ type Need = 'table' | 'by_batch' | 'by_due' | 'vault' | 'lists' | 'bucket' | 'mi
 
 /** What each function cannot do without. */
 const needs: Readonly<Record<FunctionName, readonly Need[]>> = {
-  api: ['by_batch', 'bucket', 'queue intake', 'queue check'],
-  intake: ['table', 'vault', 'lists', 'queue intake', 'queue check'],
-  check: ['table', 'vault', 'mixin', 'queue check', 'queue register'],
+  api: ['by_batch', 'bucket', 'queue intake', 'queue enroll', 'queue check'],
+  accounts: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
+  intake: ['table', 'vault', 'lists', 'queue intake', 'queue enroll', 'queue check'],
+  enroll: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
+  check: ['table', 'vault', 'mixin', 'queue enroll', 'queue check', 'queue register'],
   register: ['table', 'vault', 'mixin', 'queue check', 'queue register'],
-  recheck: ['by_due', 'queue check'],
+  recheck: ['by_due', 'queue enroll', 'queue check'],
 };
 
 /** No bot and no batch has this id. */
@@ -124,6 +126,7 @@ const probes: Readonly<Record<Need, Probe>> = {
     run: askMixin,
   },
   'queue intake': queueProbe('intake'),
+  'queue enroll': queueProbe('enroll'),
   'queue check': queueProbe('check'),
   'queue register': queueProbe('register'),
 };

@@ -8,6 +8,7 @@ const environment: Environment = {
   ENLIST_UPLOADS_BUCKET: 'uploads',
   ENLIST_SECRET_PREFIX: 'enlist',
   ENLIST_INTAKE_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/1/intake',
+  ENLIST_ENROLL_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/1/enroll',
   ENLIST_CHECK_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/1/check',
   ENLIST_REGISTER_QUEUE_URL: 'https://sqs.eu-central-1.amazonaws.com/1/register',
   MIXIN_URL: 'https://api.mixin.one',
@@ -33,6 +34,7 @@ test('an environment on AWS', () => {
     auditSeconds: 7 * 86_400,
     queueUrls: {
       intake: environment.ENLIST_INTAKE_QUEUE_URL,
+      enroll: environment.ENLIST_ENROLL_QUEUE_URL,
       check: environment.ENLIST_CHECK_QUEUE_URL,
       register: environment.ENLIST_REGISTER_QUEUE_URL,
     },

@@ -5,8 +5,8 @@ import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Environment } from '../lib/config.ts';
 import { httpFunction, opened, queueFunction, type Step, scheduledFunction } from '../lib/entry.ts';
-import type { HttpRequest, Routes } from '../lib/provision/http.ts';
-import { queues, type RouteName, routes } from '../lib/topology.ts';
+import type { Answers, HttpRequest } from '../lib/provision/http.ts';
+import { type HttpFunctionName, queues, type RouteName, routes } from '../lib/topology.ts';
 
 /** An AWS that says yes to everything and has nothing, or refuses all. */
 let refusing = false;
@@ -28,6 +28,7 @@ beforeAll(async () => {
     ENLIST_UPLOADS_BUCKET: 'uploads',
     ENLIST_SECRET_PREFIX: 'enlist',
     ENLIST_INTAKE_QUEUE_URL: `${url}/1/intake`,
+    ENLIST_ENROLL_QUEUE_URL: `${url}/1/enroll`,
     ENLIST_CHECK_QUEUE_URL: `${url}/1/check`,
     ENLIST_REGISTER_QUEUE_URL: `${url}/1/register`,
     MIXIN_URL: url,
@@ -233,7 +234,7 @@ describe('a scheduled function', () => {
   });
 });
 
-describe('the HTTP API’s function', () => {
+describe('the HTTP API’s functions', () => {
   const seen: { readonly route: RouteName; readonly request: HttpRequest }[] = [];
   beforeEach(() => void seen.splice(0));
   const echo = Object.fromEntries(
@@ -244,7 +245,7 @@ describe('the HTTP API’s function', () => {
         return { status: 200, body: { route } };
       },
     ]),
-  ) as unknown as Routes;
+  ) as unknown as Answers<HttpFunctionName>;
 
   const event = (method: string, path: string, more: Record<string, unknown> = {}) => ({
     version: '2.0',
@@ -261,21 +262,32 @@ describe('the HTTP API’s function', () => {
     readonly headers: Record<string, string>;
     readonly body: string;
   }
-  const ask = async (asked: unknown, answers = echo, log = logInto()) => {
-    const answer = (await httpFunction('api', answers)(environment, log.write)(asked, context)) as Answer;
+  const ask = async (asked: unknown, answers = echo, name: HttpFunctionName = 'api') => {
+    const log = logInto();
+    const answer = (await httpFunction(name, answers)(environment, log.write)(asked, context)) as Answer;
     return { ...answer, json: JSON.parse(answer.body) as Record<string, unknown>, log };
   };
 
   const id = randomUUID();
-  test.each(Object.entries(routes) as [RouteName, (typeof routes)[RouteName]][])(
-    'leads to %s',
-    async (name, route) => {
+  describe.each(Object.entries(routes) as [RouteName, (typeof routes)[RouteName]][])(
+    'the route %s',
+    (name, route) => {
       const path = route.path.replace(/\{\w+\}/, id);
-      const answer = await ask(event(route.method, path));
-      expect(answer).toMatchObject({ statusCode: 200, headers: { 'content-type': 'application/json' } });
-      expect(answer.json).toEqual({ route: name });
-      const ids = Object.values(seen[0]?.request.path ?? {});
-      expect(ids).toEqual(route.path.includes('{') ? [id] : []);
+
+      test('is answered by its function', async () => {
+        const answer = await ask(event(route.method, path), echo, route.function);
+        expect(answer).toMatchObject({ statusCode: 200, headers: { 'content-type': 'application/json' } });
+        expect(answer.json).toEqual({ route: name });
+        const ids = Object.values(seen[0]?.request.path ?? {});
+        expect(ids).toEqual(route.path.includes('{') ? [id] : []);
+      });
+
+      test('is nowhere in the other, even if that one could answer it', async () => {
+        const other = route.function === 'api' ? 'accounts' : 'api';
+        const answer = await ask(event(route.method, path), echo, other);
+        expect(answer).toMatchObject({ statusCode: 404, json: { code: 'no_such_route' } });
+        expect(seen).toEqual([]);
+      });
     },
   );
 

@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { open as openAccounts } from '../functions/accounts.ts';
 import { open as openApi } from '../functions/api.ts';
 import { open as openCheck } from '../functions/check.ts';
+import { open as openEnroll } from '../functions/enroll.ts';
 import { open as openIntake } from '../functions/intake.ts';
 import { open as openRecheck } from '../functions/recheck.ts';
 import { open as openRegister } from '../functions/register.ts';
+import { needs } from '../infra/aws/needs.ts';
 import { type Environment, readConfig } from '../lib/config.ts';
 import { connect } from '../lib/connect.ts';
 import type { Open } from '../lib/entry.ts';
@@ -18,18 +21,22 @@ import { type LivedInHouse, openHouse } from './flow/lived-in.ts';
 
 const opens: Readonly<Record<FunctionName, Open>> = {
   api: openApi,
+  accounts: openAccounts,
   intake: openIntake,
+  enroll: openEnroll,
   check: openCheck,
   register: openRegister,
   recheck: openRecheck,
 };
 /** What each function must try. */
 const tried: Readonly<Record<FunctionName, readonly string[]>> = {
-  api: ['table', 'uploads', 'queue intake', 'queue check'],
-  intake: ['table', 'vault', 'uploads', 'queue intake', 'queue check'],
-  check: ['table', 'vault', 'mixin', 'queue check', 'queue register'],
+  api: ['table', 'uploads', 'queue intake', 'queue enroll', 'queue check'],
+  accounts: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
+  intake: ['table', 'vault', 'uploads', 'queue intake', 'queue enroll', 'queue check'],
+  enroll: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
+  check: ['table', 'vault', 'mixin', 'queue enroll', 'queue check', 'queue register'],
   register: ['table', 'vault', 'mixin', 'queue check', 'queue register'],
-  recheck: ['table', 'queue check'],
+  recheck: ['table', 'queue enroll', 'queue check'],
 };
 
 let lived: LivedInHouse;
@@ -62,6 +69,11 @@ describe('an empty event', () => {
     expect(lines).toEqual([]);
   });
 
+  test.each(functionNames)('%s tries every queue that its role may send to', (name) => {
+    const queues = tried[name].filter((what) => what.startsWith('queue '));
+    expect(queues).toEqual(needs[name].sends.map((queue) => `queue ${queue}`));
+  });
+
   test('leaves nothing behind', async () => {
     const { aws, queueUrls } = readConfig(lived.house.environment);
     const sqs = new SQSClient({
@@ -88,25 +100,26 @@ describe('an empty event', () => {
   const elsewhere = () => `${lived.house.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
   /** It speaks the same language, but is another service. */
   const anotherService = () => lived.house.environment.AWS_ENDPOINT_URL_DYNAMODB;
-  test.concurrent.each([
+  test.each([
     ['table', 'ENLIST_TABLE', 'nowhere', functionNames, 'ResourceNotFoundException'],
     ['uploads', 'ENLIST_UPLOADS_BUCKET', 'nowhere', ['api', 'intake'], 'NoSuchBucket'],
     [
       'vault',
       'AWS_ENDPOINT_URL_SECRETS_MANAGER',
       anotherService,
-      ['intake', 'check', 'register'],
+      ['accounts', 'intake', 'enroll', 'check', 'register'],
       'SyntaxError',
     ],
-    ['mixin', 'MIXIN_URL', 'http://127.0.0.1:2', ['check', 'register'], 'TypeError'],
+    ['mixin', 'MIXIN_URL', 'http://127.0.0.1:2', ['accounts', 'enroll', 'check', 'register'], 'TypeError'],
     ['queue intake', 'ENLIST_INTAKE_QUEUE_URL', elsewhere, ['api', 'intake'], 'QueueDoesNotExist'],
     [
-      'queue check',
-      'ENLIST_CHECK_QUEUE_URL',
+      'queue enroll',
+      'ENLIST_ENROLL_QUEUE_URL',
       elsewhere,
-      ['api', 'intake', 'check', 'register', 'recheck'],
+      ['api', 'accounts', 'intake', 'enroll', 'check', 'recheck'],
       'QueueDoesNotExist',
     ],
+    ['queue check', 'ENLIST_CHECK_QUEUE_URL', elsewhere, functionNames, 'QueueDoesNotExist'],
     ['queue register', 'ENLIST_REGISTER_QUEUE_URL', elsewhere, ['check', 'register'], 'QueueDoesNotExist'],
   ] as const)('%s: a wrong %s fails this check alone', async (what, variable, value, names, error) => {
     const wrong = typeof value === 'string' ? value : value();

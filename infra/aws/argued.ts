@@ -34,6 +34,13 @@ export const argueSecrets = (role: IConstruct, prefix: string): void =>
     "One secret a bot, named by the bot's user id: the bots of this stage and no other secret of the account. They are not known when the role is made.",
   );
 
+export const argueEnrolments = (role: IConstruct, prefix: string): void =>
+  argue(
+    role,
+    wildcard(`arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${prefix}/*`),
+    "Only for the right to delete: the copy of a session key from the time before its account was made. No bot's own secret has such a name, and each waits for days before it is gone.",
+  );
+
 export const argueRoutes = (policy: IConstruct, api: IConstruct): void =>
   argue(
     policy,

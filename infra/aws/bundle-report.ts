@@ -16,6 +16,7 @@ const environment = {
   ENLIST_UPLOADS_BUCKET: 'enlist-uploads',
   ENLIST_SECRET_PREFIX: 'enlist',
   ENLIST_INTAKE_QUEUE_URL: 'https://sqs.invalid/intake',
+  ENLIST_ENROLL_QUEUE_URL: 'https://sqs.invalid/enroll',
   ENLIST_CHECK_QUEUE_URL: 'https://sqs.invalid/check',
   ENLIST_REGISTER_QUEUE_URL: 'https://sqs.invalid/register',
   MIXIN_URL: 'https://mixin.invalid',

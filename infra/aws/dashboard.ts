@@ -41,7 +41,7 @@ export const makeDashboard = (
   const rows: IWidget[][] = [
     [
       new TextWidget({
-        markdown: `# Enlist ${settings.stage}\nAlarms first: each is explained in docs/runbook.md. A list fares well while bots move to **registered** and no queue grows old. **blocked** needs hands: \`enlist bots BATCH --state blocked\`.`,
+        markdown: `# Enlist ${settings.stage}\nAlarms first: each is explained in docs/runbook.md. A list fares well while bots move to **registered** and no queue grows old. **blocked** needs hands: \`enlist bots BATCH --state blocked\`. So does an enrolment that is **unsure**.`,
         width: 24,
         height: 3,
       }),

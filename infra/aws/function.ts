@@ -14,10 +14,10 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type FunctionName, functions, type QueueName } from '../../lib/topology.ts';
-import { argueObjects, argueSecrets, argueTraces } from './argued.ts';
+import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './argued.ts';
 import { statementsFor } from './grants.ts';
 import type { House } from './house.ts';
-import { needs } from './needs.ts';
+import { hasSecretRight, needs } from './needs.ts';
 
 /** Encrypted, and gone with the stack: what happened to a bot stands on its row. */
 export const makeLogGroup = (scope: Construct, id: string, name: string, key: IKey, retention: number) =>
@@ -35,6 +35,7 @@ const environmentOf = ({ keeping, settings }: House): Record<string, string> => 
   ENLIST_SECRET_PREFIX: keeping.secretPrefix,
   ENLIST_KMS_KEY_ID: keeping.keys.vault.keyArn,
   ENLIST_INTAKE_QUEUE_URL: keeping.queues.intake.queue.queueUrl,
+  ENLIST_ENROLL_QUEUE_URL: keeping.queues.enroll.queue.queueUrl,
   ENLIST_CHECK_QUEUE_URL: keeping.queues.check.queue.queueUrl,
   ENLIST_REGISTER_QUEUE_URL: keeping.queues.register.queue.queueUrl,
   ENLIST_AUDIT_DAYS: String(settings.auditDays),
@@ -44,6 +45,7 @@ const environmentOf = ({ keeping, settings }: House): Record<string, string> => 
 
 export interface MadeFunction {
   readonly fn: LambdaFunction;
+  readonly role: Role;
   readonly logs: LogGroup;
 }
 
@@ -74,6 +76,7 @@ export const makeFunction = (scope: Construct, house: House, options: FunctionOp
   argueTraces(role);
   if (needs[name].lists.length > 0) argueObjects(role, keeping.uploads);
   if (needs[name].secrets.length > 0) argueSecrets(role, keeping.secretPrefix);
+  if (hasSecretRight(name, 'removeEnrolment')) argueEnrolments(role, keeping.enrolmentPrefix);
   const fn = new LambdaFunction(scope, 'Function', {
     functionName: names.function(name),
     description,
@@ -93,5 +96,5 @@ export const makeFunction = (scope: Construct, house: House, options: FunctionOp
     // its message for a runaway; each round has a growing pause (lib/provision/backoff.ts).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
-  return { fn, logs };
+  return { fn, role, logs };
 };

@@ -79,24 +79,39 @@ const secretActions: Readonly<Record<SecretRight, string>> = {
   create: 'secretsmanager:CreateSecret',
   put: 'secretsmanager:PutSecretValue',
   read: 'secretsmanager:GetSecretValue',
+  removeEnrolment: 'secretsmanager:DeleteSecret',
 };
 
-const secretStatements = (scope: Construct, { keys, secretPrefix }: Keeping, { secrets }: Needs) => {
-  const bots = Stack.of(scope).formatArn({
-    service: 'secretsmanager',
-    resource: 'secret',
-    resourceName: `${secretPrefix}/*`,
-    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-  });
-  const writes = secrets.some((right) => right !== 'read');
+/** What is deleted can be restored for some days. */
+const withRecovery = { BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } };
+
+const secretStatements = (scope: Construct, keeping: Keeping, { secrets }: Needs) => {
+  const { keys, secretPrefix, enrolmentPrefix } = keeping;
+  const under = (prefix: string) =>
+    Stack.of(scope).formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: `${prefix}/*`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+  const [removing, others] = [
+    secrets.filter((right) => right === 'removeEnrolment'),
+    secrets.filter((right) => right !== 'removeEnrolment'),
+  ];
+  const writes = others.some((right) => right !== 'read');
   const keyActions = [
-    ...(secrets.length > 0 ? ['kms:Decrypt'] : []),
+    ...(others.length > 0 ? ['kms:Decrypt'] : []),
     ...(writes ? ['kms:GenerateDataKey'] : []),
   ];
   return [
     ...allow(
-      secrets.map((right) => secretActions[right]),
-      [bots],
+      others.map((right) => secretActions[right]),
+      [under(secretPrefix)],
+    ),
+    ...allow(
+      removing.map((right) => secretActions[right]),
+      [under(enrolmentPrefix)],
+      withRecovery,
     ),
     ...allow(keyActions, [keys.vault.keyArn], through('secretsmanager')),
   ];

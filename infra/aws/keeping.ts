@@ -6,7 +6,7 @@ import { type QueueName, queueNames } from '../../lib/topology.ts';
 import { type Keys, makeKeys } from './keys.ts';
 import type { Names } from './names.ts';
 import { makeQueue, type QueuePair } from './queue.ts';
-import { type Settings, secretPrefix } from './settings.ts';
+import { enrolmentPrefix, type Settings, secretPrefix } from './settings.ts';
 import { makeTable } from './table.ts';
 import { makeUploads, notifyOfInbox } from './uploads.ts';
 
@@ -17,6 +17,8 @@ export interface Keeping {
   readonly queues: Readonly<Record<QueueName, QueuePair>>;
   /** Secrets are named `<prefix>/<user_id>`; they are no part of the stack and outlive it. */
   readonly secretPrefix: string;
+  /** … and `<enrolmentPrefix>/<id>` while an account is being made. */
+  readonly enrolmentPrefix: string;
 }
 
 const pascal = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
@@ -36,5 +38,6 @@ export const makeKeeping = (scope: Construct, names: Names, settings: Settings):
     uploads,
     table: makeTable(scope, names, keys.data),
     secretPrefix: secretPrefix(settings.stage),
+    enrolmentPrefix: enrolmentPrefix(settings.stage),
   };
 };

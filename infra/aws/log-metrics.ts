@@ -13,6 +13,8 @@ import type { Names } from './names.ts';
 const moved: LogCode = 'bot_moved';
 const swept: LogCode = 'swept';
 const blocked: BotState = 'blocked';
+const enrolling: BotState = 'enrolling';
+const unsure: BotState = 'unsure';
 const pendingDeletion: ReasonCode = 'secret_pending_deletion';
 /** A key that Mixin shows and the vault does not, or the other way round. */
 const keysInDoubt: readonly ReasonCode[] = ['key_conflict', 'key_changed', 'keystore_missing', 'safe_lost'];
@@ -20,6 +22,8 @@ const keysInDoubt: readonly ReasonCode[] = ['key_conflict', 'key_changed', 'keys
 const noted: LogCode = 'audit_noted';
 const isMove = `$.code = "${moved}"`;
 const tellsReason = `(${isMove}) || ($.code = "${noted}")`;
+/** The call that makes an account was sent and nobody knows what came of it. */
+const accountInDoubt = `{ (${isMove}) && ($.from = "${enrolling}") && ($.to = "${unsure}") }`;
 const forReasons = (codes: readonly ReasonCode[]) =>
   `{ (${tellsReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
 
@@ -28,6 +32,7 @@ const names = {
   swept: 'Sweeps',
   pendingDeletion: 'SecretsPendingDeletion',
   keysInDoubt: 'KeysInDoubt',
+  accountsInDoubt: 'AccountsInDoubt',
 } as const;
 
 export interface LogMetrics {
@@ -65,6 +70,7 @@ export const makeLogMetrics = (
     count(`${name}-moved`, logGroup, names.moved, `{ ${isMove} }`, { State: '$.to' });
     count(`${name}-pending`, logGroup, names.pendingDeletion, forReasons([pendingDeletion]));
     count(`${name}-doubt`, logGroup, names.keysInDoubt, forReasons(keysInDoubt));
+    count(`${name}-account`, logGroup, names.accountsInDoubt, accountInDoubt);
   }
   count('sweeps', sweeps, names.swept, `{ $.code = "${swept}" }`);
 
@@ -98,6 +104,13 @@ export const makeLogMetrics = (
     impact:
       'the key in the vault and the key that Mixin shows do not agree, or one of them is gone; nothing was sent.',
     todo: 'compare them as docs/reasons.md says before any retry, and delete nothing.',
+  });
+  alarms.add('accounts-in-doubt', {
+    metric: sum(names.accountsInDoubt),
+    threshold: 1,
+    impact:
+      'the call that makes its account was sent and the answer was lost; it is not sent again by itself, because a network user costs money.',
+    todo: 'run `enlist bots BATCH --state unsure`, look with the owner whether the user is there, and only then decide.',
   });
   alarms.add('recheck-not-running', {
     metric: sum(names.swept),

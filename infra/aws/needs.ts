@@ -17,33 +17,48 @@ export interface Needs {
   readonly sends: readonly QueueName[];
   /** What it does with the lists in the bucket. */
   readonly lists: readonly ListRight[];
-  /** What it does with the bots' secrets; nothing here means that it cannot read any. */
+  /** What it does with secrets, of bots and of enrolments; nothing here means that it cannot read any. */
   readonly secrets: readonly SecretRight[];
 }
 
 export type TableAction = 'BatchGetItem' | 'BatchWriteItem' | 'GetItem' | 'PutItem' | 'Query' | 'UpdateItem';
 export type ListRight = 'put' | 'get' | 'delete';
-export type SecretRight = 'create' | 'put' | 'read';
+/** `removeEnrolment` is for the secrets of enrolments alone: nobody may delete a bot's. */
+export type SecretRight = 'create' | 'put' | 'read' | 'removeEnrolment';
 
 export const needs: Readonly<Record<FunctionName, Needs>> = {
   api: {
     table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'],
     indexes: ['by_batch'],
-    sends: ['intake', 'check'],
+    sends: ['intake', 'enroll', 'check'],
     lists: ['put'],
     secrets: [],
+  },
+  accounts: {
+    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    indexes: [],
+    sends: ['enroll', 'check'],
+    lists: [],
+    secrets: ['create', 'put', 'read', 'removeEnrolment'],
   },
   intake: {
     table: ['BatchWriteItem', 'GetItem', 'PutItem', 'UpdateItem'],
     indexes: [],
-    sends: ['intake', 'check'],
+    sends: ['intake', 'enroll', 'check'],
     lists: ['put', 'get', 'delete'],
     secrets: ['create', 'put', 'read'],
+  },
+  enroll: {
+    table: ['GetItem', 'PutItem', 'UpdateItem'],
+    indexes: [],
+    sends: ['enroll', 'check'],
+    lists: [],
+    secrets: ['create', 'put', 'read', 'removeEnrolment'],
   },
   check: {
     table: ['GetItem', 'UpdateItem'],
     indexes: [],
-    sends: ['check', 'register'],
+    sends: ['enroll', 'check', 'register'],
     lists: [],
     secrets: ['read'],
   },
@@ -57,11 +72,14 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
   recheck: {
     table: ['GetItem', 'UpdateItem'],
     indexes: ['by_due'],
-    sends: ['check'],
+    sends: ['enroll', 'check'],
     lists: [],
     secrets: [],
   },
 };
+
+export const hasSecretRight = (name: FunctionName, right: SecretRight): boolean =>
+  needs[name].secrets.includes(right);
 
 /** The clients a function's bundle must hold; every function has rows and messages. */
 export const keepersOf = (name: FunctionName): readonly Keeper[] => [

@@ -4,7 +4,7 @@
  */
 import { Aws } from 'aws-cdk-lib';
 import { CfnRule, EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type IRole, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { House } from './house.ts';
 
@@ -12,10 +12,24 @@ interface Notice {
   readonly id: string;
   readonly source: string;
   readonly detail: Record<string, unknown>;
+  /** Which field of the request names what was touched. */
+  readonly touched: string;
   readonly text: string;
 }
 
-const noticesFor = ({ keeping, names }: House): readonly Notice[] => {
+/** Roles of the functions that handle secrets of enrolments: those come and go, and nobody is told of it. */
+export interface Enrolling {
+  readonly makers: readonly IRole[];
+  readonly removers: readonly IRole[];
+}
+
+/** Whoever wears no role at all is told of, too. */
+const anybodyBut = (roles: readonly IRole[]) => [
+  { 'anything-but': roles.map(({ roleArn }) => roleArn) },
+  { exists: false },
+];
+
+const noticesFor = ({ keeping, names }: House, enrolling: Enrolling): readonly Notice[] => {
   const prefix = `${keeping.secretPrefix}/`;
   const secretId = [
     { prefix },
@@ -26,7 +40,13 @@ const noticesFor = ({ keeping, names }: House): readonly Notice[] => {
     {
       id: 'secret-deleted',
       source: 'aws.secretsmanager',
-      detail: { eventName: ['DeleteSecret'], requestParameters: { secretId } },
+      detail: {
+        eventName: ['DeleteSecret'],
+        requestParameters: { secretId },
+        // These delete the secrets of enrolments every day, and may delete no others.
+        userIdentity: { sessionContext: { sessionIssuer: { arn: anybodyBut(enrolling.removers) } } },
+      },
+      touched: 'secretId',
       text: 'somebody deletes the secret of a bot. When the waiting time is over its key is lost for ever. Restore it with `aws secretsmanager restore-secret`.',
     },
     {
@@ -36,7 +56,10 @@ const noticesFor = ({ keeping, names }: House): readonly Notice[] => {
         eventName: ['GetSecretValue'],
         errorCode: ['InvalidRequestException'],
         requestParameters: { secretId },
+        // These may ask for an enrolment's secret that was removed, and tell of a bot's by an alarm.
+        userIdentity: { sessionContext: { sessionIssuer: { arn: anybodyBut(enrolling.makers) } } },
       },
+      touched: 'secretId',
       text: 'a secret of a bot was asked for that is scheduled for deletion. Restore it with `aws secretsmanager restore-secret`.',
     },
     {
@@ -46,12 +69,13 @@ const noticesFor = ({ keeping, names }: House): readonly Notice[] => {
         eventName: ['DisableKey', 'ScheduleKeyDeletion'],
         requestParameters: { keyId: [...keyId, names.alias('data'), names.alias('vault')] },
       },
+      touched: 'keyId',
       text: 'somebody disables or deletes a KMS key of Enlist. With it goes all that it encrypts. Undo it with `aws kms cancel-key-deletion` and `aws kms enable-key`.',
     },
   ];
 };
 
-export const makeNotices = (scope: Construct, house: House): void => {
+export const makeNotices = (scope: Construct, house: House, enrolling: Enrolling): void => {
   const { names, alarms, keeping, settings } = house;
   const place = new Construct(scope, 'Notices');
   const role = new Role(place, 'Role', {
@@ -72,11 +96,12 @@ export const makeNotices = (scope: Construct, house: House): void => {
       }),
     },
   });
-  for (const { id, source, detail, text } of noticesFor(house)) {
+  for (const { id, source, detail, touched, text } of noticesFor(house, enrolling)) {
     const by = EventField.fromPath('$.detail.userIdentity.arn');
+    const what = EventField.fromPath(`$.detail.requestParameters.${touched}`);
     const at = EventField.fromPath('$.detail.eventTime');
     const input = RuleTargetInput.fromText(
-      `Enlist ${settings.stage}: ${text} By ${by} at ${at}. See docs/runbook.md, ${id}.`,
+      `Enlist ${settings.stage}: ${text} It is ${what}. By ${by} at ${at}. See docs/runbook.md, ${id}.`,
     );
     const bound = input.bind({ node: place.node } as never);
     new CfnRule(place, id, {

@@ -59,7 +59,7 @@ export interface Settings {
   readonly registrationSignature: 'shipped' | 'documented';
   /** Alarms go to this address, besides the topic. */
   readonly alarmEmail?: string | undefined;
-  /** What the HTTP API takes before it answers 429. */
+  /** What the HTTP API takes before it answers 429; its sign-in routes take less (api.ts). */
   readonly apiRequestsPerSecond: number;
   /** How often the sweep looks for bots that are due. */
   readonly recheckMinutes: number;
@@ -99,3 +99,6 @@ export const readSettings = (context: Readonly<Record<string, unknown>>): Settin
 
 /** `enlist/<user_id>` as in lib/aws/vault.ts; other stages keep their bots apart. */
 export const secretPrefix = (stage: string): string => (stage === 'prod' ? 'enlist' : `enlist-${stage}`);
+
+/** `enlist/enrolment/<id>`: session keys of accounts that are yet to be made. No bot has such a user id. */
+export const enrolmentPrefix = (stage: string): string => `${secretPrefix(stage)}/enrolment`;

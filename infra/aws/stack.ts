@@ -11,6 +11,7 @@ import type { House } from './house.ts';
 import { makeKeeping } from './keeping.ts';
 import { makeLogMetrics } from './log-metrics.ts';
 import { namesOf } from './names.ts';
+import { hasSecretRight, type SecretRight } from './needs.ts';
 import { makeNotices } from './notices.ts';
 import { makeOperator } from './operator.ts';
 import { makeSchedule } from './schedule.ts';
@@ -21,6 +22,11 @@ const workers: Readonly<Record<QueueName, { readonly description: string; readon
   intake: {
     description: 'Reads lists, stores keystores, makes rows',
     impact: 'part of a list is not taken in: its bots have no row yet and are not registered.',
+  },
+  enroll: {
+    description: 'Gets one row its account: POST /users, or a sign-in with a code',
+    impact:
+      'its row has no account yet and is not registered; a call that may have made one is not repeated by itself.',
   },
   check: {
     description: 'Asks Mixin about one bot: GET /safe/me',
@@ -61,11 +67,16 @@ export class EnlistStack extends Stack {
       description: 'Finds bots that are due and queues checks',
       impact: 'waiting and unsure bots are not looked at again in time; none is lost.',
     });
-    const made = { api, recheck, ...Object.fromEntries(drained) } as Record<FunctionName, MadeFunction>;
+    const made = { ...api.functions, recheck, ...Object.fromEntries(drained) } as Record<
+      FunctionName,
+      MadeFunction
+    >;
 
     const logs = Object.fromEntries(functionNames.map((name) => [name, made[name].logs]));
     const metrics = makeLogMetrics(this, names, logs, recheck.logs, alarms, settings.recheckMinutes);
-    makeNotices(this, house);
+    const rolesWith = (right: SecretRight) =>
+      functionNames.filter((name) => hasSecretRight(name, right)).map((name) => made[name].role);
+    makeNotices(this, house, { makers: rolesWith('create'), removers: rolesWith('removeEnrolment') });
     const dashboard = makeDashboard(this, house, made, api.api, metrics);
     const fns = functionNames.map((name) => made[name].fn);
     const operator = makeOperator(this, house, api.api, fns);

@@ -16,9 +16,14 @@ export interface WorkerOptions {
 
 const HOUR_SECONDS = 3_600;
 
-/** Only the steps that speak to Mixin are held back or let go by the setting. */
+/**
+ * The setting holds back or lets go the steps that speak to Mixin as many bots. Not enroll: all users of an owner
+ * are made with the owner's one session, and cost money.
+ */
+const paced: readonly QueueName[] = ['check', 'register'];
+
 const concurrencyOf = (name: QueueName, { settings }: House) =>
-  (name === 'intake' ? undefined : settings.mixinConcurrency) ?? queues[name].maxConcurrency;
+  (paced.includes(name) ? settings.mixinConcurrency : undefined) ?? queues[name].maxConcurrency;
 
 export const makeWorker = (scope: Construct, house: House, options: WorkerOptions): MadeFunction => {
   const { name, description, impact } = options;

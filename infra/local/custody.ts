@@ -8,6 +8,7 @@ import {
 import { type Environment, readConfig } from '../../lib/config.ts';
 import { clientConfig } from './client-config.ts';
 import type { LedgerEntry } from './mixin/server.ts';
+import { publicKeyOfScalar } from './scalar.ts';
 
 export interface Custody {
   /** Bots whose spend key lies in the vault. */
@@ -32,12 +33,22 @@ export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** Derived with node:crypto, apart from the library that made the keys. */
-const publicKeyOf = (seedHex: string): string => {
+const publicKeyOfSeed = (seedHex: string): string => {
   const key = Buffer.concat([PKCS8_ED25519, Buffer.from(seedHex, 'hex')]);
   const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
     format: 'jwk',
   });
   return Buffer.from(x ?? '', 'base64url').toString('hex');
+};
+
+/** Of a listed key without a mark nobody can tell whether it is a seed or a scalar: both count. */
+const publicKeysOf = (key: string): readonly string[] => {
+  const [hex = '', mark] = key.split(':').reverse();
+  const ofScalar = publicKeyOfScalar(hex);
+  return [
+    ...(mark === undefined ? [publicKeyOfSeed(hex)] : []),
+    ...(ofScalar === undefined ? [] : [ofScalar]),
+  ];
 };
 
 interface Held {
@@ -53,13 +64,14 @@ export const readVault = async (environment: Environment): Promise<ReadonlyMap<s
   try {
     for await (const page of paginateListSecrets({ client }, {})) {
       for (const { Name } of page.SecretList ?? []) {
-        if (!Name?.startsWith(`${secretPrefix}/`)) continue;
+        // Session keys of accounts that are yet to be made are no bot's.
+        if (!Name?.startsWith(`${secretPrefix}/`) || Name.startsWith(`${secretPrefix}/enrolment/`)) continue;
         const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: Name }));
-        const { spend_private_key, tip_private_key } = JSON.parse(SecretString ?? '{}');
-        const seeds = [spend_private_key, tip_private_key].filter((seed) => typeof seed === 'string');
+        const { spend_private_key, spend_key, tip_private_key } = JSON.parse(SecretString ?? '{}');
+        const keys = [spend_private_key, spend_key, tip_private_key].filter((key) => typeof key === 'string');
         held.set(Name.slice(secretPrefix.length + 1), {
           spend: typeof spend_private_key === 'string',
-          publicKeys: new Set(seeds.map(publicKeyOf)),
+          publicKeys: new Set(keys.flatMap(publicKeysOf)),
         });
       }
     }

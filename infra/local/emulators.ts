@@ -59,6 +59,7 @@ const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: 
   ENLIST_UPLOADS_BUCKET: BUCKET,
   ENLIST_SECRET_PREFIX: SECRET_PREFIX,
   ENLIST_INTAKE_QUEUE_URL: queueUrl(urls.fauxqs, 'intake'),
+  ENLIST_ENROLL_QUEUE_URL: queueUrl(urls.fauxqs, 'enroll'),
   ENLIST_CHECK_QUEUE_URL: queueUrl(urls.fauxqs, 'check'),
   ENLIST_REGISTER_QUEUE_URL: queueUrl(urls.fauxqs, 'register'),
   AWS_REGION: REGION,

@@ -1,27 +1,30 @@
-/** The HTTP API on this machine: brings requests to a function, as API Gateway does. */
+/** The HTTP API on this machine: brings each request to the function of its route, as API Gateway does. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import type { Route } from '../../lib/topology.ts';
+import type { HttpFunctionName, Route } from '../../lib/topology.ts';
 import { type HttpAnswer, messageAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
 import { asError, type Handler, InvocationTimeout, invoke } from './invocation.ts';
 import { close, isForeign, LOOPBACK, listen, readBody } from './loopback.ts';
 import { matchRoute } from './route-match.ts';
 
-export interface GatewayOptions {
+/** A function that answers routes. */
+export interface Answering {
   readonly handler: Handler<APIGatewayProxyEventV2>;
+  /** The function's own time-out, which is a 500 to the caller. @default none */
+  readonly timeoutSeconds?: number;
+}
+
+export interface GatewayOptions {
+  readonly functions: Readonly<Record<HttpFunctionName, Answering>>;
   readonly routes: Readonly<Record<string, Route>>;
   /** @default a free one */
   readonly port?: number;
-  /** @default api */
-  readonly functionName?: string;
-  /** The function's own time-out, which is a 500 to the caller. @default none */
-  readonly timeoutSeconds?: number;
   /** The gateway's patience, after which the caller gets a 503. @default 30, as on AWS */
   readonly patienceSeconds?: number;
   /** Is asked before the routes; undefined leaves the request to them. @default nobody */
   readonly beside?: (request: IncomingMessage, path: string) => Promise<HttpAnswer | undefined>;
-  /** Hears of invocations that failed. */
-  readonly onError?: (error: Error) => void;
+  /** Hears of invocations that failed, and of which function. */
+  readonly onError?: (error: Error, functionName: HttpFunctionName) => void;
 }
 
 export interface Gateway {
@@ -38,16 +41,20 @@ const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
 
 const tooLarge = messageAnswer(413, 'Request Entity Too Large');
 
-const run = async (options: GatewayOptions, event: APIGatewayProxyEventV2): Promise<HttpAnswer> => {
-  const { handler, functionName = 'api', onError, patienceSeconds = PATIENCE_SECONDS } = options;
-  const { timeoutSeconds = patienceSeconds } = options;
+const run = async (
+  options: GatewayOptions,
+  functionName: HttpFunctionName,
+  event: APIGatewayProxyEventV2,
+): Promise<HttpAnswer> => {
+  const { functions, onError, patienceSeconds = PATIENCE_SECONDS } = options;
+  const { handler, timeoutSeconds = patienceSeconds } = functions[functionName];
   try {
     const limit = Math.min(timeoutSeconds, patienceSeconds);
     const result = await invoke({ functionName, handler, event, timeoutSeconds: limit });
     const answer = toAnswer(result);
     return answer.body.length > MAX_PAYLOAD_BYTES ? serverError : answer;
   } catch (error) {
-    onError?.(asError(error));
+    onError?.(asError(error), functionName);
     const outOfPatience = error instanceof InvocationTimeout && timeoutSeconds >= patienceSeconds;
     return outOfPatience ? messageAnswer(503, 'Service Unavailable') : serverError;
   }
@@ -63,7 +70,8 @@ const answer = async (options: GatewayOptions, request: IncomingMessage): Promis
   const body = await readBody(request, MAX_REQUEST_BYTES);
   if (!body) return tooLarge;
   const event = toEvent(request, body, match);
-  return Buffer.byteLength(event.body ?? '') > MAX_PAYLOAD_BYTES ? tooLarge : run(options, event);
+  if (Buffer.byteLength(event.body ?? '') > MAX_PAYLOAD_BYTES) return tooLarge;
+  return run(options, match.route.function, event);
 };
 
 const send = (response: ServerResponse, { status, headers, body }: HttpAnswer): void => {

@@ -1,8 +1,10 @@
 /** The whole of Enlist on one machine: the emulators, the functions, and what brings events to them. */
 import { createRequire } from 'node:module';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { open as openAccounts } from '../../functions/accounts.ts';
 import { open as openApi } from '../../functions/api.ts';
 import { open as openCheck } from '../../functions/check.ts';
+import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRecheck } from '../../functions/recheck.ts';
 import { open as openRegister } from '../../functions/register.ts';
@@ -13,7 +15,9 @@ import {
   type FunctionName,
   functionNames,
   functions,
+  type HttpFunctionName,
   type QueueName,
+  queueNames,
   queues,
   routes,
   schedules,
@@ -21,7 +25,7 @@ import {
 import { clientConfig } from './client-config.ts';
 import { startEmulators } from './emulators.ts';
 import { lockFolder } from './folder-lock.ts';
-import { startGateway } from './gateway.ts';
+import { type Answering, startGateway } from './gateway.ts';
 import { createLambdaEndpoint, type Doors } from './lambda-endpoint.ts';
 import { startPoller } from './poller.ts';
 import { queueArn } from './queues.ts';
@@ -67,7 +71,9 @@ const createEnvironment = (aws: Environment, options: HouseOptions): Environment
 
 const sources: Opens = {
   api: openApi,
+  accounts: openAccounts,
   intake: openIntake,
+  enroll: openEnroll,
   check: openCheck,
   register: openRegister,
   recheck: openRecheck,
@@ -81,6 +87,11 @@ const loadBundles = (bundles: NonNullable<HouseOptions['bundles']>): Opens => {
 
 const openDoors = (opens: Opens, environment: Environment, log: Log): Doors =>
   Object.fromEntries(functionNames.map((name) => [name, opens[name](environment, log)])) as Doors;
+
+const answering = (name: HttpFunctionName, doors: Doors): Answering => ({
+  handler: doors[name],
+  timeoutSeconds: functions[name].timeoutSeconds,
+});
 
 const startQueues = (environment: Environment, doors: Doors, log: Log) => {
   const { queueUrls, aws } = readConfig(environment);
@@ -96,7 +107,7 @@ const startQueues = (environment: Environment, doors: Doors, log: Log) => {
       handler: doors[name],
       onError: hear(log, name, 'record_crashed'),
     });
-  const pollers = [start('intake'), start('check'), start('register')];
+  const pollers = queueNames.map(start);
   return {
     stop: async () => {
       await Promise.all(pollers.map((poller) => poller.stop()));
@@ -133,12 +144,11 @@ export const startHouse = async (options: HouseOptions): Promise<House> => {
   started.defer(() => recheck.stop());
 
   const gateway = await startGateway({
-    handler: doors.api,
+    functions: { api: answering('api', doors), accounts: answering('accounts', doors) },
     beside: createLambdaEndpoint(doors),
     routes,
     ...(port !== undefined && { port }),
-    timeoutSeconds: functions.api.timeoutSeconds,
-    onError: hear(log, 'api', 'request_failed'),
+    onError: (error, name) => hear(log, name, 'request_failed')(error),
   });
   started.defer(() => gateway.stop());
 

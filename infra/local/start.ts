@@ -14,7 +14,7 @@ import { makeWorld } from './world.ts';
 const help = `Enlist on this machine: brings every bot of a list into Mixin Safe.
 
   npm start                                a stand-in Mixin with 300 bots of every fate
-  npm start -- FILE --mixin URL            a list of your own (.json, .jsonl or .csv) against a Mixin endpoint
+  npm start -- FILE --mixin URL            a list of your own (.json, .jsonl, .csv or .zip) against a Mixin endpoint
 
   --data DIR    where everything is kept: rows, queues, keystores    (default: data)
   --once        end when all bots have come to rest
@@ -29,6 +29,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.jsonl': 'application/x-ndjson',
   '.ndjson': 'application/x-ndjson',
   '.csv': 'text/csv',
+  '.zip': 'application/zip',
 };
 
 /** A wrong call: its sentence is all the user needs. */
@@ -83,7 +84,8 @@ interface List {
 
 const readList = (path: string): List => {
   const contentType = contentTypes[extname(path).toLowerCase()];
-  if (contentType === undefined) throw new UsageError('the list must end in .json, .jsonl, .ndjson or .csv');
+  if (contentType === undefined)
+    throw new UsageError('the list must end in .json, .jsonl, .ndjson, .csv or .zip');
   try {
     return { body: readFileSync(path), contentType, path };
   } catch {

@@ -1,6 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../../lib/log.ts';
+import { moves } from '../../../lib/provision/states.ts';
+import { functionNames } from '../../../lib/topology.ts';
 import { readPage } from '../../docs/page.ts';
+import { functionRoles } from './permissions.ts';
 import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
 let template: Template;
@@ -22,7 +25,7 @@ it('every dead-letter queue has an alarm at its first message', () => {
   const dead = resourcesOf(template, 'AWS::SQS::Queue').filter(
     ([, { Properties }]) => Properties.RedriveAllowPolicy,
   );
-  expect(dead).toHaveLength(4);
+  expect(dead).toHaveLength(5);
   for (const [id, { Properties }] of dead) {
     const watching = alarms.filter(([, alarm]) =>
       (alarm.Properties.Dimensions ?? []).some(({ Value }: { Value: unknown }) =>
@@ -44,6 +47,9 @@ it('every dead-letter queue has an alarm at its first message', () => {
 
 it('these are the alarms', () => {
   expect(alarms.map(([id]) => id).sort()).toEqual([
+    'accounts-errors',
+    'accounts-in-doubt',
+    'accounts-throttles',
     'api-errors',
     'api-server-errors',
     'api-throttles',
@@ -52,6 +58,10 @@ it('these are the alarms', () => {
     'check-errors',
     'check-oldest-message',
     'check-throttles',
+    'enroll-dead-letters',
+    'enroll-errors',
+    'enroll-oldest-message',
+    'enroll-throttles',
     'intake-dead-letters',
     'intake-errors',
     'intake-oldest-message',
@@ -122,7 +132,7 @@ describe('what is counted from log lines', () => {
   it('has one filter a function and question', () => {
     const moved = filters().filter(({ MetricName }) => MetricName === 'BotsMoved');
     expect(moved.map(({ group }) => group).sort()).toEqual(
-      ['api', 'check', 'intake', 'recheck', 'register'].map((name) => `/enlist/prod/${name}`),
+      functionNames.map((name) => `/enlist/prod/${name}`).sort(),
     );
     for (const { pattern, Dimensions, MetricNamespace } of moved) {
       expect([pattern, Dimensions, MetricNamespace]).toEqual([
@@ -131,6 +141,17 @@ describe('what is counted from log lines', () => {
         'Enlist/prod',
       ]);
     }
+  });
+
+  it('sees in any function that the call which makes an account has an unknown end', () => {
+    const found = filters().filter(({ MetricName }) => MetricName === 'AccountsInDoubt');
+    expect(found.map(({ group }) => group).sort()).toEqual(
+      functionNames.map((name) => `/enlist/prod/${name}`).sort(),
+    );
+    expect(new Set(found.map(({ pattern }) => pattern))).toEqual(
+      new Set(['{ ($.code = "bot_moved") && ($.from = "enrolling") && ($.to = "unsure") }']),
+    );
+    expect(moves.doubt).toMatchObject({ from: expect.arrayContaining(['enrolling']), to: 'unsure' });
   });
 
   it('asks for fields that a log line has', () => {
@@ -159,6 +180,27 @@ describe('docs/runbook.md', () => {
 
 it('these are the notices', () => {
   expect(notices().sort()).toEqual(['key-endangered', 'secret-deleted', 'secret-read-while-deleted']);
+});
+
+describe('the notices about secrets', () => {
+  const rolesIn = (name: string) => {
+    const found = resourcesOf(template, 'AWS::Events::Rule').find(
+      ([, { Properties }]) => Properties.Name === `enlist-prod-${name}`,
+    );
+    const { userIdentity } = found?.[1].Properties.EventPattern.detail ?? {};
+    const [but, ...others] = userIdentity.sessionContext.sessionIssuer.arn;
+    expect(others).toEqual([{ exists: false }]);
+    return but['anything-but'].map(targetOf).sort();
+  };
+  const rolesOf = (...names: string[]) => names.map((name) => functionRoles(template)[name]).sort();
+
+  it('tell of everybody who deletes one, but of those who may delete enrolments only', () => {
+    expect(rolesIn('secret-deleted')).toEqual(rolesOf('accounts', 'enroll'));
+  });
+
+  it('tell of everybody who asks for a deleted one, but of those who meet removed enrolments', () => {
+    expect(rolesIn('secret-read-while-deleted')).toEqual(rolesOf('accounts', 'intake', 'enroll'));
+  });
 });
 
 it('the dashboard shows every alarm', () => {

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
-import { routes } from '../../../lib/topology.ts';
-import { resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
+import { type Route, routes } from '../../../lib/topology.ts';
+import { flatten, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
 let template: Template;
 beforeAll(async () => {
@@ -24,16 +24,50 @@ it('asks for IAM credentials on every route', () => {
   }
 });
 
-it('can start the api function and no other', () => {
-  const started = resourcesOf(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => Properties);
-  expect(started).toHaveLength(Object.keys(routes).length);
-  const [[api] = []] = resourcesOf(template, 'AWS::Lambda::Function').filter(
-    ([, { Properties }]) => Properties.FunctionName === 'enlist-prod-api',
+/** The short name of the function behind a logical id. */
+const functionOf = (id: string | undefined) =>
+  template.Resources[id ?? '']?.Properties.FunctionName.replace('enlist-prod-', '');
+
+it('leads each route to its function', () => {
+  const led = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => {
+    const integration = /\$\{(\w+)\}/.exec(flatten(Properties.Target))?.[1] ?? '';
+    const uri = template.Resources[integration]?.Properties.IntegrationUri;
+    return [Properties.RouteKey, functionOf(targetOf(uri))];
+  });
+  expect(Object.fromEntries(led)).toEqual(
+    Object.fromEntries(
+      Object.values<Route>(routes).map((route) => [`${route.method} ${route.path}`, route.function]),
+    ),
   );
-  for (const { Principal, FunctionName } of started) {
-    expect([Principal, targetOf(FunctionName)]).toEqual(['apigateway.amazonaws.com', api]);
-  }
 });
+
+it('can start these functions, each for its own routes, and no other', () => {
+  const started = resourcesOf(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => {
+    expect(Properties.Principal).toBe('apigateway.amazonaws.com');
+    const path = flatten(Properties.SourceArn).replace(/^.*\/\*\/\*/, '');
+    return `${functionOf(targetOf(Properties.FunctionName))} ${path}`;
+  });
+  expect(started.sort()).toEqual(
+    Object.values<Route>(routes)
+      .map((route) => `${route.function} ${route.path}`)
+      .sort(),
+  );
+});
+
+it('signs in at the pace of a person, and makes the stage when its routes are there', async () => {
+  const limitsOf = (made: Template) =>
+    resourcesOf(made, 'AWS::ApiGatewayV2::Stage')[0]?.[1].Properties.RouteSettings;
+  const keys = Object.values<Route>(routes)
+    .filter((route) => route.function === 'accounts')
+    .map(({ method, path }) => `${method} ${path}`);
+  const limited = (rate: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: 2 * rate });
+  expect(limitsOf(template)).toEqual(Object.fromEntries(keys.map((key) => [key, limited(2)])));
+  const slow = await synthesise({ apiRequestsPerSecond: '1' });
+  expect(limitsOf(slow.template)).toEqual(Object.fromEntries(keys.map((key) => [key, limited(1)])));
+  const [[, stage] = []] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');
+  const made = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([id]) => id);
+  expect(stage?.DependsOn).toEqual(expect.arrayContaining(made));
+}, 60_000);
 
 it('has a limit and an access log without headers and bodies', () => {
   const [[, stage] = []] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');

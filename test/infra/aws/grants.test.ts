@@ -1,5 +1,10 @@
 /** Who may do what: the whole list, so that a permission that comes or goes is seen by its name. */
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { secretPrefix } from '../../../infra/aws/settings.ts';
+import { createVault } from '../../../lib/aws/vault.ts';
+import type { Keys, Vault } from '../../../lib/services.ts';
+import { enrolmentRecoveryDays } from '../../../lib/topology.ts';
 import { differences, functionRoles, permissionsOf } from './permissions.ts';
 import { flatten, resourcesOf, synthesise, type Template } from './synthesised.ts';
 
@@ -25,30 +30,50 @@ const drains = (name: string) =>
   );
 const secrets = (actions: string) => all(actions, 'secrets enlist/*');
 
+/** A key is stored under the enrolment, then under its account; the first copy goes, with some days to restore it. */
+const enrols = [
+  ...secrets('secretsmanager:CreateSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue'),
+  'secretsmanager:DeleteSecret on secrets enlist/enrolment/* with recovery',
+  ...all('kms:Decrypt kms:GenerateDataKey', 'vault key through secretsmanager'),
+];
+
 const argued = {
   api: [
     ...everyone('api'),
     ...all('dynamodb:BatchGetItem dynamodb:PutItem dynamodb:Query', 'table'),
     ...all('dynamodb:Query', 'index by_batch'),
-    ...sends('intake', 'check'),
+    ...sends('intake', 'enroll', 'check'),
     ...all('s3:PutObject', 'objects *'),
     ...all('kms:GenerateDataKey', 'data key through s3'),
+  ],
+  accounts: [
+    ...everyone('accounts'),
+    ...all('dynamodb:PutItem', 'table'),
+    ...sends('enroll', 'check'),
+    ...enrols,
   ],
   intake: [
     ...everyone('intake'),
     ...all('dynamodb:BatchWriteItem dynamodb:PutItem', 'table'),
     ...drains('intake'),
-    ...sends('intake', 'check'),
+    ...sends('intake', 'enroll', 'check'),
     ...all('s3:DeleteObject s3:GetObject s3:PutObject', 'objects *'),
     ...all('s3:ListBucket', 'bucket'),
     ...all('kms:Decrypt kms:GenerateDataKey', 'data key through s3'),
     ...secrets('secretsmanager:CreateSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue'),
     ...all('kms:Decrypt kms:GenerateDataKey', 'vault key through secretsmanager'),
   ],
+  enroll: [
+    ...everyone('enroll'),
+    ...all('dynamodb:PutItem', 'table'),
+    ...drains('enroll'),
+    ...sends('enroll', 'check'),
+    ...enrols,
+  ],
   check: [
     ...everyone('check'),
     ...drains('check'),
-    ...sends('check', 'register'),
+    ...sends('enroll', 'check', 'register'),
     ...secrets('secretsmanager:GetSecretValue'),
     ...all('kms:Decrypt', 'vault key through secretsmanager'),
   ],
@@ -59,8 +84,22 @@ const argued = {
     ...secrets('secretsmanager:GetSecretValue secretsmanager:PutSecretValue'),
     ...all('kms:Decrypt kms:GenerateDataKey', 'vault key through secretsmanager'),
   ],
-  recheck: [...everyone('recheck'), ...all('dynamodb:Query', 'index by_due'), ...sends('check')],
+  recheck: [...everyone('recheck'), ...all('dynamodb:Query', 'index by_due'), ...sends('enroll', 'check')],
 } as const;
+
+const ID = '0e000000-0000-4000-8000-000000000001';
+
+/** What the vault asks a Secrets Manager for that has nothing. */
+const askedBy = async (call: (vault: Vault) => Promise<unknown>, prefix = 'enlist'): Promise<unknown> => {
+  const asked: unknown[] = [];
+  const send = async ({ input }: { input: unknown }) => {
+    asked.push(input);
+    throw Object.assign(new Error(), { name: 'ResourceNotFoundException' });
+  };
+  const client = { send } as unknown as SecretsManagerClient;
+  await call(createVault({ client, prefix, keys: {} as Keys }));
+  return asked[0];
+};
 
 let template: Template;
 beforeAll(async () => {
@@ -97,17 +136,54 @@ describe('secrets', () => {
       linesOf(name).some((line) => line.startsWith('secretsmanager:GetSecretValue')),
     );
 
-  it('can be read by intake, check and register alone', () => {
-    expect(readers().sort()).toEqual(['check', 'intake', 'register']);
+  it('can be read by these and nobody else', () => {
+    expect(readers().sort()).toEqual(['accounts', 'check', 'enroll', 'intake', 'register']);
   });
 
   it.each(['api', 'recheck'])('are no matter of %s: neither the secrets nor their key', (name) => {
     expect(linesOf(name).filter((line) => /secretsmanager|vault key/.test(line))).toEqual([]);
   });
 
-  it('can be deleted by nobody', () => {
+  it('of enrolments can be deleted by accounts and enroll, and come back for some days', async () => {
+    const statements = deletions(template);
+    expect(statements.map(({ at }) => at).sort()).toEqual(
+      ['accounts', 'enroll'].map((name) => functionRoles(template)[name]).sort(),
+    );
+    for (const { actions, condition } of statements) {
+      expect(actions).toEqual(['secretsmanager:DeleteSecret']);
+      expect(condition).toEqual({ BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } });
+    }
+    expect(await askedBy((vault) => vault.removeEnrolment(ID))).toEqual({
+      SecretId: `enlist/enrolment/${ID}`,
+      RecoveryWindowInDays: enrolmentRecoveryDays,
+    });
+  });
+
+  it.each(['prod', 'test', 'enrolment'])(
+    'of bots can be deleted by nobody, in a stage named %s',
+    async (stage) => {
+      const { template: made } = await synthesise({ stage });
+      const prefix = secretPrefix(stage);
+      const [resources, ...others] = new Set(deletions(made).map((it) => it.resources.join(' ')));
+      expect(others).toEqual([]);
+      expect(resources).toMatch(new RegExp(`:secret:${prefix}/enrolment/\\*$`));
+      // A bot's secret is named by its user id, a UUID, and an ARN has a random ending: none lies there.
+      const { SecretId } = (await askedBy((vault) => vault.read(ID), prefix)) as { SecretId: string };
+      expect(SecretId).toBe(`${prefix}/${ID}`);
+      expect(`${SecretId}-AbCdEf`.startsWith(`${prefix}/enrolment/`)).toBe(false);
+    },
+    60_000,
+  );
+
+  it('see these actions and no others: no labels moved, no policy changed, no key deleted', () => {
     const text = JSON.stringify(template.Resources);
-    expect(text).not.toContain('secretsmanager:DeleteSecret');
+    expect([...new Set(text.match(/secretsmanager:[A-Z]\w+/g))].sort()).toEqual([
+      'secretsmanager:CreateSecret',
+      'secretsmanager:DeleteSecret',
+      'secretsmanager:ForceDeleteWithoutRecovery',
+      'secretsmanager:GetSecretValue',
+      'secretsmanager:PutSecretValue',
+    ]);
     expect(text).not.toContain('kms:ScheduleKeyDeletion');
   });
 
@@ -142,17 +218,25 @@ describe('the other roles', () => {
   });
 });
 
+interface Allow {
+  readonly at: string;
+  readonly actions: string[];
+  readonly resources: string[];
+  readonly condition: unknown;
+}
+
 /** Every Allow of every policy, with the logical id it stands in. */
 const allows = (among: Template) => {
-  const found: { at: string; actions: string[]; resources: string[] }[] = [];
+  const found: Allow[] = [];
   const look = (at: string, value: unknown) => {
     if (typeof value !== 'object' || value === null) return;
-    const { Effect, Action, Resource } = value as { Effect?: string; Action?: unknown; Resource?: unknown };
+    const { Effect, Action, Resource, Condition } = value as Readonly<Record<string, unknown>>;
     if (Effect === 'Allow') {
       found.push({
         at,
         actions: [Action ?? []].flat() as string[],
         resources: [Resource ?? []].flat().map(flatten),
+        condition: Condition,
       });
     }
     for (const inner of Object.values(value)) look(at, inner);
@@ -160,6 +244,9 @@ const allows = (among: Template) => {
   for (const [id, { Properties }] of Object.entries(among.Resources)) look(id, Properties);
   return found;
 };
+
+const deletions = (among: Template) =>
+  allows(among).filter(({ actions }) => actions.includes('secretsmanager:DeleteSecret'));
 
 describe('wildcards', () => {
   it('stand in no action, but that the account rules its own keys', () => {
@@ -181,6 +268,8 @@ describe('wildcards', () => {
       'arn:…:execute-api:…:…:…/*/*/*',
       // One secret a bot, of this stage.
       'arn:…:secretsmanager:…:…:secret:enlist/*',
+      // Deletion: secrets of enrolments alone.
+      'arn:…:secretsmanager:…:…:secret:enlist/enrolment/*',
       // Lists in the one bucket; operators only in its inbox.
       '…/*',
       '…/inbox/*',

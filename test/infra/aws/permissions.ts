@@ -47,6 +47,8 @@ const describeResource = (template: Template, resource: unknown): string => {
 const describeCondition = ({ Condition }: Statement): string => {
   if (!Condition) return '';
   const service = flatten(Condition.StringEquals?.['kms:ViaService'] ?? '').split('.')[0];
+  if (Condition.BoolIfExists?.['secretsmanager:ForceDeleteWithoutRecovery'] === 'false')
+    return ' with recovery';
   return service ? ` through ${service}` : ` if ${JSON.stringify(Condition)}`;
 };
 

@@ -95,6 +95,7 @@ describe.each(functionNames)('the function %s', (name) => {
     expect(Object.keys(Variables).sort()).toEqual([
       'ENLIST_AUDIT_DAYS',
       'ENLIST_CHECK_QUEUE_URL',
+      'ENLIST_ENROLL_QUEUE_URL',
       'ENLIST_INTAKE_QUEUE_URL',
       'ENLIST_KMS_KEY_ID',
       'ENLIST_REGISTER_QUEUE_URL',
@@ -104,7 +105,10 @@ describe.each(functionNames)('the function %s', (name) => {
       'MIXIN_REGISTRATION_SIGNATURE',
       'MIXIN_URL',
     ]);
-    expect(targetOf(Variables.ENLIST_CHECK_QUEUE_URL)).toBe(queue('check')[0]);
+    for (const step of queueNames) {
+      const url = Variables[`ENLIST_${step.toUpperCase()}_QUEUE_URL`];
+      expect([step, targetOf(url)]).toEqual([step, queue(step)[0]]);
+    }
   });
 });
 
@@ -161,8 +165,10 @@ it('tells the command line and the operator where things are', () => {
     'ApiUrl',
     'DashboardUrl',
     'DataKeyArn',
+    'FunctionNameAccounts',
     'FunctionNameApi',
     'FunctionNameCheck',
+    'FunctionNameEnroll',
     'FunctionNameIntake',
     'FunctionNameRecheck',
     'FunctionNameRegister',
@@ -180,7 +186,8 @@ it('the periods and rates of the settings reach the template', async () => {
   const limits = resourcesOf(chosen.template, 'AWS::Lambda::EventSourceMapping').map(
     ([, { Properties }]) => Properties.ScalingConfig.MaximumConcurrency,
   );
-  expect(limits.sort()).toEqual([queues.intake.maxConcurrency, 40, 40].sort());
+  const { intake, enroll } = queues;
+  expect(limits.sort()).toEqual([intake.maxConcurrency, enroll.maxConcurrency, 40, 40].sort());
   const variables = resourcesOf(chosen.template, 'AWS::Lambda::Function').flatMap(
     ([, { Properties }]) => Properties.Environment?.Variables?.ENLIST_AUDIT_DAYS ?? [],
   );

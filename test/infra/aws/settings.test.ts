@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { namesOf } from '../../../infra/aws/names.ts';
 import { rateOf } from '../../../infra/aws/schedule.ts';
-import { readSettings, secretPrefix, settingNames } from '../../../infra/aws/settings.ts';
+import { enrolmentPrefix, readSettings, secretPrefix, settingNames } from '../../../infra/aws/settings.ts';
 import { makeApp } from '../../../infra/aws/synth.ts';
 import { readPage, section, tableRows } from '../../docs/page.ts';
 
@@ -101,6 +101,7 @@ describe('names', () => {
 
   it('of secrets are those of the design for prod', () => {
     expect([secretPrefix('prod'), secretPrefix('test')]).toEqual(['enlist', 'enlist-test']);
+    expect(enrolmentPrefix('test')).toBe('enlist-test/enrolment');
   });
 
   it('of buckets stay within 63 characters', () => {

@@ -1,11 +1,18 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { expect, onTestFinished, test } from 'vitest';
-import { type GatewayOptions, startGateway } from '../../../infra/local/gateway.ts';
+import { type Answering, type GatewayOptions, startGateway } from '../../../infra/local/gateway.ts';
 import { routes } from '../../../lib/topology.ts';
 
-const start = async (handler: GatewayOptions['handler'], options: Partial<GatewayOptions> = {}) => {
-  const gateway = await startGateway({ handler, routes, ...options });
+/** The same behind every route. */
+const everywhere = (answering: Answering) => ({ api: answering, accounts: answering });
+
+const start = async (
+  handler: Answering['handler'],
+  { timeoutSeconds, ...options }: Partial<GatewayOptions> & Pick<Answering, 'timeoutSeconds'> = {},
+) => {
+  const answering = { handler, ...(timeoutSeconds !== undefined && { timeoutSeconds }) };
+  const gateway = await startGateway({ functions: everywhere(answering), routes, ...options });
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= gateway.stop();
@@ -125,13 +132,33 @@ test.each([
   expect(await response.text()).toBe('{"message":"Internal Server Error"}');
 });
 
-test('a failed invocation is heard of', async () => {
-  const errors: Error[] = [];
+test('a failed invocation is heard of, and whose it was', async () => {
+  const heard: string[] = [];
   const { url } = await start(async () => Promise.reject(new Error('crash')), {
-    onError: (error) => errors.push(error),
+    onError: ({ message }, name) => heard.push(`${name}: ${message}`),
   });
-  await fetch(`${url}/batches`, { method: 'POST' });
-  expect(errors.map(({ message }) => message)).toEqual(['crash']);
+  for (const path of ['/batches', '/accounts/verifications'])
+    await fetch(`${url}${path}`, { method: 'POST' });
+  expect(heard).toEqual(['api: crash', 'accounts: crash']);
+});
+
+test.each(Object.entries(routes))('%s goes to its function', async (_name, route) => {
+  const says = (name: string): Answering => ({ handler: async () => ({ name }) });
+  const { url } = await start(async () => undefined, {
+    functions: { api: says('api'), accounts: says('accounts') },
+  });
+  const path = route.path.replace(/\{\w+\}/, '1');
+  const response = await fetch(`${url}${path}`, { method: route.method });
+  expect(await response.json()).toEqual({ name: route.function });
+});
+
+test('each function has its own time', async () => {
+  const never = () => new Promise<never>(() => undefined);
+  const { url } = await start(never, {
+    functions: { api: { handler: async () => 'soon' }, accounts: { handler: never, timeoutSeconds: 0.02 } },
+  });
+  expect((await fetch(`${url}/bots/1`)).status).toBe(200);
+  expect((await fetch(`${url}/accounts/verifications`, { method: 'POST' })).status).toBe(500);
 });
 
 test.each([
@@ -157,8 +184,8 @@ test('a route without variables goes before one with', async () => {
     },
     {
       routes: {
-        one: { method: 'GET', path: '/bots/{user_id}' },
-        all: { method: 'GET', path: '/bots/all' },
+        one: { method: 'GET', path: '/bots/{user_id}', function: 'api' },
+        all: { method: 'GET', path: '/bots/all', function: 'api' },
       },
     },
   );
@@ -233,5 +260,6 @@ test('stop waits for the request under way and takes no new one', async () => {
 test('a port that is taken is said at once', async () => {
   const { url } = await listen();
   const port = Number(new URL(url).port);
-  await expect(startGateway({ handler: async () => undefined, routes, port })).rejects.toThrow('EADDRINUSE');
+  const functions = everywhere({ handler: async () => undefined });
+  await expect(startGateway({ functions, routes, port })).rejects.toThrow('EADDRINUSE');
 });

@@ -1,0 +1,55 @@
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { expect, onTestFinished, test } from 'vitest';
+import { clientConfig } from '../../../infra/local/client-config.ts';
+import { countCustody, type Ledger } from '../../../infra/local/custody.ts';
+import { startEmulators } from '../../../infra/local/emulators.ts';
+import { publicKeyOfScalar } from '../../../infra/local/scalar.ts';
+import type { Environment } from '../../../lib/config.ts';
+
+/** RFC 8032, 7.1, test 1. */
+const SEED = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';
+const SEED_KEY = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
+const SCALAR = `07${'0'.repeat(62)}`;
+const SCALAR_KEY = publicKeyOfScalar(SCALAR);
+
+const start = async () => {
+  const emulators = await startEmulators();
+  onTestFinished(() => emulators.stop());
+  const environment: Environment = { ...emulators.environment, MIXIN_URL: 'http://127.0.0.1:1' };
+  const client = new SecretsManagerClient(clientConfig(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? ''));
+  onTestFinished(() => client.destroy());
+  const keep = (Name: string, value: object) =>
+    client.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(value) }));
+  return { environment, client, keep };
+};
+
+const bound = (user_id: string, public_key: string | undefined) =>
+  ({ user_id, bound: { public_key } }) as unknown as NonNullable<Ledger>[number];
+
+test('a key counts in whichever form it is kept, and one that is missing is lost', async () => {
+  const { environment, keep } = await start();
+  await keep('enlist/seed', { spend_private_key: SEED });
+  await keep('enlist/scalar', { spend_private_key: `scalar:${SCALAR}` });
+  await keep('enlist/either', { spend_key: SCALAR });
+  await keep('enlist/tip', { tip_private_key: SEED });
+  const ledger = [
+    bound('seed', SEED_KEY),
+    bound('scalar', SCALAR_KEY),
+    bound('either', SCALAR_KEY),
+    bound('tip', SEED_KEY),
+    bound('scalar', SEED_KEY),
+    bound('nobody', SEED_KEY),
+  ];
+  expect(await countCustody(environment, ledger)).toEqual({ keys_stored: 2, keys_bound: 6, keys_lost: 2 });
+});
+
+test('session keys of enrolments are no bot’s, waiting for deletion or not', async () => {
+  const { environment, client, keep } = await start();
+  for (const id of ['one', 'two']) await keep(`enlist/enrolment/${id}`, { session_key: SEED });
+  await client.send(new DeleteSecretCommand({ SecretId: 'enlist/enrolment/two', RecoveryWindowInDays: 7 }));
+  expect(await countCustody(environment, [])).toEqual({ keys_stored: 0, keys_bound: 0, keys_lost: 0 });
+});
