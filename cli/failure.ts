@@ -9,8 +9,10 @@ export const exitCodes = {
   /** The batch has ended, and something in it needs hands. */
   hands: 3,
   interrupted: 4,
-  /** Bots of the batch are still on their way, or wait for a later time. */
+  /** Bots of the batch are still on their way, or wait for a later time; a sign-in waits for its code. */
   open: 5,
+  /** The batch would cost money, and nobody has accepted that yet. */
+  planned: 6,
 } as const;
 
 /** As --help and docs/cli.md tell them. */
@@ -18,9 +20,10 @@ export const exitCodeLines = [
   '0  done; of a batch: every bot is registered or external',
   '1  the command line is wrong, or a file cannot be read; nothing was sent',
   '2  the API or AWS refused or could not be reached; doctor: a check failed',
-  '3  the batch has ended, and bots are blocked or failed, or rows or the list were refused',
+  '3  the batch has ended, and bots are blocked or failed, or possibly created, or rows or the list were refused',
   '4  interrupted',
-  '5  not ended: bots are still on their way, or wait for a later time',
+  '5  not ended: bots are still on their way, or wait for a later time; sign-in: the code is still to come',
+  '6  planned: the batch would create users that cost money; nothing is created before enlist confirm',
 ] as const;
 
 /** A wrong call. Its sentence is all the user needs. */

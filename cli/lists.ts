@@ -1,23 +1,28 @@
 /** Reads the lists to upload. What is in them is only ever sent, never shown. */
 import { createHash, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { uploads as limits } from '../lib/topology.ts';
-import { causeOf, UsageError } from './failure.ts';
+import { UsageError } from './failure.ts';
+import { readable, readBytes } from './files.ts';
+import { packFolder } from './folder.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
   jsonl: 'application/x-ndjson',
   ndjson: 'application/x-ndjson',
   csv: 'text/csv',
+  zip: 'application/zip',
 };
-const typeNames = 'json, jsonl or csv';
+export const typeNames = 'json, jsonl, csv or zip';
 
 export interface List {
   /** As the user calls it; `-` for stdin. */
   readonly file: string;
   readonly body: Uint8Array;
   readonly contentType: string;
+  /** What the user should know about it. */
+  readonly note?: string;
 }
 
 const contentTypeOf = (file: string, type: string | undefined): string => {
@@ -26,7 +31,9 @@ const contentTypeOf = (file: string, type: string | undefined): string => {
   if (contentType !== undefined) return contentType;
   if (type !== undefined) throw new UsageError(`--type takes ${typeNames}, not ${type}.`);
   if (file === '-') throw new UsageError(`A list from stdin needs --type: ${typeNames}.`);
-  throw new UsageError(`The name of ${file} does not end in .json, .jsonl or .csv; say --type ${typeNames}.`);
+  throw new UsageError(
+    `The name of ${file} does not end in .json, .jsonl, .csv or .zip; say --type ${typeNames}.`,
+  );
 };
 
 const readStdin = async (): Promise<Uint8Array> => {
@@ -35,32 +42,34 @@ const readStdin = async (): Promise<Uint8Array> => {
   return Buffer.concat(chunks);
 };
 
-const why: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'this user may not read it',
-  EISDIR: 'it is a folder',
+const isFolder = (file: string): Promise<boolean> =>
+  stat(file).then(
+    (it) => it.isDirectory(),
+    () => false,
+  );
+
+const readFolder = async (file: string, type: string | undefined): Promise<List> => {
+  if (type !== undefined) throw new UsageError(`${file} is a folder; --type is for files.`);
+  return { file, contentType: 'application/zip', ...(await packFolder(file)) };
 };
 
-const readBytes = async (file: string): Promise<Uint8Array> => {
-  try {
-    return await (file === '-' ? readStdin() : readFile(file));
-  } catch (error) {
-    const code = causeOf(error);
-    throw new UsageError(`${file} cannot be read: ${why[code] ?? code}.`);
-  }
-};
-
-/** Throws UsageError when it cannot be a list. */
-export const readList = async (file: string, type: string | undefined): Promise<List> => {
+const readFile = async (file: string, type: string | undefined): Promise<List> => {
   const contentType = contentTypeOf(file, type);
-  const body = await readBytes(file);
+  const body = await (file === '-' ? readable(file, readStdin) : readBytes(file));
   if (body.length === 0) throw new UsageError(`${file} is empty.`);
-  if (body.length > limits.maxUploadBytes) {
+  return { file, body, contentType };
+};
+
+/** A file as it is, or a folder packed. Throws UsageError when it cannot be a list. */
+export const readList = async (file: string, type: string | undefined): Promise<List> => {
+  const isPacked = file !== '-' && (await isFolder(file));
+  const list = await (isPacked ? readFolder(file, type) : readFile(file, type));
+  if (list.body.length > limits.maxUploadBytes) {
     throw new UsageError(
-      `${file} has ${body.length} bytes and a list may have ${limits.maxUploadBytes}. Cut it into several; one upload takes several FILEs.`,
+      `${file} has ${list.body.length} bytes${isPacked ? ' when packed' : ''} and a list may have ${limits.maxUploadBytes}. Cut it into several; one upload takes several FILEs.`,
     );
   }
-  return { file, body, contentType };
+  return list;
 };
 
 /** Too large for one request: it goes by an upload form. */

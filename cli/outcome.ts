@@ -1,9 +1,17 @@
 /** How a batch ended, as exit codes that a script can trust. */
-import type { ApiClient, BatchView } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
 import { exitCodes } from './failure.ts';
+import type { BatchView } from './views.ts';
 
 /** Bots that are still on their way or wait. */
 const countOpen = ({ accepted, elsewhere, at_rest }: BatchView) => accepted - elsewhere - at_rest;
+
+/** At rest, and neither done nor refused: accounts whose making got no answer, so that somebody must decide. */
+const countDoubtful = ({ at_rest, states }: BatchView): number =>
+  ['registered', 'external', 'blocked', 'failed'].reduce(
+    (rest, state) => rest - (states[state] ?? 0),
+    at_rest,
+  );
 
 /** Rows that were refused only when they were taken in are not counted in `invalid`; their errors tell. */
 const hasRefusedRows = async (api: ApiClient, batch: BatchView): Promise<boolean> => {
@@ -15,13 +23,14 @@ const hasRefusedRows = async (api: ApiClient, batch: BatchView): Promise<boolean
 
 const needsHands = async (api: ApiClient, batch: BatchView): Promise<boolean> =>
   batch.problem !== undefined ||
-  (batch.states.blocked ?? 0) + (batch.states.failed ?? 0) > 0 ||
+  (batch.states.blocked ?? 0) + (batch.states.failed ?? 0) + countDoubtful(batch) > 0 ||
   hasRefusedRows(api, batch);
 
 const hasNoEnd = (batch: BatchView) => batch.status === 'received' || batch.status === 'taking_in';
 
 /** Of a batch as it is now: while anything is open it has not ended. */
 export const codeOfStatus = async (api: ApiClient, batch: BatchView): Promise<number> => {
+  if (batch.status === 'planned') return exitCodes.planned;
   const isOpen = hasNoEnd(batch) || (batch.status === 'taken_in' && countOpen(batch) > 0);
   if (isOpen) return exitCodes.open;
   return (await needsHands(api, batch)) ? exitCodes.hands : exitCodes.done;
@@ -29,10 +38,13 @@ export const codeOfStatus = async (api: ApiClient, batch: BatchView): Promise<nu
 
 /** Of a batch that was followed to its end: only bots that wait for long are still open. */
 export const codeOfEnd = async (api: ApiClient, batch: BatchView): Promise<number> => {
+  if (batch.status === 'planned') return exitCodes.planned;
   if (await needsHands(api, batch)) return exitCodes.hands;
   return countOpen(batch) > 0 ? exitCodes.open : exitCodes.done;
 };
 
-/** Of several batches: what needs hands comes first, then what is open. */
+const byWeight: readonly number[] = [exitCodes.hands, exitCodes.planned, exitCodes.open];
+
+/** Of several batches: what needs hands comes first, then what waits for its cost to be accepted, then what is open. */
 export const worstOf = (codes: readonly number[]): number =>
-  [exitCodes.hands, exitCodes.open].find((code) => codes.includes(code)) ?? exitCodes.done;
+  byWeight.find((code) => codes.includes(code)) ?? exitCodes.done;

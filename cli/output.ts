@@ -35,5 +35,11 @@ export const columns = (rows: readonly (readonly string[])[], gap = '  '): strin
   );
 };
 
+/** Text from elsewhere, without the characters that steer a terminal. */
+export const printable = (text: string): string => text.replace(/\p{Cc}/gu, '?');
+
+/** 4,500,000 */
+export const bytes = (count: number): string => count.toLocaleString('en-US');
+
 /** 2026-11-22 07:05:00, in UTC. */
 export const shortTime = (iso: string): string => iso.slice(0, 19).replace('T', ' ');

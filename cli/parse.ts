@@ -16,7 +16,7 @@ export interface Parsed {
 /** What node:util says of a wrong option, in one sentence. */
 const sentenceOf = (error: unknown): string => {
   const text = error instanceof Error ? error.message : '';
-  const valueless = /^Option '(--\w+)[^']*' argument (is ambiguous|missing)/.exec(text)?.[1];
+  const valueless = /^Option '(--[\w-]+)[^']*' argument (is ambiguous|missing)/.exec(text)?.[1];
   if (valueless !== undefined) return `${valueless} needs a value.`;
   return `${(text.split(/\. |\n/)[0] ?? '').replace(/[.]$/, '')}.`;
 };

@@ -1,7 +1,8 @@
 /** Follows a batch until its bots have come to rest: a live bar in a terminal, plain lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
-import type { ApiClient, BatchView } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
+import type { BatchView } from './views.ts';
 
 const POLL_MS = 500;
 /** A large batch takes long to count: most of the time nobody should be counting. */
@@ -19,22 +20,28 @@ const countWaitingLong = async (api: ApiClient, batch: BatchView, nowMs: number)
   return count;
 };
 
-/** Has every bot come to rest, or is it to wait for long? A list that intake cannot read goes nowhere either. */
+const goesNowhere: readonly BatchView['status'][] = ['rejected', 'stuck', 'planned'];
+
+/**
+ * Has every bot come to rest, or is it to wait for long? A list that intake cannot read goes nowhere, nor does
+ * one whose cost nobody has accepted.
+ */
 const isAtRest = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
-  if (batch.status === 'rejected' || batch.status === 'stuck') return true;
+  if (goesNowhere.includes(batch.status)) return true;
   if (batch.status !== 'taken_in') return false;
   const open = batch.accepted - batch.elsewhere - batch.at_rest;
   if (open === 0) return true;
   return open === batch.states.waiting && open === (await countWaitingLong(api, batch, nowMs));
 };
 
-const shown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
+const shown = ['enrolling', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
 const stateLine = (batch: BatchView) =>
   shown.flatMap((state) => (batch.states[state] ? [`${batch.states[state]} ${state}`] : [])).join(', ');
 
 const words: Readonly<Partial<Record<BatchView['status'], string>>> = {
   received: 'reading the list',
   rejected: 'the list was refused',
+  planned: 'planned: its cost is not accepted yet',
 };
 const standing = (batch: BatchView) => words[batch.status] ?? stateLine(batch);
 
@@ -72,6 +79,19 @@ const plainLines = (stream: NodeJS.WriteStream): Display => {
     },
     stop: () => undefined,
   };
+};
+
+/** Resolves with the batch once its list was read, or can never be. */
+export const waitUntilRead = async (
+  api: ApiClient,
+  batch_id: string,
+  signal: AbortSignal,
+): Promise<BatchView> => {
+  for (;;) {
+    const batch = await api.readBatch(batch_id);
+    if (batch.status !== 'received') return batch;
+    await sleep(POLL_MS, undefined, { signal });
+  }
 };
 
 /** Resolves with the batch once its bots are at rest; progress goes to `stream`. */

@@ -1,20 +1,20 @@
 /** bots, show: the bots themselves. */
 
 import { states } from '../../lib/provision/states.ts';
-import type { ApiClient, BotView } from '../api-client.ts';
+import type { ApiClient } from '../api-client.ts';
 import { batchArgument, botArgument, mustBeOneOf } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';
 import { exitCodes } from '../failure.ts';
-import { columns, shortTime } from '../output.ts';
+import { columns, printable, shortTime } from '../output.ts';
+import type { BotView, EnrolmentView } from '../views.ts';
 
-const row = ({ line, user_id, state, reason, wait_until }: BotView): string[] => [
-  String(line),
-  user_id,
-  state,
-  [reason?.code, wait_until === undefined ? undefined : `until ${shortTime(wait_until)}`]
-    .filter((it) => it !== undefined)
-    .join(' '),
+const remarks = ({ reason, wait_until, account_id }: BotView): string[] => [
+  ...(reason ? [reason.code] : []),
+  ...(wait_until === undefined ? [] : [`until ${shortTime(wait_until)}`]),
+  ...(account_id === undefined ? [] : [`account ${account_id}`]),
 ];
+
+const row = (bot: BotView): string[] => [String(bot.line), bot.user_id, bot.state, remarks(bot).join(' ')];
 
 interface Found {
   readonly bots: readonly BotView[];
@@ -56,6 +56,8 @@ export const bots: Command = {
   summary: 'Lists the bots of a batch, with state and reason.',
   details: [
     'Without --all it stops after the first page of 100. Bots that a later list named again are in that batch.',
+    'An account that is yet to be made, by creation or sign-in, has a row under an id of Enlist; once it is made,',
+    'that row is enrolled and names the account, which has a row of its own.',
     'What a reason means, and what to do, is told by show.',
     '--json prints one bot a line, as the API shows it.',
   ],
@@ -66,12 +68,19 @@ export const bots: Command = {
   run: listBots,
 };
 
+const enrolmentText = (enrolment: EnrolmentView): string =>
+  enrolment.kind === 'network_user'
+    ? `user "${printable(enrolment.full_name)}", created by ${enrolment.owner}`
+    : `sign-in with verification ${enrolment.verification_id}`;
+
 const fields = (bot: BotView): string[] => {
   const pairs: (readonly [string, string | undefined])[] = [
     ['state', `${bot.state} since ${shortTime(bot.state_since)}`],
     ['reason', bot.reason && `${bot.reason.code}: ${bot.reason.message}`],
     ['what to do', bot.reason?.todo],
     ['waits until', bot.wait_until && shortTime(bot.wait_until)],
+    ['makes', bot.enrolment && enrolmentText(bot.enrolment)],
+    ['account', bot.account_id],
     ['public key', bot.public_key],
     ['batch', `${bot.batch_id}, line ${bot.line}`],
   ];
@@ -95,7 +104,7 @@ export const show: Command = {
   usage: 'show USER_ID',
   summary: 'Shows one bot: its state, why, what to do, its public key and its history.',
   details: [
-    "USER_ID is the app_id of the bot's keystore. Times are UTC. A request is the X-Request-Id of the call to",
+    "USER_ID is the app_id of the bot's keystore, or an id that bots printed. Times are UTC. A request is the X-Request-Id of the call to",
     "Mixin behind a move: what Mixin's support asks for.",
     '--json prints the bot as the API answers GET /bots/{user_id}.',
   ],

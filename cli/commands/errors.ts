@@ -9,7 +9,7 @@ export const errors: Command = {
   summary: 'Lists the rows of a batch that were not taken, with row, line, field and how to mend them.',
   details: [
     'All of them, page by page. No value of a list is ever shown.',
-    '--json prints one error a line: {"row", "line", "field", "code", "message", "fix"}.',
+    '--json prints one error a line: {"row", "line", "field", "code", "message", "fix"}, and "file" of an archive.',
   ],
   options: {},
   run: async (call) => {

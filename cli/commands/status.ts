@@ -1,14 +1,18 @@
 /** status: how a batch fares now. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiClient, BatchView } from '../api-client.ts';
+import type { ApiClient } from '../api-client.ts';
 import { batchArgument } from '../arguments.ts';
 import type { Command } from '../command.ts';
+import { costLines, planLines } from '../cost.ts';
 import { codeOfStatus } from '../outcome.ts';
 import { columns } from '../output.ts';
+import { lostLines } from '../summary.ts';
+import type { BatchView } from '../views.ts';
 
 const statusWords: Readonly<Record<BatchView['status'], string>> = {
   received: 'received, not read yet',
   rejected: 'rejected',
+  planned: 'planned',
   taking_in: 'being taken in',
   taken_in: 'taken in',
   stuck: 'stuck',
@@ -25,20 +29,30 @@ const nextSteps = (batch: BatchView): string[] => {
   return columns(next);
 };
 
-const lines = (batch: BatchView): string[] => {
+const notes: Readonly<Record<string, string>> = {
+  enrolled: '  (their accounts have rows of their own)',
+};
+
+const progressLines = (batch: BatchView): string[] => {
   const whole = batch.accepted - batch.elsewhere;
   const onlyWaits = whole - batch.at_rest === batch.states.waiting;
   const pace = batch.eta_seconds === null || onlyWaits ? '' : `, about ${batch.eta_seconds} s left`;
   const counts = Object.entries(batch.states).filter(([, count]) => count > 0);
   return [
-    `Batch ${batch.batch_id}: ${statusWords[batch.status]}`,
-    ...(batch.problem ? [`  ${batch.problem.message} ${batch.problem.fix}`] : []),
-    `  ${batch.total} rows, ${batch.invalid} wrong, ${batch.duplicates} double`,
     `  ${batch.percent_done}%: ${batch.at_rest} of ${whole} bots at rest${pace}`,
-    ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}`),
-    ...nextSteps(batch),
+    ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}${notes[state] ?? ''}`),
+    ...costLines(batch).map((line) => `  ${line}`),
+    ...lostLines(batch),
   ];
 };
+
+const lines = (batch: BatchView): string[] => [
+  `Batch ${batch.batch_id}: ${statusWords[batch.status]}`,
+  ...(batch.problem ? [`  ${batch.problem.message} ${batch.problem.fix}`] : []),
+  `  ${batch.total} rows, ${batch.invalid} wrong, ${batch.duplicates} double`,
+  ...(batch.status === 'planned' ? planLines(batch) : progressLines(batch)),
+  ...nextSteps(batch),
+];
 
 const SETTLE_MS = 500;
 

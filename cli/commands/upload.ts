@@ -1,10 +1,12 @@
 /** upload: sends lists, each as a batch of its own. */
 import { uploads as limits } from '../../lib/topology.ts';
-import type { ApiClient, Received } from '../api-client.ts';
+import type { ApiClient } from '../api-client.ts';
 import type { Call, Command } from '../command.ts';
 import { exitCodes, Refusal, UsageError } from '../failure.ts';
-import { idempotencyKey, isLarge, type List, readList } from '../lists.ts';
+import { idempotencyKey, isLarge, type List, readList, typeNames } from '../lists.ts';
 import { worstOf } from '../outcome.ts';
+import { bytes } from '../output.ts';
+import type { Received } from '../views.ts';
 import { watchBatch } from './watch.ts';
 
 const readLists = async (call: Call): Promise<List[]> => {
@@ -31,6 +33,7 @@ const run = async (call: Call): Promise<number> => {
   const { output } = call;
   const isWatched = call.flag('watch');
   const lists = await readLists(call);
+  for (const { note } of lists) if (note !== undefined) output.note(note);
   const api = await call.api();
   const batches: { file: string; batch_id: string }[] = [];
   for (const list of lists) {
@@ -52,22 +55,23 @@ const run = async (call: Call): Promise<number> => {
   return worstOf(codes);
 };
 
-const bytes = (count: number) => count.toLocaleString('en-US');
-
 export const upload: Command = {
   usage: 'upload FILE…',
-  summary: 'Sends lists of bots; each FILE becomes a batch, whose id is printed.',
+  summary: 'Sends lists of bots; each FILE or folder becomes a batch, whose id is printed.',
   details: [
-    'FILE is a list of keystores that ends in .json, .jsonl (or .ndjson) or .csv; - reads stdin and needs --type.',
+    'FILE is a list of keystores that ends in .json, .jsonl (or .ndjson) or .csv, or a .zip of such lists; - reads',
+    'stdin and needs --type. Of a folder all lists are packed into one ZIP, those of its folders too; hidden files',
+    'are passed over, symbolic links are not followed, and what else is left out is told.',
     'All FILEs are read before the first is sent. The same list again answers the same batch, unless it',
     `is larger than ${bytes(limits.maxInlineBytes)} bytes; a list may have ${bytes(limits.maxUploadBytes)}.`,
+    'Where a list has Enlist create users, which costs money, its batch is planned only: see enlist confirm.',
     '--json prints one line a file: {"file", "batch_id", "status"}; with --watch one line a file once its batch',
     'has ended: the batch as watch prints it, and "file".',
   ],
   options: {
     watch: { type: 'boolean', help: 'follow the batches, one after the other, and tell how they ended' },
     new: { type: 'boolean', help: 'make a new batch even of a list that was uploaded before' },
-    type: { type: 'string', value: 'TYPE', help: 'json, jsonl or csv, whatever the name says' },
+    type: { type: 'string', value: 'TYPE', help: `${typeNames}, whatever the name says` },
   },
   run,
 };

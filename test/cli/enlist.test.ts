@@ -167,7 +167,7 @@ describe('lists of every fate', () => {
     expect(fine.code).toBe(0);
     expect(jsonLines(fine)).toMatchObject([{ batch_id: good, status: 'taken_in' }]);
     expect(hands.code).toBe(3);
-    expect(hands.stdout).toContain('→ Make a new session in the Mixin dashboard');
+    expect(hands.stdout).toContain('→ Make a new session for the account');
     expect(hands.stdout).toContain('row 2 (line 3), app_id');
   });
 

@@ -22,7 +22,7 @@ describe('docs/cli.md says what --help says', () => {
   });
 
   test('no command is left out', () => {
-    const headings = [...page.matchAll(/^## (\w+)$/gm)].map(([, name]) => name);
+    const headings = [...page.matchAll(/^## ([\w-]+)$/gm)].map(([, name]) => name);
     expect(headings.filter((name) => names.includes(name ?? ''))).toEqual(names);
   });
 });
@@ -36,17 +36,41 @@ describe('what is wrong is told in one sentence, and nothing is sent', () => {
     [['status', id, id], 'Only one BATCH can be given.'],
     [['watch', 'latest'], 'BATCH must be a UUID: the batch id that upload printed.'],
     [['show', '42'], "USER_ID must be a UUID: the app_id of the bot's keystore."],
-    [['bots', id, '--state', 'lost'], '--state takes one of queued, registering,'],
+    [['bots', id, '--state', 'lost'], '--state takes one of queued, enrolling, registering,'],
     [['retry', id, '--state', 'registered'], '--state takes one of blocked, failed, waiting, external.'],
     [['retry', id, '--sate', 'x'], "Unknown option '--sate'."],
     [['bots', id, '--state'], '--state needs a value.'],
     [['upload'], 'FILE is missing.'],
-    [['upload', 'list.txt'], 'The name of list.txt does not end in .json, .jsonl or .csv'],
+    [['upload', 'list.txt'], 'The name of list.txt does not end in .json, .jsonl, .csv or .zip'],
     [['upload', '-'], 'A list from stdin needs --type'],
-    [['upload', '-', '--type', 'xml'], '--type takes json, jsonl or csv, not xml.'],
+    [['upload', '-', '--type', 'xml'], '--type takes json, jsonl, csv or zip, not xml.'],
     [['upload', '-', '--type', 'csv'], '- is empty.'],
     [['upload', 'a.json', 'a.json'], 'a.json is named twice.'],
     [['template', 'x'], 'This command takes options only.'],
+    [['retry', id, '--state', 'unsure'], '--state takes one of blocked, failed, waiting, external.'],
+    [['retry', id, '--pay-again', '--state', 'blocked'], '--pay-again goes without --state.'],
+    [['confirm', id], '--accept-cost is missing.'],
+    [['confirm', id, '--accept-cost'], '--accept-cost needs a value.'],
+    [['confirm', id, '--accept-cost', '-5'], '--accept-cost needs a value.'],
+    [['confirm', id, '--accept-cost', '5 USD'], '--accept-cost takes US dollars, such as 5 or 5.50.'],
+    [['create'], '--owner is missing.'],
+    [['create', '--owner', 'me'], '--owner must be a UUID: the user id of the bot that creates them.'],
+    [['create', '--owner', id, '--full-name', 'A'], '--count is missing.'],
+    [['create', '--owner', id, '--count', '1.5'], '--count takes a whole number from 1 to'],
+    [['create', '--owner', id, '--count', '0'], '--count takes a whole number from 1 to'],
+    [['create', '--owner', id, '--count', '2', '--full-name', ' '], '--full-name is empty.'],
+    [['sign-in', '--phone', '0151 23'], 'A phone number begins with + and the country, and has digits only.'],
+    [['sign-in', '--session-key', 'dsa'], '--session-key takes one of ed25519, rsa.'],
+    [['sign-in', '--verification', '1'], '--verification must be a UUID: the id that sign-in printed.'],
+    [['sign-in', '--verification', id, '--phone', '+15550100'], '--verification goes on with one.'],
+    [['sign-in', '--registration-id', 'x'], '--registration-id takes a whole number'],
+    [['sign-in', '--device-id', 'x'], '--device-id must be a UUID'],
+    [
+      ['sign-in', '--captcha-file', 'package.json'],
+      'package.json must hold a JSON object of strings: g_recaptcha_',
+    ],
+    [['sign-in', '--notification-token-file', 'absent'], 'absent cannot be read: there is no such file.'],
+    [['sign-in'], 'No phone number was given.'],
     [['status', id, '--api', 'localhost:80'], '--api takes an address such as'],
     [['status', id, '--api', 'http://example.com'], '--api must begin with https: lists hold private keys.'],
     [['status', id, '--api', 'https://me:it@example.com'], '--api takes no user or password.'],
@@ -56,7 +80,7 @@ describe('what is wrong is told in one sentence, and nothing is sent', () => {
     const { code, stdout, stderr } = await enlist(given);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(sentence);
-    expect(stderr).toMatch(/^[^\n]+ See enlist( \w+)? --help\.\n$/);
+    expect(stderr).toMatch(/^[^\n]+ See enlist( [\w-]+)? --help\.\n$/);
   });
 });
 

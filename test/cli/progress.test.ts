@@ -1,11 +1,13 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { ApiClient, BatchView } from '../../cli/api-client.ts';
+import type { ApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
+import type { BatchView } from '../../cli/views.ts';
 
 const batch = (more: Partial<BatchView> = {}): BatchView => ({
   batch_id: '00000000-0000-4000-8000-00000000b001',
   status: 'taken_in',
+  created_at: '2026-01-01T00:00:00.000Z',
   total: 2,
   invalid: 0,
   duplicates: 0,
@@ -54,12 +56,15 @@ test('an error gives the cursor back too', async () => {
   expect(text().lastIndexOf(SHOW)).toBeGreaterThan(text().lastIndexOf(HIDE));
 });
 
-test.each([['rejected'], ['stuck']] as const)('a list that is %s is not waited for', async (status) => {
-  const { stream } = createTerminal();
-  const told = batch({ status, problem: { code: 'x', message: 'No.', fix: 'Mend it.' } });
-  const api = { readBatch: async () => told } as unknown as ApiClient;
-  expect(await followBatch(api, told.batch_id, stream, new AbortController().signal, 10)).toBe(told);
-});
+test.each([['rejected'], ['stuck'], ['planned']] as const)(
+  'a list that is %s is not waited for',
+  async (status) => {
+    const { stream } = createTerminal();
+    const told = batch({ status, problem: { code: 'x', message: 'No.', fix: 'Mend it.' } });
+    const api = { readBatch: async () => told } as unknown as ApiClient;
+    expect(await followBatch(api, told.batch_id, stream, new AbortController().signal, 10)).toBe(told);
+  },
+);
 
 test('rest must be seen twice: a bot on the move may be missed once', async () => {
   const { stream } = createTerminal();

@@ -14,7 +14,9 @@ export interface Ran {
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  readonly stdin?: string | undefined;
+  /** As a terminal or another program does, which may have more to say. */
+  readonly keepsStdinOpen?: boolean;
   /** Sees the process while it runs. */
   readonly onStart?: (child: ChildProcess) => void;
 }
@@ -48,7 +50,10 @@ export const enlist = (args: readonly string[], options: RunOptions = {}): Promi
       printed.push(stdout, stderr);
       resolve({ code, stdout, stderr });
     });
-    child.stdin.end(options.stdin ?? '');
+    // Whoever does not read it has ended before it is written.
+    child.stdin.on('error', () => undefined);
+    child.stdin.write(options.stdin ?? '');
+    if (!options.keepsStdinOpen) child.stdin.end();
     options.onStart?.(child);
   });
 
@@ -64,6 +69,8 @@ export interface Heard {
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
+  /** The body as it came. */
+  readonly bytes: Buffer;
 }
 export interface Said {
   readonly status: number;
@@ -71,16 +78,19 @@ export interface Said {
   readonly body: string;
 }
 
-/** A server that answers as it is told and keeps what it heard. */
-export const startServer = async (answer: (heard: Heard) => Said) => {
+/** A server that answers as it is told and keeps what it heard; without an answer it hangs up. */
+export const startServer = async (answer: (heard: Heard) => Said | undefined) => {
   const all: Heard[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = '', url = '', headers } = request;
-    const heard = { method, url, headers, body: Buffer.concat(chunks).toString() };
+    const bytes = Buffer.concat(chunks);
+    const heard = { method, url, headers, body: bytes.toString(), bytes };
     all.push(heard);
-    const { status, body, headers: more = {} } = answer(heard);
+    const said = answer(heard);
+    if (!said) return request.socket.destroy();
+    const { status, body, headers: more = {} } = said;
     response.writeHead(status, { 'content-type': 'application/json', ...more }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

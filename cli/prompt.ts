@@ -1,0 +1,66 @@
+/** Asks whoever sits at the terminal, or reads line by line what is piped in. */
+import { on } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+
+export interface Prompt extends Disposable {
+  /** Somebody can be asked again. */
+  readonly isTerminal: boolean;
+  /** The next line, trimmed, or undefined when there is none. In a terminal the question is shown first. */
+  ask(question: string): Promise<string | undefined>;
+  /** The same, and what is typed is not shown. */
+  askHidden(question: string): Promise<string | undefined>;
+}
+
+/** Lets nothing through but what is written while it is open. */
+const createGate = (output: NodeJS.WritableStream) => {
+  const gate = { isOpen: false };
+  const stream = new Writable({
+    write: (chunk, _encoding, done) => {
+      if (gate.isOpen) output.write(chunk);
+      done();
+    },
+  });
+  return { gate, stream };
+};
+
+/** @param input must be a terminal, or is read as lines. Nothing of it is read before the first question. */
+export const openPrompt = (
+  input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
+  output: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Prompt => {
+  const isTerminal = input.isTTY === true;
+  const { gate, stream } = createGate(output);
+
+  const open = () => {
+    const lines = createInterface({ input, output: stream, terminal: isTerminal, historySize: 0 });
+    // In a terminal that is read key by key Ctrl-C comes as a key.
+    lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    return { lines, events: on(lines, 'line', { close: ['close'], signal }) };
+  };
+  let opened: ReturnType<typeof open> | undefined;
+
+  const nextLine = async (question: string, isShown: boolean): Promise<string | undefined> => {
+    opened ??= open();
+    if (isTerminal) output.write(question);
+    gate.isOpen = isTerminal && isShown;
+    let line: string | undefined;
+    try {
+      const { value } = await opened.events.next();
+      [line] = (value ?? []) as [string?];
+    } finally {
+      gate.isOpen = false;
+      // Nobody has shown the end of this line.
+      if (isTerminal && (!isShown || line === undefined)) output.write('\n');
+    }
+    return line?.trim();
+  };
+
+  return {
+    isTerminal,
+    ask: (question) => nextLine(question, true),
+    askHidden: (question) => nextLine(question, false),
+    [Symbol.dispose]: () => opened?.lines.close(),
+  };
+};
