@@ -1,0 +1,376 @@
+/** Every refusal and silence that the calls which make an account can meet, and where it leaves the row. */
+import { randomInt, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fault } from '../../infra/local/mixin/server.ts';
+import { MixinError, type MixinErrorCode, mixinErrors } from '../../lib/mixin/errors.ts';
+import { enroll } from '../../lib/provision/enroll.ts';
+import { enrolmentId } from '../../lib/provision/enrolment.ts';
+import { listBot } from '../../lib/provision/listing.ts';
+import type { Bot, Enrolment } from '../../lib/provision/records.ts';
+import type { SignInRequest } from '../../lib/services.ts';
+import { sendOpenly } from '../infra/local/mixin/client.ts';
+import { type LivedInHouse, openHouse, until } from './lived-in.ts';
+
+let lived: LivedInHouse;
+let owner = '';
+beforeAll(async () => {
+  lived = await openHouse();
+  const { keystore } = await lived.standIn.createUser();
+  await lived.services.vault.keepKeystore(keystore);
+  owner = keystore.app_id;
+});
+afterAll(() => lived[Symbol.asyncDispose]());
+
+const newRow = async (enrolment: Enrolment): Promise<string> => {
+  const batch_id = randomUUID();
+  const user_id = enrolmentId(enrolment, batch_id, 1);
+  await listBot(lived.services, 'intake', { user_id, batch_id, line: 1, listing: '', enrolment }, true);
+  return user_id;
+};
+
+/** Requests to an address that begins so, other bots' at work beside this apart. */
+const sent = (address: string): number =>
+  lived.standIn.ledger().filter(({ method, path }) => method === 'POST' && path.startsWith(address)).length;
+
+const deadline = () => lived.services.now() + 30_000;
+
+/** What becomes of a row when the step takes it up while these faults strike. */
+const enrollUnder = async (user_id: string, faults: readonly Fault[]): Promise<Bot> => {
+  lived.standIn.setFaults(faults);
+  await enroll(lived.services, { user_id }, deadline());
+  lived.standIn.setFaults([]);
+  const row = await lived.services.table.readBot(user_id);
+  if (!row) throw new Error('the row is gone');
+  return row;
+};
+
+const newPhone = () => `+861${randomInt(1e9, 1e10)}`;
+
+const askForCode = async () => {
+  const phone = newPhone();
+  lived.standIn.preparePhone({ phone });
+  await sendOpenly(lived.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
+  const asked = lived.standIn.verifications().find((it) => it.phone === phone);
+  if (!asked) throw new Error('no code was sent');
+  return { ...asked, phone };
+};
+
+const signInRow = async (change: Partial<SignInRequest> = {}) => {
+  const { id: verification_id, code } = await askForCode();
+  const user_id = await newRow({ kind: 'sign_in', verification_id });
+  const sign_in: SignInRequest = {
+    code,
+    device_id: randomUUID(),
+    platform: 'Android',
+    platform_version: '16',
+    app_version: '3.0.0',
+    package_name: 'one.mixin.messenger',
+    purpose: 'SESSION',
+    registration_id: 7,
+    ...change,
+  };
+  const session_key = Buffer.from(lived.services.randomBytes(32)).toString('hex');
+  await lived.services.vault.keepEnrolment(user_id, { session_key, sign_in });
+  return user_id;
+};
+
+const userRow = () => newRow({ kind: 'network_user', owner, full_name: 'Wallet' });
+
+type End = readonly [code: number, state: Bot['state'], reason: MixinErrorCode];
+const common: readonly End[] = [
+  [400, 'failed', 'invalid_request'],
+  [403, 'blocked', 'forbidden'],
+  [404, 'failed', 'not_found'],
+  [429, 'waiting', 'rate_limited'],
+  [10_002, 'failed', 'invalid_field'],
+  [10_006, 'blocked', 'client_too_old'],
+  [20_111, 'blocked', 'no_identity_numbers'],
+  [20_112, 'blocked', 'invitation_invalid'],
+  [99_999, 'blocked', 'unknown_error'],
+];
+const ofUsers: readonly End[] = [
+  ...common,
+  [401, 'blocked', 'session_refused'],
+  [20_123, 'blocked', 'too_many_apps'],
+];
+const ofSignIns: readonly End[] = [
+  ...common,
+  [10_003, 'blocked', 'sms_not_delivered'],
+  [10_004, 'blocked', 'captcha_wrong'],
+  [10_005, 'blocked', 'captcha_required'],
+  [20_110, 'blocked', 'phone_invalid'],
+  [20_113, 'blocked', 'sms_code_wrong'],
+  [20_114, 'blocked', 'sms_code_expired'],
+  [20_122, 'blocked', 'phone_taken'],
+  [20_129, 'waiting', 'sms_too_often'],
+];
+const silences: readonly (readonly [string, Omit<Fault, 'path' | 'method'>])[] = [
+  ['a lost answer', { name: 'answer_lost' }],
+  ['a lost request', { name: 'request_lost' }],
+  ['a server error', { name: 'server_error' }],
+  ['a server error after the effect', { name: 'server_error', effect: true }],
+  ['an empty answer', { name: 'empty_body', effect: true }],
+  ['an answer to another request', { name: 'wrong_request_id' }],
+  ['an internal error (10001)', { name: 'code', code: 10_001 }],
+  ['a redirect', { name: 'redirect', effect: true }],
+  ['HTML', { name: 'html', effect: true }],
+];
+
+const expectReason = (row: Bot, code: MixinErrorCode) => {
+  expect(row.reason?.code).toBe(code);
+  expect(row.reason?.message).toContain(mixinErrors[code].sentence.replace(/\.$/, ''));
+  expect(row.reason?.todo).toBe(mixinErrors[code].todo);
+};
+
+describe('POST /users', () => {
+  const users = { method: 'POST', path: '/users' };
+
+  it.each(ofUsers)('refused with %i: %s, %s, and nothing is in doubt', async (code, state, reason) => {
+    const row = await enrollUnder(await userRow(), [{ name: 'code', code, ...users }]);
+    expect(row.state).toBe(state);
+    expectReason(row, reason);
+    expect([row.account_sent_at, row.account]).toEqual([undefined, undefined]);
+  });
+
+  it.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
+    const before = sent('/users');
+    const user_id = await userRow();
+    const row = await enrollUnder(user_id, [{ ...fault, ...users }]);
+    expect([row.state, row.reason?.code]).toEqual(['unsure', 'user_creation_unknown']);
+    expect(row.reason?.message).toContain('0.5 USD');
+    expect(row.due_at).toBeUndefined();
+    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { user_id }, deadline());
+    const after = sent('/users');
+    expect(after - before).toBeLessThanOrEqual(1);
+  });
+
+  it('whose outcome is unknown is made again when an operator says so, with the same session key', async () => {
+    const user_id = await userRow();
+    const { batch_id } = await enrollUnder(user_id, [{ name: 'answer_lost', ...users }]);
+    await lived.services.table.createBatch({
+      batch_id,
+      status: 'taken_in',
+      created_at: new Date().toISOString(),
+      total: 1,
+      invalid: 0,
+      duplicates: 0,
+      paid_rows: 1,
+      chunks: 1,
+      chunks_done: [1],
+    });
+    const key = await lived.services.vault.readEnrolment(user_id);
+    const { body: doubted } = await lived.get(`/batches/${batch_id}`);
+    expect(doubted).toMatchObject({ cost: { created_users: 0, unsure_users: 1, unsure_usd: 0.5 } });
+    const refused = await lived.post(`/batches/${batch_id}/retry`, { states: ['unsure'] });
+    expect(refused).toMatchObject({ status: 400, body: { code: 'bad_body' } });
+    expect((await lived.services.table.readBot(user_id))?.state).toBe('unsure');
+    expect((await lived.post(`/batches/${batch_id}/retry`, {})).body).toMatchObject({ retried: 0 });
+    const retried = await lived.post(`/batches/${batch_id}/retry`, { states: ['unsure'], pay_again: true });
+    expect(retried.body).toMatchObject({ retried: 1 });
+    const row = await until(async () => {
+      const found = await lived.services.table.readBot(user_id);
+      return found?.state === 'enrolled' ? found : undefined;
+    });
+    const kept = await lived.services.vault.read(row.account?.user_id ?? '');
+    expect(kept).toMatchObject({
+      keystore: { session_private_key: typeof key === 'object' ? key.session_key : '' },
+    });
+    const { body: done } = await lived.get(`/batches/${batch_id}`);
+    expect(done).toMatchObject({ cost: { created_users: 1, unsure_users: 0 } });
+  });
+
+  it('that no connection reached is tried again, and costs once', async () => {
+    const user_id = await userRow();
+    const accounts = {
+      ...lived.services.accounts,
+      createUser: () => Promise.reject(new MixinError('no_connection', { method: 'POST' })),
+    };
+    await enroll({ ...lived.services, accounts }, { user_id }, deadline());
+    const row = await lived.services.table.readBot(user_id);
+    expect([row?.state, row?.reason?.code, row?.account_sent_at]).toEqual([
+      'waiting',
+      'no_connection',
+      undefined,
+    ]);
+  });
+
+  it('answered with a user that has a row already touches nothing of it', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    await lived.services.vault.keepKeystore(keystore);
+    const listed = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, listing: '' };
+    await listBot(lived.services, 'intake', { user_id: keystore.app_id, ...listed }, true);
+    const user_id = await userRow();
+    const accounts = {
+      ...lived.services.accounts,
+      createUser: async () => ({
+        user_id: keystore.app_id,
+        session_id: randomUUID(),
+        server_public_key: keystore.server_public_key,
+        request_id: randomUUID(),
+      }),
+    };
+    await enroll({ ...lived.services, accounts }, { user_id }, deadline());
+    const row = await lived.services.table.readBot(user_id);
+    expect([row?.state, row?.reason?.code, row?.account]).toEqual(['blocked', 'user_not_new', undefined]);
+    expect(await lived.services.vault.read(keystore.app_id)).toMatchObject({ keystore });
+    const again = { ...lived.services, accounts };
+    await lived.services.table.updateBot(row as Bot, { state: 'queued' });
+    await enroll(again, { user_id }, deadline());
+    expect((await lived.services.table.readBot(user_id))?.state).toBe('unsure');
+  });
+});
+
+describe('POST /verifications/:id', () => {
+  const verifications = { method: 'POST', path: '/verifications/:id' };
+
+  it.each(ofSignIns)('refused with %i: %s, %s', async (code, state, reason) => {
+    const row = await enrollUnder(await signInRow(), [{ name: 'code', code, ...verifications }]);
+    expect(row.state).toBe(state);
+    expectReason(row, reason);
+    expect(row.account_sent_at).toBeUndefined();
+  });
+
+  it.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
+    const user_id = await signInRow();
+    const row = await enrollUnder(user_id, [{ ...fault, ...verifications }]);
+    expect([row.state, row.reason?.code]).toEqual(['unsure', 'sign_in_unknown']);
+    const before = sent('/verifications/');
+    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { user_id }, deadline());
+    expect(sent('/verifications/')).toBe(before);
+  });
+
+  it('with a code that is wrong is not made again with the same code', async () => {
+    const user_id = await signInRow({ code: '0000' });
+    const first = await enrollUnder(user_id, []);
+    if (first.state === 'enrolled') return; // One code in ten thousand is 0000.
+    expect(first.reason?.code).toBe('sms_code_wrong');
+    const before = sent('/verifications/');
+    await enroll(lived.services, { user_id }, deadline());
+    expect(sent('/verifications/')).toBe(before);
+  });
+});
+
+describe('the sign-in over HTTP', () => {
+  const ask = (fields: Record<string, unknown>) => lived.post('/accounts/verifications', fields);
+  const codeOf = (phone: string) => lived.standIn.verifications().findLast((it) => it.phone === phone);
+  const askAndRead = async (prepare: Parameters<LivedInHouse['standIn']['preparePhone']>[0]) => {
+    lived.standIn.preparePhone(prepare);
+    const { status, body } = await ask({ phone: prepare.phone });
+    expect(status).toBe(200);
+    const { verification_id } = body as { verification_id: string };
+    return {
+      verification_id,
+      code: codeOf(prepare.phone)?.code ?? '',
+      body: body as Record<string, unknown>,
+    };
+  };
+
+  it.each(['ed25519', 'rsa'] as const)(
+    'makes a bot of an account, with an %s session',
+    async (session_key) => {
+      const { verification_id, code } = await askAndRead({ phone: newPhone() });
+      const { status, body } = await lived.post(`/accounts/verifications/${verification_id}`, {
+        code,
+        session_key,
+        notification_token: 'made-up',
+        registration_id: 3_702,
+      });
+      expect(status).toBe(201);
+      const { user_id, batch_id, account } = body as Record<string, string>;
+      expect(account).toMatchObject({ has_pin: false, receive_message_source: 'EVERYBODY' });
+      expect(JSON.stringify(account)).not.toMatch(/pin_token|session/);
+      const bot = await until(async () => {
+        const found = await lived.services.table.readBot(user_id ?? '');
+        return found?.state === 'registered' ? found : undefined;
+      });
+      expect(bot.batch_id).toBe(batch_id);
+      expect((await lived.get(`/batches/${batch_id}`)).body).toMatchObject({
+        total: 1,
+        percent_done: 100,
+        states: { registered: 1, enrolled: 1 },
+      });
+      const kept = await lived.services.vault.read(user_id ?? '');
+      expect(Object.keys((kept as { keystore: object }).keystore)).toContain(
+        session_key === 'rsa' ? 'pin_token' : 'session_private_key',
+      );
+      const again = await lived.post(`/accounts/verifications/${verification_id}`, { code, session_key });
+      expect(again).toMatchObject({ status: 409, body: { code: 'signed_in_already', user_id } });
+    },
+  );
+
+  it('takes another code after a wrong one, and keeps the session key it stored first', async () => {
+    const { verification_id, code } = await askAndRead({ phone: newPhone() });
+    const wrong = code === '1111' ? '2222' : '1111';
+    const path = `/accounts/verifications/${verification_id}`;
+    expect(await lived.post(path, { code: wrong })).toMatchObject({
+      status: 422,
+      body: { code: 'sms_code_wrong', verdict: 'never' },
+    });
+    expect(await lived.post(path, { code, session_key: 'rsa' })).toMatchObject({
+      status: 409,
+      body: { code: 'session_key_kept' },
+    });
+    expect((await lived.post(path, { code })).status).toBe(201);
+  });
+
+  it('asks before it calls a deactivation off', async () => {
+    const phone = newPhone();
+    const at = '2027-01-01T00:00:00Z';
+    const asked = await askAndRead({ phone, deactivation_effective_at: at });
+    expect(Date.parse(String(asked.body.deactivation_effective_at))).toBe(Date.parse(at));
+    const path = `/accounts/verifications/${asked.verification_id}`;
+    const refused = await lived.post(path, { code: asked.code });
+    expect(refused).toMatchObject({ status: 409, body: { code: 'deactivation_pending' } });
+    const deactivation = () =>
+      lived.standIn.accounts().find((it) => it.phone === phone)?.deactivation?.aborted_at;
+    expect(deactivation()).toBeUndefined();
+    expect((await lived.post(path, { code: asked.code, abort_deactivation: true })).status).toBe(201);
+    expect(deactivation()).toBeDefined();
+  });
+
+  it('reports a captcha and its kind, passes an answer through, and tells a wrong one', async () => {
+    const phone = newPhone();
+    lived.standIn.preparePhone({ phone, captcha: 'hcaptcha', captcha_answer: 'right' });
+    expect(await ask({ phone })).toMatchObject({
+      status: 422,
+      body: { code: 'captcha_required', captcha: 'hcaptcha' },
+    });
+    expect(await ask({ phone, hcaptcha_response: 'no' })).toMatchObject({
+      status: 422,
+      body: { code: 'captcha_wrong' },
+    });
+    expect((await ask({ phone, hcaptcha_response: 'right' })).status).toBe(200);
+    expect(await ask({ phone, hcaptcha_response: 'right' })).toMatchObject({
+      status: 429,
+      body: { code: 'sms_too_often', verdict: 'again' },
+    });
+  });
+
+  it.each([
+    ['answer_lost', 504],
+    ['server_error', 504],
+  ] as const)('after %s answers %i, and the code is of no more use', async (name, expected) => {
+    const { verification_id, code } = await askAndRead({ phone: newPhone() });
+    const path = `/accounts/verifications/${verification_id}`;
+    lived.standIn.setFaults([{ name, method: 'POST', path: '/verifications/:id' }]);
+    expect(await lived.post(path, { code })).toMatchObject({
+      status: expected,
+      body: { code: 'sign_in_unknown' },
+    });
+    lived.standIn.setFaults([]);
+    const before = sent('/verifications/');
+    expect(await lived.post(path, { code })).toMatchObject({
+      status: 409,
+      body: { code: 'sign_in_unknown' },
+    });
+    expect(sent('/verifications/')).toBe(before);
+  });
+
+  it('names the field of a body that is wrong, and quotes nothing of it', async () => {
+    const { status, body } = await ask({ phone: 'canary-phone' });
+    expect([status, (body as { field: string }).field]).toEqual([400, 'phone']);
+    const wrong = await lived.post(`/accounts/verifications/${randomUUID()}`, { code: 'canary-code' });
+    expect([wrong.status, (wrong.body as { field: string }).field]).toEqual([400, 'code']);
+    expect(JSON.stringify([body, wrong.body, lived.logs])).not.toContain('canary');
+  });
+});

@@ -1,0 +1,73 @@
+/** A network user that Enlist created and registered is usable by others: the official SDK loads it from the vault. */
+import { MixinApi } from '@mixin.dev/mixin-node-sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Ed25519Keystore } from '../../lib/keystore.ts';
+import { type LivedInHouse, openHouse, until, untilState, upload } from '../flow/lived-in.ts';
+
+let lived: LivedInHouse;
+
+beforeAll(async () => {
+  lived = await openHouse();
+});
+afterAll(() => lived[Symbol.asyncDispose]());
+
+/** The SDK resends POSTs unless told not to: retry -1 is its only off switch. */
+const sdk = (keystore: Ed25519Keystore) =>
+  MixinApi({ keystore, requestConfig: { baseURL: lived.standIn.url, timeout: 5_000, retry: -1 } as never });
+
+const keystoreOf = async (user_id: string) => {
+  const kept = await lived.services.vault.read(user_id);
+  if (typeof kept === 'string' || !('session_private_key' in kept.keystore)) throw new Error('no keystore');
+  return kept.keystore;
+};
+
+describe('network users of an owner bot', () => {
+  it('are created, registered, and then driven by the official SDK', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    await upload(lived, [keystore]);
+    await untilState(lived, keystore.app_id, 'registered');
+    const create = { owner: keystore.app_id, count: 2, full_name: 'Wallet {n}', accept_cost_usd: 1 };
+    const { status, body } = await lived.post('/batches', { create });
+    expect(status).toBe(202);
+    const { batch_id } = body as { batch_id: string };
+    await until(async () => {
+      const batch = (await lived.get(`/batches/${batch_id}`)).body as { states: Record<string, number> };
+      return batch.states.registered === 2 && batch.states.enrolled === 2;
+    });
+    const { body: page } = await lived.get(`/batches/${batch_id}/bots?state=registered`);
+    const { bots } = page as { bots: { user_id: string }[] };
+    const names: string[] = [];
+    for (const { user_id } of bots) {
+      const secret = await keystoreOf(user_id);
+      const client = sdk(secret);
+      const me = await client.safe.checkRegisteration();
+      expect(me).toMatchObject({ user_id, has_safe: true });
+      names.push(me.full_name);
+      const verified = await client.pin.verifyTipPin(secret.spend_private_key ?? '');
+      expect(verified.user_id).toBe(user_id);
+    }
+    expect(names.sort()).toEqual(['Wallet 1', 'Wallet 2']);
+  });
+
+  it('are bought once for each row, however often the list is sent', async () => {
+    const { keystore } = await lived.standIn.createUser();
+    await upload(lived, [keystore]);
+    await untilState(lived, keystore.app_id, 'registered');
+    const create = { owner: keystore.app_id, count: 1, full_name: 'Once', accept_cost_usd: 0.5 };
+    const headers = { 'idempotency-key': 'made-up-key-of-a-client' };
+    const answers = [
+      await lived.post('/batches', { create }, headers),
+      await lived.post('/batches', { create }, headers),
+    ];
+    const ids = new Set(answers.map(({ body }) => (body as { batch_id: string }).batch_id));
+    expect(ids.size).toBe(1);
+    await until(async () => {
+      const batch = (await lived.get(`/batches/${[...ids][0]}`)).body as { states: Record<string, number> };
+      return batch.states.registered === 1;
+    });
+    const bought = lived.standIn
+      .ledger()
+      .filter((entry) => entry.created && entry.user_id === keystore.app_id);
+    expect(bought).toHaveLength(1);
+  });
+});
