@@ -19,6 +19,7 @@ const help = `Enlist on this machine: brings every bot of a list into Mixin Safe
   --data DIR    where everything is kept: rows, queues, keystores    (default: data)
   --once        end when all bots have come to rest
   --json        end with the summary as one JSON object on the last line
+  --accept-cost USD   accepts that the network users of the list cost so much; without it such a list waits
   --bots N      size of the stand-in world                           (default: 300)
   --port N      port of the HTTP API on 127.0.0.1                    (default: any)
   --bundled     synthesise the AWS stack and run its bundles in place of the sources
@@ -43,6 +44,13 @@ const wholeNumber = (name: string, text: string | undefined): number | undefined
   return Number(text);
 };
 
+const dollars = (text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,7}(\.\d{1,2})?$/.test(text))
+    throw new UsageError('--accept-cost takes US dollars, such as 1.50');
+  return Number(text);
+};
+
 const readOptions = (args: readonly string[]) => {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -51,6 +59,7 @@ const readOptions = (args: readonly string[]) => {
       data: { type: 'string', default: 'data' },
       mixin: { type: 'string' },
       bots: { type: 'string' },
+      'accept-cost': { type: 'string' },
       port: { type: 'string' },
       once: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -69,6 +78,7 @@ const readOptions = (args: readonly string[]) => {
     file,
     data: resolve(values.data),
     bots: wholeNumber('bots', values.bots) ?? 300,
+    acceptCostUsd: dollars(values['accept-cost']),
     port: wholeNumber('port', values.port),
   };
 };
@@ -141,12 +151,18 @@ const runBatch = async (house: House, ledger: () => Promise<Ledger>, list: List,
   const abort = new AbortController();
   const interrupt = () => abort.abort();
   process.once('SIGINT', interrupt);
-  const batch = await followBatch(api, batch_id, process.stderr, abort.signal);
+  const follow = () => followBatch(api, batch_id, process.stderr, abort.signal);
+  let batch = await follow();
+  if (batch.status === 'planned' && options.acceptCostUsd !== undefined) {
+    await api.confirmBatch(batch_id, options.acceptCostUsd);
+    batch = await follow();
+  }
   process.off('SIGINT', interrupt);
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   const custody = await countCustody(house.environment, await ledger());
   say();
   for (const line of await summaryLines(api, batch)) say(line);
+  if (batch.status === 'planned' && options.once) say('Nothing was done. Start again with --accept-cost.');
   say(custodyLine(custody));
   say(
     `Keystores: ${join(options.data, 'secrets')}   Log: ${join(options.data, 'enlist.log')}   ${seconds} s`,
@@ -155,6 +171,7 @@ const runBatch = async (house: House, ledger: () => Promise<Ledger>, list: List,
     const { total, invalid, duplicates, states } = batch;
     say(JSON.stringify({ batch_id, total, invalid, duplicates, states, seconds, ...custody }));
   }
+  if (batch.status === 'planned' && options.once) return 6;
   return batch.status === 'rejected' || (custody.keys_lost ?? 0) > 0 ? 1 : 0;
 };
 

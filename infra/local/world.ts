@@ -3,6 +3,7 @@
  * would have of them. Keys are made here and now; none is typed in.
  */
 import { generateKeyPairSync, randomInt } from 'node:crypto';
+import { montgomeryPublicKey, publicKeyOf } from './mixin/curve.ts';
 import type { Fault, MixinStandIn, NewUser } from './mixin/server.ts';
 
 /** Where a row of the list must end. */
@@ -33,6 +34,18 @@ const listTip = (keystore: Row, account: NewUser): Row => ({
   tip_private_key: seedOf(account.tip),
 });
 
+/** As programs before 2023-12 kept it: base64 keys, and Mixin's as its image on Curve25519. */
+const asLegacy = (keystore: Row): Row => {
+  const seed = Buffer.from(String(keystore.session_private_key), 'hex');
+  const pair = Buffer.concat([seed, Buffer.from(publicKeyOf(seed), 'hex')]);
+  return {
+    client_id: keystore.app_id,
+    session_id: keystore.session_id,
+    pin_token: montgomeryPublicKey(String(keystore.server_public_key)).toString('base64url'),
+    private_key: pair.toString('base64url'),
+  };
+};
+
 const breakRow = (keystore: Row): Row => {
   const broken: Row[] = [
     { ...keystore, app_id: 'not-a-uuid' },
@@ -46,6 +59,13 @@ const breakRow = (keystore: Row): Row => {
 const post = 'POST';
 const kinds: readonly Kind[] = [
   { ends: 'registered', share: 40, account: withTip, row: listTip },
+  { ends: 'registered', share: 20, row: asLegacy },
+  {
+    ends: 'registered',
+    share: 8,
+    account: () => ({ six_digit_pin: String(randomInt(100_000, 999_999)) }),
+    row: (keystore, account) => ({ ...keystore, pin: account.six_digit_pin }),
+  },
   { ends: 'external', share: 25, account: () => ({ tip: 'foreign', safe: 'foreign' }) },
   {
     ends: 'registered',
@@ -98,7 +118,7 @@ const kinds: readonly Kind[] = [
     faults: (user_id) => [{ name: 'server_error', path: '/safe/me', user_id, times: 1 }],
   },
 ];
-const fresh: Kind = { ends: 'registered', share: 142 };
+const fresh: Kind = { ends: 'registered', share: 114 };
 const DUPLICATES_SHARE = 8;
 
 const countFor = (share: number, size: number) => Math.max(1, Math.round((share * size) / 300));
