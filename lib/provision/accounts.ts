@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { isRsaKey } from '../keystore.ts';
-import { MixinError } from '../mixin/errors.ts';
+import { MixinError, mixinErrors } from '../mixin/errors.ts';
 import type { Services, SignedIn, SignInRequest } from '../services.ts';
 import { functions, mixin } from '../topology.ts';
 import { ok, parseBody } from './api-answers.ts';
@@ -33,8 +33,7 @@ const statusOf = ({ verdict, code }: MixinError): number => {
 /** What Mixin refused, or did not answer, as a problem document. */
 const mixinProblem = (error: MixinError): HttpAnswer => {
   const { code, verdict, request_id, captcha, todo } = error;
-  const sentence = error.message.replace(/ \(.*\)$/, '');
-  return problem(statusOf(error), code, sentence, todo, {
+  return problem(statusOf(error), code, mixinErrors[code].sentence, todo, {
     verdict,
     ...(request_id !== undefined && { request_id }),
     ...(captcha !== undefined && { captcha }),

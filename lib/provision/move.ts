@@ -74,9 +74,9 @@ export const changesOf = (
     state_since: bot.state === state ? bot.state_since : at,
     reason: note.reason,
     attempts: attemptsAfter(move, bot.attempts),
-    // The message of a requeued bot follows its move: should it never come, the sweep looks soon.
+    // The message of a requeued bot follows its move, and a sign-in over HTTP has none: the sweep looks soon.
     due_at:
-      move === 'requeue' || move === 'repeat'
+      move === 'requeue' || move === 'repeat' || move === 'enroll'
         ? after(nowMs, pace.graceSeconds)
         : dueAt(bot, state, nowMs, more.wait_until, auditSeconds),
     history: bot.state === state && !note.reason ? bot.history : withEntry(bot.history, entry),

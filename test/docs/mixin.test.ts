@@ -16,10 +16,21 @@ test('the table of errors has every code with its numbers and its verdict, and n
 });
 
 test('the table of calls has the calls that are made', () => {
-  const source = readPage('lib/mixin/safe.ts');
-  const paths = new Set([...source.matchAll(/'(\/[a-z/]+)'/g)].map(([, path]) => path));
+  const source = readPage('lib/mixin/safe.ts') + readPage('lib/mixin/accounts.ts');
+  const called = [...source.matchAll(/['`](\/[^'`]+)['`]/g)].map(([, path = '']) => path);
+  const paths = new Set(called.map((path) => path.replace(/\$\{.*\}/, ':id')));
   const told = codeColumn(section(page, '## The calls')).map((call) => call.split(' ')[1]);
+  expect(paths.size).toBe(7);
   expect(new Set(told)).toEqual(paths);
+});
+
+test('the fields that a sign-in hands on are those the table says', () => {
+  const [, list = ''] = /personFields = \[(.*?)\]/s.exec(readPage('lib/mixin/new-account.ts')) ?? [];
+  const handedOn = [...list.matchAll(/'([a-z_]+)'/g)].map(([, field = '']) => field);
+  const rows = tableRows(section(page, '### What `POST /verifications/:id` answers'));
+  const told = rows.filter(([, as = '']) => /in `account`|likewise/.test(as)).map(([field]) => field);
+  expect(handedOn.length).toBeGreaterThan(10);
+  expect(new Set(told)).toEqual(new Set(handedOn.map((field) => `\`${field}\``)));
 });
 
 test('the table of faults has every fault, and no other', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatOf, type ListFormat, readList } from '../../lib/provision/list.ts';
+import { formatOf, type ListFormat, readList, typeOfFile } from '../../lib/provision/list.ts';
+import { uploads as limits } from '../../lib/topology.ts';
 
 const read = (text: string | Uint8Array, format: ListFormat) =>
   readList(typeof text === 'string' ? Buffer.from(text) : text, format);
@@ -29,12 +30,26 @@ describe('the format', () => {
     ['application/json-lines', 'jsonl'],
     ['text/csv; header=present', 'csv'],
     [' text/csv ', 'csv'],
+    ['application/zip', 'zip'],
+    ['application/x-zip-compressed', 'zip'],
   ])('%s is %s', (type, format) => expect(formatOf(type)).toBe(format));
 
   test.each([undefined, '', 'text/plain', 'constructor', '__proto__', 'toString', 'application/json+x'])(
     '%s is none of ours',
     (type) => expect(formatOf(type)).toBeUndefined(),
   );
+
+  test.each([
+    ['bots.json', 'json'],
+    ['a.b.JSONL', 'jsonl'],
+    ['x.ndjson', 'jsonl'],
+    ['folder.zip/x.csv', 'csv'],
+    ['bots.Zip', 'zip'],
+    ['bots.txt', undefined],
+    ['json', 'json'],
+    ['x.constructor', undefined],
+    ['', undefined],
+  ])('of a file named %s is %s', (name, format) => expect(formatOf(typeOfFile(name))).toBe(format));
 });
 
 describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
@@ -44,7 +59,21 @@ describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
 
   test('what is not UTF-8 is refused, and said so', () => {
     expect(problemOf(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
-    expect(problemOf(Buffer.from('[{"a":"x"}]', 'utf16le'), 'json')).toBe('not_a_json_array');
+    const text = Buffer.from('\ufeff[{"a":"x"}]', 'utf16le');
+    for (const utf16 of [text, text.subarray(2), text.swap16(), text.subarray(2)]) {
+      const list = read(utf16, format);
+      expect('problem' in list && list.problem).toMatchObject({
+        code: 'not_utf8',
+        fix: expect.stringContaining('Save it as UTF-8'),
+      });
+    }
+  });
+
+  test('more rows than a list may have are not even made', () => {
+    const [rows, start, end] = [limits.maxRows + 5, { json: '[', jsonl: '', csv: 'a\n' }, { json: '1]' }];
+    const separator = format === 'json' ? ',' : '\n';
+    const text = `${start[format]}${`1${separator}`.repeat(rows)}${format === 'json' ? end.json : ''}`;
+    expect(problemOf(text, format)).toBe('too_many_rows');
   });
 });
 
@@ -89,7 +118,11 @@ describe('a JSON array', () => {
     '[{"a":"',
     '[{"a":1}] x',
     '[{"a":1}][]',
-    '{"a":1}',
+    '{"a":1',
+    '{"a":1}, {"a":2}',
+    '{"a":1}\n{"a":2}',
+    '{"a":1}]',
+    'x{"a":1}',
     '[,]',
     '"[]"',
     '{]',
@@ -97,12 +130,34 @@ describe('a JSON array', () => {
 
   test('an empty array has no rows', () => expect(problemOf(' [ ] ', 'json')).toBe('empty_list'));
 
-  test('deep nesting ends in an error of its row, not in a crash', () => {
-    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    expect(rowsOf(`[${deep},\n{"a":1}]`, 'json')).toEqual({
-      rows: [[2, { a: 1 }]],
-      broken: [[1, 'not_an_object']],
-    });
+  test('is not needed around one object', () => {
+    expect(rowsOf('\ufeff\n {"a":\n[1]}\n', 'json')).toEqual({ rows: [[2, { a: [1] }]], broken: [] });
+    expect(rowsOf('{"a":}', 'json')).toEqual({ rows: [], broken: [[1, 'not_an_object']] });
+  });
+});
+
+describe('nesting', () => {
+  const nested = (levels: number) => `${'{"a":'.repeat(levels)}"{[{["${'}'.repeat(levels)}`;
+
+  test.each(['json', 'jsonl'] as const)(
+    'ends in an error of its row where it is too deep, in %s',
+    (format) => {
+      const rows = [nested(32), nested(33), nested(50_000), '{"a":1}'];
+      const text = format === 'json' ? `[${rows.join(',\n')}]` : rows.join('\n');
+      const read = rowsOf(text, format);
+      expect(read.broken).toEqual([
+        [2, 'not_an_object'],
+        [3, 'not_an_object'],
+      ]);
+      expect(read.rows).toHaveLength(2);
+    },
+  );
+
+  test('is not built before it is refused', () => {
+    const deep = `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`;
+    const before = process.memoryUsage().heapUsed;
+    expect(rowsOf(`[${deep}]`, 'json').broken).toEqual([[1, 'not_an_object']]);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000);
   });
 });
 
@@ -147,6 +202,21 @@ describe('CSV', () => {
     ['a quote that does not close', 'a,b\n1,"2'],
     ['a quote amid a field', 'a\n"x"y\n'],
   ])('%s spoils the list', (_name, text) => expect(problemOf(text, 'csv')).toBe('not_csv'));
+
+  test('formulas, quotes and keys of other formats are text', () => {
+    const pem = '-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----';
+    expect(rowsOf(`a,b\n"=cmd|' /C calc'!A0","${pem}"\n@x,-1+1\n`, 'csv').rows).toEqual([
+      [2, { a: "=cmd|' /C calc'!A0", b: pem }],
+      [5, { a: '@x', b: '-1+1' }],
+    ]);
+  });
+
+  test('rows of millions of cells are refused before they are made', () => {
+    const commas = ','.repeat(3_000_000);
+    for (const text of [`${commas}\n1`, `a\n${commas}\n1`, `a\n"x,\n,"${commas}`])
+      expect(problemOf(text, 'csv')).toBe('not_csv');
+    expect(rowsOf(`a\n"${commas}"`, 'csv').rows).toEqual([[2, { a: commas }]]);
+  });
 
   test('a header alone has no rows', () => expect(problemOf('a,b\n', 'csv')).toBe('empty_list'));
 });

@@ -81,7 +81,7 @@ describe('what a move writes', () => {
     ['disown', pace.auditSeconds],
     ['block', undefined],
     ['fail', undefined],
-    ['enroll', pace.stalledSeconds],
+    ['enroll', pace.graceSeconds],
     ['conclude', undefined],
     ['repeat', pace.graceSeconds],
   ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
