@@ -5,6 +5,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ChangeMessageVisibilityCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { isBusy } from './aws/busy.ts';
 import { createQueues } from './aws/queues.ts';
 import { createTable, translateConfig } from './aws/table.ts';
 import { createUploads } from './aws/uploads.ts';
@@ -36,8 +37,12 @@ const keys: Keys = {
   readRsaKey,
 };
 
-/** AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones patiently. */
-const MAX_ATTEMPTS = 8;
+/**
+ * AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones. Its pauses are random,
+ * up to 1, 2, 4, 8 and 16 seconds: a call that is throttled each time fails within the time-out of its function,
+ * with the error that says so.
+ */
+const MAX_ATTEMPTS = 6;
 const CONNECTION_TIMEOUT_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 8_000;
 
@@ -47,6 +52,8 @@ export interface Connection {
   readonly tryQueue: (queue: QueueName) => Promise<void>;
   /** Lets a message that crashed come back after so many seconds instead of its whole visibility time-out. */
   readonly comeBack: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
+  /** Was any call to AWS throttled since then (milliseconds since 1970)? */
+  readonly throttledSince: (ms: number) => boolean;
 }
 
 export const connect = (config: Config, log: Log): Connection => {
@@ -54,7 +61,12 @@ export const connect = (config: Config, log: Log): Connection => {
   const options = (endpoint: string | undefined) => ({
     region,
     maxAttempts: MAX_ATTEMPTS,
-    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      // Without this the SDK only warns, and goes on waiting.
+      throwOnRequestTimeout: true,
+    },
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials && { credentials }),
   });
@@ -66,6 +78,23 @@ export const connect = (config: Config, log: Log): Connection => {
   const secrets = new SecretsManagerClient(options(endpoints.secretsManager));
   const s3 = new S3Client({ ...options(endpoints.s3), forcePathStyle: endpoints.s3 !== undefined });
   const sqs = new SQSClient(options(endpoints.sqs));
+  let throttledAtMs = Number.NEGATIVE_INFINITY;
+  const noting =
+    <Args, Answer>(next: (args: Args) => Promise<Answer>) =>
+    async (args: Args): Promise<Answer> => {
+      try {
+        return await next(args);
+      } catch (error) {
+        if (isBusy(error)) throttledAtMs = now();
+        throw error;
+      }
+    };
+  // Within the SDK's own repetitions, so that each throttled try is seen.
+  const innermost = { step: 'finalizeRequest', priority: 'low', name: 'noteThrottling' } as const;
+  dynamodb.middlewareStack.add(noting, innermost);
+  secrets.middlewareStack.add(noting, innermost);
+  s3.middlewareStack.add(noting, innermost);
+  sqs.middlewareStack.add(noting, innermost);
   const client = createMixinClient({
     baseUrl: config.mixinUrl,
     timeoutMs: mixin.timeoutMs,
@@ -112,5 +141,6 @@ export const connect = (config: Config, log: Log): Connection => {
         }),
       );
     },
+    throttledSince: (ms) => throttledAtMs >= ms,
   };
 };

@@ -14,6 +14,7 @@ import type {
   SQSEvent,
   SQSRecord,
 } from 'aws-lambda';
+import { isBusy } from './aws/busy.ts';
 import { type Environment, readConfig } from './config.ts';
 import { type Connection, connect } from './connect.ts';
 import { createLog } from './log.ts';
@@ -30,6 +31,7 @@ import {
   type RouteName,
   type RouteNameOf,
   routes,
+  throttledPauseSeconds,
 } from './topology.ts';
 
 /** A built Lambda handler. */
@@ -51,6 +53,8 @@ export const opened = (open: Open): Handler => {
 interface FunctionConnection extends Connection {
   /** Tries all that the function depends on. */
   readonly trySmoke: () => Promise<SmokeAnswer>;
+  /** Did AWS throttle this, or may a step that ran out of time have waited for throttled calls? */
+  readonly isThrottled: (error: unknown, startedMs: number) => boolean;
 }
 
 const connectFunction = (
@@ -60,7 +64,12 @@ const connectFunction = (
 ): FunctionConnection => {
   const config = readConfig(environment);
   const connection = connect(config, createLog(write, Date.now, { step: name }));
-  return { ...connection, trySmoke: () => smoke(name, { ...connection, mixinUrl: config.mixinUrl }) };
+  return {
+    ...connection,
+    trySmoke: () => smoke(name, { ...connection, mixinUrl: config.mixinUrl }),
+    isThrottled: (error, startedMs) =>
+      isBusy(error) || (error instanceof OutOfTime && connection.throttledSince(startedMs)),
+  };
 };
 
 /** The same handler, but an empty event asks whether all that the function depends on is there. */
@@ -79,7 +88,7 @@ class OutOfTime extends Error {
   override readonly name = 'OutOfTime';
 }
 
-const before = async (deadlineMs: number, now: number, work: Promise<void>): Promise<void> => {
+const before = async <T>(deadlineMs: number, now: number, work: Promise<T>): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -88,7 +97,7 @@ const before = async (deadlineMs: number, now: number, work: Promise<void>): Pro
     );
   });
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }
@@ -103,29 +112,50 @@ export type Step = (services: Services, body: unknown, deadlineMs: number) => Pr
 export const queueFunction =
   (name: QueueName, step: Step): Open =>
   (environment, write = toStdout) => {
-    const { services, comeBack, trySmoke } = connectFunction(name, environment, write);
+    const { services, comeBack, isThrottled, trySmoke } = connectFunction(name, environment, write);
+
+    const receiveCount = ({ attributes }: SQSRecord) => Number(attributes.ApproximateReceiveCount);
+    const isLast = (record: SQSRecord) => receiveCount(record) >= queues[name].maxReceiveCount;
+    const comeBackSoon = ({ receiptHandle }: SQSRecord, receive_count: number) =>
+      comeBack(name, receiptHandle, crashRetrySeconds(name, receive_count));
 
     /** A message that crashed comes back soon; on its last delivery the row says so. */
-    const afterCrash = async (record: SQSRecord, error: unknown) => {
-      const receive_count = Number(record.attributes.ApproximateReceiveCount);
-      services.log('error', 'record_crashed', {
-        message_id: record.messageId,
-        receive_count,
-        error: errorName(error),
-      });
-      if (receive_count >= queues[name].maxReceiveCount) await recordCrash(services, name, record.body);
-      await comeBack(name, record.receiptHandle, crashRetrySeconds(name, receive_count));
+    const afterCrash = async (record: SQSRecord, error: unknown): Promise<string> => {
+      const receive_count = receiveCount(record);
+      const { messageId: message_id } = record;
+      services.log('error', 'record_crashed', { message_id, receive_count, error: errorName(error) });
+      if (isLast(record)) await recordCrash(services, name, record.body);
+      await comeBackSoon(record, receive_count);
+      return message_id;
     };
 
+    /** Nothing is wrong with the message: it never goes to the dead letters, a fresh one takes its place. */
+    const afterThrottling = async (record: SQSRecord, error: unknown): Promise<string | undefined> => {
+      const receive_count = receiveCount(record);
+      const { messageId: message_id, attributes } = record;
+      services.log('warn', 'record_throttled', { message_id, receive_count, error: errorName(error) });
+      if (!isLast(record)) {
+        await comeBackSoon(record, receive_count);
+        return message_id;
+      }
+      const { MessageGroupId: batch_id } = attributes;
+      const fresh = { body: JSON.parse(record.body), delaySeconds: throttledPauseSeconds };
+      await services.queues.send(name, [{ ...fresh, ...(batch_id !== undefined && { batch_id }) }]);
+      return undefined;
+    };
+
+    /** The id of a message that is to come back. */
     const handleRecord = async (record: SQSRecord, deadlineMs: number): Promise<string | undefined> => {
+      const startedMs = services.now();
       try {
         await before(deadlineMs, services.now(), step(services, JSON.parse(record.body), deadlineMs));
         return undefined;
       } catch (error) {
-        await afterCrash(record, error).catch((cause) => {
+        const after = isThrottled(error, startedMs) ? afterThrottling : afterCrash;
+        return after(record, error).catch((cause) => {
           services.log('error', 'record_crashed', { message_id: record.messageId, error: errorName(cause) });
+          return record.messageId;
         });
-        return record.messageId;
       }
     };
 
@@ -168,11 +198,23 @@ const routesOf = <F extends HttpFunctionName>(name: F): readonly RouteNameOf<F>[
     (route): route is RouteNameOf<F> => routes[route].function === name,
   );
 
+const RETRY_AFTER_SECONDS = '5';
+
+const throttled = (): HttpAnswer => ({
+  ...problem(
+    503,
+    'throttled',
+    'AWS takes no more calls at the moment.',
+    'Send the same request again in some seconds.',
+  ),
+  headers: { 'retry-after': RETRY_AFTER_SECONDS },
+});
+
 /** Wraps what answers a function's routes of the HTTP API, with a problem document for whatever goes wrong. */
 export const httpFunction =
   <F extends HttpFunctionName>(name: F, answers: Answers<F>): Open =>
   (environment, write = toStdout) => {
-    const { services, trySmoke } = connectFunction(name, environment, write);
+    const { services, isThrottled, trySmoke } = connectFunction(name, environment, write);
     const router = httpRouter({
       routes: routesOf(name).map((route) => ({
         method: routes[route].method,
@@ -185,7 +227,17 @@ export const httpFunction =
           problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/api/openapi.json.'),
         ),
     });
-    const handler = middy(router)
+    /** Before API Gateway gives up, whose own answer would be no problem document. */
+    const inTime = (event: APIGatewayProxyEventV2, context: Context) => {
+      const startedMs = services.now();
+      const routed = Promise.resolve(router(event, context, undefined as never));
+      return before(deadlineOf(services, context), startedMs, routed).catch((error: unknown) => {
+        if (!isThrottled(error, startedMs)) throw error;
+        services.log('warn', 'request_throttled', { error: errorName(error) });
+        return toResult(throttled());
+      });
+    };
+    const handler = middy(inTime)
       .use(httpHeaderNormalizer())
       .onError((request) => {
         services.log('error', 'request_failed', { error: errorName(request.error) });

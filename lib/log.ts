@@ -17,6 +17,8 @@ export const messages = {
   chunk_taken_in: 'A chunk of a list was taken in.',
   swept: 'The sweep queued what was due.',
   record_crashed: 'A message crashed its handler; it comes back, or goes to the dead-letter queue.',
+  record_throttled: 'AWS throttled a step; its message comes back, and nothing is lost.',
+  request_throttled: 'AWS throttled an HTTP request, which may be made again.',
   request_failed: 'An HTTP request met an unexpected error.',
 } as const;
 export type LogCode = keyof typeof messages;

@@ -69,6 +69,9 @@ export const deadLetterName = (name: QueueName): string => `${name}-dead-letters
 export const crashRetrySeconds = (name: QueueName, receiveCount: number): number =>
   receiveCount >= queues[name].maxReceiveCount ? 1 : 2 ** Math.max(0, receiveCount - 1);
 
+/** A message that AWS throttled at its last delivery is sent anew, and comes after this time. */
+export const throttledPauseSeconds = 30;
+
 export const table = {
   partitionKey: 'pk',
   sortKey: 'sk',

@@ -6,17 +6,28 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Environment } from '../lib/config.ts';
 import { httpFunction, opened, queueFunction, type Step, scheduledFunction } from '../lib/entry.ts';
 import type { Answers, HttpRequest } from '../lib/provision/http.ts';
-import { type HttpFunctionName, queues, type RouteName, routes } from '../lib/topology.ts';
+import type { Services } from '../lib/services.ts';
+import {
+  type HttpFunctionName,
+  queues,
+  type RouteName,
+  routes,
+  throttledPauseSeconds,
+} from '../lib/topology.ts';
 
-/** An AWS that says yes to everything and has nothing, or refuses all. */
+/** An AWS that says yes to everything and has nothing, or refuses all, or throttles DynamoDB. */
 let refusing = false;
+let throttling = false;
 const calls: { readonly action: string; readonly input: Record<string, unknown> }[] = [];
 const aws = createServer(async (request, response) => {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const action = String(request.headers['x-amz-target']).replace(/^.*\./, '');
   calls.push({ action, input: JSON.parse(Buffer.concat(chunks).toString() || '{}') });
-  response.writeHead(refusing ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}');
+  const isThrottled = throttling && action === 'GetItem';
+  response
+    .writeHead(refusing || isThrottled ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+    .end(isThrottled ? '{"__type":"ProvisionedThroughputExceededException"}' : '{}');
 });
 let environment: Environment;
 
@@ -41,6 +52,7 @@ beforeAll(async () => {
 beforeEach(() => {
   calls.splice(0);
   refusing = false;
+  throttling = false;
 });
 afterAll(() => {
   aws.closeAllConnections();
@@ -208,6 +220,59 @@ describe('a queue’s function', () => {
     expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'OutOfTime' }]);
   });
 
+  describe('that AWS throttles', () => {
+    const last = queues.check.maxReceiveCount;
+    const body = JSON.stringify({ user_id: randomUUID() });
+    const crashWith =
+      (name: string, $metadata = {}): Step =>
+      () =>
+        Promise.reject(Object.assign(new Error('CANARY'), { name, $metadata }));
+
+    test.each([
+      ['ThrottlingException', {}],
+      ['ProvisionedThroughputExceededException', {}],
+      ['RequestThrottled', {}],
+      ['SlowDown', {}],
+      ['AwsBusy', {}],
+      ['UnknownError', { httpStatusCode: 503 }],
+    ])(
+      'lets its message come back, and a fresh one take its place at the end: %s',
+      async (name, metadata) => {
+        const early = record(body, last - 1);
+        const late = record(body, last);
+        const { answer, log } = await run(crashWith(name, metadata), [early]);
+        expect(answer).toEqual(failing(early));
+        expect(calls.map(({ action }) => action)).toEqual(['ChangeMessageVisibility']);
+        expect(log.lines()).toMatchObject([{ level: 'warn', code: 'record_throttled', error: name }]);
+        calls.splice(0);
+        const group = { ...late, attributes: { ...late.attributes, MessageGroupId: 'a-batch' } };
+        expect((await run(crashWith(name, metadata), [group])).answer).toEqual(failing());
+        const Entries = [
+          { Id: '0', MessageBody: body, MessageGroupId: 'a-batch', DelaySeconds: throttledPauseSeconds },
+        ];
+        expect(calls).toMatchObject([{ action: 'SendMessageBatch', input: { Entries } }]);
+      },
+    );
+
+    test('and that could not send a fresh message fails the old one', async () => {
+      const late = record(body, last);
+      refusing = true;
+      expect((await run(crashWith('SlowDown'), [late])).answer).toEqual(failing(late));
+    });
+
+    test('and runs out of time by it has not crashed', async () => {
+      throttling = true;
+      const reading: Step = async (services) => void (await services.table.readBot(randomUUID()));
+      const { log } = await run(reading, [record(body)], contextWith(1_300));
+      expect(log.lines()).toMatchObject([{ code: 'record_throttled', error: 'OutOfTime' }]);
+    });
+
+    test('has crashed where a quota is full that no waiting mends', async () => {
+      const { log } = await run(crashWith('LimitExceededException'), [record(body)]);
+      expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'LimitExceededException' }]);
+    });
+  });
+
   test('an environment that is not whole is told at once', () => {
     expect(() => queueFunction('check', async () => undefined)({})).toThrow('ENLIST_TABLE');
   });
@@ -262,9 +327,14 @@ describe('the HTTP API’s functions', () => {
     readonly headers: Record<string, string>;
     readonly body: string;
   }
-  const ask = async (asked: unknown, answers = echo, name: HttpFunctionName = 'api') => {
+  const ask = async (
+    asked: unknown,
+    answers = echo,
+    name: HttpFunctionName = 'api',
+    invocation = context,
+  ) => {
     const log = logInto();
-    const answer = (await httpFunction(name, answers)(environment, log.write)(asked, context)) as Answer;
+    const answer = (await httpFunction(name, answers)(environment, log.write)(asked, invocation)) as Answer;
     return { ...answer, json: JSON.parse(answer.body) as Record<string, unknown>, log };
   };
 
@@ -362,6 +432,44 @@ describe('the HTTP API’s functions', () => {
     expect(answer.json).toMatchObject({ type: 'about:blank', status: 500, code: 'internal_error' });
     expect(answer.log.lines()).toMatchObject([{ step: 'api', code: 'request_failed', error: 'RangeError' }]);
     expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
+  });
+
+  describe('what AWS throttles', () => {
+    const reading = {
+      ...echo,
+      readBot: async (services: Services) => ({
+        status: 200,
+        body: await services.table.readBot(randomUUID()),
+      }),
+    } as unknown as typeof echo;
+    const throwing = (name: string) => ({
+      ...echo,
+      readBot: () => Promise.reject(Object.assign(new Error('CANARY'), { name })),
+    });
+    const asked = event('GET', '/bots/x');
+
+    test('is a problem document that says to try again', async () => {
+      const answer = await ask(asked, throwing('ThrottlingException'));
+      expect(answer).toMatchObject({
+        statusCode: 503,
+        headers: { 'content-type': 'application/problem+json', 'retry-after': '5' },
+        json: { status: 503, code: 'throttled', fix: expect.stringContaining('again') },
+      });
+      expect(answer.log.lines()).toMatchObject([{ level: 'warn', code: 'request_throttled' }]);
+      expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
+    });
+
+    test('is told before the function’s time is over', async () => {
+      throttling = true;
+      const answer = await ask(asked, reading, 'api', contextWith(1_300));
+      expect(answer).toMatchObject({ statusCode: 503, json: { code: 'throttled' } });
+    });
+
+    test('is something else than an answer that takes too long', async () => {
+      const never = { ...echo, readBot: () => new Promise<never>(() => undefined) };
+      const answer = await ask(asked, never, 'api', contextWith(1_050));
+      expect(answer).toMatchObject({ statusCode: 500, json: { code: 'internal_error' } });
+    });
   });
 
   test('an event that is no HTTP request is a problem document too', async () => {

@@ -33,7 +33,7 @@ export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** Derived with node:crypto, apart from the library that made the keys. */
-const publicKeyOfSeed = (seedHex: string): string => {
+export const publicKeyOfSeed = (seedHex: string): string => {
   const key = Buffer.concat([PKCS8_ED25519, Buffer.from(seedHex, 'hex')]);
   const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
     format: 'jwk',
@@ -42,7 +42,7 @@ const publicKeyOfSeed = (seedHex: string): string => {
 };
 
 /** Of a listed key without a mark nobody can tell whether it is a seed or a scalar: both count. */
-const publicKeysOf = (key: string): readonly string[] => {
+export const publicKeysOf = (key: string): readonly string[] => {
   const [hex = '', mark] = key.split(':').reverse();
   const ofScalar = publicKeyOfScalar(hex);
   return [

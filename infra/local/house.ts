@@ -40,6 +40,8 @@ export interface HouseOptions {
   readonly bundles?: Readonly<Record<FunctionName, string>>;
   /** Port of the HTTP API on 127.0.0.1. @default a free one */
   readonly port?: number;
+  /** Puts something between the functions and the emulators, such as a proxy. @default nothing */
+  readonly between?: (aws: Environment) => Promise<Environment>;
   /** Takes the log lines of the house and of its functions, without line ends. */
   readonly log: (line: string) => void;
 }
@@ -121,7 +123,7 @@ const startQueues = (environment: Environment, doors: Doors, log: Log) => {
  * setting is wrong. What a crashed house had received is queued again first.
  */
 export const startHouse = async (options: HouseOptions): Promise<House> => {
-  const { dataDir, port, log, bundles } = options;
+  const { dataDir, port, log, bundles, between = async (aws) => aws } = options;
   await using started = new AsyncDisposableStack();
 
   if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
@@ -129,7 +131,7 @@ export const startHouse = async (options: HouseOptions): Promise<House> => {
   started.defer(() => emulators.stop());
   await emulators.releaseInFlight();
 
-  const environment = createEnvironment(emulators.environment, options);
+  const environment = createEnvironment(await between(emulators.environment), options);
   const doors = openDoors(bundles ? loadBundles(bundles) : sources, environment, log);
   const pollers = startQueues(environment, doors, log);
   started.defer(() => pollers.stop());

@@ -1,10 +1,10 @@
 /** The rows of batches, and the errors of their lists. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchWriteCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Batch, Problem, RowError } from '../provision/records.ts';
 import type { KnownVerification, ListRead, Page, Table } from '../services.ts';
+import { pauseAfter } from './busy.ts';
 import {
   type Item,
   type Items,
@@ -17,8 +17,6 @@ import {
 } from './items.ts';
 
 const BATCH_WRITE_MAX = 25;
-/** DynamoDB leaves items unwritten when a partition has had enough for the moment. */
-const UNPROCESSED_PAUSE_MS = 200;
 
 const verificationKey = (verification_id: string) => ({
   pk: `verification#${verification_id}`,
@@ -142,12 +140,17 @@ export const createBatchRows = (
             Key: batchKey(batch_id),
             UpdateExpression: 'SET #status = :status, problem = :problem',
             ExpressionAttributeNames: { '#status': 'status' },
-            ExpressionAttributeValues: { ':status': 'stuck', ':problem': problem, ':taken_in': 'taken_in' },
-            ConditionExpression: 'attribute_exists(pk) AND #status <> :taken_in',
+            ExpressionAttributeValues: {
+              ':status': 'stuck',
+              ':problem': problem,
+              ':received': 'received',
+              ':taking_in': 'taking_in',
+            },
+            ConditionExpression: '#status IN (:status, :received, :taking_in)',
           }),
         )
         .catch((error: unknown) => {
-          // It was taken in after all: there is nothing left to be stuck on.
+          // It was read, or taken in, after all: there is nothing left to be stuck on.
           if (!isConditionFailure(error)) throw error;
         });
     },
@@ -157,13 +160,15 @@ export const createBatchRows = (
       let requests = [...items].map(([sk, error]) => ({
         PutRequest: { Item: { ...error, pk: `batch#${batch_id}`, sk } as Item },
       }));
-      while (requests.length > 0) {
+      for (let attempt = 0; requests.length > 0; ) {
         const { UnprocessedItems } = await client.send(
           new BatchWriteCommand({ RequestItems: { [TableName]: requests.slice(0, BATCH_WRITE_MAX) } }),
         );
         const again = (UnprocessedItems?.[TableName] ?? []) as typeof requests;
-        if (again.length > 0) await sleep(UNPROCESSED_PAUSE_MS);
         requests = [...again, ...requests.slice(BATCH_WRITE_MAX)];
+        // A partition has had enough for the moment.
+        if (again.length > 0) await pauseAfter(attempt, `DynamoDB left ${again.length} items unwritten`);
+        attempt = again.length > 0 ? attempt + 1 : 0;
       }
     },
 

@@ -5,6 +5,7 @@ import type { Bot, BotChanges } from '../provision/records.ts';
 import { type BotState, states } from '../provision/states.ts';
 import type { BotCounts, BotQuery, Page, StateCounts, Table } from '../services.ts';
 import { table as shape } from '../topology.ts';
+import { pauseAfter } from './busy.ts';
 import {
   type Item,
   type Items,
@@ -105,14 +106,17 @@ export const createBotRows = (
   const getBots = async (user_ids: readonly string[]): Promise<Bot[]> => {
     const found = new Map<string, Bot>();
     let keys = user_ids.map(botKey) as Item[];
-    while (keys.length > 0) {
+    for (let attempt = 0; keys.length > 0; ) {
       const { Responses, UnprocessedKeys } = await client.send(
         new BatchGetCommand({
           RequestItems: { [TableName]: { Keys: keys.slice(0, BATCH_GET_MAX), ConsistentRead: true } },
         }),
       );
       for (const item of Responses?.[TableName] ?? []) found.set(String(item.user_id), toBot(item));
-      keys = [...(UnprocessedKeys?.[TableName]?.Keys ?? []), ...keys.slice(BATCH_GET_MAX)];
+      const again = UnprocessedKeys?.[TableName]?.Keys ?? [];
+      keys = [...again, ...keys.slice(BATCH_GET_MAX)];
+      if (again.length > 0) await pauseAfter(attempt, `DynamoDB left ${again.length} items unread`);
+      attempt = again.length > 0 ? attempt + 1 : 0;
     }
     return user_ids.flatMap((user_id) => found.get(user_id) ?? []);
   };

@@ -6,9 +6,9 @@ import {
 } from '@aws-sdk/client-sqs';
 import type { Message, Queues } from '../services.ts';
 import type { QueueName } from '../topology.ts';
+import { pauseAfter } from './busy.ts';
 
 const SEND_MAX = 10;
-const SEND_ATTEMPTS = 4;
 
 export interface QueuesOptions {
   readonly client: SQSClient;
@@ -27,13 +27,13 @@ export const createQueues = ({ client, urls }: QueuesOptions): Queues => {
   /** SQS answers 200 even when entries failed: those are sent again, and what still fails is an error. */
   const sendBatch = async (QueueUrl: string, messages: readonly Message[]) => {
     let entries = messages.map(entryOf);
-    for (let attempt = 0; attempt < SEND_ATTEMPTS && entries.length > 0; attempt += 1) {
+    for (let attempt = 0; ; attempt += 1) {
       const { Failed } = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries }));
       const failed = new Set((Failed ?? []).map((entry) => entry.Id));
       entries = entries.filter((entry) => failed.has(entry.Id));
+      if (entries.length === 0) return;
+      await pauseAfter(attempt, `SQS did not take ${entries.length} of ${messages.length} messages`);
     }
-    if (entries.length > 0)
-      throw new Error(`SQS did not take ${entries.length} of ${messages.length} messages`);
   };
 
   return {

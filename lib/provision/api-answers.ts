@@ -37,6 +37,6 @@ export const parseBody = <T>(schema: z.ZodType<T>, body: Uint8Array): T | undefi
 
 /** The batch that the path names; undefined when there is none. */
 export const batchOf = async (services: Services, request: HttpRequest): Promise<Batch | undefined> => {
-  const id = z.uuid().safeParse(request.path.batch_id);
+  const id = z.uuid().safeParse(request.path.batch_id?.toLowerCase());
   return id.success ? services.table.readBatch(id.data) : undefined;
 };

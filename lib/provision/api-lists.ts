@@ -86,7 +86,7 @@ export const createUpload = async (services: Services, { body }: HttpRequest): P
 
 /** The form was used: the list becomes a batch. A list that never came is told by the batch. */
 export const completeUpload = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const id = z.uuid().safeParse(request.path.batch_id);
+  const id = z.uuid().safeParse(request.path.batch_id?.toLowerCase());
   if (!id.success) return noSuchBatch();
   const batch_id = id.data;
   const batch =

@@ -34,8 +34,8 @@ const DEFLATED = 8;
 /** 4.4.1.4: the real number stands in a ZIP64 record. */
 const IN_ZIP64 = 0xffffffff;
 
-/** Deflate makes at most 1032 bytes of one: from this much a lie costs little. */
-const SMALL_BYTES = 65_536;
+/** Deflate makes at most 1032 bytes of one: from this much a lie costs little time and memory. */
+const SMALL_BYTES = 8_192;
 
 const bad = (message: string, fix: string) => problem('bad_archive', message, fix);
 const tooLarge = (message: string) =>

@@ -111,11 +111,18 @@ const takeRow = async (
 
 const ROW_WORKERS = 5;
 
+/** The batch, where another delivery of the same message has just taken the chunk in and cleared it away. */
+const takenMeanwhile = async (services: Services, batch_id: string, chunk: number): Promise<Batch> => {
+  const batch = await services.table.readBatch(batch_id);
+  if (!batch?.chunks_done.includes(chunk)) throw new Error('a chunk of the list is gone');
+  return batch;
+};
+
 /** Stores the keystores of one chunk, makes its rows and queues their next steps. */
-const takeChunk = async (services: Services, batch: Batch, chunk: number) => {
+const takeChunk = async (services: Services, batch: Batch, chunk: number): Promise<Batch> => {
   const { batch_id } = batch;
   const object = await services.uploads.get(chunkKey(batch_id, chunk));
-  if (!object) throw new Error('a chunk of the list is gone');
+  if (!object) return takenMeanwhile(services, batch_id, chunk);
   const rows = chunkSchema.parse(JSON.parse(Buffer.from(object.body).toString('utf8')));
   const taken = await inParallel(rows, ROW_WORKERS, (row) => takeRow(services, batch_id, row));
   await services.table.putRowErrors(

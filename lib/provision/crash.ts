@@ -25,7 +25,7 @@ const noteOnBatch = (services: Services, batch_id: string, chunk: number | undef
     fix: 'Look for record_crashed in the logs of intake and mend the cause; then POST /batches/{batch_id}/retry.',
   });
 
-/** @param body the message as SQS delivered it; what is not one of our messages has no row to tell. */
+/** @param body the message as SQS delivered it; what is no message of this step has no row to tell. */
 export const recordCrash = async (services: Services, step: QueueName, body: string): Promise<void> => {
   let message: unknown;
   try {
@@ -33,8 +33,11 @@ export const recordCrash = async (services: Services, step: QueueName, body: str
   } catch {
     return;
   }
+  if (step === 'intake') {
+    const part = intakeMessage.safeParse(message);
+    if (part.success) await noteOnBatch(services, part.data.batch_id, part.data.chunk);
+    return;
+  }
   const bot = botMessage.safeParse(message);
-  if (bot.success) return blockBot(services, step, bot.data.user_id);
-  const part = intakeMessage.safeParse(message);
-  if (part.success) await noteOnBatch(services, part.data.batch_id, part.data.chunk);
+  if (bot.success) await blockBot(services, step, bot.data.user_id);
 };

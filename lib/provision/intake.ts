@@ -117,7 +117,12 @@ export const intake = async (services: Services, body: unknown): Promise<void> =
   const { batch_id, chunk } = intakeMessage.parse(body);
   const batch = await services.table.readBatch(batch_id);
   if (!batch) throw new Error('a message names a batch that has no row');
-  if (chunk !== undefined) return handleChunk(services, batch, chunk);
+  if (chunk !== undefined) {
+    // Whoever sent this: a plan waits for its operator.
+    const isOurs = chunk <= batch.chunks && batch.status !== 'planned';
+    if (!isOurs) throw new Error('a message names a chunk that is not to be taken in');
+    return handleChunk(services, batch, chunk);
+  }
   const unread = batch.status === 'received' || (batch.status === 'stuck' && batch.chunks === 0);
   if (unread) return readWholeList(services, batch);
   // The list was read and its chunk messages may be lost: queue what is still open.

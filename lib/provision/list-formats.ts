@@ -29,6 +29,6 @@ const typesOfFiles: Readonly<Record<string, ListType>> = {
 
 /** The Content-Type a file's name speaks of; undefined when it is none of ours. */
 export const typeOfFile = (name: string): ListType | undefined => {
-  const ending = name.slice(name.lastIndexOf('.') + 1).toLowerCase();
+  const ending = /\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase() ?? '';
   return Object.hasOwn(typesOfFiles, ending) ? typesOfFiles[ending] : undefined;
 };

@@ -67,11 +67,6 @@ const cutArray = (text: string): Piece[] | undefined => {
   return pieces.length > limits.maxRows ? pieces : undefined;
 };
 
-const cutObject = (text: string): Piece[] | undefined => {
-  const pieces = cutArray(`[${text}]`);
-  return pieces?.length === 1 ? pieces : undefined;
-};
-
 const isFields = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -126,15 +121,23 @@ const readPieces = (pieces: readonly Piece[]): ReadList => {
   return { rows, errors, total: pieces.length };
 };
 
+const notJson = problem(
+  'not_a_json_array',
+  'The list is not a JSON array nor one JSON object, or it breaks off.',
+  'Send [ {…}, {…} ], one {…}, or JSON Lines as application/x-ndjson.',
+);
+
+const readObject = (text: string): ReadList => {
+  const line = text.slice(0, text.indexOf('{')).split('\n').length;
+  const read = readPieces([{ line, text }]);
+  return 'rows' in read && read.rows.length === 0 && !isTooDeep(text) ? notJson : read;
+};
+
 /** `[ {…}, {…} ]`, or one `{…}`. */
 export const readJson = (text: string): ReadList => {
-  const pieces = isOneObject(text) ? cutObject(text) : cutArray(text);
-  if (pieces) return readPieces(pieces);
-  return problem(
-    'not_a_json_array',
-    'The list is not a JSON array nor one JSON object, or it breaks off.',
-    'Send [ {…}, {…} ], one {…}, or JSON Lines as application/x-ndjson.',
-  );
+  if (isOneObject(text)) return readObject(text);
+  const pieces = cutArray(text);
+  return pieces ? readPieces(pieces) : notJson;
 };
 
 const cutLines = (text: string): Piece[] => {

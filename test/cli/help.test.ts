@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../cli/commands/index.ts';
+import { signInFields } from '../../lib/provision/row-enrolment.ts';
+import { keystoreFields } from '../../lib/provision/row-keystore.ts';
 import { readPage, section } from '../docs/page.ts';
 import { enlist } from './run.ts';
 
@@ -86,9 +88,17 @@ describe('what is wrong is told in one sentence, and nothing is sent', () => {
 
 test('template shows what a list looks like', async () => {
   const [text, json] = await Promise.all([enlist(['template']), enlist(['template', '--json'])]);
-  const { csv_header, json_row } = JSON.parse(json.stdout);
-  expect(csv_header.split(',')).toEqual(Object.keys(json_row));
-  expect(Object.keys(json_row)).toEqual(expect.arrayContaining(['app_id', 'session_private_key']));
-  expect(Object.values(json_row).join()).toMatch(/^(<[^>]+>,?)+$/);
-  expect(text.stdout).toContain(`\n${csv_header}\n`);
+  const templates: Record<string, { csv_header: string; json_row: Record<string, string> }> = JSON.parse(
+    json.stdout,
+  );
+  const names = (kind: string) => Object.keys(templates[kind]?.json_row ?? {});
+  expect(Object.keys(templates)).toEqual(['keystore', 'sign_in', 'network_user']);
+  for (const [kind, { csv_header, json_row }] of Object.entries(templates)) {
+    expect(csv_header.split(',')).toEqual(names(kind));
+    expect(Object.values(json_row).join()).toMatch(/^(<[^>]+>,?)+$/);
+    expect(text.stdout).toContain(`\n${csv_header}\n\n${JSON.stringify(json_row, undefined, 2)}\n`);
+  }
+  for (const name of names('keystore')) expect(Object.values(keystoreFields).flat()).toContain(name);
+  expect(names('sign_in').sort()).toEqual(['verification_id', ...Object.keys(signInFields)].sort());
+  expect(names('network_user')).toEqual(['owner', 'full_name']);
 });

@@ -300,8 +300,10 @@ export const describeTable = (name: string, open: OpenPlace) => {
       });
 
       test('are counted by state', async () => {
-        expect(await table.countBots(batch_id)).toEqual({ queued: 15, blocked: 15, registered: 15 });
-        expect(await table.countBots(randomUUID())).toEqual({});
+        const none = { states: {}, network_users: {}, sign_ins: {} };
+        const states = { queued: 15, blocked: 15, registered: 15 };
+        expect(await table.countBots(batch_id)).toEqual({ ...none, states });
+        expect(await table.countBots(randomUUID())).toEqual(none);
       });
 
       const forge = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -1,6 +1,9 @@
+import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { keystoreSchema } from '../../lib/keystore.ts';
-import { listFormats } from '../../lib/provision/list.ts';
+import { listFormats, typeOfFile } from '../../lib/provision/list.ts';
+import { signInFields } from '../../lib/provision/row-enrolment.ts';
+import { keystoreFields } from '../../lib/provision/row-keystore.ts';
 import { uploads } from '../../lib/topology.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
@@ -10,45 +13,68 @@ const page = readPage('docs/keystores.md');
 const matches = (path: string, pattern: RegExp) =>
   [...readPage(path).matchAll(pattern)].map(([, code]) => code ?? '');
 const CODE = /\bcode: '([a-z0-9_]+)'/g;
-const intake = 'lib/provision/intake.ts';
+const PROBLEM = /\bproblem\(\s*'([a-z0-9_]+)'/g;
+const folder = 'lib/provision';
+const readers = readdirSync(new URL(`../../${folder}`, import.meta.url))
+  .filter((name) => /^(row|list|raw-list|archive)(-[a-z]+)*\.ts$/.test(name))
+  .map((name) => `${folder}/${name}`);
+
+/** Told by `problem` as well, but of one file. */
+const fileCodes = ['unknown_file'];
 const rowCodes = [
-  ...matches('lib/provision/row.ts', CODE),
-  ...matches('lib/provision/list.ts', CODE),
+  ...readers.flatMap((path) => matches(path, CODE)),
+  ...fileCodes,
   // The refusals of the vault carry its own words as codes.
   ...matches('lib/provision/chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
 ];
 const problemCodes = [
-  ...matches('lib/provision/list.ts', /\bproblem\(\s*'([a-z0-9_]+)'/g),
-  ...matches(intake, CODE),
-  ...matches('lib/provision/inbox.ts', CODE),
-  ...matches('lib/provision/crash.ts', CODE),
+  ...readers.flatMap((path) => matches(path, PROBLEM)).filter((code) => !fileCodes.includes(code)),
+  ...['intake', 'inbox', 'crash'].flatMap((name) => matches(`lib/provision/${name}.ts`, CODE)),
 ];
 
 test('every code of a row has its line in the table, and no other', () => {
-  expect(rowCodes).toContain('pending_deletion');
+  expect(rowCodes).toEqual(expect.arrayContaining(['pending_deletion', 'contradiction', 'duplicate']));
   expect(new Set(codeColumn(section(page, '## Errors of a row')))).toEqual(new Set(rowCodes));
 });
 
 test('every problem of a list has its line in the table, and no other', () => {
+  expect(problemCodes).toEqual(expect.arrayContaining(['bad_archive', 'bad_create', 'list_gone']));
   expect(new Set(codeColumn(section(page, '## Problems of a whole list')))).toEqual(new Set(problemCodes));
 });
 
-test('the fields are those of a keystore, and the same must be there', () => {
-  const told = tableRows(section(page, '## Fields')).map(([name = '', must]) => [
-    name.replaceAll('`', ''),
-    must === 'yes',
-  ]);
-  const known = Object.entries(keystoreSchema.shape).map(([name, schema]) => [
-    name,
-    !schema.safeParse(undefined).success && !name.startsWith('spend_') && !name.startsWith('tip_'),
-  ]);
-  expect(told).toEqual(known);
+/** Name and must of the first table under a heading, above any heading within. */
+const fieldsUnder = (heading: string) =>
+  tableRows(section(page, heading)).map(([name = '', must]) => [name.replaceAll('`', ''), must]);
+
+test('the parts of a keystore go by the names of the code, in its order', () => {
+  const rows = tableRows(section(page, '## Fields')).slice(0, Object.keys(keystoreFields).length);
+  expect(rows.map(([, , names = '']) => codesIn(names))).toEqual(Object.values(keystoreFields));
+  expect(rows.map(([, must]) => must)).toEqual(['yes', 'yes', 'yes', 'yes', 'no', 'no']);
 });
 
-test('content types and the limit of a list are those of the code', () => {
-  const types = tableRows(section(page, '## A list')).flatMap(([, cell = '']) => codesIn(cell));
+test('the fields of a sign-in are those of the code', () => {
+  const names = ['verification_id', ...Object.keys(signInFields)];
+  const isNeeded = (name: string) => (['verification_id', 'code'].includes(name) ? 'yes' : 'no');
+  expect(fieldsUnder('## Sign-ins')).toEqual(names.map((name) => [name, isNeeded(name)]));
+});
+
+test('the secret has the fields of a keystore', () => {
+  const told = tableRows(section(page, '## The secret')).flatMap(([names = '']) => codesIn(names));
+  const known = keystoreSchema.options.flatMap(({ shape }) => Object.keys(shape));
+  const common = ['app_id', 'session_id', 'AWSCURRENT', 'ENLIST_KEY'];
+  expect(new Set([...told, ...common])).toEqual(new Set([...known, ...common]));
+});
+
+test('content types, endings and limits of a list are those of the code', () => {
+  const rows = tableRows(section(page, '## A list'));
+  const types = rows.flatMap(([, cell = '']) => codesIn(cell));
   expect([...types].sort()).toEqual(Object.keys(listFormats).sort());
-  for (const bytes of [uploads.maxInlineBytes, uploads.maxUploadBytes]) {
+  for (const [, cell = '', endings = ''] of rows)
+    for (const ending of codesIn(endings)) expect(codesIn(cell)).toContain(typeOfFile(ending));
+  const { maxInlineBytes, maxUploadBytes, maxArchiveBytes } = uploads;
+  for (const bytes of [maxInlineBytes, maxUploadBytes, maxArchiveBytes])
     expect(page).toContain(`${bytes.toLocaleString('en-US')} bytes`);
-  }
+  expect(page).toContain(`${uploads.maxRows.toLocaleString('en-US')} rows`);
+  expect(page).toContain(`${uploads.maxArchiveFiles.toLocaleString('en-US')} files`);
+  expect(page).toContain(`first ${uploads.maxErrors.toLocaleString('en-US')} errors`);
 });

@@ -1,6 +1,6 @@
 /** A house for flow tests: a stand-in Mixin, the embedded stack in memory, and what they emitted. */
 
-import { type House, startHouse } from '../../infra/local/house.ts';
+import { type House, type HouseOptions, startHouse } from '../../infra/local/house.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../infra/local/mixin/server.ts';
 import { readConfig } from '../../lib/config.ts';
 import { connect } from '../../lib/connect.ts';
@@ -27,11 +27,13 @@ const readAnswer = async (answer: Response) => {
   return { status: answer.status, body: JSON.parse(text) as unknown, text };
 };
 
-export const openHouse = async (): Promise<LivedInHouse> => {
+export const openHouse = async (
+  more: Pick<HouseOptions, 'between' | 'dataDir'> = {},
+): Promise<LivedInHouse> => {
   const logs: string[] = [];
   const log = (line: string) => void logs.push(line);
   const standIn = await startMixinStandIn({});
-  const house = await startHouse({ mixinUrl: standIn.url, log });
+  const house = await startHouse({ mixinUrl: standIn.url, log, ...more });
   const { services } = connect(readConfig(house.environment), createLog(log, Date.now));
   return {
     house,

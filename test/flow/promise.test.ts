@@ -1,6 +1,6 @@
 /**
- * The one promise, call by call: whatever call a worker dies before or after, the next one ends with one key,
- * kept and bound. The list of calls is found by running: a new call cannot be forgotten.
+ * The one promise where workers meet, answers are lost and Mixin tells little: one key, kept and bound. What a worker
+ * leaves behind that dies at any of its calls is in test/fire/crash.ts.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
@@ -30,44 +30,6 @@ afterAll(async () => {
   await emulators.stop();
   await standIn.stop();
 });
-
-class Died extends Error {}
-
-/** Services of a worker that dies before or after its nth outward call; from then on nothing it does happens. */
-const mortal = (whole: Services, dies: { nth: number; when: 'before' | 'after' }) => {
-  const calls: string[] = [];
-  let dead = false;
-  const wrap = <T extends object>(name: string, part: T): T =>
-    new Proxy(part, {
-      get: (target, method, receiver) => {
-        const call = Reflect.get(target, method, receiver);
-        if (typeof call !== 'function') return call;
-        return async (...args: unknown[]) => {
-          if (dead) throw new Died();
-          calls.push(`${name}.${String(method)}`);
-          const isLast = calls.length === dies.nth;
-          if (isLast) dead = true;
-          if (isLast && dies.when === 'before') throw new Died();
-          const result = await call.apply(target, args);
-          if (isLast) throw new Died();
-          return result;
-        };
-      },
-    });
-  const { table, vault, queues, uploads, mixin } = whole;
-  return {
-    calls,
-    survived: () => !dead,
-    services: {
-      ...whole,
-      table: wrap('table', table),
-      vault: wrap('vault', vault),
-      queues: wrap('queues', queues),
-      uploads: wrap('uploads', uploads),
-      mixin: wrap('mixin', mixin),
-    },
-  };
-};
 
 /** A bot that is listed, kept and about to be registered. */
 const listBot = async (
@@ -129,44 +91,6 @@ const expectOneKey = async (user_id: string, told: string) => {
   expect((await services.table.readBot(user_id))?.public_key, told).toBe(key);
   expect(accepted(user_id, '/safe/users'), told).toBe(1);
 };
-
-describe.each(['before', 'after'] as const)('a worker that dies %s its nth call', (when) => {
-  it('of register leaves one key, kept and bound', async () => {
-    const seen = new Set<string>();
-    for (let nth = 1; ; nth += 1) {
-      const user_id = await listBot();
-      const worker = mortal(services, { nth, when });
-      await register(worker.services, { user_id }, deadline(services)).catch((error: unknown) => {
-        if (!(error instanceof Died)) throw error;
-      });
-      const told = `died ${when} call ${nth}: ${worker.calls.at(-1)}`;
-      expect(await runOn(user_id), told).toBe('registered');
-      await expectOneKey(user_id, told);
-      seen.add(worker.calls.at(-1) ?? '');
-      if (worker.survived()) break;
-    }
-    expect([...seen]).toEqual(
-      expect.arrayContaining(['vault.keepKey', 'table.updateBot', 'mixin.setTipPin', 'mixin.registerSafe']),
-    );
-  }, 60_000);
-
-  it('of check leaves the bot on its way', async () => {
-    for (let nth = 1; ; nth += 1) {
-      const user_id = await listBot();
-      const row = await services.table.readBot(user_id);
-      if (row) await services.table.updateBot(row, { state: 'queued' });
-      const worker = mortal(services, { nth, when });
-      await check(worker.services, { user_id }).catch((error: unknown) => {
-        if (!(error instanceof Died)) throw error;
-      });
-      const told = `died ${when} call ${nth}: ${worker.calls.at(-1)}`;
-      await check(services, { user_id });
-      expect(await runOn(user_id), told).toBe('registered');
-      await expectOneKey(user_id, told);
-      if (worker.survived()) break;
-    }
-  }, 60_000);
-});
 
 describe('two workers at once', () => {
   it('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {

@@ -1,0 +1,100 @@
+/** Requests as API Gateway could hand them over, past all that a socket lets through: wrong flags, decoded paths. */
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
+import type { Handler } from '../../lib/entry.ts';
+import { type HttpFunctionName, type RouteName, routes } from '../../lib/topology.ts';
+import { CANARY } from './bad-lists.ts';
+import { faultOf } from './bad-requests.ts';
+
+type Event = Omit<APIGatewayProxyEventV2, 'headers'> & { headers: Record<string, string> };
+
+/** An event of a route, its parameters filled in with `id`. */
+const eventOf = (name: RouteName, id: string): Event => {
+  const { method, path } = routes[name];
+  const pathParameters = Object.fromEntries(
+    [...path.matchAll(/\{(\w+)\}/g)].map(([, key = '']) => [key, id]),
+  );
+  const rawPath = path.replace(/\{\w+\}/g, id);
+  return {
+    version: '2.0',
+    routeKey: `${method} ${path}`,
+    rawPath,
+    rawQueryString: '',
+    headers: { 'content-type': 'application/json' },
+    requestContext: { http: { method, path: rawPath } } as Event['requestContext'],
+    ...(Object.keys(pathParameters).length > 0 && { pathParameters }),
+    isBase64Encoded: false,
+    body: '{}',
+  };
+};
+
+const ids = ['a/b', '../..', '', '\n', '\0', '\ud800', '%', '💩', CANARY, '__proto__', 'a'.repeat(10_000)];
+const bodies: readonly Partial<Event>[] = [
+  { body: `not base64: ${CANARY} ~~~`, isBase64Encoded: true },
+  { body: '', isBase64Encoded: true },
+  { body: Buffer.from('{"phone":1}').toString('base64'), isBase64Encoded: false },
+  { body: Buffer.from([0xff, 0xfe, 0, 1]).toString('base64'), isBase64Encoded: true },
+  { body: '\ud800' },
+  { body: '\0' },
+  { body: `{"phone":"${'\\ud800'}"}` },
+  { body: `{"${CANARY}":1}` },
+  { body: '['.repeat(1_000_000) },
+  { body: `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}` },
+  { body: `{"a":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}` },
+  { body: JSON.stringify(Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`k${i}`, i]))) },
+  { headers: { 'Content-Type': 'text/html', 'content-type': 'application/json' } },
+  {
+    headers: { 'CONTENT-TYPE': `application/json; charset=${CANARY}`, 'Idempotency-Key': '\ud800'.repeat(8) },
+  },
+  { headers: { 'content-type': 'text/csv', 'idempotency-key': '💩'.repeat(127) }, body: 'a\n' },
+  { headers: {} },
+  { queryStringParameters: { limit: '1,1', cursor: 'a,b', state: 'blocked,blocked' } },
+  { queryStringParameters: { cursor: '\ud800', limit: '１０' } },
+  { queryStringParameters: { cursor: 'x'.repeat(1_000_000) } },
+];
+
+/** Without the members that an event of API Gateway leaves out where there is nothing. */
+const bare = ({ body: _, queryStringParameters: __, ...event }: Event): Event => event;
+
+const badEvents = (name: RouteName, id: string): readonly Event[] => {
+  const right = eventOf(name, id);
+  const { method } = routes[name];
+  const at = (path: string): Event => ({
+    ...right,
+    requestContext: { http: { method, path } } as Event['requestContext'],
+  });
+  return [
+    bare(right),
+    ...ids.map((other) => eventOf(name, other)),
+    ...bodies.map((more) => ({ ...right, ...more })),
+    ...[
+      '/',
+      '//',
+      '*',
+      `${right.rawPath}/`,
+      `${right.rawPath}/x`,
+      right.rawPath.toUpperCase(),
+      '/\ud800',
+    ].map(at),
+  ];
+};
+
+const context = { getRemainingTimeInMillis: () => 29_000 } as Context;
+
+/** Asks the handlers themselves; throws at the first answer that is none. Returns how many were asked. */
+export const judgeEvents = async (
+  doors: Readonly<Record<HttpFunctionName, Handler>>,
+  id: string,
+): Promise<number> => {
+  let asked = 0;
+  for (const name of Object.keys(routes) as RouteName[]) {
+    for (const [n, event] of badEvents(name, id).entries()) {
+      const door = doors[routes[name].function];
+      const answer = (await door(event, context)) as APIGatewayProxyStructuredResultV2;
+      const contentType = String(answer.headers?.['content-type']);
+      const fault = faultOf({ status: answer.statusCode ?? 0, contentType, text: answer.body ?? '' });
+      if (fault !== undefined) throw new Error(`event ${n} of ${name}: ${fault}`);
+      asked += 1;
+    }
+  }
+  return asked;
+};

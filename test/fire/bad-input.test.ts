@@ -1,0 +1,60 @@
+/** The short cut of bad-input.fire.ts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  crashesOf,
+  expectRest,
+  fireLists,
+  fireMessages,
+  fireRequests,
+  leakOf,
+  makeWitnesses,
+  openTarget,
+  readWitnesses,
+  seedOf,
+  sendNastyBytes,
+  sendNastyMessages,
+  type Target,
+} from './bad-input.ts';
+import { judgeList, nastyLists } from './bad-lists.ts';
+
+const tried = { inputs: 0, unexpected_5xx: 0 };
+let target: Target;
+beforeAll(async () => {
+  target = await openTarget();
+});
+afterAll(() => target[Symbol.asyncDispose]());
+
+describe('lists', () => {
+  const quick = Object.entries(nastyLists).filter(([name]) => name !== 'ZIP: 65,535 files');
+  it.each(quick)('%s is told', async (_name, [list, code]) => {
+    const codes = await judgeList(list);
+    if (code !== undefined) expect(codes).toEqual([code]);
+  });
+
+  it('that are damaged at random are told', () => fireLists(tried, 150, seedOf()));
+});
+
+describe('requests', () => {
+  it('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
+
+  it('that are wrong at random are refused with a problem document', () =>
+    fireRequests(target, tried, 120, seedOf()));
+});
+
+describe('messages', () => {
+  it('that no step sends harm no bot and no batch', async () => {
+    const witnesses = await makeWitnesses(target.lived.services);
+    await sendNastyMessages(target, tried, witnesses);
+    await fireMessages(target, tried, witnesses, 50, seedOf());
+    expect(await readWitnesses(target.lived.services, witnesses)).toEqual(witnesses);
+  });
+});
+
+describe('in the end', () => {
+  it('every batch that was made rests, nothing crashed, nothing was quoted', async () => {
+    await expectRest(target);
+    expect(crashesOf(target)).toEqual([]);
+    expect(leakOf(target)).toBeUndefined();
+    expect(tried.unexpected_5xx).toBe(0);
+  });
+});

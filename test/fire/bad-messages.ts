@@ -1,0 +1,208 @@
+/**
+ * Messages that no step of ours sends. They may go to the dead letters, but no bot and no batch may be harmed by
+ * one, whichever queue it gets into.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Context, SQSBatchResponse } from 'aws-lambda';
+import fc from 'fast-check';
+import type { Handler } from '../../lib/entry.ts';
+import type { Batch, Bot } from '../../lib/provision/records.ts';
+import { states } from '../../lib/provision/states.ts';
+import type { Services } from '../../lib/services.ts';
+import { type QueueName, queueNames, queues } from '../../lib/topology.ts';
+import { byteDamage, CANARY, damageBytes, nastyValues } from './bad-lists.ts';
+
+export interface BadMessage {
+  readonly queue: QueueName;
+  readonly body: string;
+}
+
+/** Rows that must stand in the end as they stood in the beginning. */
+export interface Witnesses {
+  readonly bots: readonly Bot[];
+  readonly batches: readonly Batch[];
+}
+
+const aDay = 86_400_000;
+const iso = (ms: number) => new Date(ms).toISOString();
+
+const witnessBot = (services: Services, state: Bot['state']): Bot => ({
+  user_id: randomUUID(),
+  session_id: randomUUID(),
+  batch_id: randomUUID(),
+  line: 1,
+  listing: 'x',
+  state,
+  state_since: iso(services.now()),
+  // Not due: a right message leaves it alone as well.
+  wait_until: iso(services.now() + aDay),
+  due_at: iso(services.now() + 2 * aDay),
+  ...(state === 'registering' && {
+    lease_owner: 'another worker',
+    lease_until: iso(services.now() + 600_000),
+  }),
+  revision: 1,
+  attempts: 0,
+  history: [],
+});
+
+const witnessBatch = (services: Services, status: Batch['status'], chunks: number): Batch => ({
+  batch_id: randomUUID(),
+  status,
+  created_at: iso(services.now()),
+  total: 1,
+  invalid: 0,
+  duplicates: 0,
+  chunks,
+  chunks_done: [],
+});
+
+/** A bot in every state, and a batch in every status whose messages are not under way. */
+export const makeWitnesses = async (services: Services): Promise<Witnesses> => {
+  const bots = states.map((state) => witnessBot(services, state));
+  const batches = [
+    witnessBatch(services, 'planned', 2),
+    witnessBatch(services, 'rejected', 0),
+    witnessBatch(services, 'taken_in', 0),
+  ];
+  for (const bot of bots) await services.table.createBot(bot);
+  for (const batch of batches) await services.table.createBatch(batch);
+  return readWitnesses(services, { bots, batches });
+};
+
+export const readWitnesses = async (
+  services: Services,
+  { bots, batches }: Witnesses,
+): Promise<Witnesses> => ({
+  bots: await Promise.all(bots.map(async ({ user_id }) => (await services.table.readBot(user_id)) as Bot)),
+  batches: await Promise.all(
+    batches.map(async ({ batch_id }) => (await services.table.readBatch(batch_id)) as Batch),
+  ),
+});
+
+const inboxEvent = (object: unknown) => ({ Records: [{ s3: { object } }] });
+const anObject = { key: 'inbox/a.csv', size: 10, eTag: 'e', sequencer: 's' };
+
+/** Texts that are no message at all. */
+const rubbish: readonly string[] = [
+  ...[
+    '',
+    ' ',
+    'null',
+    'true',
+    '1',
+    '"x"',
+    '[]',
+    '{}',
+    '{',
+    '\0',
+    '\ufeff{}',
+    CANARY,
+    `{"user_id":"${CANARY}"}`,
+  ],
+  ...[
+    '{"user_id":null}',
+    '{"user_id":["x"]}',
+    '{"batch_id":{}}',
+    '{"__proto__":{"user_id":"x"}}',
+    '{"chunk":1}',
+  ],
+  '['.repeat(200_000),
+  `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
+  `{"user_id":"${CANARY.repeat(40_000)}"}`,
+];
+
+const inboxRubbish: readonly unknown[] = [
+  { Records: [] },
+  { Records: {} },
+  { Records: [{}] },
+  { Records: [{ s3: {} }, null] },
+  { Event: 's3:TestEvent' },
+  { Event: CANARY },
+  inboxEvent({ ...anObject, key: '%' }),
+  inboxEvent({ ...anObject, key: 'inbox/%E0%A4%A' }),
+  inboxEvent({ ...anObject, key: 'inbox/\ud800.csv' }),
+  inboxEvent({ ...anObject, key: '' }),
+  inboxEvent({ ...anObject, key: `inbox/../${CANARY}` }),
+  inboxEvent({ ...anObject, key: 'a'.repeat(5_000) }),
+  inboxEvent({ ...anObject, size: -1 }),
+  inboxEvent({ ...anObject, size: '10' }),
+  inboxEvent({ ...anObject, size: 1e308 }),
+  inboxEvent({ ...anObject, eTag: null }),
+  inboxEvent({ ...anObject, sequencer: 1 }),
+];
+
+/** Messages of the right form in the wrong queue, or about nothing there is. */
+const misled = ({ bots, batches }: Witnesses): readonly BadMessage[] => [
+  ...bots.flatMap(({ user_id }) =>
+    (['intake', 'enroll', 'check', 'register'] as const).map((queue) => ({
+      queue,
+      body: JSON.stringify({ user_id }),
+    })),
+  ),
+  ...batches.flatMap(({ batch_id }) =>
+    queueNames.flatMap((queue) =>
+      [
+        { batch_id },
+        { batch_id, chunk: 1 },
+        { batch_id, chunk: 99 },
+        { batch_id, chunk: 2 ** 52 },
+        { batch_id, chunk: 0 },
+        { batch_id, chunk: '1' },
+      ].map((message) => ({ queue, body: JSON.stringify(message) })),
+    ),
+  ),
+  ...queueNames.flatMap((queue) => [
+    { queue, body: JSON.stringify({ user_id: randomUUID() }) },
+    { queue, body: JSON.stringify({ batch_id: randomUUID() }) },
+    { queue, body: JSON.stringify({ batch_id: randomUUID(), chunk: 1 }) },
+  ]),
+];
+
+export const nastyMessages = (witnesses: Witnesses): readonly BadMessage[] => [
+  ...misled(witnesses),
+  ...queueNames.flatMap((queue) =>
+    [...rubbish, ...inboxRubbish.map((it) => JSON.stringify(it))].map((body) => ({ queue, body })),
+  ),
+];
+
+/** A right message whose fields or bytes were damaged. */
+export const badMessage = (witnesses: Witnesses): fc.Arbitrary<BadMessage> => {
+  const { bots, batches } = witnesses;
+  const right = fc.oneof(
+    fc.constantFrom(...bots).map(({ user_id }) => ({ user_id })),
+    fc.constantFrom(...batches).map(({ batch_id }) => ({ batch_id, chunk: 1 })),
+    fc.constant(inboxEvent(anObject)),
+  ) as fc.Arbitrary<Record<string, unknown>>;
+  const damaged = fc.tuple(right, fc.nat(3), fc.constantFrom(...nastyValues)).map(([message, at, value]) => {
+    const names = [...Object.keys(message), '__proto__', 'constructor'];
+    return JSON.stringify({ ...message, [names[at % names.length] ?? '']: value });
+  });
+  const broken = fc
+    .tuple(right, byteDamage)
+    .map(([message, damage]) => damageBytes(Buffer.from(JSON.stringify(message)), damage).toString());
+  return fc.record({ queue: fc.constantFrom(...queueNames), body: fc.oneof(damaged, broken) });
+};
+
+const recordOf = (body: string, receiveCount: number) => ({
+  messageId: randomUUID(),
+  receiptHandle: 'none',
+  body,
+  attributes: { ApproximateReceiveCount: String(receiveCount) },
+});
+
+const context = { getRemainingTimeInMillis: () => 25_000 } as Context;
+
+/** Delivers a message as often as SQS would; says whether it lies with the dead letters then. */
+export const deliver = async (
+  doors: Readonly<Record<QueueName, Handler>>,
+  { queue, body }: BadMessage,
+): Promise<'done' | 'dead letters'> => {
+  // The first delivery and the last: nothing differs between those in the middle.
+  for (const count of [1, queues[queue].maxReceiveCount]) {
+    const Records = [recordOf(body, count)];
+    const answer = (await doors[queue]({ Records }, context)) as SQSBatchResponse;
+    if (answer.batchItemFailures.length === 0) return 'done';
+  }
+  return 'dead letters';
+};

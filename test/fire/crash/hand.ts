@@ -1,0 +1,51 @@
+/** The parent's hold on a worker process. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Environment } from '../../../lib/config.ts';
+import type { Task } from './steps.ts';
+import type { Report } from './worker.ts';
+
+export interface Hand {
+  /** What became of the task; `killed` where the worker died of it. One task at a time. */
+  run(task: Task): Promise<Report | 'killed'>;
+  /** SIGKILL. */
+  kill(): void;
+  /** Kills it, and waits until it is gone. */
+  stop(): Promise<void>;
+}
+
+const WORKER = join(import.meta.dirname, 'worker.ts');
+
+const start = (environment: Environment): ChildProcess =>
+  fork(WORKER, {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    execArgv: ['--no-warnings'],
+    env: {
+      PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(tmpdir(), 'enlist-compile-cache'),
+      ...environment,
+    },
+  });
+
+/** Starts a worker; tasks that are given before it is ready wait. */
+export const startWorker = (environment: Environment): Hand => {
+  const child = start(environment);
+  const gone = once(child, 'exit');
+  const ready = Promise.race([once(child, 'message'), gone]);
+  return {
+    run: async (task) => {
+      await ready;
+      if (child.signalCode !== null || child.exitCode !== null) throw new Error('the worker did not start');
+      const report = once(child, 'message').then(([message]) => message as Report);
+      child.send(task);
+      return Promise.race([report, gone.then(() => 'killed' as const)]);
+    },
+    kill: () => void child.kill('SIGKILL'),
+    stop: async () => {
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+};

@@ -1,0 +1,24 @@
+/** Some random histories with every `npm test`; a thousand of them are in histories.fire.ts. */
+import { expect, it } from 'vitest';
+import { runHistories } from './histories.ts';
+
+const HISTORIES = 50;
+/** Always the same ones: what fails here was broken by a change. */
+const SEED = 20_261_122;
+
+it(`${HISTORIES} random histories lose no key and bind none twice`, async () => {
+  let bots = 0;
+  const { ENLIST_HISTORIES_SEED: seed, ENLIST_HISTORIES_PATH: path } = process.env;
+  await runHistories(
+    {
+      histories: HISTORIES,
+      seed: Number(seed ?? SEED),
+      ...(path !== undefined && { path }),
+      command: 'npx vitest run test/fire/histories.test.ts',
+    },
+    (told) => {
+      bots += told.bots;
+    },
+  );
+  expect(bots).toBeGreaterThan(path === undefined ? HISTORIES : 0);
+}, 600_000);

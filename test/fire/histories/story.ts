@@ -1,0 +1,270 @@
+/** A history as plain data: who is in it, what happens one after the other, and how that reads. */
+import fc from 'fast-check';
+import type { FaultName } from '../../../infra/local/mixin/server.ts';
+
+/** What the accounts are like at first, and what their rows say of them. */
+export const roles = [
+  'a bot without a PIN',
+  'a bot whose row brings a spend key',
+  'a bot with a TIP PIN',
+  'a bot with a TIP PIN that its row does not bring',
+  'a bot with six digits',
+  'a bot with six digits whose row brings others',
+  'a bot with six digits that its row does not bring',
+  'a bot in Safe, its key in the row',
+  'a bot in Safe with a key of somebody else',
+  'a bot with an RSA session',
+  'a bot with an RSA session and six digits',
+  'a bot whose session was revoked',
+  'a bot whose spend key can be read in two ways',
+  'a bot with a TIP PIN that is the spend key of its row',
+  'a network user of bot 1',
+  'a network user of an owner nobody knows',
+  'a sign-in',
+  'a sign-in with an RSA session',
+  'a sign-in with a wrong code',
+] as const;
+export type Role = (typeof roles)[number];
+
+/** How a bot's row is written. */
+export const manners = ['as it is', 'without PIN and keys', 'with other keys', 'with a spend key'] as const;
+export type Manner = (typeof manners)[number];
+
+/** A worker dies at its nth call of anything outside itself. */
+export interface Death {
+  readonly nth: number;
+  readonly when: 'before' | 'after';
+}
+
+export const faultNames = [
+  'answer_lost',
+  'request_lost',
+  'server_error',
+  'server_error after all',
+  'rate_limited',
+  'lagging_reads',
+  'clock_skew',
+  'spend_key_hidden',
+  'wrong_request_id',
+  'slow',
+  'empty_body after all',
+  'html',
+  'wrong_user',
+  'code 401',
+  'code 403',
+  'code 10002',
+  'code 20119',
+  'upgrade_suspended',
+] as const satisfies readonly (FaultName | `${FaultName} after all` | `code ${number}`)[];
+export type TroubleName = (typeof faultNames)[number];
+
+const posts = ['/pin/update', '/safe/users', '/users', '/verifications/:id'] as const;
+const paths = [...posts, '/safe/me'] as const;
+
+type Who = { readonly who: number };
+
+export type Happening =
+  | {
+      readonly it: 'list';
+      readonly bots: readonly number[];
+      readonly manner: Manner;
+      readonly twice: boolean;
+      readonly death?: Death | undefined;
+    }
+  | { readonly it: 'deliver'; readonly count: number }
+  | { readonly it: 'deliver to a mortal'; readonly pick: number; readonly death: Death }
+  | {
+      readonly it: 'deliver at once';
+      readonly picks: readonly number[];
+      readonly copies: number;
+      readonly turns: readonly number[];
+      readonly aheadMs: number;
+      readonly death?: Death | undefined;
+    }
+  | { readonly it: 'deliver to a sleeper'; readonly pick: number; readonly nth: number }
+  | { readonly it: 'wake' }
+  | { readonly it: 'lose'; readonly pick: number }
+  | { readonly it: 'wait'; readonly seconds: number }
+  | { readonly it: 'sweep'; readonly death?: Death | undefined }
+  | ({
+      readonly it: 'trouble';
+      readonly name: TroubleName;
+      readonly path: (typeof paths)[number] | undefined;
+      readonly times: number;
+    } & Who)
+  | { readonly it: 'mend' }
+  | { readonly it: 'hold'; readonly path: (typeof posts)[number]; readonly seconds: number }
+  | {
+      readonly it: 'retry';
+      readonly list: number;
+      readonly states: readonly string[];
+      readonly pay_again: boolean;
+      readonly death?: Death | undefined;
+    }
+  | { readonly it: 'confirm'; readonly list: number; readonly death?: Death | undefined }
+  | ({ readonly it: 'new session'; readonly lists: boolean } & Who)
+  | ({ readonly it: 'stranger'; readonly does: 'sets a TIP PIN' | 'registers' } & Who);
+
+export interface Story {
+  /** What every random number of the history follows from. */
+  readonly chance: number;
+  readonly cast: readonly Role[];
+  readonly happenings: readonly Happening[];
+}
+
+const death = fc.record({
+  nth: fc.integer({ min: 1, max: 24 }),
+  when: fc.constantFrom('before' as const, 'after' as const),
+});
+const perhaps = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 3 });
+const who = fc.nat({ max: 2 });
+const pick = fc.nat({ max: 5 });
+
+const happenings: readonly fc.WeightedArbitrary<Happening>[] = [
+  { weight: 10, arbitrary: fc.record({ it: fc.constant('deliver'), count: fc.integer({ min: 1, max: 8 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      it: fc.constant('list'),
+      bots: fc.uniqueArray(who, { minLength: 1, maxLength: 3 }),
+      manner: fc.constantFrom(...manners),
+      twice: fc.boolean(),
+      death: fc.option(death, { nil: undefined, freq: 1 }),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ it: fc.constant('deliver to a mortal'), pick, death }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      it: fc.constant('deliver at once'),
+      picks: fc.array(pick, { minLength: 1, maxLength: 2 }),
+      copies: fc.integer({ min: 1, max: 2 }),
+      turns: fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 40, size: 'max' }),
+      aheadMs: fc.constantFrom(0, 0, -1_500, 1_500),
+      death: perhaps(death),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      it: fc.constant('deliver to a sleeper'),
+      pick,
+      nth: fc.integer({ min: 2, max: 16 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ it: fc.constant('wake') }) },
+  { weight: 2, arbitrary: fc.record({ it: fc.constant('lose'), pick }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      it: fc.constant('wait'),
+      seconds: fc.constantFrom(2, 20, 61, 300, 1_200, 7_200, 90_000, 700_000),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ it: fc.constant('sweep'), death: perhaps(death) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      it: fc.constant('trouble'),
+      name: fc.constantFrom(...faultNames),
+      who,
+      path: fc.option(fc.constantFrom(...paths), { nil: undefined }),
+      times: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ it: fc.constant('mend') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      it: fc.constant('hold'),
+      path: fc.constantFrom(...posts),
+      seconds: fc.integer({ min: 9, max: 55 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      it: fc.constant('retry'),
+      list: fc.nat({ max: 3 }),
+      states: fc.uniqueArray(fc.constantFrom('blocked', 'failed', 'waiting', 'external'), {
+        minLength: 1,
+      }),
+      pay_again: fc.boolean(),
+      death: perhaps(death),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ it: fc.constant('confirm'), list: fc.nat({ max: 3 }), death: perhaps(death) }),
+  },
+  { weight: 2, arbitrary: fc.record({ it: fc.constant('new session'), who, lists: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      it: fc.constant('stranger'),
+      who,
+      does: fc.constantFrom('sets a TIP PIN', 'registers'),
+    }),
+  },
+];
+
+/** Histories of up to three bots; the first thing that happens is that all of them are listed. */
+export const stories: fc.Arbitrary<Story> = fc.record({
+  chance: fc.nat(),
+  cast: fc.array(fc.constantFrom(...roles), { minLength: 1, maxLength: 3, size: 'max' }),
+  happenings: fc.array(fc.oneof(...happenings), { minLength: 3, maxLength: 14, size: 'max' }),
+});
+
+/** Which member of the cast a number means. */
+export const memberOf = (number: number, { length }: readonly unknown[]): number => number % length;
+
+export const membersOf = (numbers: readonly number[], cast: readonly unknown[]): readonly number[] => [
+  ...new Set(numbers.map((number) => memberOf(number, cast))),
+];
+
+const dying = (death: Death | undefined, whose = 'its worker'): string =>
+  death === undefined ? '' : `; ${whose} dies ${death.when} call ${death.nth}`;
+
+const listing = (happening: Extract<Happening, { it: 'list' }>, cast: readonly Role[]): string => {
+  const bots = membersOf(happening.bots, cast).map((bot) => bot + 1);
+  const times = happening.twice ? ', and sent once more' : '';
+  return `A list of bot ${bots.join(' and ')} comes, each ${happening.manner}${times}${dying(happening.death, 'the API')}.`;
+};
+
+const clockTold = (aheadMs: number): string => {
+  if (aheadMs === 0) return '';
+  return `, the clock of the second ${Math.abs(aheadMs)} ms ${aheadMs > 0 ? 'ahead' : 'behind'}`;
+};
+
+const sentences: {
+  readonly [It in Happening['it']]: (
+    happening: Extract<Happening, { it: It }>,
+    cast: readonly Role[],
+  ) => string;
+} = {
+  list: listing,
+  deliver: ({ count }) => `Messages are delivered, ${count} at most.`,
+  'deliver to a mortal': ({ pick, death }) => `Message ${pick + 1} is delivered${dying(death)}.`,
+  'deliver at once': ({ picks, copies, turns, aheadMs, death }) =>
+    `Message ${picks.map((one) => one + 1).join(' and ')} goes to ${copies === 1 ? 'a worker' : 'two workers'} each, all at once${clockTold(aheadMs)}; turns ${turns.join('')}${dying(death, 'the first')}.`,
+  'deliver to a sleeper': ({ pick, nth }) =>
+    `Message ${pick + 1} is delivered to a worker that falls asleep before call ${nth}.`,
+  wake: () => 'Whoever sleeps wakes up and goes on.',
+  lose: ({ pick }) => `Message ${pick + 1} is lost.`,
+  wait: ({ seconds }) => `${seconds.toLocaleString('en-US')} seconds pass.`,
+  sweep: ({ death }) => `The sweep runs${dying(death, 'it')}.`,
+  trouble: ({ name, who: bot, path, times }, cast) =>
+    `Mixin has trouble with the next ${times} calls${path === undefined ? '' : ` of ${path}`} of bot ${memberOf(bot, cast) + 1}: ${name}.`,
+  mend: () => 'Mixin has no trouble any more.',
+  hold: ({ path, seconds }) => `The network holds the next POST ${path} back for ${seconds} seconds.`,
+  retry: ({ list, states, pay_again, death }) =>
+    `An operator retries what is ${states.join(' or ')} in list ${list + 1}${pay_again ? ', and pays again' : ''}${dying(death, 'the API')}.`,
+  confirm: ({ list, death }) => `An operator accepts the cost of list ${list + 1}${dying(death, 'the API')}.`,
+  'new session': ({ who: bot, lists }, cast) =>
+    `Bot ${memberOf(bot, cast) + 1} gets a new session${lists ? ', which is listed' : ''}.`,
+  stranger: ({ who: bot, does }, cast) => `Somebody else ${does} for bot ${memberOf(bot, cast) + 1}.`,
+};
+
+/** What happens, as a sentence. */
+export const tell = (happening: Happening, cast: readonly Role[]): string =>
+  (sentences[happening.it] as (one: Happening, cast: readonly Role[]) => string)(happening, cast);

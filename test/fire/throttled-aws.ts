@@ -1,0 +1,273 @@
+/**
+ * AWS under load: proxies before the embedded keepers that refuse what is above a rate, each in the words of its
+ * service. What is refused has no effect.
+ */
+import { Agent, createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Environment } from '../../lib/config.ts';
+
+/** Calls a second that each service takes; 0 refuses all of them. */
+export interface Rates {
+  /** CreateSecret, PutSecretValue and the like. AWS takes 50, whoever asks. */
+  secretWrites: number;
+  secretReads: number;
+  tableWrites: number;
+  tableReads: number;
+  /** SendMessageBatch and ChangeMessageVisibility. */
+  queues: number;
+  uploads: number;
+}
+
+/** How often AWS said which no. */
+export type Refusals = Record<
+  | 'ThrottlingException'
+  | 'ProvisionedThroughputExceededException'
+  | 'UnprocessedItems'
+  | 'UnprocessedKeys'
+  | 'RequestThrottled'
+  | 'Failed'
+  | 'SlowDown',
+  number
+>;
+
+export interface ThrottledAws extends AsyncDisposable {
+  /** The keepers themselves. */
+  readonly direct: Environment;
+  /** The same keepers, through the proxies. */
+  readonly environment: Environment;
+  /** May be changed at any time. */
+  readonly rates: Rates;
+  readonly refusals: Refusals;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What becomes of a call: an answer in the keeper's place, or another body and what to make of its answer. */
+type Fate =
+  | { readonly instead: Answer }
+  | { readonly body?: string; readonly change?: (answer: Json) => Json }
+  | undefined;
+
+type Json = Record<string, unknown>;
+type Decide = (action: string, body: Buffer) => Fate;
+
+/** So many a second, and no more than a fifth of them at once. */
+const createBucket = (perSecond: () => number) => {
+  const size = () => (perSecond() === 0 ? 0 : Math.max(1, perSecond() / 5));
+  let tokens = size();
+  let filledAt = performance.now();
+  return (): boolean => {
+    const now = performance.now();
+    tokens = Math.min(size(), tokens + ((now - filledAt) / 1_000) * perSecond());
+    filledAt = now;
+    if (tokens < 1) return false;
+    tokens -= 1;
+    return true;
+  };
+};
+
+/** Every second one is true. */
+const createTurn = () => {
+  let turn = false;
+  return () => {
+    turn = !turn;
+    return turn;
+  };
+};
+
+const jsonFailure = (version: string, __type: string, message: string, headers = {}): Fate => ({
+  instead: {
+    status: 400,
+    type: `application/x-amz-json-${version}`,
+    body: JSON.stringify({ __type, message }),
+    headers,
+  },
+});
+
+const SECRET_WRITES = /^(Create|Put|Update|Delete|Restore|Tag)/;
+
+const secretsOf = (rates: Rates, refusals: Refusals): Decide => {
+  const writes = createBucket(() => rates.secretWrites);
+  const reads = createBucket(() => rates.secretReads);
+  return (action) => {
+    if (SECRET_WRITES.test(action) ? writes() : reads()) return undefined;
+    refusals.ThrottlingException += 1;
+    return jsonFailure('1.1', 'ThrottlingException', 'Rate exceeded');
+  };
+};
+
+const halves = <T>(items: readonly T[]) => [
+  items.slice(0, Math.ceil(items.length / 2)),
+  items.slice(Math.ceil(items.length / 2)),
+];
+
+/** Half of what a batch asks for, and how its answer then says what was left undone. */
+const halveBatch = (body: Buffer, action: 'BatchWriteItem' | 'BatchGetItem'): Fate => {
+  const input = JSON.parse(body.toString()) as { RequestItems: Record<string, unknown> };
+  const [[table = '', wanted] = []] = Object.entries(input.RequestItems);
+  const asked = (action === 'BatchWriteItem' ? wanted : (wanted as Json).Keys) as unknown[];
+  const [done = [], undone = []] = halves(asked);
+  if (undone.length === 0) return undefined;
+  const of = (items: unknown[]) => ({
+    [table]: action === 'BatchWriteItem' ? items : { ...(wanted as Json), Keys: items },
+  });
+  const name = action === 'BatchWriteItem' ? 'UnprocessedItems' : 'UnprocessedKeys';
+  return {
+    body: JSON.stringify({ ...input, RequestItems: of(done) }),
+    change: (answer) => ({ ...answer, [name]: of(undone) }),
+  };
+};
+
+const TABLE_WRITES = /^(Put|Update|Delete|BatchWrite|TransactWrite)/;
+
+const tableOf = (rates: Rates, refusals: Refusals): Decide => {
+  const writes = createBucket(() => rates.tableWrites);
+  const reads = createBucket(() => rates.tableReads);
+  const turn = createTurn();
+  return (action, body) => {
+    const isAllowed = TABLE_WRITES.test(action) ? writes() : reads();
+    if (isAllowed && (action === 'BatchWriteItem' || action === 'BatchGetItem') && turn()) {
+      const fate = halveBatch(body, action);
+      if (fate) refusals[action === 'BatchWriteItem' ? 'UnprocessedItems' : 'UnprocessedKeys'] += 1;
+      return fate;
+    }
+    if (isAllowed) return undefined;
+    refusals.ProvisionedThroughputExceededException += 1;
+    return jsonFailure(
+      '1.0',
+      'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException',
+      'The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.',
+    );
+  };
+};
+
+/** Every second entry fails, within a 200. */
+const failEntries = (body: Buffer): Fate => {
+  const input = JSON.parse(body.toString()) as { Entries: { Id: string }[] };
+  const Failed = input.Entries.filter((_, i) => i % 2 === 0).map(({ Id }) => ({
+    Id,
+    SenderFault: false,
+    Code: 'RequestThrottled',
+    Message: 'Request is throttled.',
+  }));
+  const Entries = input.Entries.filter((_, i) => i % 2 === 1);
+  const answer = { Successful: [], Failed };
+  if (Entries.length === 0)
+    return { instead: { status: 200, type: 'application/x-amz-json-1.0', body: JSON.stringify(answer) } };
+  return { body: JSON.stringify({ ...input, Entries }), change: (answered) => ({ ...answered, Failed }) };
+};
+
+/** What Lambda's own poller asks is not the functions' to pay for. */
+const QUEUE_CALLS = new Set(['SendMessage', 'SendMessageBatch', 'ChangeMessageVisibility']);
+
+const queuesOf = (rates: Rates, refusals: Refusals): Decide => {
+  const allows = createBucket(() => rates.queues);
+  const turn = createTurn();
+  return (action, body) => {
+    if (!QUEUE_CALLS.has(action)) return undefined;
+    if (!allows()) {
+      refusals.RequestThrottled += 1;
+      const told = { 'x-amzn-query-error': 'RequestThrottled;Sender' };
+      return jsonFailure('1.0', 'com.amazonaws.sqs#RequestThrottled', 'Request is throttled.', told);
+    }
+    if (action !== 'SendMessageBatch' || !turn()) return undefined;
+    refusals.Failed += 1;
+    return failEntries(body);
+  };
+};
+
+const uploadsOf = (rates: Rates, refusals: Refusals): Decide => {
+  const allows = createBucket(() => rates.uploads);
+  return () => {
+    if (allows()) return undefined;
+    refusals.SlowDown += 1;
+    const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message><RequestId>0</RequestId><HostId>0</HostId></Error>`;
+    return { instead: { status: 503, type: 'application/xml', body } };
+  };
+};
+
+const readAll = async (message: IncomingMessage): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+};
+
+const agent = new Agent({ keepAlive: true, maxSockets: 200 });
+
+const forward = (target: string, asked: IncomingMessage, body: Buffer) =>
+  new Promise<IncomingMessage>((resolve, reject) => {
+    const { host, expect, 'transfer-encoding': _, ...headers } = asked.headers;
+    const length = { 'content-length': String(body.length) };
+    const options = { method: asked.method, headers: { ...headers, ...length }, agent };
+    send(`${target}${asked.url ?? '/'}`, options, resolve)
+      .on('error', reject)
+      .end(body);
+  });
+
+const say = (response: ServerResponse, { status, type, body, headers }: Answer) =>
+  void response.writeHead(status, { 'content-type': type, ...headers }).end(body);
+
+const answer = async (target: string, decide: Decide, asked: IncomingMessage, response: ServerResponse) => {
+  const body = await readAll(asked);
+  const action = String(asked.headers['x-amz-target'] ?? asked.method).replace(/^.*\./, '');
+  const fate = decide(action, body);
+  if (fate && 'instead' in fate) return say(response, fate.instead);
+  const answered = await forward(target, asked, fate?.body === undefined ? body : Buffer.from(fate.body));
+  const told = await readAll(answered);
+  const { 'x-amz-crc32': _, 'content-length': __, 'transfer-encoding': ___, ...headers } = answered.headers;
+  const changed = fate?.change ? JSON.stringify(fate.change(JSON.parse(told.toString()))) : told;
+  response.writeHead(answered.statusCode ?? 500, headers).end(changed);
+};
+
+const startProxy = async (target: string, decide: Decide) => {
+  const server = createServer((asked, response) => {
+    answer(target, decide, asked, response).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+};
+
+/** Puts itself between the functions and these keepers. */
+export const throttleAws = async (environment: Environment, rates: Rates): Promise<ThrottledAws> => {
+  const refusals: Refusals = {
+    ThrottlingException: 0,
+    ProvisionedThroughputExceededException: 0,
+    UnprocessedItems: 0,
+    UnprocessedKeys: 0,
+    RequestThrottled: 0,
+    Failed: 0,
+    SlowDown: 0,
+  };
+  const through = async (name: string, decide: Decide) => {
+    const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
+    return { name, target, ...(await startProxy(target, decide)) };
+  };
+  const proxies = await Promise.all([
+    through('SECRETS_MANAGER', secretsOf(rates, refusals)),
+    through('DYNAMODB', tableOf(rates, refusals)),
+    through('SQS', queuesOf(rates, refusals)),
+    through('S3', uploadsOf(rates, refusals)),
+  ]);
+  const urls = Object.fromEntries(proxies.map(({ name, url }) => [`AWS_ENDPOINT_URL_${name}`, url]));
+  const queues = proxies.find(({ name }) => name === 'SQS');
+  const queueUrls = Object.entries(environment).flatMap(([name, value]) =>
+    name.endsWith('_QUEUE_URL') ? [[name, value?.replace(queues?.target ?? '', queues?.url ?? '')]] : [],
+  );
+  return {
+    direct: environment,
+    environment: { ...environment, ...urls, ...Object.fromEntries(queueUrls) },
+    rates,
+    refusals,
+    [Symbol.asyncDispose]: async () => {
+      for (const { server } of proxies) {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      }
+    },
+  };
+};
