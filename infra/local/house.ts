@@ -46,15 +46,20 @@ export interface HouseOptions {
   readonly log: (line: string) => void;
 }
 
-export interface House {
+/** Everything but the emulators: the functions, and what brings events to them. */
+export interface Staff {
   /** Where the HTTP API answers. */
   readonly url: string;
-  /** What the functions were built from. */
-  readonly environment: Environment;
   /** Runs the scheduled recheck now. Throws what it throws. */
   recheckNow(): Promise<void>;
-  /** Lets what is under way finish, closes everything and gives the data folder back. */
+  /** Lets what is under way finish and closes everything. */
   stop(): Promise<void>;
+}
+
+/** Stopped, it gives its data folder back as well. */
+export interface House extends Staff {
+  /** What the functions were built from. */
+  readonly environment: Environment;
 }
 
 type Log = HouseOptions['log'];
@@ -118,20 +123,13 @@ const startQueues = (environment: Environment, doors: Doors, log: Log) => {
   };
 };
 
-/**
- * Opens the house. Rejects, and leaves nothing running, when the folder is in use, the port is taken or a
- * setting is wrong. What a crashed house had received is queued again first.
- */
-export const startHouse = async (options: HouseOptions): Promise<House> => {
-  const { dataDir, port, log, bundles, between = async (aws) => aws } = options;
+/** Starts the functions over emulators that run already, in this process or in another. */
+export const startStaff = async (
+  environment: Environment,
+  { log, bundles, port }: Pick<HouseOptions, 'log' | 'bundles' | 'port'>,
+): Promise<Staff> => {
   await using started = new AsyncDisposableStack();
 
-  if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
-  const emulators = await startEmulators(dataDir === undefined ? {} : { dataDir });
-  started.defer(() => emulators.stop());
-  await emulators.releaseInFlight();
-
-  const environment = createEnvironment(await between(emulators.environment), options);
   const doors = openDoors(bundles ? loadBundles(bundles) : sources, environment, log);
   const pollers = startQueues(environment, doors, log);
   started.defer(() => pollers.stop());
@@ -157,8 +155,28 @@ export const startHouse = async (options: HouseOptions): Promise<House> => {
   const running = started.move();
   return {
     url: gateway.url,
-    environment,
     recheckNow: () => recheck.runNow(),
     stop: () => running.disposeAsync(),
   };
+};
+
+/**
+ * Opens the house. Rejects, and leaves nothing running, when the folder is in use, the port is taken or a
+ * setting is wrong. What a crashed house had received is queued again first.
+ */
+export const startHouse = async (options: HouseOptions): Promise<House> => {
+  const { dataDir, between = async (aws) => aws } = options;
+  await using started = new AsyncDisposableStack();
+
+  if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
+  const emulators = await startEmulators(dataDir === undefined ? {} : { dataDir });
+  started.defer(() => emulators.stop());
+  await emulators.releaseInFlight();
+
+  const environment = createEnvironment(await between(emulators.environment), options);
+  const staff = await startStaff(environment, options);
+  started.defer(() => staff.stop());
+
+  const running = started.move();
+  return { ...staff, environment, stop: () => running.disposeAsync() };
 };

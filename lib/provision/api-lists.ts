@@ -30,7 +30,13 @@ const refuseUpload = ({ headers, body }: HttpRequest): HttpAnswer | undefined =>
   return undefined;
 };
 
-const idempotencyKey = z.string().min(8).max(255).optional();
+/** The id of a batch is made of its UTF-8, which a lone surrogate has none of. */
+const idempotencyKey = z
+  .string()
+  .min(8)
+  .max(255)
+  .refine((key) => key.isWellFormed())
+  .optional();
 
 const batchIdFor = (services: Services, key: string | undefined) =>
   key === undefined ? services.randomId() : uuidv5(key, BATCH_NAMESPACE);

@@ -54,6 +54,8 @@ export const takeFromInbox = async (
   object: { key: string; size: number; eTag: string; sequencer: string },
 ) => {
   const key = decodeURIComponent(object.key.replaceAll('+', ' '));
+  // The bucket holds lists of other batches too, and what is taken is removed.
+  if (!key.startsWith(limits.inboxPrefix)) throw new Error('an event names an object outside the inbox');
   const batch_id = uuidv5(`${key} ${object.eTag} ${object.sequencer}`, INBOX_NAMESPACE);
   if (object.size > limits.maxUploadBytes) return refuseLarge(services, batch_id, key);
   const list = await services.uploads.get(key);

@@ -17,11 +17,14 @@ export interface BadMessage {
   readonly body: string;
 }
 
-/** Rows that must stand in the end as they stood in the beginning. */
+/** Rows, and a list, that must stand in the end as they stood in the beginning. */
 export interface Witnesses {
   readonly bots: readonly Bot[];
   readonly batches: readonly Batch[];
+  readonly list?: string | undefined;
 }
+
+const LIST = 'another-batch/list';
 
 const aDay = 86_400_000;
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -67,6 +70,7 @@ export const makeWitnesses = async (services: Services): Promise<Witnesses> => {
   ];
   for (const bot of bots) await services.table.createBot(bot);
   for (const batch of batches) await services.table.createBatch(batch);
+  await services.uploads.put(LIST, Buffer.from('[]'), 'application/json');
   return readWitnesses(services, { bots, batches });
 };
 
@@ -78,6 +82,7 @@ export const readWitnesses = async (
   batches: await Promise.all(
     batches.map(async ({ batch_id }) => (await services.table.readBatch(batch_id)) as Batch),
   ),
+  list: Buffer.from((await services.uploads.get(LIST))?.body ?? []).toString(),
 });
 
 const inboxEvent = (object: unknown) => ({ Records: [{ s3: { object } }] });
@@ -119,6 +124,7 @@ const inboxRubbish: readonly unknown[] = [
   { Records: [{ s3: {} }, null] },
   { Event: 's3:TestEvent' },
   { Event: CANARY },
+  inboxEvent({ ...anObject, key: LIST }),
   inboxEvent({ ...anObject, key: '%' }),
   inboxEvent({ ...anObject, key: 'inbox/%E0%A4%A' }),
   inboxEvent({ ...anObject, key: 'inbox/\ud800.csv' }),

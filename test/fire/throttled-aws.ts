@@ -2,9 +2,8 @@
  * AWS under load: proxies before the embedded keepers that refuse what is above a rate, each in the words of its
  * service. What is refused has no effect.
  */
-import { Agent, createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Environment } from '../../lib/config.ts';
+import { type Decide, type Fate, type Json, jsonFailure, startAwsProxy } from './aws-proxy.ts';
 
 /** Calls a second that each service takes; 0 refuses all of them. */
 export interface Rates {
@@ -40,22 +39,6 @@ export interface ThrottledAws extends AsyncDisposable {
   readonly refusals: Refusals;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** What becomes of a call: an answer in the keeper's place, or another body and what to make of its answer. */
-type Fate =
-  | { readonly instead: Answer }
-  | { readonly body?: string; readonly change?: (answer: Json) => Json }
-  | undefined;
-
-type Json = Record<string, unknown>;
-type Decide = (action: string, body: Buffer) => Fate;
-
 /** So many a second, and no more than a fifth of them at once. */
 const createBucket = (perSecond: () => number) => {
   const size = () => (perSecond() === 0 ? 0 : Math.max(1, perSecond() / 5));
@@ -79,15 +62,6 @@ const createTurn = () => {
     return turn;
   };
 };
-
-const jsonFailure = (version: string, __type: string, message: string, headers = {}): Fate => ({
-  instead: {
-    status: 400,
-    type: `application/x-amz-json-${version}`,
-    body: JSON.stringify({ __type, message }),
-    headers,
-  },
-});
 
 const SECRET_WRITES = /^(Create|Put|Update|Delete|Restore|Tag)/;
 
@@ -191,47 +165,6 @@ const uploadsOf = (rates: Rates, refusals: Refusals): Decide => {
   };
 };
 
-const readAll = async (message: IncomingMessage): Promise<Buffer> => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of message) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
-};
-
-const agent = new Agent({ keepAlive: true, maxSockets: 200 });
-
-const forward = (target: string, asked: IncomingMessage, body: Buffer) =>
-  new Promise<IncomingMessage>((resolve, reject) => {
-    const { host, expect, 'transfer-encoding': _, ...headers } = asked.headers;
-    const length = { 'content-length': String(body.length) };
-    const options = { method: asked.method, headers: { ...headers, ...length }, agent };
-    send(`${target}${asked.url ?? '/'}`, options, resolve)
-      .on('error', reject)
-      .end(body);
-  });
-
-const say = (response: ServerResponse, { status, type, body, headers }: Answer) =>
-  void response.writeHead(status, { 'content-type': type, ...headers }).end(body);
-
-const answer = async (target: string, decide: Decide, asked: IncomingMessage, response: ServerResponse) => {
-  const body = await readAll(asked);
-  const action = String(asked.headers['x-amz-target'] ?? asked.method).replace(/^.*\./, '');
-  const fate = decide(action, body);
-  if (fate && 'instead' in fate) return say(response, fate.instead);
-  const answered = await forward(target, asked, fate?.body === undefined ? body : Buffer.from(fate.body));
-  const told = await readAll(answered);
-  const { 'x-amz-crc32': _, 'content-length': __, 'transfer-encoding': ___, ...headers } = answered.headers;
-  const changed = fate?.change ? JSON.stringify(fate.change(JSON.parse(told.toString()))) : told;
-  response.writeHead(answered.statusCode ?? 500, headers).end(changed);
-};
-
-const startProxy = async (target: string, decide: Decide) => {
-  const server = createServer((asked, response) => {
-    answer(target, decide, asked, response).catch(() => response.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-};
-
 /** Puts itself between the functions and these keepers. */
 export const throttleAws = async (environment: Environment, rates: Rates): Promise<ThrottledAws> => {
   const refusals: Refusals = {
@@ -245,7 +178,7 @@ export const throttleAws = async (environment: Environment, rates: Rates): Promi
   };
   const through = async (name: string, decide: Decide) => {
     const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
-    return { name, target, ...(await startProxy(target, decide)) };
+    return { name, target, ...(await startAwsProxy(target, decide)) };
   };
   const proxies = await Promise.all([
     through('SECRETS_MANAGER', secretsOf(rates, refusals)),
@@ -264,10 +197,7 @@ export const throttleAws = async (environment: Environment, rates: Rates): Promi
     rates,
     refusals,
     [Symbol.asyncDispose]: async () => {
-      for (const { server } of proxies) {
-        server.closeAllConnections();
-        await new Promise((resolve) => server.close(resolve));
-      }
+      for (const { stop } of proxies) await stop();
     },
   };
 };

@@ -203,18 +203,18 @@ const takeList = async (lane: Lane): Promise<Errand> => {
   return { ...ofQueue, ...listed, task, bots: [holder.app_id], batch: { batch_id, errors: 2 } };
 };
 
-/** A bot that was listed before with another session, and is blocked. */
-const relist = async (lane: Lane) => {
-  const user_id = await addBot(lane, 'blocked');
-  const { keystore } = await lane.standIn.createUser({ user_id });
-  return keystore;
+/** A row with a new session of a bot that was listed before, has its key in the vault, and is blocked. */
+const relistedRow = async (lane: Lane) => {
+  const spend_private_key = seed();
+  const key = { private_key: spend_private_key };
+  const user_id = await addBot(lane, 'blocked', { tip: key, safe: key }, { spend_private_key });
+  return (await lane.standIn.createUser({ user_id })).keystore;
 };
 
-/** A row of every kind: a bot that is new, one that is in Safe, one that has a new session, a sign-in, a user to buy. */
+/** A row of every kind: a bot that is in Safe, one that has a new session, a sign-in, a user to buy. */
 const takeChunk = async (lane: Lane): Promise<Errand> => {
   const batch_id = randomUUID();
-  const { keystore } = await lane.standIn.createUser();
-  const keystores = [keystore, await holderRow(lane), await relist(lane)];
+  const keystores = [await holderRow(lane), await relistedRow(lane)];
   const { row, enrolments, paid } = await signInRow(lane);
   const owner = await addOwner(lane);
   const enrolment: Enrolment = { kind: 'network_user', owner, full_name: 'Wallet' };

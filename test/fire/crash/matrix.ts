@@ -8,7 +8,7 @@ import { tally } from '../tally.ts';
 import { cases } from './cases.ts';
 import type { Errand } from './errand.ts';
 import { auditLane, judge, type Leeway, noLeeway } from './judge.ts';
-import type { Lane, Strike } from './lane.ts';
+import type { Lane } from './lane.ts';
 import type { Call } from './proxy.ts';
 import { again, runOn } from './run-on.ts';
 import { outward } from './worker.ts';
@@ -67,15 +67,29 @@ export const record = async (lane: Lane, name: string): Promise<Recording> => {
 
 const MINUTE_MS = 60_000;
 
-const strikeOf = (lane: Lane, errand: Errand, { way, nth }: Point): Strike => {
-  if (way === 'overtaken') return { nth, way: 'held', pause: () => again(lane, errand.task) };
-  if (way !== 'slept through') return { nth, way };
+/** What runs on while the worker waits before a call. */
+const meanwhile = async (lane: Lane, errand: Errand, way: 'overtaken' | 'slept through') => {
+  if (way === 'overtaken') return again(lane, errand.task);
+  // By then its lease has run out.
+  lane.aheadMs += MINUTE_MS;
+  await runOn(lane, errand);
+};
+
+/** A worker that waits longer gives its call up: on a machine as busy as that, nothing is as it should be. */
+const PATIENCE_MS = 6_000;
+
+/** Runs the task and strikes it; was it held for too long? */
+const strike = async (lane: Lane, errand: Errand, { way, nth }: Point) => {
+  if (way !== 'overtaken' && way !== 'slept through')
+    return { ...(await lane.run(errand.task, { nth, way })), overslept: false };
+  let heldMs = 0;
   const pause = async () => {
-    // By then its lease has run out.
-    lane.aheadMs += MINUTE_MS;
-    await runOn(lane, errand);
+    const startedMs = Date.now();
+    await meanwhile(lane, errand, way);
+    heldMs = Date.now() - startedMs;
   };
-  return { nth, way: 'held', pause };
+  const run = await lane.run(errand.task, { nth, way: 'held', pause });
+  return { ...run, overslept: heldMs > PATIENCE_MS };
 };
 
 /** Does one of the errand's rows say that its call was sent, and not what came of it? */
@@ -98,11 +112,13 @@ const leewayOf = async (
   errand: Errand,
   recording: Recording,
   { way, nth }: Point,
+  overslept: boolean,
 ): Promise<Leeway> => {
-  const strays = way === 'slept through';
-  // The second worker of two must not meddle while the first is at work.
-  if (way === 'overtaken' || !isBesidePaidCall(recording, nth)) return { doubt: 'never', strays };
+  const strays = overslept || way === 'slept through';
+  if (!isBesidePaidCall(recording, nth)) return { doubt: 'never', strays };
   if (strays) return { doubt: 'may', strays };
+  // The second worker of two must not meddle while the first is at work.
+  if (way === 'overtaken') return { doubt: 'never', strays };
   return { doubt: (await isInDoubt(lane, errand)) ? 'must' : 'never', strays };
 };
 
@@ -114,8 +130,8 @@ const named = ({ name, way, nth }: Point, calls: readonly Call[]): string => {
 /** Plays one point and lets the system run on; what is wrong then. */
 export const play = async (lane: Lane, recording: Recording, point: Point): Promise<readonly string[]> => {
   const errand = await begin(lane, point.name);
-  const { calls } = await lane.run(errand.task, strikeOf(lane, errand, point));
-  const leeway = await leewayOf(lane, errand, recording, point);
+  const { calls, overslept } = await strike(lane, errand, point);
+  const leeway = await leewayOf(lane, errand, recording, point, overslept);
   const verdict = await judge(lane, errand, await runOn(lane, errand), leeway);
   count(1, verdict);
   const missed = calls.length < point.nth ? ['it was not reached'] : [];

@@ -1,0 +1,63 @@
+/** The search itself: what it must find, and what it must not take for a secret. */
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { inspect } from 'node:util';
+import { expect, test } from 'vitest';
+import { canariesOf } from './canaries.ts';
+
+const key = randomBytes(32).toString('hex');
+const bytes = Buffer.from(key, 'hex');
+const pem = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  .privateKey.export({ type: 'pkcs1', format: 'pem' })
+  .toString();
+const token = `${randomBytes(20).toString('base64url')}:${randomBytes(20).toString('base64url')}`;
+const PHONE = '+8613800009407';
+const [PIN, CODE] = ['073046', '0731'];
+const { find } = canariesOf([key, pem, token, PHONE], [PIN, CODE]);
+const line = pem.split('\n')[4] ?? '';
+
+test.each<[string, string]>([
+  ['a key', key],
+  ['a key in capitals', key.toUpperCase()],
+  ['a part of a key', `Unexpected token 'x', ..."${key.slice(20, 34)}"... is not valid JSON`],
+  ['a key in base64', bytes.toString('base64')],
+  ['a key in base64url', bytes.toString('base64url')],
+  ['a key as a Buffer in JSON', JSON.stringify(bytes)],
+  ['a key as inspected', inspect(bytes)],
+  ['a key as an inspected array', inspect(new Uint8Array(bytes))],
+  ['the text of a key in hex', Buffer.from(key).toString('hex')],
+  ['a key in JSON in base64', Buffer.from(JSON.stringify({ a: 1, key })).toString('base64')],
+  ['a key in JSON in base64, one later', Buffer.from(JSON.stringify({ ab: 1, key })).toString('base64')],
+  ['a key in JSON in base64, two later', Buffer.from(JSON.stringify({ abc: 1, key })).toString('base64url')],
+  ['a key in JSON in JSON', JSON.stringify(JSON.stringify({ key }))],
+  ['a PEM', pem],
+  ['a PEM in JSON', JSON.stringify({ pem })],
+  ['a PEM in a URL', encodeURIComponent(pem)],
+  ['one line of a PEM', line],
+  ['the bytes of a PEM', Buffer.from(line, 'base64').toString('hex')],
+  ['a token', JSON.stringify({ token })],
+  ['a token in a URL', encodeURIComponent(token)],
+  ['a phone number', `the phone ${PHONE} was asked`],
+  ['a phone number without its plus', PHONE.slice(1)],
+  ['a PIN in JSON', JSON.stringify({ pin: PIN })],
+  ['a PIN in JSON in JSON', JSON.stringify(JSON.stringify({ pin: PIN }))],
+  ['a PIN in a sentence', `the PIN ${PIN} is wrong`],
+  ['a PIN in hex', Buffer.from(PIN).toString('hex')],
+  ['a PIN in JSON in base64', Buffer.from(JSON.stringify({ pin: PIN })).toString('base64')],
+  ['a code in JSON', JSON.stringify({ code: CODE })],
+  ['a code in a sentence', `the code ${CODE} was refused`],
+])('%s is found', (_name, text) => {
+  expect(find(`before ${text} after`)).not.toEqual([]);
+  expect(find(`before ${text} after`).join()).not.toContain(key);
+});
+
+test('what only looks like it is not', () => {
+  const others = Array.from({ length: 2_000 }, () => ({
+    id: randomUUID(),
+    key: randomBytes(32).toString('hex'),
+    at: new Date().toISOString(),
+    iterator: `${Date.now()}073046${CODE}`,
+    ms: Date.now(),
+  }));
+  expect(find(JSON.stringify(others))).toEqual([]);
+  expect(find(`2026-${PIN}-${CODE} 10:${CODE}.5`)).toEqual([]);
+});

@@ -1,0 +1,520 @@
+/**
+ * No secret leaves the house but to the vault and to Mixin: canaries of every kind are planted in lists, requests and
+ * prompts, everything that is emitted is kept, and the canaries are looked for in all of it.
+ */
+
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { Context } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { open as openAccounts } from '../../functions/accounts.ts';
+import { open as openApi } from '../../functions/api.ts';
+import { open as openCheck } from '../../functions/check.ts';
+import { open as openEnroll } from '../../functions/enroll.ts';
+import { open as openIntake } from '../../functions/intake.ts';
+import { open as openRegister } from '../../functions/register.ts';
+import { clientConfig } from '../../infra/local/client-config.ts';
+import { type Environment, readConfig } from '../../lib/config.ts';
+import { chunkKey } from '../../lib/provision/objects.ts';
+import { deadLetterName, queueNames, queues, type RouteName, routes } from '../../lib/topology.ts';
+import { enlist, jsonLines, printed, type RunOptions } from '../cli/run.ts';
+import { type Decide, jsonFailure, startAwsProxy } from '../fire/aws-proxy.ts';
+import { sendOpenly } from '../infra/local/mixin/client.ts';
+import { type Canaries, canariesOf } from './canaries.ts';
+import { type LivedInHouse, openHouse, until } from './lived-in.ts';
+
+const seed = () => randomBytes(32).toString('hex');
+/** The planted ones. No number that a program writes begins with a zero. */
+const planted = {
+  pin: '073046',
+  wrongPin: '084153',
+  longPin: '0730461',
+  wrongCode: '09182736',
+  badCode: `0x${seed()}`,
+  phone: '+8613800009407',
+  listedPhone: '+8613800009408',
+  token: `fcm:${seed()}-${seed()}`,
+  captcha: `03AFcWeA${seed()}`,
+  clientSecret: seed(),
+  brokenKey: seed(),
+  headerKey: seed(),
+  nestedKey: seed(),
+  fieldKey: seed(),
+  idKey: seed(),
+  vaultKey: seed(),
+  chunkKey: seed(),
+  bodyKey: seed(),
+} as const;
+const digits = ['073046', '084153', '0730461', '09182736'];
+
+/** What the functions sent to the queues and to the table. */
+const sent: string[] = [];
+/** Everything else that was emitted, by where. */
+const emitted = new Map<string, string[]>();
+const keep = (where: string, ...texts: readonly string[]) =>
+  void emitted.set(where, [...(emitted.get(where) ?? []), ...texts]);
+
+let folder: string;
+let lived: LivedInHouse;
+let direct: Environment;
+const stops: (() => Promise<void>)[] = [];
+const codes: string[] = [];
+const batches: string[] = [];
+
+const watchTraffic = async (environment: Environment): Promise<Environment> => {
+  direct = environment;
+  const watched: Record<string, string | undefined> = { ...environment };
+  const record: Decide = (_action, body) => void sent.push(body.toString());
+  for (const name of ['DYNAMODB', 'SQS']) {
+    const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
+    const { url, stop } = await startAwsProxy(target, record);
+    stops.push(stop);
+    watched[`AWS_ENDPOINT_URL_${name}`] = url;
+    for (const [key, value] of Object.entries(environment))
+      if (name === 'SQS' && key.endsWith('_QUEUE_URL')) watched[key] = value?.replace(target, url);
+  }
+  return watched;
+};
+
+/** A code with a zero in front, as one in ten is. */
+const askForCode = async (prefix: string) => {
+  for (let i = 0; ; i += 1) {
+    const phone = `${prefix}${String(i).padStart(3, '0')}`;
+    await sendOpenly(lived.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
+    const code = lived.standIn.verifications().find((it) => it.phone === phone);
+    if (code?.code.startsWith('0') && code.code !== '0000') {
+      codes.push(code.code);
+      return code;
+    }
+  }
+};
+
+const newAccount = async (...user: Parameters<LivedInHouse['standIn']['createUser']>) =>
+  ({ ...(await lived.standIn.createUser(...user)).keystore }) as Record<string, string>;
+
+/** Rows of every kind that are right, and some that hold a secret where it does not belong. */
+const makeRows = async () => {
+  const tip = seed();
+  const spend = seed();
+  const fresh = await newAccount();
+  const owner = await newAccount();
+  const { id, code } = await askForCode('+86138000094');
+  const other = await askForCode('+86138000095');
+  const right = [
+    fresh,
+    owner,
+    { ...(await newAccount({ tip: { private_key: tip } })), tip_private_key: tip },
+    {
+      ...(await newAccount({ tip: { private_key: spend }, safe: { private_key: spend } })),
+      spend_private_key: spend,
+    },
+    { ...(await newAccount()), spend_key: seed(), client_secret: planted.clientSecret },
+    { ...(await newAccount({ six_digit_pin: planted.pin })), pin: planted.pin },
+    { ...(await newAccount({ six_digit_pin: planted.pin })), pin: planted.wrongPin },
+    { ...(await newAccount({ session_key: 'rsa', six_digit_pin: planted.pin } as never)), pin: planted.pin },
+    { verification_id: id, code, session_key: 'rsa', notification_token: planted.token },
+    { verification_id: other.id, code: planted.wrongCode, notification_token: planted.token },
+    { owner: owner.app_id, full_name: 'Wallet 1' },
+  ];
+  const wrong = [
+    { ...(await newAccount()), app_id: planted.idKey },
+    { ...(await newAccount()), session_id: { nested: planted.nestedKey } },
+    { ...(await newAccount()), session_private_key: planted.nestedKey.slice(1) },
+    { ...(await newAccount()), server_public_key: `-----BEGIN RSA PRIVATE KEY-----${planted.brokenKey}` },
+    { ...(await newAccount()), pin: planted.longPin },
+    { ...(await newAccount()), [planted.fieldKey]: planted.fieldKey },
+    { ...(await newAccount()), spend_private_key: seed(), spend_key: seed() },
+    { verification_id: planted.listedPhone, code: planted.wrongCode },
+    { verification_id: randomUUID(), code: planted.badCode, notification_token: ` ${planted.token} x` },
+    { owner: planted.idKey, full_name: '' },
+    planted.nestedKey,
+    [planted.nestedKey],
+    fresh,
+  ];
+  return { rows: [...right, ...wrong], fresh };
+};
+
+const cli = (args: readonly string[], options: RunOptions = {}) =>
+  enlist([...args, '--api', lived.house.url], {
+    ...options,
+    onStart: (child) => {
+      options.onStart?.(child);
+      if (process.platform !== 'linux') return;
+      for (const file of ['cmdline', 'environ'])
+        keep('argv and environment', readFileSync(`/proc/${child.pid}/${file}`, 'latin1'));
+    },
+  });
+
+const batchOf = (ran: Awaited<ReturnType<typeof cli>>) => {
+  const ids = jsonLines(ran).map(({ batch_id }) => String(batch_id));
+  batches.push(...ids);
+  return ids[0] ?? '';
+};
+
+const untilTakenIn = (batch_id: string) =>
+  until(async () => {
+    const { body } = await lived.get(`/batches/${batch_id}`);
+    const { status, states } = body as { status: string; states: Record<string, number> };
+    const { queued = 0, enrolling = 0, registering = 0, unsure = 0 } = states;
+    return status === 'taken_in' && queued + enrolling + registering + unsure === 0;
+  });
+
+/** The lists, by the real command. */
+const upload = async () => {
+  const { rows, fresh } = await makeRows();
+  const fileOf = async (name: string, text: string) => {
+    const path = join(folder, name);
+    await writeFile(path, text);
+    return path;
+  };
+  const broken = JSON.stringify([{ ...fresh, session_private_key: planted.brokenKey }]);
+  const list = await fileOf('list.json', JSON.stringify(rows));
+  const [main, cut, headless] = await Promise.all([
+    cli(['upload', list, '--json']),
+    cli(['upload', await fileOf('cut.json', broken.slice(0, -3)), '--watch', '--json']),
+    cli([
+      'upload',
+      await fileOf('headless.csv', `${Object.values(fresh).join(',')},${planted.headerKey}\n`.repeat(2)),
+      '--watch',
+    ]),
+  ]);
+  const batch_id = batchOf(main);
+  batchOf(cut);
+  expect([cut.code, headless.code]).toEqual([3, 3]);
+  await until(
+    async () => ((await lived.get(`/batches/${batch_id}`)).body as { status: string }).status === 'planned',
+  );
+  await lived.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1 });
+  await untilTakenIn(batch_id);
+  return { batch_id, user_id: String(fresh.app_id) };
+};
+
+/** A sign-in by the real command, with a captcha, a token, a wrong code and the right one. */
+const signIn = async () => {
+  const { standIn } = lived;
+  standIn.preparePhone({ phone: planted.phone, captcha: 'recaptcha', captcha_answer: planted.captcha });
+  const captcha = join(folder, 'captcha.json');
+  const token = join(folder, 'token');
+  await writeFile(captcha, JSON.stringify({ g_recaptcha_response: planted.captcha }));
+  await writeFile(token, planted.token);
+  const ask = ['sign-in', '--captcha-file', captcha, '--json'];
+  const asked = await cli(ask, { stdin: `${planted.phone}\n` });
+  const id = String(jsonLines(asked)[0]?.verification_id);
+  const code = standIn.verifications().find((it) => it.phone === planted.phone)?.code ?? '';
+  const go = ['sign-in', '--verification', id, '--notification-token-file', token];
+  expect((await cli(go, { stdin: planted.wrongCode })).code).toBe(2);
+  const done = await cli([...go, '--json'], { stdin: code });
+  expect(done.code).toBe(0);
+  return { code, ids: jsonLines(done) };
+};
+
+/** Every command that only looks, as text and as JSON. */
+const look = (batch_id: string, user_id: string) =>
+  Promise.all([
+    cli(['status', batch_id]),
+    cli(['errors', batch_id]),
+    cli(['errors', batch_id, '--json']),
+    cli(['bots', batch_id, '--all', '--json']),
+    cli(['show', user_id]),
+    cli(['retry', batch_id, '--state', 'blocked', '--json']),
+    cli(['doctor', '--json']),
+  ]);
+
+/** Every route, asked well and asked badly. */
+const askAllRoutes = async (batch_id: string, user_id: string) => {
+  const ask = async (name: RouteName, id: string, body?: string, headers = {}) => {
+    const { method, path } = routes[name];
+    const url = lived.house.url + path.replace(/\{\w+\}/, encodeURIComponent(id));
+    const type = { 'content-type': 'application/json' };
+    const answer = await fetch(url, {
+      method,
+      ...(method === 'POST' && { body: body ?? '{}', headers: { ...type, ...headers } }),
+    });
+    keep('API answers', `${answer.status} ${JSON.stringify([...answer.headers])} ${await answer.text()}`);
+  };
+  const bad = JSON.stringify({
+    [planted.bodyKey]: planted.bodyKey,
+    code: planted.badCode,
+    phone: `x${planted.phone}`,
+  });
+  for (const name of Object.keys(routes) as RouteName[]) {
+    await ask(name, name === 'readBot' ? user_id : batch_id, name === 'createBatch' ? '[]' : undefined);
+    await ask(name, batch_id, bad, { 'idempotency-key': planted.bodyKey });
+    await ask(name, batch_id, `{"${planted.bodyKey}`);
+    await ask(name, planted.bodyKey, bad, { 'content-type': planted.bodyKey });
+  }
+  const queries = [`?cursor=${planted.bodyKey}`, `?state=${planted.bodyKey}`, `?limit=${planted.bodyKey}`];
+  for (const query of queries)
+    for (const of of ['bots', 'errors']) {
+      const answer = await fetch(`${lived.house.url}/batches/${batch_id}/${of}${query}`);
+      keep('API answers', await answer.text());
+    }
+};
+
+const context = {
+  awsRequestId: randomUUID(),
+  getRemainingTimeInMillis: () => 25_000,
+} as unknown as Context;
+
+const recordOf = (body: unknown) => ({
+  Records: [
+    {
+      messageId: randomUUID(),
+      receiptHandle: 'none',
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      attributes: { ApproximateReceiveCount: String(queues.check.maxReceiveCount) },
+    },
+  ],
+});
+
+/** A Secrets Manager and an S3 that quote in their errors what was sent to them, as AWS's validation does. */
+const quoting = async (): Promise<Environment> => {
+  const quote: Decide = (action, body) =>
+    action === 'GetSecretValue' || action === 'GET'
+      ? undefined
+      : jsonFailure('1.1', 'ValidationException', `Value '${body.toString()}' failed to satisfy constraint`);
+  const target = (name: string) => direct[`AWS_ENDPOINT_URL_${name}`] ?? '';
+  const secrets = await startAwsProxy(target('SECRETS_MANAGER'), quote);
+  const s3 = await startAwsProxy(target('S3'), (action, body) =>
+    action === 'GET'
+      ? undefined
+      : {
+          instead: {
+            status: 400,
+            type: 'application/xml',
+            body: `<Error><Code>InvalidArgument</Code><Message>${body}</Message></Error>`,
+          },
+        },
+  );
+  stops.push(secrets.stop, s3.stop);
+  return {
+    ...lived.house.environment,
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
+    AWS_ENDPOINT_URL_S3: s3.url,
+  };
+};
+
+/** Each function crashes on something secret: broken JSON, another shape, an error of AWS that quotes it. */
+const crash = async (batch_id: string) => {
+  const { aws, secretPrefix, uploadsBucket } = readConfig(lived.house.environment);
+  const write = (line: string) => keep('logs of crashes', line);
+  const environment = await quoting();
+  const secrets = new SecretsManagerClient(clientConfig(direct.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? ''));
+  const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
+  const { table } = lived.services;
+  const row = (user_id: string, state: 'queued' | 'registering', more = {}) =>
+    table.createBot({
+      user_id,
+      batch_id,
+      line: 1,
+      listing: '',
+      state,
+      state_since: '',
+      revision: 1,
+      attempts: 0,
+      history: [],
+      ...more,
+    });
+
+  const spoiled = [
+    `{"session_private_key":"${planted.vaultKey}`,
+    JSON.stringify({ [planted.vaultKey]: planted.vaultKey }),
+    planted.vaultKey,
+  ];
+  for (const SecretString of spoiled) {
+    const [bot, enrolment] = [randomUUID(), randomUUID()];
+    await secrets.send(new CreateSecretCommand({ Name: `${secretPrefix}/${bot}`, SecretString }));
+    await secrets.send(
+      new CreateSecretCommand({ Name: `${secretPrefix}/enrolment/${enrolment}`, SecretString }),
+    );
+    await row(bot, 'queued');
+    await row(enrolment, 'queued', { enrolment: { kind: 'sign_in', verification_id: randomUUID() } });
+    await openCheck(environment, write)(recordOf({ user_id: bot }), context);
+    await openEnroll(environment, write)(recordOf({ user_id: enrolment }), context);
+  }
+  // The vault refuses the new key, and quotes it.
+  const keystore = await newAccount();
+  await lived.services.vault.keepKeystore(keystore as never);
+  await row(String(keystore.app_id), 'registering');
+  await openRegister(environment, write)(recordOf({ user_id: keystore.app_id }), context);
+  // A part of a list that is cut, of another shape, or whole and refused by the vault.
+  const parts = [
+    `[{"row":1,"keystore":{"session_private_key":"${planted.chunkKey}`,
+    JSON.stringify([
+      {
+        row: 1,
+        line: 1,
+        listing: planted.chunkKey,
+        keystore: { ...keystore, spend_private_key: [planted.chunkKey] },
+      },
+    ]),
+    JSON.stringify([
+      {
+        row: 1,
+        line: 1,
+        listing: '',
+        keystore: { ...keystore, app_id: randomUUID(), spend_private_key: planted.chunkKey },
+      },
+    ]),
+  ];
+  for (const Body of parts) {
+    const { batch_id: id } = (await lived.post('/batches', [{}])).body as { batch_id: string };
+    await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key: chunkKey(id, 1), Body }));
+    await openIntake(environment, write)(recordOf({ batch_id: id, chunk: 1 }), context);
+    keep('API answers', (await lived.get(`/batches/${id}`)).text);
+    await lived.services.uploads.remove([chunkKey(id, 1)]);
+  }
+  await openIntake(environment, write)(recordOf(`{"batch_id":"${planted.bodyKey}`), context);
+  await openIntake(environment, write)(recordOf({ batch_id: planted.bodyKey }), context);
+  // Requests that meet an AWS that quotes them.
+  const request = (name: 'createBatch' | 'signIn', body: string) => ({
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: routes[name].path.replace(/\{\w+\}/, randomUUID()),
+    rawQueryString: '',
+    headers: { 'content-type': 'application/json' },
+    isBase64Encoded: false,
+    requestContext: { http: { method: 'POST', path: routes[name].path.replace(/\{\w+\}/, randomUUID()) } },
+    body,
+  });
+  const list = JSON.stringify([{ session_private_key: planted.bodyKey }]);
+  const answers = [
+    await openApi(environment, write)(request('createBatch', list), context),
+    await openAccounts(environment, write)(
+      request('signIn', JSON.stringify({ code: planted.wrongCode, notification_token: planted.token })),
+      context,
+    ),
+  ];
+  expect(answers).toMatchObject([{ statusCode: 500 }, { statusCode: 500 }]);
+  keep('API answers', JSON.stringify(answers));
+  secrets.destroy();
+  s3.destroy();
+};
+
+const filesBelow = async (path: string): Promise<string[]> =>
+  (await readdir(path, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+/** Everything the vault ever held that is secret, of bots and of accounts that were not there yet. */
+const heldByVault = async (): Promise<string[]> => {
+  const found: string[] = [];
+  const secretNames =
+    /^(session_private_key|spend_private_key|spend_key|tip_private_key|private_key|session_key)$/;
+  const walk = (name: string, value: unknown): void => {
+    if (typeof value === 'string' && secretNames.test(name)) found.push(value);
+    else if (typeof value === 'string' && value.startsWith('{')) walkJson(value);
+    else if (typeof value === 'object' && value !== null)
+      for (const [key, inner] of Object.entries(value)) walk(key, inner);
+  };
+  const walkJson = (text: string): void => {
+    try {
+      walk('', JSON.parse(text));
+    } catch {
+      // Planted broken.
+    }
+  };
+  for (const file of await filesBelow(join(folder, 'data', 'secrets')))
+    walkJson(await readFile(file, 'utf8'));
+  return found;
+};
+
+/** What lies about when all is done. */
+const takeStock = async () => {
+  const { aws, table, uploadsBucket: Bucket, queueUrls } = readConfig(lived.house.environment);
+  const dynamodb = new DynamoDBClient(clientConfig(aws.endpoints.dynamodb ?? ''));
+  const { Items = [] } = await dynamodb.send(new ScanCommand({ TableName: table }));
+  keep('items of the table', ...Items.map((item) => JSON.stringify(item)));
+  const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
+  for (const name of queueNames) {
+    const QueueUrl = queueUrls[name].replace(/[^/]+$/, deadLetterName(name));
+    const { Messages = [] } = await sqs.send(
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
+    );
+    keep('dead letters', ...Messages.map((message) => JSON.stringify(message)));
+  }
+  const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
+  for (const { Key } of Contents) {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
+    keep('objects of the bucket', `${Key} ${await Body?.transformToString()}`);
+  }
+  keep('what went to queues and table', ...sent);
+  keep('logs', ...lived.logs);
+  keep('what the commands printed', ...printed);
+  keep('the ledger of Mixin', JSON.stringify(lived.standIn.ledger()));
+  keep('argv and environment', JSON.stringify([process.env, process.argv, lived.house.environment]));
+  for (const client of [dynamodb, sqs, s3]) client.destroy();
+};
+
+let canaries: Canaries;
+let generated: string[] = [];
+
+beforeAll(async () => {
+  for (const name of ['log', 'info', 'warn', 'error', 'debug'] as const)
+    vi.spyOn(console, name).mockImplementation((...words: unknown[]) =>
+      keep('console', words.map(String).join(' ')),
+    );
+  folder = await mkdtemp(join(tmpdir(), 'enlist-secrets-'));
+  lived = await openHouse({ dataDir: join(folder, 'data'), between: watchTraffic });
+  const [{ batch_id, user_id }, signed] = await Promise.all([upload(), signIn()]);
+  await Promise.all([look(batch_id, user_id), askAllRoutes(batch_id, user_id), crash(batch_id)]);
+  await takeStock();
+  generated = await heldByVault();
+  await lived.house.stop();
+  for (const file of await filesBelow(join(folder, 'data')))
+    if (!file.includes('/data/secrets/'))
+      keep('files of the data folder', file, await readFile(file, 'latin1'));
+  const { pin: _, wrongPin: __, longPin: ___, wrongCode: ____, ...long } = planted;
+  const listed = JSON.parse(await readFile(join(folder, 'list.json'), 'utf8')) as Record<string, unknown>[];
+  const inRows = listed.flatMap(({ session_private_key, private_key, spend_key }) =>
+    [session_private_key, private_key, spend_key].filter((it) => typeof it === 'string'),
+  );
+  const rightCodes = [...codes, signed.code].filter((code) => code.startsWith('0'));
+  canaries = canariesOf([...Object.values(long), ...generated, ...inRows], [...digits, ...rightCodes]);
+}, 60_000);
+
+afterAll(async () => {
+  vi.restoreAllMocks();
+  await lived?.[Symbol.asyncDispose]();
+  for (const stop of stops) await stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('no secret is in', () => {
+  test.each([
+    ['what went to queues and table', 100],
+    ['items of the table', 20],
+    ['dead letters', 0],
+    ['logs', 30],
+    ['logs of crashes', 10],
+    ['console', 0],
+    ['API answers', 40],
+    ['what the commands printed', 20],
+    ['argv and environment', 3],
+    ['the ledger of Mixin', 1],
+    ['files of the data folder', 3],
+  ])('%s', (where, least) => {
+    const texts = emitted.get(where) ?? [];
+    expect(texts.length).toBeGreaterThanOrEqual(least);
+    expect(texts.flatMap((text) => canaries.find(text))).toEqual([]);
+  });
+
+  test('the bucket: nothing is left of any list that was taken in', () => {
+    expect(emitted.get('objects of the bucket') ?? []).toEqual([]);
+  });
+});
+
+test('the canaries are there: planted ones, and every key that was made', () => {
+  expect(generated.length).toBeGreaterThan(20);
+  expect(canaries.count).toBeGreaterThan(40);
+  const digest = createHash('sha256').update(planted.token).digest('hex');
+  expect(canaries.find(`${planted.vaultKey} ${digest}`)).toHaveLength(1);
+});
