@@ -100,8 +100,8 @@ export const uploads = {
   inboxPrefix: 'inbox/',
   /** A plan must be confirmed while its list still lies in the bucket, which clears it away after a day. */
   planSeconds: 20 * 3_600,
-  /** Files of one ZIP archive. */
-  maxArchiveFiles: 80_000,
+  /** Files of one ZIP archive: no more fit without ZIP64. */
+  maxArchiveFiles: 65_535,
   /** All files of a ZIP archive together, unpacked. */
   maxArchiveBytes: 60_000_000,
   /** Rows of one chunk message: small enough that its secrets are written within the time-out at 50 a second. */

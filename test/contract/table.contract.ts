@@ -338,6 +338,26 @@ export const describeTable = (name: string, open: OpenPlace) => {
         return must(await table.recordListRead(batch_id, read));
       };
 
+      test('that is planned is confirmed once, and no other is', async () => {
+        const confirmed = async (batch_id: string) => (await table.confirmBatch(batch_id))?.status;
+        const [fresh, planned] = [must(await table.createBatch(newBatch())), newBatch()];
+        await table.createBatch(planned);
+        const read = {
+          status: 'planned',
+          total: 1,
+          invalid: 0,
+          duplicates: 0,
+          chunks: 1,
+          paid_rows: 1,
+        } as const;
+        await table.recordListRead(planned.batch_id, read);
+        const answers = await Promise.all([1, 2, 3].map(() => confirmed(planned.batch_id)));
+        expect(answers.filter((status) => status !== undefined)).toEqual(['taking_in']);
+        expect(await confirmed(fresh.batch_id)).toBeUndefined();
+        expect((await table.readBatch(fresh.batch_id))?.status).toBe('received');
+        expect(await confirmed(randomUUID())).toBeUndefined();
+      });
+
       test('is made once', async () => {
         const batch = newBatch();
         expect(await table.createBatch(batch)).toEqual(batch);

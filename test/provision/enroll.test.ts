@@ -163,6 +163,8 @@ test('a call that would outlive its invocation is not made, and leaves no mark',
   await enroll(services, { user_id }, services.now() + 7_000);
   const row = await rowOf(user_id);
   expect([paid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
+  // Made, taken up, leased, given back: the call was not even noted.
+  expect(row?.revision).toBe(4);
 });
 
 test('where the note of the call took too long, the call is not made and the note is taken back', async () => {

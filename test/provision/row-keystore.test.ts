@@ -119,7 +119,7 @@ describe('every format, in every list', () => {
         fc.constantFrom(...containers),
         check,
       ),
-      { numRuns: 120 },
+      { numRuns: 80 },
     );
   });
 

@@ -150,7 +150,7 @@ describe('whatever stands in a row', () => {
           expect(told).not.toContain(secret.slice(-12));
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -164,7 +164,7 @@ describe('whatever stands in a row', () => {
         if ('keystore' in row) expect(keystoreSchema.parse(row.keystore)).toEqual(row.keystore);
         else expect('errors' in row && row.errors.length).toBeTruthy();
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });

@@ -1,0 +1,81 @@
+/** Keys come from the system's randomness, each bot's from its own bytes. */
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { readConfig } from '../lib/config.ts';
+import { connect } from '../lib/connect.ts';
+import { newSeed } from '../lib/provision/settle.ts';
+import { newSessionKey } from '../lib/provision/sign-in.ts';
+import type { Services } from '../lib/services.ts';
+
+const url = 'http://127.0.0.1:9';
+const { services } = connect(
+  readConfig({
+    ENLIST_TABLE: 'enlist',
+    ENLIST_UPLOADS_BUCKET: 'uploads',
+    ENLIST_SECRET_PREFIX: 'enlist',
+    ENLIST_INTAKE_QUEUE_URL: `${url}/1/intake`,
+    ENLIST_ENROLL_QUEUE_URL: `${url}/1/enroll`,
+    ENLIST_CHECK_QUEUE_URL: `${url}/1/check`,
+    ENLIST_REGISTER_QUEUE_URL: `${url}/1/register`,
+    MIXIN_URL: url,
+    AWS_REGION: 'us-east-1',
+  }),
+  () => undefined,
+);
+
+test('the functions have the randomness of node:crypto', () => {
+  expect(services.randomBytes).toBe(randomBytes);
+});
+
+test('a seed is 32 bytes of it, asked for by itself, and nothing else', () => {
+  const asked: number[] = [];
+  const bytes = new Uint8Array(32).map((_, i) => 7 * i);
+  const counting = {
+    randomBytes: (length: number) => {
+      asked.push(length);
+      return bytes;
+    },
+  } as unknown as Services;
+  expect(newSeed(counting)).toBe(Buffer.from(bytes).toString('hex'));
+  expect(asked).toEqual([32]);
+});
+
+test('of a thousand bots no two have a key alike, and every bit is now 0, now 1', async () => {
+  const keys = await Promise.all(
+    Array.from({ length: 500 }, async () => [newSeed(services), await newSessionKey(services, 'ed25519')]),
+  );
+  const seeds = keys.flat().map((hex) => Buffer.from(hex, 'hex'));
+  expect(new Set(seeds.map((seed) => seed.toString('hex'))).size).toBe(1_000);
+  for (let byte = 0; byte < 32; byte += 1) {
+    const ones = seeds.reduce((bits, seed) => bits | (seed[byte] ?? 0), 0);
+    const zeros = seeds.reduce((bits, seed) => bits & (seed[byte] ?? 0), 255);
+    expect([byte, ones, zeros]).toEqual([byte, 255, 0]);
+  }
+});
+
+test('of RSA keys no two are alike', async () => {
+  const pems = await Promise.all([1, 2].map(() => newSessionKey(services, 'rsa')));
+  expect(pems[0]).toMatch(/^-----BEGIN RSA PRIVATE KEY-----\n/);
+  expect(new Set(pems).size).toBe(2);
+});
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const sources = ['lib', 'functions'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => [join(folder, name), readFileSync(join(root, folder, name), 'utf8')] as const),
+);
+
+test('no source asks Math.random, and two files only ask the system', () => {
+  expect(sources.length).toBeGreaterThan(60);
+  const using = (pattern: RegExp) =>
+    sources.filter(([, text]) => pattern.test(text.replace(/\/\*[\s\S]*?\*\//g, ''))).map(([name]) => name);
+  expect(using(/Math\s*\.\s*random|Math\s*\[/)).toEqual([]);
+  expect(using(/\b(getRandomValues|webcrypto|randomFill\w*|randomInt|randomSecretKey|uuidv4)\b/)).toEqual([]);
+  expect(
+    using(/import \{[^}]*\b(randomBytes|randomUUID|generateKey\w*)\b[^}]*\} from 'node:crypto'/).sort(),
+  ).toEqual(['lib/connect.ts', 'lib/mixin/rsa.ts']);
+});
