@@ -63,18 +63,22 @@ const keepKeystore = async (services: Services, row: KeystoreRow) => {
   return { kept, listed: { user_id, session_id, listing: row.listing } };
 };
 
+/** Then its session key has moved to the account's own secret. */
+const isEnrolled = async ({ table }: Services, user_id: string): Promise<boolean> =>
+  (await table.readBot(user_id))?.state === 'enrolled';
+
 /** Stores a session key and the code of a sign-in, which must not stand on its row. */
 const keepSignIn = async (services: Services, batch_id: string, { row, enrolment, sign_in }: SignInRow) => {
   const user_id = enrolmentId(enrolment, batch_id, row);
   const listed = { user_id, enrolment, listing: 'sign_in' } as const;
-  const known = await services.table.readBot(user_id);
-  // Its session key has moved to the account's own secret.
-  if (known?.state === 'enrolled') return { kept: 'same', listed } as const;
+  if (await isEnrolled(services, user_id)) return { kept: 'same', listed } as const;
   const request: SignInRequest = await withDevice(services, enrolment.verification_id, sign_in);
   const session_key = await newSessionKey(services, sign_in.session_key);
   const stored = await services.vault.keepEnrolment(user_id, { session_key, sign_in: request });
-  const kept = stored === 'pending_deletion' ? stored : stored.isNews ? 'kept' : 'same';
-  return { kept, listed } as const;
+  if (stored !== 'pending_deletion') return { kept: stored.isNews ? 'kept' : 'same', listed } as const;
+  // The chunk came twice, and the other worker's sign-in has ended since the look above.
+  const isOver = await isEnrolled(services, user_id);
+  return { kept: isOver ? 'same' : stored, listed } as const;
 };
 
 /** What the vault and the table are told of one row. */
@@ -111,18 +115,16 @@ const takeRow = async (
 
 const ROW_WORKERS = 5;
 
-/** The batch, where another delivery of the same message has just taken the chunk in and cleared it away. */
-const takenMeanwhile = async (services: Services, batch_id: string, chunk: number): Promise<Batch> => {
+/** Throws, unless another delivery of the same message has just taken the chunk in and cleared it away. */
+const expectTaken = async (services: Services, batch_id: string, chunk: number): Promise<void> => {
   const batch = await services.table.readBatch(batch_id);
   if (!batch?.chunks_done.includes(chunk)) throw new Error('a chunk of the list is gone');
-  return batch;
 };
 
 /** Stores the keystores of one chunk, makes its rows and queues their next steps. */
-const takeChunk = async (services: Services, batch: Batch, chunk: number): Promise<Batch> => {
-  const { batch_id } = batch;
+const takeChunk = async (services: Services, { batch_id }: Batch, chunk: number): Promise<void> => {
   const object = await services.uploads.get(chunkKey(batch_id, chunk));
-  if (!object) return takenMeanwhile(services, batch_id, chunk);
+  if (!object) return expectTaken(services, batch_id, chunk);
   const rows = chunkSchema.parse(JSON.parse(Buffer.from(object.body).toString('utf8')));
   const taken = await inParallel(rows, ROW_WORKERS, (row) => takeRow(services, batch_id, row));
   await services.table.putRowErrors(
@@ -137,12 +139,13 @@ const takeChunk = async (services: Services, batch: Batch, chunk: number): Promi
     await services.queues.send(queue, messages);
   }
   services.log('info', 'chunk_taken_in', { batch_id, count: rows.length });
-  return services.table.recordChunkDone(batch_id, chunk);
 };
 
 /** Takes a chunk in, once or again, and clears it away. */
 export const handleChunk = async (services: Services, batch: Batch, chunk: number) => {
-  const after = batch.chunks_done.includes(chunk) ? batch : await takeChunk(services, batch, chunk);
+  if (!batch.chunks_done.includes(chunk)) await takeChunk(services, batch, chunk);
+  // Marked before or not: whoever marked the last chunk may have died before the batch was ended.
+  const after = await services.table.recordChunkDone(batch.batch_id, chunk);
   const finished = after.chunks_done.length >= after.chunks;
   await services.uploads.remove([
     chunkKey(batch.batch_id, chunk),

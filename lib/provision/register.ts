@@ -127,8 +127,9 @@ const post = async (
     return await send(iterator);
   } catch (error) {
     if (!(error instanceof MixinError) || error.verdict === 'unsure') throw error;
-    // Mixin says that nothing happened.
-    await leased.write({ [sentAt]: sentBefore });
+    // Mixin says that nothing happened; but of a wrong PIN its log tells, and the mark that it was ours.
+    const isWrongPin = sentAt === 'pin_sent_at' && error.code === 'pin_refused';
+    if (!isWrongPin) await leased.write({ [sentAt]: sentBefore });
     if (error.verdict === 'again') throw error;
     const profile = await services.mixin.readProfile(work.keystore).catch(() => undefined);
     if (!profile) throw error;

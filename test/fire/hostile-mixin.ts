@@ -344,10 +344,12 @@ const countHarm = ({ liar, count }: HostileWorld, user_id: string): void => {
   if (distinct(keys) > 1) count.double_keys += 1;
 };
 
-/** No request reached the liar twice, and none was sent again without a look in between. */
+/** No POST reached the liar twice, and none was sent again without a look in between. fetch repeats a GET at 421. */
 const expectNoResend = ({ liar }: HostileWorld, user_id: string): void => {
   const all = liar.seen.filter((it) => it.user_id === user_id);
-  if (distinct(all.map(({ request_id }) => request_id)) < all.length) throw new Error('a request came twice');
+  const posts = all.filter(({ method }) => method === 'POST');
+  if (distinct(posts.map(({ request_id }) => request_id)) < posts.length)
+    throw new Error('a POST came twice');
   for (const path of ['/pin/update', '/safe/users']) {
     let isSent = false;
     for (const it of all) {
@@ -394,11 +396,16 @@ export const liveThrough = async (
   return { under: told(under), after: told(after) };
 };
 
+/** How many users the stand-in has sold. */
+const boughtBy = ({ standIn }: HostileWorld): number =>
+  standIn.ledger().filter(({ created }) => created?.kind === 'network').length;
+
 /** A network user that lies are told about, and the accounts that came of it. */
 export const createThrough = async (world: HostileWorld, owner: string, plan: Plan): Promise<Told> => {
   const { liar, services, hasty, count } = world;
   const user_id = await listEnrolment(world, { kind: 'network_user', owner, full_name: 'A' });
   const before = liar.seen.length;
+  const bought = boughtBy(world);
   count.bots += 1;
   liar.lie(plan);
   const under = await live(plan.lie.isSlow ? hasty : services, user_id, 3);
@@ -406,7 +413,8 @@ export const createThrough = async (world: HostileWorld, owner: string, plan: Pl
   liar.lie(undefined);
   expectReason(under);
   const paid = liar.seen.slice(before).filter(({ path }) => path === '/users').length;
-  if (paid > plan.times || (paid > 1 && !plan.lie.isRefusal)) count.double_paid_calls += 1;
+  const isTwice = (paid > 1 && !plan.lie.isRefusal) || boughtBy(world) > bought + 1;
+  if (isTwice) count.double_paid_calls += 1;
   const made = under.account && (await live(services, under.account.user_id, 6, 30));
   if (made) expectReason(made);
   expectQuiet(world, under, made);
@@ -471,12 +479,17 @@ export const countLost = async ({ emulators, standIn, count }: HostileWorld): Pr
 
 export const botPaths = ['GET /safe/me', 'POST /pin/update', 'POST /safe/users'] as const;
 
-/** Lies with a name, at every call of a bot, told once or again and again, after Mixin did what it was asked or not. */
+/** How a lie is told at a call: how often, and whether Mixin did before what it was asked. */
+const tellings = (at: string): readonly Pick<Plan, 'isHandled' | 'times'>[] => [
+  { isHandled: true, times: 1 },
+  { isHandled: true, times: 99 },
+  ...(at.startsWith('POST') ? [{ isHandled: false, times: 99 }] : []),
+];
+
+/** Lies with a name, at every call of a bot. */
 export const namedPlans = (world: HostileWorld): readonly Plan[] =>
   [...wireLies, ...envelopeLies, ...accountLies(world.others)].flatMap((lie) =>
-    botPaths.flatMap((at) =>
-      [true, false].flatMap((isHandled) => [1, 99].map((times) => ({ at, lie, isHandled, times }))),
-    ),
+    botPaths.flatMap((at) => tellings(at).map((telling) => ({ at, lie, ...telling }))),
   );
 
 const paidPaths = ['POST /users', 'POST /verifications', 'POST /verifications/:id'] as const;

@@ -21,7 +21,9 @@ const filled = (piece: string, bytes: number, head = '', tail = ''): Buffer => {
 };
 
 const { maxUploadBytes: LARGE, maxArchiveBytes: ALL } = limits;
-const columns = Array.from({ length: 1_000 }, (_, i) => `c${i}`).join(',');
+const columns = (count: number): string => `${Array.from({ length: count }, (_, i) => `c${i}`).join(',')}\n`;
+/** A row of so many cells. */
+const cells = (text: string, count: number): string => `${Array(count).fill(text).join(',')}\n`;
 const json = (body: Buffer): WorstList => ({ contentType: 'application/json', body });
 const csv = (body: Buffer): WorstList => ({ contentType: 'text/csv', body });
 const zip = (name: string, text: Buffer): WorstList => ({
@@ -38,12 +40,16 @@ export const worstLists: Readonly<Record<string, () => WorstList>> = {
   'JSON: one row of empty objects': () => json(filled('{},', LARGE, '[{"a":[', '{}]}]')),
   'JSON: 80,000 rows with all errors': () =>
     json(filled(wrongRow, limits.maxRows * wrongRow.length, '[', `${wrongRow.slice(0, -1)}]`)),
-  'CSV: 80,000 rows, a tenth of 1,000 columns': () =>
-    csv(filled(`${'a,'.repeat(99)}a\n`, 16_000_000, `${columns}\n`)),
-  'CSV: empty cells': () => csv(filled(`${','.repeat(999)}\n`, LARGE, `${columns}\n`)),
+  'CSV: 1,000 columns, a tenth of them filled': () =>
+    csv(filled(cells('a', 100), 16_000_000, columns(1_000))),
+  'CSV: 1,000 columns of empty cells': () => csv(filled(cells('', 1_000), LARGE, columns(1_000))),
+  'CSV: 100 columns, all but one filled': () => csv(filled(cells('a', 99), 15_000_000, columns(100))),
+  'ZIP: a CSV of 100 columns, all but one filled': () =>
+    zip('a.csv', filled(cells('abcdef', 99), 55_000_000, columns(100))),
+  'ZIP: a CSV of 1,000 columns, all filled': () =>
+    zip('a.csv', filled(cells('a', 1_000), ALL, columns(1_000))),
   'ZIP: one row of empty objects': () => zip('a.json', filled('{},', ALL, '[{"a":[', '{}]}]')),
-  'ZIP: one CSV with 1,000 columns': () =>
-    zip('a.csv', filled(`${'a,'.repeat(999)}a\n`, ALL, `${columns}\n`)),
+  'ZIP: 79,000 rows of empty objects': () => zip('a.jsonl', filled(`{"a":[${'{},'.repeat(249)}{}]}\n`, ALL)),
 };
 
 /** Reads and validates a list as intake does, with everything but the list itself in memory. */

@@ -41,7 +41,7 @@ test.each<[string, string]>([
   ['a PIN in JSON', JSON.stringify({ pin: PIN })],
   ['a PIN in JSON in JSON', JSON.stringify(JSON.stringify({ pin: PIN }))],
   ['a PIN in a sentence', `the PIN ${PIN} is wrong`],
-  ['a PIN in hex', Buffer.from(PIN).toString('hex')],
+  ['a PIN in JSON in hex', Buffer.from(JSON.stringify({ pin: PIN })).toString('hex')],
   ['a PIN in JSON in base64', Buffer.from(JSON.stringify({ pin: PIN })).toString('base64')],
   ['a code in JSON', JSON.stringify({ code: CODE })],
   ['a code in a sentence', `the code ${CODE} was refused`],
@@ -57,6 +57,8 @@ test('what only looks like it is not', () => {
     at: new Date().toISOString(),
     iterator: `${Date.now()}073046${CODE}`,
     ms: Date.now(),
+    hex: Buffer.from(`bot#${randomUUID()}${PIN}`).toString('hex'),
+    cursor: Buffer.from(JSON.stringify({ id: randomUUID(), n: 73_046 })).toString('base64url'),
   }));
   expect(find(JSON.stringify(others))).toEqual([]);
   expect(find(`2026-${PIN}-${CODE} 10:${CODE}.5`)).toEqual([]);

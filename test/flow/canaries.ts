@@ -1,7 +1,15 @@
 /** Secrets that were planted, and a search for them, whole or in part, in every form they could slip out in. */
 
-/** Longer than anything that two texts share by chance, shorter than what an error message quotes of a key. */
+/**
+ * Characters that no two texts share by chance, and still fewer than an error message quotes of a key; twice as many
+ * of a form that says little with each character.
+ */
 const WINDOW = 12;
+
+interface Forms {
+  readonly dense: readonly string[];
+  readonly sparse: readonly string[];
+}
 
 /** Standard base64 of the bytes wherever they stand in a longer text: without what their neighbours decide. */
 const base64Cores = (bytes: Buffer): string[] =>
@@ -15,27 +23,32 @@ const base64Cores = (bytes: Buffer): string[] =>
 
 const urlSafe = (text: string) => text.replaceAll('+', '-').replaceAll('/', '_');
 
-const formsOfBytes = (bytes: Buffer): string[] => {
-  const hex = bytes.toString('hex');
+const together = (all: readonly Forms[]): Forms => ({
+  dense: all.flatMap(({ dense }) => dense),
+  sparse: all.flatMap(({ sparse }) => sparse),
+});
+
+const inBase64 = (bytes: Buffer): string[] => {
   const cores = base64Cores(bytes);
-  return [
-    hex,
-    hex.toUpperCase(),
-    ...cores,
-    ...cores.map(urlSafe),
-    // As JSON has a Buffer, and as Node's inspector shows one.
-    [...bytes].join(','),
-    [...bytes].join(', '),
-    (hex.match(/../g) ?? []).join(' '),
-  ];
+  return [...cores, ...cores.map(urlSafe)];
 };
 
-const formsOfText = (text: string): string[] => [
-  text,
-  JSON.stringify(text).slice(1, -1),
-  encodeURIComponent(text),
-  ...formsOfBytes(Buffer.from(text)),
-];
+const formsOfBytes = (bytes: Buffer): Forms => {
+  const hex = bytes.toString('hex');
+  return {
+    dense: [hex, hex.toUpperCase(), ...inBase64(bytes)],
+    // As JSON has a Buffer, and as Node's inspector shows one.
+    sparse: [[...bytes].join(','), [...bytes].join(', '), (hex.match(/../g) ?? []).join(' ')],
+  };
+};
+
+const formsOfText = (text: string): Forms => {
+  const bytes = Buffer.from(text);
+  return {
+    dense: [text, JSON.stringify(text).slice(1, -1), encodeURIComponent(text), ...inBase64(bytes)],
+    sparse: [bytes.toString('hex')],
+  };
+};
 
 /** Lines of a PEM but the first and the last: of RSA keys these hold the key. */
 const innerLines = (pem: string) =>
@@ -48,21 +61,29 @@ const innerLines = (pem: string) =>
 const isKey = (text: string) => /^[0-9a-f]{64}$/i.test(text);
 
 /** Every form of a secret that is long enough not to turn up by chance. */
-const longForms = (secret: string): string[] => {
+const longForms = (secret: string): Forms => {
   if (secret.includes('-----BEGIN '))
-    return innerLines(secret).flatMap((line) => [
-      ...formsOfText(line),
-      ...formsOfBytes(Buffer.from(line, 'base64')),
-    ]);
+    return together(
+      innerLines(secret).flatMap((line) => [formsOfText(line), formsOfBytes(Buffer.from(line, 'base64'))]),
+    );
   const key = secret.replace(/^scalar:/, '');
-  return isKey(key) ? [...formsOfText(key), ...formsOfBytes(Buffer.from(key, 'hex'))] : formsOfText(secret);
+  return isKey(key)
+    ? together([formsOfText(key), formsOfBytes(Buffer.from(key, 'hex'))])
+    : formsOfText(secret);
+};
+
+const windowsOf = (forms: readonly string[], length: number): Set<string> => {
+  const windows = new Set<string>();
+  for (const form of forms)
+    for (let i = 0; i + length <= form.length; i += 1) windows.add(form.slice(i, i + length));
+  return windows;
 };
 
 /** Digits by themselves: not a part of a time, an id or a longer number. */
 const standingAlone = (digits: string) => new RegExp(`(?<![\\w.:+-])${digits}(?![\\w.:-])`);
 
 export interface Canaries {
-  /** What of this text is, or quotes, a secret: the places around it, made unreadable but for their surroundings. */
+  /** The places in this text that are a secret, or quote one: what stands around them. */
   find(text: string): string[];
   readonly count: number;
 }
@@ -73,25 +94,29 @@ export interface Canaries {
  */
 export const canariesOf = (long: Iterable<string>, digits: readonly string[]): Canaries => {
   const secrets = [...new Set(long)].filter((secret) => secret !== '');
-  const windows = new Set<string>();
-  for (const form of secrets.flatMap(longForms))
-    for (let i = 0; i + WINDOW <= form.length; i += 1) windows.add(form.slice(i, i + WINDOW));
+  const { dense, sparse } = together(secrets.map(longForms));
+  const windows = [
+    [WINDOW, windowsOf(dense, WINDOW)],
+    [2 * WINDOW, windowsOf(sparse, 2 * WINDOW)],
+  ] as const;
   const alone = digits.map(standingAlone);
-  const inside = digits
-    .filter((it) => it.length >= 6)
-    .flatMap((it) => [Buffer.from(it).toString('hex'), ...base64Cores(Buffer.from(it))])
-    .filter((form) => form.length >= 7);
+  // As JSON has them: without the quotes they turn up in other numbers.
+  const inside = digits.flatMap((it) => {
+    const bytes = Buffer.from(`"${it}"`);
+    return [bytes.toString('hex'), ...inBase64(bytes)];
+  });
   const around = (text: string, at: number, length: number) =>
     `${text.slice(Math.max(0, at - 60), at)}<SECRET>${text.slice(at + length, at + length + 20)}`;
   return {
     count: secrets.length + digits.length,
     find: (text) => {
       const found: string[] = [];
-      for (let i = 0; i + WINDOW <= text.length; i += 1)
-        if (windows.has(text.slice(i, i + WINDOW))) {
-          found.push(around(text, i, WINDOW));
-          i += 100;
-        }
+      for (const [length, known] of windows)
+        for (let i = 0; i + length <= text.length; i += 1)
+          if (known.has(text.slice(i, i + length))) {
+            found.push(around(text, i, length));
+            i += 100;
+          }
       for (const pattern of alone) {
         const match = pattern.exec(text);
         if (match) found.push(around(text, match.index, match[0].length));
