@@ -453,6 +453,19 @@ export const describeTable = (name: string, open: OpenPlace) => {
         expect((await table.readBatch(batch_id))?.status).toBe('taken_in');
       });
 
+      test.each([
+        ['planned', { ...read, status: 'planned' }],
+        ['rejected', { status: 'rejected', problem }],
+      ] as const)(
+        'a batch that is %s cannot become stuck: its plan would be forgotten',
+        async (status, as) => {
+          const { batch_id } = must(await table.createBatch(newBatch()));
+          await table.recordListRead(batch_id, as);
+          await table.recordStuck(batch_id, problem).catch(() => undefined);
+          expect((await table.readBatch(batch_id))?.status).toBe(status);
+        },
+      );
+
       test('no batch becomes stuck that is not there', async () => {
         const batch_id = randomUUID();
         await table.recordStuck(batch_id, problem).catch(() => undefined);

@@ -31,21 +31,21 @@ describe('lists', () => {
     if (code !== undefined) expect(codes).toEqual([code]);
   });
 
-  it('that are damaged at random are told', () => fireLists(tried, 150, seedOf()));
+  it('that are damaged at random are told', () => fireLists(tried, 80, seedOf()));
 });
 
 describe('requests', () => {
   it('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
 
   it('that are wrong at random are refused with a problem document', () =>
-    fireRequests(target, tried, 120, seedOf()));
+    fireRequests(target, tried, 80, seedOf()));
 });
 
 describe('messages', () => {
   it('that no step sends harm no bot and no batch', async () => {
     const witnesses = await makeWitnesses(target.lived.services);
     await sendNastyMessages(target, tried, witnesses);
-    await fireMessages(target, tried, witnesses, 50, seedOf());
+    await fireMessages(target, tried, witnesses, 30, seedOf());
     expect(await readWitnesses(target.lived.services, witnesses)).toEqual(witnesses);
   });
 });

@@ -494,13 +494,17 @@ const read = async ({ body, format }: DamagedList) => {
 const isTold = ({ code, message, fix }: Problem): boolean =>
   /^[a-z0-9_]+$/.test(code) && /.[.)]$/.test(message) && /.[.)]$/.test(fix);
 
-const lineEndsOf = (body: Buffer): number => body.toString('latin1').split(/\r\n|\n|\r/).length;
+/** Lines as every editor counts them; of line ends that were converted twice (CR CR LF), each sign may count. */
+const linesOf = (body: Buffer): number => {
+  const text = body.toString('latin1');
+  return text.split(text.includes('\r\r') ? /[\r\n]/ : /\r\n|\n|\r/).length;
+};
 
 /** Why an error does not tell what it should; undefined for a good one. */
 const faultOf = ({ body, format }: DamagedList, error: RowError, total: number): string | undefined => {
   if (!isTold(error)) return 'an error does not say what to do';
   if (!Number.isInteger(error.row) || error.row < 1 || error.row > total) return 'an error is of no row';
-  const inText = format === 'zip' || error.line <= lineEndsOf(body);
+  const inText = format === 'zip' || error.line <= linesOf(body);
   return Number.isInteger(error.line) && error.line >= 1 && inText ? undefined : 'an error is of no line';
 };
 

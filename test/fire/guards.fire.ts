@@ -13,7 +13,7 @@ import { tally } from './tally.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = ['cli', 'docs', 'functions', 'infra', 'lib', 'test', 'package.json', 'tsconfig.json'];
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 900_000;
 
 const wanted = process.env.ENLIST_GUARDS ?? '';
 const chosen = guards.filter(({ name, file }) => name.includes(wanted) || file.includes(wanted));

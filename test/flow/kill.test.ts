@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startMixinStandIn } from '../../infra/local/mixin/server.ts';
 
-const BOTS = 60;
+const BOTS = 40;
 const KILLS = 10;
 
 const data = mkdtempSync(join(tmpdir(), 'enlist-kill-'));

@@ -119,6 +119,12 @@ describe('POST /batches', () => {
     ['no body', post(''), 400, 'empty_list'],
     ['a short Idempotency-Key', post('[{}]', { 'idempotency-key': '1234567' }), 400, 'bad_parameter'],
     ['a long Idempotency-Key', post('[{}]', { 'idempotency-key': 'x'.repeat(256) }), 400, 'bad_parameter'],
+    [
+      'half a character as a key',
+      post('[{}]', { 'idempotency-key': '\ud800'.repeat(8) }),
+      400,
+      'bad_parameter',
+    ],
   ])('%s is refused', async (_name, sent, status, code) => {
     const memory = createMemory();
     expect(problemOf(await ask(memory, 'createBatch', sent))).toEqual([status, code]);
@@ -135,6 +141,13 @@ describe('POST /batches', () => {
 });
 
 describe('GET /batches/{batch_id}', () => {
+  test('takes an id in either case', async () => {
+    const batch = aBatch();
+    const memory = createMemory({ batches: [batch] });
+    const batch_id = batch.batch_id.toUpperCase();
+    expect(bodyOf(await ask(memory, 'readBatch', { path: { batch_id } })).batch_id).toBe(batch.batch_id);
+  });
+
   test('shows the numbers, the states and the first errors', async () => {
     const batch = aBatch({ total: 4, invalid: 1 });
     const { batch_id } = batch;

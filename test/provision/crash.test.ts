@@ -53,3 +53,13 @@ test.each([
   expect(memory.stuck.size).toBe(0);
   expect(memory.updates).toBe(0);
 });
+
+test('a message that got into another step’s queue harms neither its bot nor its batch', async () => {
+  const bot = aBot({ state: 'queued' });
+  const batch = aBatch({ status: 'taking_in' });
+  const memory = createMemory({ bots: [bot], batches: [batch] });
+  await recordCrash(memory.services, 'intake', JSON.stringify({ user_id: bot.user_id }));
+  await recordCrash(memory.services, 'check', JSON.stringify({ batch_id: batch.batch_id }));
+  expect(memory.bots.get(bot.user_id)).toEqual(bot);
+  expect(memory.stuck.size).toBe(0);
+});

@@ -87,3 +87,19 @@ test('the sweep sends first and notes second: a crash between the two loses no b
   await expect(recheck(dying, Date.now() + 30_000)).rejects.toThrow(Died);
   expect(take()).toEqual([{ queue: 'check', body: { user_id: row.user_id } }]);
 });
+
+test('a message about a part of a plan takes nothing in, nor one about a part there is not', async () => {
+  const { services, take, batch_id } = await plan();
+  for (const chunk of [1, 99])
+    await expect(intake(services, { batch_id, chunk })).rejects.toThrow('not to be taken in');
+  expect([await statusOf(batch_id), take(), await rowsOf(batch_id)]).toEqual(['planned', [], []]);
+});
+
+test('an event about an object outside the inbox leaves it where it is', async () => {
+  const { services } = catching();
+  const key = 'another-batch/list';
+  await services.uploads.put(key, Buffer.from('[]'), 'application/json');
+  const event = { Records: [{ s3: { object: { key, size: 2, eTag: 'e', sequencer: 's' } } }] };
+  await expect(intake(services, event)).rejects.toThrow('outside the inbox');
+  expect(await services.uploads.get(key)).toBeDefined();
+});

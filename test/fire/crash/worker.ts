@@ -39,11 +39,14 @@ const work = async (services: Services, task: Task): Promise<Report> => {
   }
 };
 
+/** To the parent, if there still is one. */
+const tell = (message: Report | 'ready') => process.send?.(message, undefined, undefined, () => undefined);
+
 const live = () => {
   const { services } = connect(readConfig(process.env), () => undefined);
-  process.on('message', async (task: Task) => process.send?.(await work(services, task)));
+  process.on('message', async (task: Task) => tell(await work(services, task)));
   process.on('disconnect', () => process.exit(0));
-  process.send?.('ready');
+  tell('ready');
 };
 
 // Imported for its names, it does nothing.

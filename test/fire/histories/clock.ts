@@ -1,18 +1,27 @@
-/** The one clock of a history: it moves only when something happens. */
+/** Time in a history: it passes only when something happens. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** What Enlist takes for the time, in milliseconds since 1970. */
   readonly now: () => number;
+  /** What Mixin, the queues and everybody else take for it. */
+  readonly right: () => number;
   pass(milliseconds: number): void;
+  /** From now on Enlist's clock is so far ahead, or behind where this is negative. */
+  set(aheadMs: number): void;
 }
 
 const START_MS = Date.UTC(2026, 0, 5, 9);
 
 export const startClock = (): Clock => {
-  let nowMs = START_MS;
+  let rightMs = START_MS;
+  let aheadMs = 0;
   return {
-    now: () => nowMs,
+    now: () => rightMs + aheadMs,
+    right: () => rightMs,
     pass: (milliseconds) => {
-      nowMs += milliseconds;
+      rightMs += milliseconds;
+    },
+    set: (milliseconds) => {
+      aheadMs = milliseconds;
     },
   };
 };

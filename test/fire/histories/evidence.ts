@@ -28,6 +28,12 @@ const itemsOf = async ({ grounds, name }: Seen): Promise<readonly Record<string,
 export const rowsOf = async (seen: Seen): Promise<readonly RowSeen[]> =>
   (await itemsOf(seen)).filter(({ pk }) => String(pk).startsWith('bot#')) as unknown as RowSeen[];
 
+/** Where each list stands, by its batch. */
+export const listsOf = async (seen: Seen): Promise<ReadonlyMap<string, string>> => {
+  const batches = (await itemsOf(seen)).filter(({ sk }) => sk === 'batch');
+  return new Map(batches.map(({ batch_id, status }) => [String(batch_id), String(status)]));
+};
+
 /** Something is still to happen to it by itself. */
 export const isOpen = ({ state, enrolment }: RowSeen): boolean =>
   ['queued', 'enrolling', 'registering', 'waiting'].includes(state) || (state === 'unsure' && !enrolment);

@@ -279,15 +279,29 @@ const batchesWrong = async (it: Case): Promise<readonly string[]> => {
   return wrongs;
 };
 
-/** Requests that failed are harm; steps that crashed come again by themselves. */
-const isRequest = (crash: string): boolean =>
-  crash in api || Object.keys(api).some((route) => crash.startsWith(`${route}:`));
+/** A request that failed is harm; a step that crashed comes again by itself. */
+const isRequest = (crash: string): boolean => Object.keys(api).some((route) => crash.startsWith(`${route}:`));
 
 /** What must hold whenever everything has come to rest. */
-export const judge = async (world: World): Promise<Verdict> => {
+const wrongsOf = (it: Case): readonly string[] => [
+  ...acceptedTwice(it),
+  ...wrongPins(it),
+  ...stuckIterators(it),
+  ...rowsWrong(it),
+  ...misplaced(it),
+  ...it.world.crashes.map((crash) => `Unexpected: ${crash}.`),
+];
+
+/** And what must hold at the end: the counts of the lists, and where everybody rests. */
+const wrongsInTheEnd = async (it: Case): Promise<readonly string[]> => [
+  ...(await batchesWrong(it)),
+  ...it.rows.flatMap((row) => fateWrong(it, row) ?? []),
+];
+
+/** @param isEnd an operator has retried whatever can be retried */
+export const judge = async (world: World, isEnd: boolean): Promise<Verdict> => {
   const it = await open(world);
   const [lost, double, paid] = [lostKeys(it), doubleKeys(it), paidTwice(it)];
-  const crashes = world.crashes.map((crash) => `Unexpected: ${crash}.`);
   return {
     harm: {
       keys_lost: lost.length,
@@ -295,23 +309,6 @@ export const judge = async (world: World): Promise<Verdict> => {
       double_paid_calls: paid.length,
       unexpected_5xx: world.crashes.filter(isRequest).length,
     },
-    wrongs: [
-      ...lost,
-      ...double,
-      ...paid,
-      ...acceptedTwice(it),
-      ...wrongPins(it),
-      ...stuckIterators(it),
-      ...rowsWrong(it),
-      ...misplaced(it),
-      ...(await batchesWrong(it)),
-      ...crashes,
-    ],
+    wrongs: [...lost, ...double, ...paid, ...wrongsOf(it), ...(isEnd ? await wrongsInTheEnd(it) : [])],
   };
-};
-
-/** Where everybody must rest after an operator's retry. */
-export const judgeFates = async (world: World): Promise<readonly string[]> => {
-  const it = await open(world);
-  return it.rows.flatMap((row) => fateWrong(it, row) ?? []);
 };

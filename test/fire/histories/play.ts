@@ -13,13 +13,14 @@ import type { Services } from '../../../lib/services.ts';
 import { crashRetrySeconds, functions, type QueueName, queues } from '../../../lib/topology.ts';
 import { connect as connectClient } from '../../infra/local/mixin/client.ts';
 import { type Member, renewSession, sharedKeystore } from './cast.ts';
-import { isOpen, type RowSeen, rowsOf } from './evidence.ts';
+import { isOpen, listsOf, type RowSeen, rowsOf } from './evidence.ts';
 import {
   type Death,
   type Happening,
   type Manner,
   memberOf,
   membersOf,
+  pathOf,
   type Story,
   type TroubleName,
   tell,
@@ -48,7 +49,7 @@ const remove = (mail: Mail[], letter: Mail) => {
 /** A message that crashed its step comes back; after its last delivery its row is told. */
 const afterCrash = async ({ services, clock, mail, crashes }: World, letter: Mail, error: unknown) => {
   crashes.push(`${letter.queue}: ${textOf(error)}`);
-  letter.dueMs = clock.now() + 1_000 * crashRetrySeconds(letter.queue, letter.receives);
+  letter.dueMs = clock.right() + 1_000 * crashRetrySeconds(letter.queue, letter.receives);
   if (letter.receives < queues[letter.queue].maxReceiveCount) return;
   await recordCrash(services, letter.queue, JSON.stringify(letter.body));
   remove(mail, letter);
@@ -60,7 +61,7 @@ const deliver = async (world: World, letter: Mail, worker: Worker): Promise<void
   const { queue, body } = letter;
   const { timeoutSeconds } = functions[queue];
   letter.receives += 1;
-  letter.dueMs = clock.now() + 1_000 * queues[queue].visibilityTimeoutSeconds;
+  letter.dueMs = clock.right() + 1_000 * queues[queue].visibilityTimeoutSeconds;
   const deadlineMs = worker.services.now() + 1_000 * timeoutSeconds - SPARE_MS;
   const said = `${queue} ${Object.values(body)
     .map((value) => String(value).slice(0, 8))
@@ -81,9 +82,9 @@ const deliver = async (world: World, letter: Mail, worker: Worker): Promise<void
 const receivable = ({ mail, clock }: World): readonly Mail[] => {
   const inOrder = mail.toSorted((a, b) => a.dueMs - b.dueMs);
   const [next] = inOrder;
-  const waitMs = next ? next.dueMs - clock.now() : 0;
+  const waitMs = next ? next.dueMs - clock.right() : 0;
   if (waitMs > 0 && waitMs <= 60_000) clock.pass(waitMs);
-  return inOrder.filter(({ dueMs }) => dueMs <= clock.now());
+  return inOrder.filter(({ dueMs }) => dueMs <= clock.right());
 };
 
 const picked = (world: World, number: number): Mail | undefined => {
@@ -203,14 +204,14 @@ const faultOf = (name: TroubleName): Fault => {
 
 const makeTrouble = (
   { standIn, members, faults }: World,
-  { name, who, path, times }: Extract<Happening, { it: 'trouble' }>,
+  { name, who, call, times }: Extract<Happening, { it: 'trouble' }>,
 ): void => {
   const member = members[memberOf(who, members)];
   const user_id = member && callerOf(member);
+  const path = pathOf(call, member?.role);
   // Who was signed in only Mixin can tell: it has to be believed.
   if (user_id === undefined && name === 'wrong_user') return;
-  const target = user_id === undefined ? { path: '/verifications/:id' } : { user_id, ...(path && { path }) };
-  faults.push({ ...faultOf(name), ...target, times });
+  faults.push({ ...faultOf(name), ...(user_id !== undefined && { user_id }), ...(path && { path }), times });
   standIn.setFaults(faults);
 };
 
@@ -251,7 +252,7 @@ const actAsStranger = async (
   const knows = member.tip !== undefined && publicKeyOfSeed(member.tip) === account.tip_public_key;
   if (account.has_pin && !knows) return;
   touched.add(account.user_id);
-  const client = connectClient(standIn, keystore, clock);
+  const client = connectClient(standIn, keystore, { now: clock.right });
   const tip = keyOf(knows ? (member.tip ?? '') : dice.hex(32));
   const spend = keyOf(dice.hex(32));
   for (const { public_key } of [tip, spend]) strangers.add(public_key);
@@ -295,7 +296,12 @@ const happen = async (world: World, happening: Happening): Promise<unknown> => {
     case 'mend':
       return mend(world);
     case 'hold':
-      return wire.hold(happening.path, happening.seconds);
+      return wire.hold(
+        pathOf(happening.call, members[memberOf(happening.who, members)]?.role) ?? '',
+        happening.seconds,
+      );
+    case 'set the clock':
+      return clock.set(happening.aheadSeconds * 1_000);
     case 'retry': {
       const batch_id = listOf(world, happening.list)?.batch_id;
       return batch_id && retry(world, batch_id, happening, happening.death);
@@ -373,24 +379,26 @@ export const comeToRest = async (world: World): Promise<boolean> => {
     if (open.length === 0 && world.mail.length === 0) return true;
     const next = nextMs(world, open);
     if (next === Infinity) return false;
-    world.clock.pass(Math.max(0, next - world.clock.now()));
-    if (world.mail.every(({ dueMs }) => dueMs > world.clock.now())) await sweep(world);
+    world.clock.pass(Math.max(0, next - world.clock.right()));
+    if (world.mail.every(({ dueMs }) => dueMs > world.clock.right())) await sweep(world);
   }
   return false;
 };
 
 /** An operator sends again what was not answered, and goes on with lists whose messages were lost. */
 const followUp = async (world: World): Promise<void> => {
-  for (const list of world.lists) {
-    if (list.batch_id === undefined) await sendList(world, list);
-    await retry(world, list.batch_id ?? '', { states: ['blocked'], reason: 'none' });
-  }
+  for (const list of world.lists) if (list.batch_id === undefined) await sendList(world, list);
+  const standing = await listsOf(world);
+  for (const { batch_id = '' } of world.lists)
+    if (standing.get(batch_id) !== 'taken_in')
+      await retry(world, batch_id, { states: ['blocked'], reason: 'none' });
 };
 
 /** No trouble any more, nobody sleeps, nothing is on its way that would not arrive. */
 export const calmDown = async (world: World): Promise<boolean> => {
   world.notes.push('. All trouble ends, and time runs on.');
   mend(world);
+  world.clock.set(0);
   await wakeAll(world);
   await world.wire.bring(true);
   if (!(await comeToRest(world))) return false;
@@ -408,10 +416,13 @@ export const audit = async (world: World): Promise<boolean> => {
   return comeToRest(world);
 };
 
-/** An operator retries everything that can be retried without paying. */
-export const retryAll = async (world: World): Promise<boolean> => {
+const isStuck = ({ state }: RowSeen): boolean => state === 'blocked' || state === 'failed';
+
+/** An operator retries everything that is blocked or failed; undefined where nothing is. */
+export const retryAll = async (world: World): Promise<boolean | undefined> => {
+  const stuck = new Set((await rowsOf(world)).filter(isStuck).map(({ batch_id }) => batch_id));
+  if (stuck.size === 0) return undefined;
   world.notes.push('. An operator retries everything that is blocked or failed.');
-  for (const { batch_id = '' } of world.lists)
-    await retry(world, batch_id, { states: ['blocked', 'failed'] });
+  for (const batch_id of stuck) await retry(world, batch_id, { states: ['blocked', 'failed'] });
   return comeToRest(world);
 };

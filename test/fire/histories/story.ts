@@ -58,8 +58,18 @@ export const faultNames = [
 ] as const satisfies readonly (FaultName | `${FaultName} after all` | `code ${number}`)[];
 export type TroubleName = (typeof faultNames)[number];
 
-const posts = ['/pin/update', '/safe/users', '/users', '/verifications/:id'] as const;
-const paths = [...posts, '/safe/me'] as const;
+/** Which of the calls that are made for somebody. */
+export const callNames = ['any', 'its first POST', 'its last POST', 'looking'] as const;
+export type CallName = (typeof callNames)[number];
+
+/** The path of such a call, or its route; undefined for any. */
+export const pathOf = (call: CallName, role: Role | undefined): string | undefined => {
+  if (role?.startsWith('a sign-in')) return '/verifications/:id';
+  if (call === 'any') return undefined;
+  if (call === 'looking') return '/safe/me';
+  if (role?.startsWith('a network user')) return '/users';
+  return call === 'its first POST' ? '/pin/update' : '/safe/users';
+};
 
 type Who = { readonly who: number };
 
@@ -89,11 +99,12 @@ export type Happening =
   | ({
       readonly it: 'trouble';
       readonly name: TroubleName;
-      readonly path: (typeof paths)[number] | undefined;
+      readonly call: CallName;
       readonly times: number;
     } & Who)
   | { readonly it: 'mend' }
-  | { readonly it: 'hold'; readonly path: (typeof posts)[number]; readonly seconds: number }
+  | ({ readonly it: 'hold'; readonly call: CallName; readonly seconds: number } & Who)
+  | { readonly it: 'set the clock'; readonly aheadSeconds: number }
   | {
       readonly it: 'retry';
       readonly list: number;
@@ -168,8 +179,8 @@ const happenings: readonly fc.WeightedArbitrary<Happening>[] = [
       it: fc.constant('trouble'),
       name: fc.constantFrom(...faultNames),
       who,
-      path: fc.option(fc.constantFrom(...paths), { nil: undefined }),
-      times: fc.integer({ min: 1, max: 3 }),
+      call: fc.constantFrom(...callNames, 'its first POST', 'its last POST'),
+      times: fc.integer({ min: 1, max: 2 }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ it: fc.constant('mend') }) },
@@ -177,8 +188,16 @@ const happenings: readonly fc.WeightedArbitrary<Happening>[] = [
     weight: 2,
     arbitrary: fc.record({
       it: fc.constant('hold'),
-      path: fc.constantFrom(...posts),
+      who,
+      call: fc.constantFrom('its first POST', 'its last POST'),
       seconds: fc.integer({ min: 9, max: 55 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      it: fc.constant('set the clock'),
+      aheadSeconds: fc.constantFrom(-200, -20, 0, 20, 200),
     }),
   },
   {
@@ -231,6 +250,11 @@ const listing = (happening: Extract<Happening, { it: 'list' }>, cast: readonly R
   return `A list of bot ${bots.join(' and ')} comes, each ${happening.manner}${times}${dying(happening.death, 'the API')}.`;
 };
 
+const callTold = (call: CallName, bot: number, cast: readonly Role[]): string => {
+  const path = pathOf(call, cast[memberOf(bot, cast)]);
+  return path === undefined ? '' : ` of ${path}`;
+};
+
 const clockTold = (aheadMs: number): string => {
   if (aheadMs === 0) return '';
   return `, the clock of the second ${Math.abs(aheadMs)} ms ${aheadMs > 0 ? 'ahead' : 'behind'}`;
@@ -253,10 +277,15 @@ const sentences: {
   lose: ({ pick }) => `Message ${pick + 1} is lost.`,
   wait: ({ seconds }) => `${seconds.toLocaleString('en-US')} seconds pass.`,
   sweep: ({ death }) => `The sweep runs${dying(death, 'it')}.`,
-  trouble: ({ name, who: bot, path, times }, cast) =>
-    `Mixin has trouble with the next ${times} calls${path === undefined ? '' : ` of ${path}`} of bot ${memberOf(bot, cast) + 1}: ${name}.`,
+  trouble: ({ name, who: bot, call, times }, cast) =>
+    `Mixin has trouble with the next ${times === 1 ? 'call' : `${times} calls`}${callTold(call, bot, cast)} for bot ${memberOf(bot, cast) + 1}: ${name}.`,
   mend: () => 'Mixin has no trouble any more.',
-  hold: ({ path, seconds }) => `The network holds the next POST ${path} back for ${seconds} seconds.`,
+  hold: ({ who: bot, call, seconds }, cast) =>
+    `The network holds the next call${callTold(call, bot, cast)} back for ${seconds} seconds.`,
+  'set the clock': ({ aheadSeconds }) =>
+    aheadSeconds === 0
+      ? "Enlist's clock is set right."
+      : `Enlist's clock goes ${Math.abs(aheadSeconds)} seconds ${aheadSeconds > 0 ? 'ahead' : 'behind'}.`,
   retry: ({ list, states, pay_again, death }) =>
     `An operator retries what is ${states.join(' or ')} in list ${list + 1}${pay_again ? ', and pays again' : ''}${dying(death, 'the API')}.`,
   confirm: ({ list, death }) => `An operator accepts the cost of list ${list + 1}${dying(death, 'the API')}.`,

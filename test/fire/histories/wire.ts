@@ -49,7 +49,7 @@ export const createWire = (clock: Clock): Wire => {
     const [found] = order < 0 ? [] : orders.splice(order, 1);
     if (!found) return false;
     late.add(String(plain(init)['x-request-id']));
-    held.push({ url, init, dueMs: clock.now() + found.seconds * 1_000 });
+    held.push({ url, init, dueMs: clock.right() + found.seconds * 1_000 });
     clock.pass(PATIENCE_MS);
     return true;
   };
@@ -69,7 +69,7 @@ export const createWire = (clock: Clock): Wire => {
       return send({ url, init });
     },
     bring: async (all = false) => {
-      const due = held.filter(({ dueMs }) => all || dueMs <= clock.now());
+      const due = held.filter(({ dueMs }) => all || dueMs <= clock.right());
       for (const request of due) {
         held.splice(held.indexOf(request), 1);
         await send(request)

@@ -113,7 +113,7 @@ const postOffice = (mail: Mail[], clock: Clock): Queues => ({
   send: async (queue, messages) => {
     for (const { body, delaySeconds = 0 } of messages) {
       checkDelay(delaySeconds);
-      mail.push({ queue, body, dueMs: clock.now() + delaySeconds * 1_000, receives: 0 });
+      mail.push({ queue, body, dueMs: clock.right() + delaySeconds * 1_000, receives: 0 });
     }
   },
 });
@@ -160,7 +160,7 @@ export const openWorld = async (grounds: Grounds, { chance, cast }: Story): Prom
   await using opened = new AsyncDisposableStack();
   await client.send(new CreateTableCommand(describeTable(name)));
   opened.defer(async () => void (await client.send(new DeleteTableCommand({ TableName: name }))));
-  const standIn = await startMixinStandIn({ now: clock.now, wait: async (delayMs) => clock.pass(delayMs) });
+  const standIn = await startMixinStandIn({ now: clock.right, wait: async (delayMs) => clock.pass(delayMs) });
   opened.defer(() => standIn.stop());
   const services: Services = {
     keys,
