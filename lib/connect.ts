@@ -91,10 +91,11 @@ export const connect = (config: Config, log: Log): Connection => {
     };
   // Within the SDK's own repetitions, so that each throttled try is seen.
   const innermost = { step: 'finalizeRequest', priority: 'low', name: 'noteThrottling' } as const;
-  dynamodb.middlewareStack.add(noting, innermost);
-  secrets.middlewareStack.add(noting, innermost);
-  s3.middlewareStack.add(noting, innermost);
-  sqs.middlewareStack.add(noting, innermost);
+  // A bundle leaves out the clients that its function does not need: there is nothing to watch of those.
+  dynamodb.middlewareStack?.add(noting, innermost);
+  secrets.middlewareStack?.add(noting, innermost);
+  s3.middlewareStack?.add(noting, innermost);
+  sqs.middlewareStack?.add(noting, innermost);
   const client = createMixinClient({
     baseUrl: config.mixinUrl,
     timeoutMs: mixin.timeoutMs,

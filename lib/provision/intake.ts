@@ -87,7 +87,9 @@ const readWholeList = async (services: Services, batch: Batch) => {
   const chunks = await putChunks(services, batch_id, unique);
   const paid_rows = unique.filter(isPaid).length;
   // What costs money waits until an operator has seen what.
-  const isPlan = priceUsd(paid_rows) > (read.accepted_cost_usd ?? 0);
+  // Only a list that came in a request of the API, with somebody's credentials, may say what it may cost.
+  const acceptedUsd = batch.list_digest === undefined ? 0 : (read.accepted_cost_usd ?? 0);
+  const isPlan = priceUsd(paid_rows) > acceptedUsd;
   const recorded = await services.table.recordListRead(batch_id, {
     status: chunks === 0 ? 'taken_in' : isPlan ? 'planned' : 'taking_in',
     total: read.total,
