@@ -1,4 +1,4 @@
-/** The arrows of the house: functions → provision → services (types) ← mixin, aws. */
+/** The arrows of the house: functions → provision → lists, services (types) ← mixin, aws. */
 const from = (path) => ({ path: `^${path}` });
 /** A rule: these files may import, of our own code and of packages, nothing but this. */
 const only = (name, path, allowed, more = {}) => ({
@@ -19,17 +19,23 @@ export default {
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     only('functions-build-and-export', 'functions/', ['lib/entry.ts', 'lib/provision/']),
     only('provision-decides', 'lib/provision/', [
-      'lib/provision/',
+      'lib/(provision|lists)/',
       'lib/(topology|keystore|log|services).ts',
       'lib/mixin/errors.ts',
-      'node_modules/(zod|csv-parse|uuid|fflate)/',
+      'node_modules/(zod|uuid)/',
+      'crypto$',
+    ]),
+    only('lists-read', 'lib/lists/', [
+      'lib/lists/',
+      'lib/(topology|keystore).ts',
+      'node_modules/(csv-parse|fflate)/',
       'crypto$',
     ]),
     {
       name: 'provision-knows-no-world',
       comment: 'not even as types',
       severity: 'error',
-      from: from('lib/provision/'),
+      from: from('lib/(provision|lists)/'),
       to: {
         path: '^(lib/(aws|config|connect|entry)|infra|cli|functions|node_modules/(@aws-sdk|@smithy|aws-lambda|@middy))',
       },
@@ -61,7 +67,7 @@ export default {
       severity: 'error',
       from: from('cli/'),
       to: {
-        path: '^(lib/(provision|mixin|aws|connect|entry)|functions|infra)',
+        path: '^(lib/(provision|lists|mixin|aws|connect|entry)|functions|infra)',
         // The names of the states are data, and must not be written twice.
         pathNot: '^lib/provision/states.ts$',
       },

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { isRsaKey } from '../keystore.ts';
+import { type FieldError, type ListedSignIn, readSignIn } from '../lists/row.ts';
 import { MixinError, mixinErrors } from '../mixin/errors.ts';
 import type { Services, SignedIn, SignInRequest } from '../services.ts';
 import { functions, mixin } from '../topology.ts';
@@ -15,7 +16,6 @@ import { type Answers, type HttpAnswer, type HttpRequest, problem } from './http
 import { listBot } from './listing.ts';
 import { moveBot } from './move.ts';
 import type { Bot, Reason } from './records.ts';
-import { type FieldError, type ListedSignIn, readSignIn } from './row.ts';
 import { newSessionKey, withDevice } from './sign-in.ts';
 import { allows } from './states.ts';
 

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
+import { formatOf, listFormats } from '../lists/list.ts';
 import type { Services } from '../services.ts';
 import { uploads as limits } from '../topology.ts';
 import { badParameter, noSuchBatch, parseBody } from './api-answers.ts';
 import { newBatch } from './batch.ts';
 import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
-import { formatOf, listFormats } from './list.ts';
 import { listKey } from './objects.ts';
 import type { Batch } from './records.ts';
 

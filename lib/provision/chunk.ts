@@ -1,13 +1,13 @@
 /** A chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
 import { z } from 'zod';
 import { keystoreSchema } from '../keystore.ts';
+import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
 import type { Services, SignInRequest } from '../services.ts';
 import { enrolmentId, stepOf } from './enrolment.ts';
 import { listBot } from './listing.ts';
 import { chunkKey, listKey } from './objects.ts';
 import { inParallel } from './parallel.ts';
 import type { Batch, Bot, RowError } from './records.ts';
-import type { KeystoreRow, Row, SignInRow } from './row.ts';
 import { newSessionKey, withDevice } from './sign-in.ts';
 
 const step = 'intake';

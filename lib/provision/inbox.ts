@@ -1,10 +1,10 @@
 /** Lists that were put into the bucket itself, and S3's events about them. */
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
+import { typeOfFile } from '../lists/list.ts';
 import type { Services } from '../services.ts';
 import { uploads as limits } from '../topology.ts';
 import { newBatch } from './batch.ts';
-import { typeOfFile } from './list.ts';
 import { listKey } from './objects.ts';
 
 /** Makes batch ids of inbox objects; must never change. */

@@ -3,16 +3,16 @@
  * the errors written down; then chunk by chunk the keystores go to the vault, rows are made and checks queued.
  */
 import { z } from 'zod';
+import { formatOf, listFormats, readList } from '../lists/list.ts';
+import { type Row, readRow, splitDuplicates } from '../lists/row.ts';
 import type { Services } from '../services.ts';
 import { uploads as limits } from '../topology.ts';
 import { handleChunk } from './chunk.ts';
 import { priceUsd } from './cost.ts';
 import { inboxEvent, isTestEvent, takeFromInbox } from './inbox.ts';
-import { formatOf, listFormats, readList } from './list.ts';
 import { chunkKey, listKey } from './objects.ts';
 import { inParallel } from './parallel.ts';
 import type { Batch, Problem, RowError } from './records.ts';
-import { type Row, readRow, splitDuplicates } from './row.ts';
 
 export const intakeMessage = z.object({ batch_id: z.uuid(), chunk: z.int().positive().optional() });
 

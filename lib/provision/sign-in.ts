@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';
 import type { SessionKey } from '../keystore.ts';
+import type { ListedSignIn } from '../lists/row.ts';
 import type { Services, SignInRequest } from '../services.ts';
-import type { ListedSignIn } from './row.ts';
 import { newSeed } from './settle.ts';
 
 /** A new session key: 32 random bytes in hex, or an RSA key in PEM. */

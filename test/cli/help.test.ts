@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../cli/commands/index.ts';
-import { signInFields } from '../../lib/provision/row-enrolment.ts';
-import { keystoreFields } from '../../lib/provision/row-keystore.ts';
+import { signInFields } from '../../lib/lists/row-enrolment.ts';
+import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import { readPage, section } from '../docs/page.ts';
 import { enlist } from './run.ts';
 

@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { keystoreSchema } from '../../lib/keystore.ts';
-import { listFormats, typeOfFile } from '../../lib/provision/list.ts';
-import { signInFields } from '../../lib/provision/row-enrolment.ts';
-import { keystoreFields } from '../../lib/provision/row-keystore.ts';
+import { listFormats, typeOfFile } from '../../lib/lists/list.ts';
+import { signInFields } from '../../lib/lists/row-enrolment.ts';
+import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import { uploads } from '../../lib/topology.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
@@ -14,10 +14,8 @@ const matches = (path: string, pattern: RegExp) =>
   [...readPage(path).matchAll(pattern)].map(([, code]) => code ?? '');
 const CODE = /\bcode: '([a-z0-9_]+)'/g;
 const PROBLEM = /\bproblem\(\s*'([a-z0-9_]+)'/g;
-const folder = 'lib/provision';
-const readers = readdirSync(new URL(`../../${folder}`, import.meta.url))
-  .filter((name) => /^(row|list|raw-list|archive)(-[a-z]+)*\.ts$/.test(name))
-  .map((name) => `${folder}/${name}`);
+const folder = 'lib/lists';
+const readers = readdirSync(new URL(`../../${folder}`, import.meta.url)).map((name) => `${folder}/${name}`);
 
 /** Told by `problem` as well, but of one file. */
 const fileCodes = ['unknown_file'];

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { listFormats } from '../../lib/lists/list.ts';
 import { MixinError } from '../../lib/mixin/errors.ts';
 import { accounts } from '../../lib/provision/accounts.ts';
 import { api } from '../../lib/provision/api.ts';
 import type { HttpRequest } from '../../lib/provision/http.ts';
-import { listFormats } from '../../lib/provision/list.ts';
 import { reason } from '../../lib/provision/reasons.ts';
 import type { Batch, BatchStatus, Bot } from '../../lib/provision/records.ts';
 import { states } from '../../lib/provision/states.ts';

@@ -5,12 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { type ListFormat, readList } from '../../lib/lists/list.ts';
+import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { type ListFormat, readList } from '../../lib/provision/list.ts';
 import type { Problem, RowError } from '../../lib/provision/records.ts';
-import { readRow } from '../../lib/provision/row.ts';
-import { type Bot, bot, pinTokenFor, rsaKeys, writers } from '../provision/keystores.ts';
-import { type ZipEnd, type ZipFile, zipOf } from '../provision/zip.ts';
+import { type Bot, bot, pinTokenFor, rsaKeys, writers } from '../lists/keystores.ts';
+import { type ZipEnd, type ZipFile, zipOf } from '../lists/zip.ts';
 
 export const CANARY = 'CANARY';
 type Row = Readonly<Record<string, unknown>>;

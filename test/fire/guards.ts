@@ -565,7 +565,7 @@ const ofTheCanary: readonly Guard[] = [
   },
   {
     name: 'leak: the error of a row quotes the value',
-    file: 'lib/provision/row-enrolment.ts',
+    file: 'lib/lists/row-enrolment.ts',
     find: "message: 'It is not a code of four to eight digits.',",
     replace: 'message: `It is not a code: ${digitsOf(value)}`,',
     tests: SECRETS,

@@ -6,8 +6,8 @@ import { intake } from '../../lib/provision/intake.ts';
 import { listKey } from '../../lib/provision/objects.ts';
 import type { ListRead } from '../../lib/services.ts';
 import { uploads as limits } from '../../lib/topology.ts';
+import { zipOf } from '../lists/zip.ts';
 import { aBatch, createMemory } from '../provision/memory.ts';
-import { zipOf } from '../provision/zip.ts';
 
 interface WorstList {
   readonly contentType: string;

@@ -1,6 +1,6 @@
 /**
  * One list with a bot of every keystore format and every situation, made here and now; each must end where it
- * belongs. The list is JSON; that every format reads the same from CSV and ZIP is test/provision's business.
+ * belongs. The list is JSON; that every format reads the same from CSV and ZIP is test/lists' business.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -2,11 +2,11 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { NewUser } from '../../../infra/local/mixin/server.ts';
 import type { Keystore } from '../../../lib/keystore.ts';
+import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
 import { newBatch } from '../../../lib/provision/batch.ts';
 import { enrolmentId } from '../../../lib/provision/enrolment.ts';
 import { listKey } from '../../../lib/provision/objects.ts';
 import type { Bot, Enrolment } from '../../../lib/provision/records.ts';
-import { readSignIn } from '../../../lib/provision/row-enrolment.ts';
 import { withDevice } from '../../../lib/provision/sign-in.ts';
 import type { Errand } from './errand.ts';
 import type { Lane } from './lane.ts';

@@ -3,7 +3,7 @@ import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
-import { readList } from '../../lib/provision/list.ts';
+import { readList } from '../../lib/lists/list.ts';
 import { uploads as limits } from '../../lib/topology.ts';
 import { type ZipEnd, type ZipFile, zipOf } from './zip.ts';
 

@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isRsaKeystore, type Keystore, keystoreSchema, withoutSign } from '../../lib/keystore.ts';
+import { type ListFormat, readList } from '../../lib/lists/list.ts';
+import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { type ListFormat, readList } from '../../lib/provision/list.ts';
-import { readRow } from '../../lib/provision/row.ts';
 import {
   type Bot,
   clearSeed,

@@ -1,10 +1,11 @@
 /** A ZIP of lists and keystores → the rows of all its files. Pure. */
+
+import type { RowError } from '../provision/records.ts';
 import { uploads as limits } from '../topology.ts';
-import { type ArchiveEntry, damaged, openArchive } from './archive.ts';
-import { formatOf, typeOfFile } from './list-formats.ts';
-import { decodeText, notUtf8, readText } from './list-text.ts';
+import { formatOf, typeOfFile } from './formats.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
-import type { RowError } from './records.ts';
+import { decodeText, notUtf8, readText } from './text.ts';
+import { type ArchiveEntry, damaged, openArchive } from './zip-archive.ts';
 
 const MAX_NAME_CHARACTERS = 200;
 

@@ -1,9 +1,9 @@
 /** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. */
 import type { Keystore, PrivateKey } from '../keystore.ts';
+import type { Enrolment, RowError } from '../provision/records.ts';
 import type { Keys } from '../services.ts';
 import { digestOf } from './keystore-digest.ts';
 import { type Place, placeOf, type RawRow } from './raw-list.ts';
-import type { Enrolment, RowError } from './records.ts';
 import { type ListedSignIn, readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';
 import { type FieldError, type Fields, given } from './row-fields.ts';
 import { keystoreFields, readKeystore } from './row-keystore.ts';

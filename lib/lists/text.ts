@@ -1,7 +1,7 @@
 /** The bytes of a list in one of the text formats → raw rows. Pure. */
-import { readCsv } from './list-csv.ts';
-import type { TextFormat } from './list-formats.ts';
-import { readJson, readJsonLines } from './list-json.ts';
+import { readCsv } from './csv.ts';
+import type { TextFormat } from './formats.ts';
+import { readJson, readJsonLines } from './json.ts';
 import { problem, type ReadList } from './raw-list.ts';
 
 /** UTF-16 without a byte order mark can pass for UTF-8, but no list begins with a NUL. */

@@ -1,12 +1,12 @@
 /** A list → its rows as raw fields, each with its place: JSON, JSON Lines, CSV, or a ZIP of such files. Pure. */
-import { readArchive } from './list-archive.ts';
-import { isCreate, readCreate } from './list-create.ts';
-import type { ListFormat, TextFormat } from './list-formats.ts';
-import { isOneObject } from './list-json.ts';
-import { decodeText, notUtf8, readText } from './list-text.ts';
+import { readArchive } from './archive-list.ts';
+import { isCreate, readCreate } from './create-list.ts';
+import type { ListFormat, TextFormat } from './formats.ts';
+import { isOneObject } from './json.ts';
 import { problem, type ReadList } from './raw-list.ts';
+import { decodeText, notUtf8, readText } from './text.ts';
 
-export { formatOf, type ListFormat, listFormats, typeOfFile } from './list-formats.ts';
+export { formatOf, type ListFormat, listFormats, typeOfFile } from './formats.ts';
 export type { RawRow, ReadList } from './raw-list.ts';
 
 const readTextList = (body: Uint8Array, format: TextFormat): ReadList => {

@@ -1,7 +1,8 @@
 /** JSON and JSON Lines → raw rows. One broken row does not spoil the others, and each knows its line. Pure. */
+
+import type { RowError } from '../provision/records.ts';
 import { uploads as limits } from '../topology.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
-import type { RowError } from './records.ts';
 
 /** A row nests its objects and arrays no deeper than this; a keystore has one level. */
 const MAX_DEPTH = 32;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatOf, type ListFormat, readList, typeOfFile } from '../../lib/provision/list.ts';
+import { formatOf, type ListFormat, readList, typeOfFile } from '../../lib/lists/list.ts';
 import { uploads as limits } from '../../lib/topology.ts';
 
 const read = (text: string | Uint8Array, format: ListFormat) =>

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { readRow } from '../../lib/lists/row.ts';
+import { readSignIn } from '../../lib/lists/row-enrolment.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { readRow } from '../../lib/provision/row.ts';
-import { readSignIn } from '../../lib/provision/row-enrolment.ts';
 import { mixin } from '../../lib/topology.ts';
 import type { Written } from './keystores.ts';
 

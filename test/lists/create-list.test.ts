@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { readList } from '../../lib/lists/list.ts';
+import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { readList } from '../../lib/provision/list.ts';
-import { readRow } from '../../lib/provision/row.ts';
 import { uploads as limits } from '../../lib/topology.ts';
 
 const owner = randomUUID();

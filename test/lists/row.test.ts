@@ -2,10 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { keystoreSchema } from '../../lib/keystore.ts';
+import { readRow, splitDuplicates } from '../../lib/lists/row.ts';
+import { signInFields } from '../../lib/lists/row-enrolment.ts';
+import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { readRow, splitDuplicates } from '../../lib/provision/row.ts';
-import { signInFields } from '../../lib/provision/row-enrolment.ts';
-import { keystoreFields } from '../../lib/provision/row-keystore.ts';
 import { hex, rsaKeys, type Written } from './keystores.ts';
 
 const seed = () => hex(randomBytes(32));
