@@ -87,9 +87,29 @@ const receivable = ({ mail, clock }: World): readonly Mail[] => {
   return inOrder.filter(({ dueMs }) => dueMs <= clock.right());
 };
 
-const picked = (world: World, number: number): Mail | undefined => {
+/** Enough to bring a list to any step. */
+const ERRANDS = 12;
+
+/** The next message of a step; what comes before it is delivered, and costs that are in its way are accepted. */
+const nextOf = async (world: World, step: QueueName): Promise<Mail | undefined> => {
+  for (let errand = 0; errand < ERRANDS; errand += 1) {
+    const letters = receivable(world);
+    const found = letters.find(({ queue }) => queue === step);
+    const [first] = letters;
+    if (found || (!first && step !== 'enroll')) return found;
+    if (first) await deliver(world, first, engage(world));
+    else if (!(await confirmAll(world))) return undefined;
+  }
+  return undefined;
+};
+
+const picked = async (
+  world: World,
+  { pick, step }: { readonly pick: number; readonly step?: QueueName | undefined },
+): Promise<Mail | undefined> => {
+  if (step !== undefined) return nextOf(world, step);
   const letters = receivable(world);
-  return letters[number % Math.max(1, letters.length)];
+  return letters[pick % Math.max(1, letters.length)];
 };
 
 const deliverSome = async (world: World, count: number): Promise<void> => {
@@ -104,9 +124,12 @@ const deliverAtOnce = async (
   world: World,
   { picks, copies, turns, aheadMs, death }: Extract<Happening, { it: 'deliver at once' }>,
 ): Promise<void> => {
-  const letters = receivable(world);
-  if (letters.length === 0) return;
-  const chosen = picks.flatMap((number) => letters[number % letters.length] ?? []);
+  const chosen: Mail[] = [];
+  for (const pick of picks) {
+    const letter = await picked(world, pick);
+    if (letter) chosen.push(letter);
+  }
+  if (chosen.length === 0) return;
   const works = chosen
     .flatMap((letter) => Array.from({ length: copies }, () => letter))
     .map((letter, place) => (gate: Gate) => {
@@ -122,9 +145,9 @@ const deliverAtOnce = async (
 
 const deliverToSleeper = async (
   world: World,
-  { pick, nth }: Extract<Happening, { it: 'deliver to a sleeper' }>,
+  { nth, ...pick }: Extract<Happening, { it: 'deliver to a sleeper' }>,
 ): Promise<void> => {
-  const letter = picked(world, pick);
+  const letter = await picked(world, pick);
   if (!letter) return;
   const asleep = Promise.withResolvers<void>();
   const woken = Promise.withResolvers<void>();
@@ -202,6 +225,9 @@ const faultOf = (name: TroubleName): Fault => {
   return { name: word, ...(more && { effect: true }), ...(delayMs !== undefined && { delayMs }) };
 };
 
+/** A server that hides keys hides them in every answer. */
+const timesOf = (name: TroubleName, times: number): number => (name === 'spend_key_hidden' ? 50 : times);
+
 const makeTrouble = (
   { standIn, members, faults }: World,
   { name, who, call, times }: Extract<Happening, { it: 'trouble' }>,
@@ -211,7 +237,12 @@ const makeTrouble = (
   const path = pathOf(call, member?.role);
   // Who was signed in only Mixin can tell: it has to be believed.
   if (user_id === undefined && name === 'wrong_user') return;
-  faults.push({ ...faultOf(name), ...(user_id !== undefined && { user_id }), ...(path && { path }), times });
+  faults.push({
+    ...faultOf(name),
+    ...(user_id !== undefined && { user_id }),
+    ...(path && { path }),
+    times: timesOf(name, times),
+  });
   standIn.setFaults(faults);
 };
 
@@ -274,7 +305,7 @@ const happen = async (world: World, happening: Happening): Promise<unknown> => {
     case 'deliver':
       return deliverSome(world, happening.count);
     case 'deliver to a mortal': {
-      const letter = picked(world, happening.pick);
+      const letter = await picked(world, happening);
       return letter && deliver(world, letter, engage(world, { death: happening.death }));
     }
     case 'deliver at once':
@@ -284,7 +315,7 @@ const happen = async (world: World, happening: Happening): Promise<unknown> => {
     case 'wake':
       return wakeAll(world);
     case 'lose': {
-      const letter = picked(world, happening.pick);
+      const letter = await picked(world, happening);
       return letter && remove(mail, letter);
     }
     case 'wait':
@@ -325,6 +356,14 @@ const confirm = async (world: World, list: List | undefined, death?: Death): Pro
   if (list?.batch_id === undefined) return undefined;
   const request = { path: { batch_id: list.batch_id }, body: json({ accept_cost_usd: 100 }) };
   return ask(world, 'confirmBatch', request, death);
+};
+
+/** Accepts every cost that waits for it; false where none does. */
+const confirmAll = async (world: World): Promise<boolean> => {
+  const standing = await listsOf(world);
+  const waiting = world.lists.filter(({ batch_id = '' }) => standing.get(batch_id) === 'planned');
+  for (const list of waiting) await confirm(world, list);
+  return waiting.length > 0;
 };
 
 const sweep = async (world: World, death?: Death): Promise<void> => {

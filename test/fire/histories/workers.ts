@@ -1,7 +1,7 @@
 /** Workers of a history: they take turns call by call, may die at any of them, and may fall asleep. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Keys, Services } from '../../../lib/services.ts';
-import type { Death } from './story.ts';
+import type { Death, Turn } from './story.ts';
 
 /** What a dead worker's calls throw. */
 export class Died extends Error {
@@ -124,15 +124,21 @@ interface Parked {
   run(): Promise<void>;
 }
 
+/** Every call of the turns in order, again and again. */
+function* inTurns(turns: readonly Turn[]): Generator<number, never> {
+  for (;;) for (const { who, calls } of turns) for (let call = 0; call < calls; call += 1) yield who;
+}
+
 /**
- * Runs workers at the same time, one call at a time: `turns` says again and again which of the waiting calls is
- * next. The same turns give the same order, however fast the machine is.
+ * Runs workers at the same time, one call at a time: `turns` says who of those that wait is next, and for how many
+ * calls. The same turns give the same order, however fast the machine is.
  */
 export const takeTurns = async (
   works: readonly ((gate: Gate) => Promise<void>)[],
-  turns: readonly number[],
+  turns: readonly Turn[],
 ): Promise<void> => {
   const parked: Parked[] = [];
+  const order = inTurns(turns);
   let running = works.length;
   const gateOf =
     (who: number): Gate =>
@@ -145,14 +151,19 @@ export const takeTurns = async (
       running -= 1;
     }),
   );
-  for (let turn = 0; running > 0; ) {
+  while (running > 0) {
     await quiet();
-    parked.sort((a, b) => a.who - b.who);
-    const choice = (turns[turn % turns.length] ?? 0) % Math.max(1, parked.length);
-    const [next] = parked.splice(choice, 1);
-    if (!next) continue;
-    turn += 1;
-    await next.run();
+    const next = takeNext(parked, order);
+    await next?.run();
   }
   await Promise.all(all);
+};
+
+/** Takes out the call whose turn it is: of the worker that is meant, or of the one after it that waits. */
+const takeNext = (parked: Parked[], order: Generator<number, never>): Parked | undefined => {
+  if (parked.length === 0) return undefined;
+  parked.sort((a, b) => a.who - b.who);
+  const meant = order.next().value % (Math.max(...parked.map(({ who }) => who)) + 1);
+  const at = parked.findIndex(({ who }) => who >= meant);
+  return parked.splice(at, 1)[0];
 };

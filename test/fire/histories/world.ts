@@ -78,6 +78,8 @@ export interface List {
 
 export interface World extends AsyncDisposable {
   readonly grounds: Grounds;
+  /** What every random number of it follows from. */
+  readonly chance: number;
   /** Name of its table, and prefix of its secrets. */
   readonly name: string;
   readonly clock: Clock;
@@ -182,6 +184,7 @@ export const openWorld = async (grounds: Grounds, { chance, cast }: Story): Prom
   const running = opened.move();
   return {
     grounds,
+    chance,
     name,
     clock,
     dice: thrown,
