@@ -2,6 +2,7 @@
 import type { ApiClient } from './api-client.ts';
 import type { Output } from './output.ts';
 import type { Target } from './target.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface Option {
   readonly type: 'string' | 'boolean';
@@ -18,6 +19,8 @@ export interface Call {
   flag(name: string): boolean;
   text(name: string): string | undefined;
   texts(name: string): readonly string[];
+  readonly terminal: Terminal;
+  /** Where answers go. */
   readonly output: Output;
   /** Fires at Ctrl-C. */
   readonly signal: AbortSignal;

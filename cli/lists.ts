@@ -6,6 +6,7 @@ import { uploads as limits } from '../lib/topology.ts';
 import { UsageError } from './failure.ts';
 import { readable, readBytes } from './files.ts';
 import { packFolder } from './folder.ts';
+import type { Terminal } from './terminal.ts';
 
 const contentTypes: Readonly<Record<string, string>> = {
   json: 'application/json',
@@ -36,9 +37,9 @@ const contentTypeOf = (file: string, type: string | undefined): string => {
   );
 };
 
-const readStdin = async (): Promise<Uint8Array> => {
+const readAll = async (stream: NodeJS.ReadableStream): Promise<Uint8Array> => {
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 };
 
@@ -53,17 +54,17 @@ const readFolder = async (file: string, type: string | undefined): Promise<List>
   return { file, contentType: 'application/zip', ...(await packFolder(file)) };
 };
 
-const readFile = async (file: string, type: string | undefined): Promise<List> => {
+const readFile = async (file: string, type: string | undefined, terminal: Terminal): Promise<List> => {
   const contentType = contentTypeOf(file, type);
-  const body = await (file === '-' ? readable(file, readStdin) : readBytes(file));
+  const body = await (file === '-' ? readable(file, () => readAll(terminal.stdin)) : readBytes(file));
   if (body.length === 0) throw new UsageError(`${file} is empty.`);
   return { file, body, contentType };
 };
 
 /** A file as it is, or a folder packed. Throws UsageError when it cannot be a list. */
-export const readList = async (file: string, type: string | undefined): Promise<List> => {
+export const readList = async (file: string, type: string | undefined, terminal: Terminal): Promise<List> => {
   const isPacked = file !== '-' && (await isFolder(file));
-  const list = await (isPacked ? readFolder(file, type) : readFile(file, type));
+  const list = await (isPacked ? readFolder(file, type) : readFile(file, type, terminal));
   if (list.body.length > limits.maxUploadBytes) {
     throw new UsageError(
       `${file} has ${list.body.length} bytes${isPacked ? ' when packed' : ''} and a list may have ${limits.maxUploadBytes}. Cut it into several; one upload takes several FILEs.`,

@@ -1,4 +1,5 @@
 /** Where answers go: to people as text, to scripts as JSON. Notes and progress go to stderr. */
+import type { Terminal } from './terminal.ts';
 
 export interface Output {
   readonly isJson: boolean;
@@ -10,15 +11,18 @@ export interface Output {
   note(text: string): void;
 }
 
-export const createOutput = (isJson: boolean): Output => ({
+export const createOutput = (
+  isJson: boolean,
+  { stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>,
+): Output => ({
   isJson,
   line: (text = '') => {
-    if (!isJson) process.stdout.write(`${text}\n`);
+    if (!isJson) stdout.write(`${text}\n`);
   },
   json: (value) => {
-    if (isJson) process.stdout.write(`${JSON.stringify(value)}\n`);
+    if (isJson) stdout.write(`${JSON.stringify(value)}\n`);
   },
-  note: (text) => void process.stderr.write(`${text}\n`),
+  note: (text) => void stderr.write(`${text}\n`),
 });
 
 /** Columns side by side, each as wide as its widest cell; the last one is not filled up. */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
 import type { ApiClient } from './api-client.ts';
+import type { Terminal } from './terminal.ts';
 import type { BatchView } from './views.ts';
 
 const POLL_MS = 500;
@@ -52,7 +53,7 @@ interface Display {
   stop(): void;
 }
 
-const liveBar = (stream: NodeJS.WriteStream): Display => {
+const liveBar = (stream: Terminal['stderr']): Display => {
   const bar = new SingleBar({
     stream,
     format: '{bar} {percentage}% | {value}/{total} | {states} {eta_text}',
@@ -69,7 +70,7 @@ const liveBar = (stream: NodeJS.WriteStream): Display => {
   };
 };
 
-const plainLines = (stream: NodeJS.WriteStream): Display => {
+const plainLines = (stream: Terminal['stderr']): Display => {
   let last = '';
   return {
     show: (batch) => {
@@ -98,7 +99,7 @@ export const waitUntilRead = async (
 export const followBatch = async (
   api: ApiClient,
   batch_id: string,
-  stream: NodeJS.WriteStream,
+  stream: Terminal['stderr'],
   signal: AbortSignal,
   pollMs = POLL_MS,
 ): Promise<BatchView> => {

@@ -107,7 +107,7 @@ const run = async (call: Call): Promise<number> => {
   noArguments(call);
   const wish = await readSignInWish(call);
   const api = await call.api();
-  using prompt = openPrompt(process.stdin, process.stderr, call.signal);
+  using prompt = openPrompt(call.terminal.stdin, call.terminal.stderr, call.signal);
   const asked = wish.verification_id === undefined ? await requestCode(call, api, wish, prompt) : undefined;
   if (asked) stopAtDeactivation(call, asked, wish);
   const verification_id = wish.verification_id ?? asked?.verification_id ?? '';

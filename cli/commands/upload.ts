@@ -15,7 +15,7 @@ const readLists = async (call: Call): Promise<List[]> => {
   const twice = args.find((file, i) => args.indexOf(file) !== i);
   if (twice !== undefined) throw new UsageError(`${twice} is named twice.`);
   const lists: List[] = [];
-  for (const file of args) lists.push(await readList(file, call.text('type')));
+  for (const file of args) lists.push(await readList(file, call.text('type'), call.terminal));
   return lists;
 };
 

@@ -9,13 +9,13 @@ import { summaryLines } from '../summary.ts';
 
 /** Returns the exit code; `more` stands before the batch in JSON. */
 export const watchBatch = async (
-  { output, signal }: Call,
+  { output, signal, terminal }: Call,
   api: ApiClient,
   batch_id: string,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<number> => {
   try {
-    const batch = await followBatch(api, batch_id, process.stderr, signal);
+    const batch = await followBatch(api, batch_id, terminal.stderr, signal);
     if (output.isJson) output.json({ ...more, ...batch });
     else for (const line of await summaryLines(api, batch)) output.line(line);
     return await codeOfEnd(api, batch);

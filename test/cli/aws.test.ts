@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { functionNames } from '../../lib/topology.ts';
-import { enlist, type Heard, jsonLines, type Said, startServer } from './run.ts';
+import { enlistProcess, type Heard, jsonLines, type Said, startServer } from './run.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
 const identity = {
@@ -62,8 +62,8 @@ describe('signing', () => {
     );
     const env = { ...identity, AWS_SESSION_TOKEN: 'made-up-token', ENLIST_API: `${server.url}/v1/` };
     const ran = await Promise.all([
-      enlist(['upload', '-', '--type', 'jsonl'], { env, stdin: '{"app_id": "ä"}' }),
-      enlist(['bots', id, '--state', 'blocked'], { env }),
+      enlistProcess(['upload', '-', '--type', 'jsonl'], { env, stdin: '{"app_id": "ä"}' }),
+      enlistProcess(['bots', id, '--state', 'blocked'], { env }),
     ]);
     expect(ran.map(({ code }) => code)).toEqual([0, 0]);
     expect(server.heard.map(({ url }) => url).sort()).toEqual([
@@ -86,8 +86,8 @@ describe('signing', () => {
   test('--region wins; on this machine without credentials nothing is signed', async () => {
     await using server = await startServer(noBot);
     const local = ['show', id, '--api', server.url];
-    await enlist([...local, '--region', 'ap-east-1'], { env: identity });
-    await enlist(local);
+    await enlistProcess([...local, '--region', 'ap-east-1'], { env: identity });
+    await enlistProcess(local);
     const [signed, plain] = server.heard;
     expect(signed?.headers.authorization).toContain('/ap-east-1/execute-api/');
     expect(plain?.headers.authorization).toBeUndefined();
@@ -97,7 +97,7 @@ describe('signing', () => {
 describe('what the API says', () => {
   const ask = async (said: Said) => {
     await using server = await startServer(() => said);
-    const { code, stdout, stderr } = await enlist(['show', id, '--api', server.url]);
+    const { code, stdout, stderr } = await enlistProcess(['show', id, '--api', server.url]);
     return { code, stdout, stderr, times: server.heard.length };
   };
 
@@ -116,7 +116,7 @@ describe('what the API says', () => {
   test('a passing trouble is sat out', async () => {
     const answers = [{ status: 503, body: '' }, { status: 429, body: '' }, noBot()];
     await using server = await startServer(() => answers.shift() ?? noBot());
-    const { stderr } = await enlist(['show', id, '--api', server.url]);
+    const { stderr } = await enlistProcess(['show', id, '--api', server.url]);
     expect(server.heard).toHaveLength(3);
     expect(stderr).toContain('It is not so.');
   });
@@ -125,7 +125,7 @@ describe('what the API says', () => {
     const server = await startServer(noBot);
     await server[Symbol.asyncDispose]();
     const ran = await Promise.all(
-      [['show', id], ['doctor']].map((args) => enlist([...args, '--api', server.url])),
+      [['show', id], ['doctor']].map((args) => enlistProcess([...args, '--api', server.url])),
     );
     const stderr = `The API at ${server.url} cannot be reached (ECONNREFUSED).\n`;
     expect(ran).toEqual(ran.map(() => ({ code: 2, stdout: '', stderr })));
@@ -159,9 +159,9 @@ describe('a stack', () => {
     await using cloud = await startCloudFormation('enlist-test', { ApiUrl: `${api.url}/` });
     const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
     const [byOption, byVariable, byDefault] = await Promise.all([
-      enlist(['show', id, '--stage', 'test'], { env }),
-      enlist(['show', id], { env: { ...env, ENLIST_STAGE: 'test' } }),
-      enlist(['show', id], { env }),
+      enlistProcess(['show', id, '--stage', 'test'], { env }),
+      enlistProcess(['show', id], { env: { ...env, ENLIST_STAGE: 'test' } }),
+      enlistProcess(['show', id], { env }),
     ]);
     expect(byOption.stderr).toBe('It is not so. Do better.\n');
     expect(byVariable.stderr).toBe(byOption.stderr);
@@ -188,8 +188,8 @@ describe('a stack', () => {
       '[ops]\naws_access_key_id = AKIDOPS\naws_secret_access_key = made-up\n',
     );
     const env = { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
-    const byOption = await enlist(['show', id, '--profile', 'ops'], { env });
-    const byVariable = await enlist(['show', id], { env: { ...env, AWS_PROFILE: 'ops' } });
+    const byOption = await enlistProcess(['show', id, '--profile', 'ops'], { env });
+    const byVariable = await enlistProcess(['show', id], { env: { ...env, AWS_PROFILE: 'ops' } });
     expect([byOption.stderr, byVariable.stderr]).toEqual(['It is not so. Do better.\n', byOption.stderr]);
     for (const { headers } of cloud.heard) {
       expect(headers.authorization).toMatch(/Credential=AKIDOPS\/\d{8}\/eu-north-1\/cloudformation\//);
@@ -205,10 +205,10 @@ describe('a stack', () => {
     const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
     const { AWS_REGION: _, ...nowhere } = env;
     const ran = await Promise.all([
-      enlist(['status', id], { env: { AWS_REGION: 'eu-west-1' } }),
-      enlist(['status', id], { env: nowhere }),
-      enlist(['status', id], { env }),
-      enlist(['status', id, '--profile', 'nobody'], { env: { AWS_REGION: 'eu-west-1' } }),
+      enlistProcess(['status', id], { env: { AWS_REGION: 'eu-west-1' } }),
+      enlistProcess(['status', id], { env: nowhere }),
+      enlistProcess(['status', id], { env }),
+      enlistProcess(['status', id, '--profile', 'nobody'], { env: { AWS_REGION: 'eu-west-1' } }),
     ]);
     expect(ran.map(({ code, stdout }) => [code, stdout])).toEqual(ran.map(() => [2, '']));
     expect(ran.map(({ stderr }) => stderr.trim().split('\n'))).toEqual([
@@ -242,7 +242,7 @@ describe('doctor of a stack', () => {
       AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url,
       AWS_ENDPOINT_URL_LAMBDA: lambda.url,
     };
-    const ran = await enlist(['doctor', '--stage', 'test', '--json'], { env });
+    const ran = await enlistProcess(['doctor', '--stage', 'test', '--json'], { env });
     const [{ ok, findings } = {}] = jsonLines(ran) as { ok?: boolean; findings?: { function: string }[] }[];
     expect(findings?.map((finding) => finding.function)).toEqual(['http', ...functionNames]);
     expect(findings?.slice(1)).toEqual(functionNames.map(answer));
@@ -285,7 +285,7 @@ describe('doctor of a stack', () => {
       AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url,
       AWS_ENDPOINT_URL_LAMBDA: lambda.url,
     };
-    const { code, stdout } = await enlist(['doctor'], { env });
+    const { code, stdout } = await enlistProcess(['doctor'], { env });
     expect(code).toBe(2);
     expect(stdout).toMatch(/^api +invoke +FAILED +.*ResourceNotFoundException: Function not found$/m);
     expect(stdout).toMatch(/^intake +invoke +FAILED +.*AccessDeniedException: not authorized/m);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { uploads } from '../../lib/topology.ts';
 import { type LivedInHouse, openHouse, untilState } from '../flow/lived-in.ts';
-import { enlist, jsonLines, printed, type Ran, type RunOptions } from './run.ts';
+import { enlist, enlistProcess, jsonLines, printed, type Ran, type RunOptions } from './run.ts';
 
 let lived: LivedInHouse;
 let folder: string;
@@ -81,7 +81,7 @@ describe('lists of every fate', () => {
     const stdin = `${JSON.stringify(bots.other)}\n`;
     const json = (file: string) => here(['upload', file, '--watch', '--json']);
     const all = await Promise.all([
-      here(['upload', files.good, '--watch']),
+      enlistProcess(['upload', files.good, '--watch', '--api', lived.house.url]),
       json(files.mixed),
       here(['upload', '-', '--type', 'jsonl', '--watch', '--json'], { stdin }),
       json(files.locked),
@@ -262,7 +262,7 @@ describe('lists of every fate', () => {
   test('Ctrl-C ends the watching with 4 and says how to go on', async () => {
     lived.standIn.setFaults([{ name: 'slow', delayMs: 1_500, path: '/safe/me' }]);
     const file = await listOf('slow.json', [await createRow()]);
-    const ran = await here(['upload', file, '--watch'], {
+    const ran = await enlistProcess(['upload', file, '--watch', '--api', lived.house.url], {
       onStart: (child) => child.stderr?.once('data', () => child.kill('SIGINT')),
     });
     lived.standIn.setFaults([]);

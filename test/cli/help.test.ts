@@ -3,7 +3,7 @@ import { commands } from '../../cli/commands/index.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import { readPage, section } from '../docs/page.ts';
-import { enlist } from './run.ts';
+import { enlist, enlistProcess } from './run.ts';
 
 const page = readPage('docs/cli.md');
 const names = commands.map(({ usage }) => usage.split(' ')[0] ?? '');
@@ -12,7 +12,11 @@ const blockUnder = (heading: string) => /```text\n([\s\S]*?)```/.exec(section(pa
 
 describe('docs/cli.md says what --help says', () => {
   test('of the whole', async () => {
-    const [asked, helped, nothing] = await Promise.all([enlist(['--help']), enlist(['help']), enlist([])]);
+    const [asked, helped, nothing] = await Promise.all([
+      enlistProcess(['--help']),
+      enlist(['help']),
+      enlistProcess([]),
+    ]);
     expect(asked).toEqual({ code: 0, stdout: blockUnder('## enlist'), stderr: '' });
     expect(helped).toEqual(asked);
     expect(nothing).toEqual({ code: 1, stdout: '', stderr: 'A command is missing. See enlist --help.\n' });

@@ -1,7 +1,7 @@
 /** Batches that cost money: plans, their acceptance, and creations without an answer. */
 import { describe, expect, test } from 'vitest';
 import { BATCH_ID, batchOf, byRoute, costOf, OWNER_ID, planned, refuses, says } from './made-up.ts';
-import { enlist, jsonLines, type Said, startServer } from './run.ts';
+import { enlist, enlistProcess, jsonLines, type Said, startServer } from './run.ts';
 
 const batchPath = `/batches/${BATCH_ID}`;
 const received = says({ batch_id: BATCH_ID, status: 'received' }, 202);
@@ -158,7 +158,7 @@ describe('create', () => {
     await using server = await startServer(
       byRoute({ 'POST /batches': received, ...sees(batchOf({ status: 'received' })) }),
     );
-    const ran = await enlist([...order, '--api', server.url], {
+    const ran = await enlistProcess([...order, '--api', server.url], {
       onStart: (child) => child.stdout?.once('data', () => setTimeout(() => child.kill('SIGINT'), 300)),
     });
     expect(ran.code).toBe(4);

@@ -1,8 +1,10 @@
-/** Runs the real command as a process of its own, as a user or a script does. */
+/** Runs a command line: here, or as a process of its own, as a user or a script does. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../cli/run-command.ts';
 
 const script = fileURLToPath(new URL('../../cli/enlist.ts', import.meta.url));
 
@@ -13,8 +15,11 @@ export interface Ran {
 }
 
 export interface RunOptions {
-  readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | undefined;
+}
+
+export interface ProcessOptions extends RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
   /** As a terminal or another program does, which may have more to say. */
   readonly keepsStdinOpen?: boolean;
   /** Sees the process while it runs. */
@@ -34,7 +39,33 @@ const nobody = {
 /** Everything any command printed, for whoever looks for what must not be there. */
 export const printed: string[] = [];
 
-export const enlist = (args: readonly string[], options: RunOptions = {}): Promise<Ran> =>
+/** Keeps what is written to it. */
+const createPaper = () => {
+  let text = '';
+  const stream = new Writable({
+    write: (chunk, _encoding, done) => {
+      text += String(chunk);
+      done();
+    },
+  });
+  return { stream, text: () => text };
+};
+
+/** Runs it within this process, with an environment that is empty: much faster than one of its own. */
+export const enlist = async (args: readonly string[], { stdin = '' }: RunOptions = {}): Promise<Ran> => {
+  const [stdout, stderr] = [createPaper(), createPaper()];
+  const streams = {
+    stdin: Readable.from([Buffer.from(stdin)]),
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+  };
+  const code = await runCommand(args, { ...streams, environment: {} }, new AbortController().signal);
+  printed.push(stdout.text(), stderr.text());
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+};
+
+/** Runs it as a process of its own: for what depends on the environment, on signals or on arguments. */
+export const enlistProcess = (args: readonly string[], options: ProcessOptions = {}): Promise<Ran> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [script, ...args], { env: { ...nobody, ...options.env } });
     let stdout = '';

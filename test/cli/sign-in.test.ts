@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openPrompt } from '../../cli/prompt.ts';
 import { BATCH_ID, byRoute, refuses, says } from './made-up.ts';
-import { enlist, jsonLines, printed, startServer } from './run.ts';
+import { enlist, enlistProcess, jsonLines, printed, startServer } from './run.ts';
 
 const VERIFICATION_ID = '00000000-0000-4000-8000-00000000f001';
 const DEVICE_ID = '00000000-0000-4000-8000-00000000d001';
@@ -128,7 +128,7 @@ describe('signing in', () => {
 
   test('Ctrl-C while the code is waited for: 4', async () => {
     await using server = await startServer(byRoute({ [asking]: says(verification) }));
-    const ran = await enlist(['sign-in', '--phone', PHONE, '--api', server.url], {
+    const ran = await enlistProcess(['sign-in', '--phone', PHONE, '--api', server.url], {
       keepsStdinOpen: true,
       onStart: (child) => child.stderr?.once('data', () => setTimeout(() => child.kill('SIGINT'), 200)),
     });
@@ -138,7 +138,7 @@ describe('signing in', () => {
   test('it ends although the pipe stays open', async () => {
     const routes = { [asking]: says(verification), [signing]: says(signedIn, 201) };
     await using server = await startServer(byRoute(routes));
-    const ran = await enlist(['sign-in', '--api', server.url], {
+    const ran = await enlistProcess(['sign-in', '--api', server.url], {
       stdin: `${PHONE}\n${CODE}\n`,
       keepsStdinOpen: true,
     });
@@ -247,7 +247,7 @@ describe('secrets', () => {
       enlist(['sign-in', `--code=${CODE}`, ...api]),
       enlist(['sign-in', '--code', CODE, ...api]),
       enlist(['sign-in', CODE, ...api]),
-      enlist(['sign-in', '--verification', VERIFICATION_ID, '--json', ...api], { env }),
+      enlistProcess(['sign-in', '--verification', VERIFICATION_ID, '--json', ...api], { env }),
     ]);
     expect(ran.map(({ code }) => code)).toEqual([1, 1, 1, 5]);
     expect(ran[0]?.stderr).toBe("Unknown option '--code'. See enlist sign-in --help.\n");

@@ -24,7 +24,7 @@ import { clientConfig } from '../../infra/local/client-config.ts';
 import { type Environment, readConfig } from '../../lib/config.ts';
 import { chunkKey } from '../../lib/provision/objects.ts';
 import { deadLetterName, queueNames, queues, type RouteName, routes } from '../../lib/topology.ts';
-import { enlist, jsonLines, printed, type RunOptions } from '../cli/run.ts';
+import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';
 import { type Decide, jsonFailure, startAwsProxy } from '../fire/aws-proxy.ts';
 import { sendOpenly } from '../infra/local/mixin/client.ts';
 import { type Canaries, canariesOf } from './canaries.ts';
@@ -140,8 +140,8 @@ const makeRows = async () => {
   return { rows: [...right, ...wrong], fresh };
 };
 
-const cli = (args: readonly string[], options: RunOptions = {}) =>
-  enlist([...args, '--api', lived.house.url], {
+const cli = (args: readonly string[], options: ProcessOptions = {}) =>
+  enlistProcess([...args, '--api', lived.house.url], {
     ...options,
     onStart: (child) => {
       options.onStart?.(child);
