@@ -214,8 +214,6 @@ const makeSignIn = async (
 ): Promise<HttpAnswer> => {
   const row = await rowOf(services, verification_id);
   if (!row) return busy();
-  // Whoever signed it in may have died before the first copy of its session key was removed.
-  if (row.state === 'enrolled') await services.vault.removeEnrolment(row.user_id);
   const refused = refuseState(row);
   if (refused) return refused;
   const kept = await keepSession(services, row.user_id, kind);

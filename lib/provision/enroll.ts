@@ -118,6 +118,15 @@ const signIn = async (
   return { ...made, session_key };
 };
 
+/**
+ * The account has a secret of its own: the enrolment's goes. A row that has ended is due until then, so that the
+ * sweep sees to it where this is interrupted.
+ */
+const removeSecret = async (services: Services, ended: Bot) => {
+  await services.vault.removeEnrolment(ended.user_id);
+  if (ended.due_at !== undefined) await services.table.updateBot(ended, { due_at: undefined });
+};
+
 /** The account gets a secret and a row of its own, and this row ends. Any number of times is harmless. */
 const conclude = async (work: Work, account: NewAccount, session_key: SessionKey) => {
   const { services, leased } = work;
@@ -129,8 +138,8 @@ const conclude = async (work: Work, account: NewAccount, session_key: SessionKey
   const listed = { user_id, session_id, batch_id, line, listing };
   const bot = await listBot(services, step, listed, kept === 'kept');
   if (bot?.state === 'queued') await sendTo(services, 'check', bot);
-  await moveBot(services, leased.bot, 'conclude', { step, request_id: account.request_id });
-  await services.vault.removeEnrolment(enrolment_id);
+  const ended = await moveBot(services, leased.bot, 'conclude', { step, request_id: account.request_id });
+  if (ended) await removeSecret(services, ended);
 };
 
 const run = async (work: Work, given: SignInRequest | undefined): Promise<SignedIn> => {
@@ -219,6 +228,6 @@ export const enroll = async (services: Services, body: unknown, deadlineMs: numb
   const { user_id } = botMessage.parse(body);
   const row = await services.table.readBot(user_id);
   if (!row?.enrolment) return services.log('warn', 'bot_unknown', { user_id });
-  if (row.state === 'enrolled') return services.vault.removeEnrolment(user_id);
+  if (row.state === 'enrolled') return removeSecret(services, row);
   if (isDue(row, services.now())) await enrollRow(services, row, deadlineMs);
 };

@@ -31,7 +31,9 @@ const dueAt = (
   auditSeconds: number,
 ): string | undefined => {
   if (state === 'registered' || state === 'external') return after(nowMs, auditSeconds);
-  if (state === 'blocked' || state === 'failed' || state === 'enrolled') return undefined;
+  if (state === 'blocked' || state === 'failed') return undefined;
+  // Until its secret is removed.
+  if (state === 'enrolled') return after(nowMs, pace.graceSeconds);
   // No GET can tell whether an account was made: only an operator can settle that.
   if (state === 'unsure' && bot.enrolment) return undefined;
   if (wait_until === undefined) return after(nowMs, pace.stalledSeconds);

@@ -82,7 +82,7 @@ describe('what a move writes', () => {
     ['block', undefined],
     ['fail', undefined],
     ['enroll', pace.graceSeconds],
-    ['conclude', undefined],
+    ['conclude', pace.graceSeconds],
     ['repeat', pace.graceSeconds],
   ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
     const changes = changesOf(aBot(), move, NOW, note);

@@ -16,8 +16,12 @@ export const rowsOf = async (lane: Lane, errand: Errand): Promise<readonly (Bot 
 };
 
 const rest: readonly string[] = ['registered', 'external', 'blocked', 'failed', 'enrolled'];
-const isAtRest = (row: Bot | undefined) =>
-  row !== undefined && (rest.includes(row.state) || (row.state === 'unsure' && row.enrolment !== undefined));
+const isAtRest = (row: Bot | undefined) => {
+  if (row?.enrolment && row.state === 'unsure') return true;
+  // Its secret is still to be removed.
+  if (row?.state === 'enrolled' && row.due_at !== undefined) return false;
+  return row !== undefined && rest.includes(row.state);
+};
 
 const allAtRest = async (lane: Lane, errand: Errand): Promise<boolean> => {
   if (lane.messages.length > 0) return false;
