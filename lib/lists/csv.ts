@@ -24,7 +24,7 @@ const isTooWide = (text: string): boolean => {
 };
 
 /** Columns must be named once each, else one silently wins. */
-const readHeader = (header: readonly string[]): string[] => {
+const readHeader = (header: readonly string[]): readonly string[] => {
   const names = header.map((name) => name.trim().toLowerCase());
   const named = names.filter((name) => name !== '');
   if (new Set(named).size < named.length) throw new RangeError('a column is named twice');
@@ -32,30 +32,47 @@ const readHeader = (header: readonly string[]): string[] => {
 };
 
 interface CsvRecord {
-  readonly record: Readonly<Record<string, string>>;
+  readonly record: readonly string[];
   readonly raw: string;
   readonly info: { readonly lines: number };
 }
 
-/** One row more than a list may have at most. */
-const parse = (text: string): readonly CsvRecord[] =>
-  parseCsv(text, {
+/** The cells that are filled, by the names of their columns. */
+const fieldsOf = (names: readonly string[], cells: readonly string[]) =>
+  Object.fromEntries(
+    names.flatMap((name, i) => {
+      const cell = cells[i] ?? '';
+      return cell === '' ? [] : [[name, cell] as const];
+    }),
+  );
+
+/** csv-parse tells the line a record ends on. */
+const lineOf = ({ raw, info }: CsvRecord): number => info.lines - (raw.trim().split('\n').length - 1);
+
+/** One row more than a list may have at most. Of each row nothing is kept but what is filled. */
+const parse = (text: string): readonly RawRow[] => {
+  let names: readonly string[] | undefined;
+  let row = 0;
+  const take = (found: CsvRecord): RawRow | undefined => {
+    if (!names) {
+      names = readHeader(found.record);
+      return undefined;
+    }
+    row += 1;
+    return { row, line: lineOf(found), fields: fieldsOf(names, found.record) };
+  };
+  return parseCsv(text, {
     bom: true,
-    columns: readHeader,
     info: true,
+    on_record: take as never,
     raw: true,
     relax_column_count: true,
     skip_empty_lines: true,
-    to: limits.maxRows + 1,
+    // Counts the header too.
+    to: limits.maxRows + 2,
     trim: true,
-  }) as unknown as CsvRecord[];
-
-const rowOf = ({ record, raw, info }: CsvRecord, index: number): RawRow => ({
-  row: index + 1,
-  // csv-parse tells the line a record ends on.
-  line: info.lines - (raw.trim().split('\n').length - 1),
-  fields: Object.fromEntries(Object.entries(record).filter(([, value]) => value !== '')),
-});
+  }) as unknown as RawRow[];
+};
 
 const notCsv = (where: string) =>
   problem(
@@ -68,7 +85,8 @@ const notCsv = (where: string) =>
 export const readCsv = (text: string): ReadList => {
   if (isTooWide(text)) return notCsv(`: a row has more than ${MAX_COLUMNS} columns`);
   try {
-    const rows = parse(text).map(rowOf);
+    // csv-parse counts a line end of two signs twice where it is quoted, and knows one kind of them only.
+    const rows = parse(text.replace(/\r\n?/g, '\n'));
     return rows.length > limits.maxRows ? tooManyRows : { rows, errors: [], total: rows.length };
   } catch (error) {
     if (error instanceof RangeError) return notCsv(': a column is named twice');

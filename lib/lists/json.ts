@@ -4,8 +4,10 @@ import type { RowError } from '../provision/records.ts';
 import { uploads as limits } from '../topology.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
 
-/** A row nests its objects and arrays no deeper than this; a keystore has one level. */
+/** A keystore has one level, and no object or array within. */
 const MAX_DEPTH = 32;
+/** Objects and arrays of one row: millions of empty ones would take memory far beyond their size. */
+const MAX_PARTS = 50;
 
 interface Piece {
   readonly line: number;
@@ -72,8 +74,9 @@ const isFields = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A look at the brackets before anything is built of them. */
-const isTooDeep = (text: string): boolean => {
+const isOverbuilt = (text: string): boolean => {
   let depth = 0;
+  let parts = 0;
   let inString = false;
   for (let i = 0; i < text.length; i += 1) {
     const char = text[i];
@@ -83,7 +86,8 @@ const isTooDeep = (text: string): boolean => {
     } else if (char === '"') inString = true;
     else if (char === '{' || char === '[') {
       depth += 1;
-      if (depth > MAX_DEPTH) return true;
+      parts += 1;
+      if (depth > MAX_DEPTH || parts > MAX_PARTS) return true;
     } else if (char === '}' || char === ']') depth -= 1;
   }
   return false;
@@ -91,7 +95,7 @@ const isTooDeep = (text: string): boolean => {
 
 /** The object a text is; undefined for anything else. */
 const parseFields = (text: string): Readonly<Record<string, unknown>> | undefined => {
-  if (isTooDeep(text)) return undefined;
+  if (isOverbuilt(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);
     return isFields(value) ? value : undefined;
@@ -105,7 +109,7 @@ const notAnObject = (row: number, line: number): RowError => ({
   line,
   field: '(row)',
   code: 'not_an_object',
-  message: 'The row is not a JSON object, or one that nests too deep.',
+  message: 'The row is not a JSON object, or one of too many parts.',
   fix: 'Write one keystore as {"app_id": …, "session_id": …, …}.',
 });
 
@@ -131,7 +135,7 @@ const notJson = problem(
 const readObject = (text: string): ReadList => {
   const line = text.slice(0, text.indexOf('{')).split('\n').length;
   const read = readPieces([{ line, text }]);
-  return 'rows' in read && read.rows.length === 0 && !isTooDeep(text) ? notJson : read;
+  return 'rows' in read && read.rows.length === 0 && !isOverbuilt(text) ? notJson : read;
 };
 
 /** `[ {…}, {…} ]`, or one `{…}`. */

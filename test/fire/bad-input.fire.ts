@@ -76,7 +76,7 @@ describe('the worst lists', () => {
   const run = promisify(execFile);
   const heapMb = Math.floor(0.9 * functions.intake.memoryMb);
 
-  it.each(Object.keys(worstLists))('%s: within the memory and the time of intake', async (name) => {
+  it.each(Object.keys(worstLists))('%s: within the memory of intake', async (name) => {
     tried.inputs += 1;
     const file = new URL('worst-lists.ts', import.meta.url).pathname;
     const { stdout } = await run(process.execPath, [`--max-old-space-size=${heapMb}`, file, name]);

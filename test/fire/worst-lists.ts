@@ -2,11 +2,13 @@
  * The lists that take most memory and time for their size, and intake on one of them in a process of its own:
  * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints what it took.
  */
+import { createHash } from 'node:crypto';
 import { intake } from '../../lib/provision/intake.ts';
 import { listKey } from '../../lib/provision/objects.ts';
 import type { ListRead } from '../../lib/services.ts';
 import { uploads as limits } from '../../lib/topology.ts';
 import { zipOf } from '../lists/zip.ts';
+import { keystore } from '../mixin/vectors.ts';
 import { aBatch, createMemory } from '../provision/memory.ts';
 
 interface WorstList {
@@ -31,15 +33,40 @@ const zip = (name: string, text: Buffer): WorstList => ({
   body: zipOf([{ name, text }]),
 });
 
+/** As many pieces as an archive may unpack to, each another. */
+const numbered = (piece: (i: string) => string, head: string, tail: string): Buffer => {
+  const size = piece('aaaaa').length;
+  const count = Math.floor((ALL - head.length - tail.length) / size);
+  const pieces = Array.from({ length: count }, (_, i) => piece(i.toString(36).padStart(5, 'z')));
+  return Buffer.from(head + pieces.join('') + tail);
+};
+
 /** A keystore whose every field is wrong: all its errors are told. */
 const wrongRow = `${['app_id', 'session_id', 'private_key', 'pin_token', 'pin', 'spend_key']
   .map((name, i) => `${i === 0 ? '{' : ''}"${name}":"x"`)
   .join(',')}},`;
 
+const seedOf = (i: number, name: string): string => createHash('sha256').update(`${name} ${i}`).digest('hex');
+const uuidOf = (i: number, end: string): string =>
+  `00000000-0000-4000-8000-${end}${String(i).padStart(11, '0')}`;
+
+/** A keystore with all that can be checked: each private key is turned into its public one. */
+const wholeRow = (i: number): string =>
+  JSON.stringify({
+    app_id: uuidOf(i, 'a'),
+    session_id: uuidOf(i, 'b'),
+    session_private_key: seedOf(i, 'session'),
+    server_public_key: keystore.server_public_key,
+    spend_private_key: seedOf(i, 'spend'),
+    tip_private_key: seedOf(i, 'spend'),
+  });
+
 export const worstLists: Readonly<Record<string, () => WorstList>> = {
   'JSON: one row of empty objects': () => json(filled('{},', LARGE, '[{"a":[', '{}]}]')),
   'JSON: 80,000 rows with all errors': () =>
     json(filled(wrongRow, limits.maxRows * wrongRow.length, '[', `${wrongRow.slice(0, -1)}]`)),
+  'ZIP: 80,000 keystores with every key': () =>
+    zip('a.jsonl', Buffer.from(Array.from({ length: limits.maxRows }, (_, i) => wholeRow(i)).join('\n'))),
   'CSV: 1,000 columns, a tenth of them filled': () =>
     csv(filled(cells('a', 100), 16_000_000, columns(1_000))),
   'CSV: 1,000 columns of empty cells': () => csv(filled(cells('', 1_000), LARGE, columns(1_000))),
@@ -49,6 +76,18 @@ export const worstLists: Readonly<Record<string, () => WorstList>> = {
   'ZIP: a CSV of 1,000 columns, all filled': () =>
     zip('a.csv', filled(cells('a', 1_000), ALL, columns(1_000))),
   'ZIP: one row of empty objects': () => zip('a.json', filled('{},', ALL, '[{"a":[', '{}]}]')),
+  'ZIP: one row of short texts': () =>
+    zip(
+      'a.json',
+      numbered((i) => `"${i}",`, '[{"a":[', '""]}]'),
+    ),
+  'ZIP: one row of millions of fields': () =>
+    zip(
+      'a.json',
+      numbered((i) => `"${i}":0,`, '[{', '"a":0}]'),
+    ),
+  'ZIP: 79,000 rows of short texts': () =>
+    zip('a.jsonl', filled(`{"a":[${Array.from({ length: 143 }, (_, i) => `"${i}"`).join()}]}\n`, ALL)),
   'ZIP: 79,000 rows of empty objects': () => zip('a.jsonl', filled(`{"a":[${'{},'.repeat(249)}{}]}\n`, ALL)),
 };
 

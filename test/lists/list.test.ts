@@ -153,6 +153,13 @@ describe('nesting', () => {
     },
   );
 
+  test.each(['json', 'jsonl'] as const)('ends so too where it is of too many parts, in %s', (format) => {
+    const of = (parts: number) => `{"a":["{"${',{}'.repeat(parts - 2)}]}`;
+    const text = format === 'json' ? `[${of(50)},${of(51)}]` : `${of(50)}\n${of(51)}`;
+    const read = rowsOf(text, format);
+    expect([read.rows.length, read.broken.map(([, code]) => code)]).toEqual([1, ['not_an_object']]);
+  });
+
   test('is not built before it is refused', () => {
     const deep = `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`;
     const before = process.memoryUsage().heapUsed;
@@ -216,6 +223,17 @@ describe('CSV', () => {
     for (const text of [`${commas}\n1`, `a\n${commas}\n1`, `a\n"x,\n,"${commas}`])
       expect(problemOf(text, 'csv')).toBe('not_csv');
     expect(rowsOf(`a\n"${commas}"`, 'csv').rows).toEqual([[2, { a: commas }]]);
+  });
+
+  test('line ends of every kind count once, quoted or not', () => {
+    const text = 'a,b\r\n1,"x\r\ny\r\nz"\r\n2,"x\ry"\n3,c\r4,d\r\r\n5,e';
+    expect(rowsOf(text, 'csv').rows).toEqual([
+      [2, { a: '1', b: 'x\ny\nz' }],
+      [5, { a: '2', b: 'x\ny' }],
+      [7, { a: '3', b: 'c' }],
+      [8, { a: '4', b: 'd' }],
+      [10, { a: '5', b: 'e' }],
+    ]);
   });
 
   test('a header alone has no rows', () => expect(problemOf('a,b\n', 'csv')).toBe('empty_list'));
