@@ -24,6 +24,7 @@ import {
   servicesFor,
   signInThrough,
   type Told,
+  through,
 } from './hostile-mixin.ts';
 import { tally } from './tally.ts';
 
@@ -53,16 +54,6 @@ afterAll(async () => {
   for (const [end, count] of [...ends].sort(([, a], [, b]) => b - a)) tell(`${count} ${end}`);
   await world[Symbol.asyncDispose]();
 });
-
-const told = ({ at, lie, isHandled, times }: Plan) =>
-  `seed ${seed}: ${at} ${times} times, ${isHandled ? 'done' : 'not done'}: ${lie.name}`;
-
-const through = async (plans: readonly Plan[], lives: (plan: Plan) => Promise<void>) => {
-  for (const plan of plans)
-    await lives(plan).catch((error: unknown) => {
-      throw new Error(told(plan), { cause: error });
-    });
-};
 
 const quickOf = (plans: readonly Plan[]) => plans.filter(({ lie }) => !lie.isSlow);
 const slowOf = (plans: readonly Plan[]) =>

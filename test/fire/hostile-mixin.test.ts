@@ -14,6 +14,7 @@ import {
   type Plan,
   paidPlans,
   signInThrough,
+  through,
 } from './hostile-mixin.ts';
 
 let world: HostileWorld;
@@ -29,16 +30,6 @@ const seed = seedOf();
 /** A few of many, others each time. */
 const some = (plans: readonly Plan[], count: number): readonly Plan[] =>
   fc.sample(fc.constantFrom(...plans.filter(({ lie }) => !lie.isSlow)), { numRuns: count, seed });
-
-const told = ({ at, lie, isHandled, times }: Plan) =>
-  `seed ${seed}: ${at} ${times} times, ${isHandled ? 'done' : 'not done'}: ${lie.name}`;
-
-const through = async (plans: readonly Plan[], live: (plan: Plan) => Promise<unknown>) => {
-  for (const plan of plans)
-    await live(plan).catch((error: unknown) => {
-      throw new Error(told(plan), { cause: error });
-    });
-};
 
 describe('a Mixin that lies', () => {
   it('to a bot does it no harm', () =>

@@ -513,3 +513,17 @@ export const anyPlan = (world: HostileWorld, paths: readonly string[]): fc.Arbit
 
 export const anyBotPlan = (world: HostileWorld) => anyPlan(world, botPaths);
 export const anyPaidPlan = (world: HostileWorld) => anyPlan(world, paidPaths);
+
+const nameOf = ({ at, lie, isHandled, times }: Plan): string =>
+  `${at} ${times} times, ${isHandled ? 'done' : 'not done'}: ${lie.name}`;
+
+/** Goes through all plans; throws an Error that tells the one that went wrong. */
+export const through = async (
+  plans: readonly Plan[],
+  lives: (plan: Plan) => Promise<unknown>,
+): Promise<void> => {
+  for (const plan of plans)
+    await lives(plan).catch((error: unknown) => {
+      throw new Error(nameOf(plan), { cause: error });
+    });
+};
