@@ -35,8 +35,10 @@ export const listsOf = async (seen: Seen): Promise<ReadonlyMap<string, string>> 
 };
 
 /** Something is still to happen to it by itself. */
-export const isOpen = ({ state, enrolment }: RowSeen): boolean =>
-  ['queued', 'enrolling', 'registering', 'waiting'].includes(state) || (state === 'unsure' && !enrolment);
+export const isOpen = ({ state, enrolment, due_at }: RowSeen): boolean =>
+  ['queued', 'enrolling', 'registering', 'waiting'].includes(state) ||
+  (state === 'unsure' && !enrolment) ||
+  (state === 'enrolled' && due_at !== undefined);
 
 /** What the vault holds for a bot. */
 export interface SecretSeen {
@@ -54,11 +56,13 @@ type Fields = Readonly<Record<string, string | undefined>>;
 /** Where the key's own version hangs: lib/aws/vault.ts. */
 const KEY_LABEL = 'ENLIST_KEY';
 
-const readVersion = async ({ grounds, name }: Seen, user_id: string, VersionStage: string) => {
-  const command = new GetSecretValueCommand({ SecretId: `${name}/${user_id}`, VersionStage });
+/** What a secret that is not there, or not any more, is answered with. */
+const absent: readonly string[] = ['ResourceNotFoundException', 'InvalidRequestException'];
+
+const readVersion = async ({ grounds, name }: Seen, secret: string, VersionStage: string) => {
+  const command = new GetSecretValueCommand({ SecretId: `${name}/${secret}`, VersionStage });
   const { SecretString } = await grounds.secrets.send(command).catch((error: unknown) => {
-    if (error instanceof Error && error.name === 'ResourceNotFoundException')
-      return { SecretString: undefined };
+    if (error instanceof Error && absent.includes(error.name)) return { SecretString: undefined };
     throw error;
   });
   return SecretString === undefined ? undefined : (JSON.parse(SecretString) as Fields);
@@ -82,3 +86,7 @@ export const secretOf = async (seen: Seen, user_id: string): Promise<SecretSeen 
     tip: publicOf(current.tip_private_key),
   };
 };
+
+/** Does the vault hold the secret of an enrolment? */
+export const isEnrolmentKept = async (seen: Seen, enrolment_id: string): Promise<boolean> =>
+  (await readVersion(seen, `enrolment/${enrolment_id}`, 'AWSCURRENT')) !== undefined;

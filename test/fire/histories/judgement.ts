@@ -5,7 +5,7 @@
 import type { AccountView, LedgerEntry } from '../../../infra/local/mixin/server.ts';
 import { api } from '../../../lib/provision/api.ts';
 import { OTHER_DIGITS, SIX_DIGITS } from './cast.ts';
-import { isOpen, type RowSeen, rowsOf, type SecretSeen, secretOf } from './evidence.ts';
+import { isEnrolmentKept, isOpen, type RowSeen, rowsOf, type SecretSeen, secretOf } from './evidence.ts';
 import type { World } from './world.ts';
 
 export interface Harm {
@@ -296,9 +296,22 @@ const wrongsOf = (it: Case): readonly string[] => [
 ];
 
 /** And what must hold at the end: the counts of the lists, and where everybody rests. */
+/** Who has an account needs the first copy of its session key no more; who is in doubt does. */
+const enrolmentsWrong = async (it: Case): Promise<readonly string[]> => {
+  const wrongs: string[] = [];
+  for (const row of it.rows) {
+    if (!row.enrolment) continue;
+    const isKept = await isEnrolmentKept(it.world, row.user_id);
+    if (row.state === 'enrolled' && isKept) wrongs.push(`The secret of ${nameOf(it, row.user_id)} is left.`);
+    if (row.state === 'unsure' && !isKept) wrongs.push(`The secret of ${nameOf(it, row.user_id)} is gone.`);
+  }
+  return wrongs;
+};
+
 const wrongsInTheEnd = async (it: Case): Promise<readonly string[]> => [
   ...(await batchesWrong(it)),
   ...it.rows.flatMap((row) => fateWrong(it, row) ?? []),
+  ...(await enrolmentsWrong(it)),
 ];
 
 /**
