@@ -478,6 +478,20 @@ const ofTheCosts: readonly Guard[] = [
 
 const ofTheWork: readonly Guard[] = [
   {
+    name: 'an enrolment that ended keeps no secret',
+    file: ENROLL,
+    find: '  await services.vault.removeEnrolment(ended.user_id);\n',
+    replace: '',
+    tests: ['fire/histories.test.ts'],
+  },
+  {
+    name: 'an enrolment is due until its secret is gone',
+    file: 'lib/provision/move.ts',
+    find: "  if (state === 'enrolled') return after(nowMs, pace.graceSeconds);\n",
+    replace: "  if (state === 'enrolled') return undefined;\n",
+    tests: ['provision/move.test.ts'],
+  },
+  {
     name: 'the sweep sends first and notes second',
     file: 'lib/provision/recheck.ts',
     find: '  await sendTo(services, stepOf(bot), bot);\n',
