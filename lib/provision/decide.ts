@@ -20,8 +20,8 @@ export type PinWay = 'unset' | 'upgrade' | 'spend' | 'listed' | 'tip';
 export type Decision =
   /** In Safe with our key. */
   | { readonly kind: 'confirm' }
-  /** In Safe with a key we do not hold. */
-  | { readonly kind: 'disown' }
+  /** In Safe with a key we do not hold, or cannot tell for ours. */
+  | { readonly kind: 'disown'; readonly reason: 'external_key' | 'key_not_told' }
   /** In Safe with the listed key, whose form this settles: it is still to be stored. */
   | { readonly kind: 'adopt' }
   /** Not in Safe. */
@@ -42,7 +42,9 @@ const decideInSafe = (bot: Bot, profile: Profile, ours: OurKeys): Decision => {
   if (isOurs && !agrees) return { kind: 'block', reason: 'key_conflict' };
   if (isOurs && ours.spend !== undefined) return { kind: 'confirm' };
   if (told !== undefined && ours.listed.includes(told)) return { kind: 'adopt' };
-  return bot.state === 'registered' ? { kind: 'block', reason: 'key_changed' } : { kind: 'disown' };
+  if (bot.state === 'registered') return { kind: 'block', reason: 'key_changed' };
+  const couldBeOurs = told === undefined && (ours.spend !== undefined || ours.listed.length > 0);
+  return { kind: 'disown', reason: couldBeOurs ? 'key_not_told' : 'external_key' };
 };
 
 /** The account has no TIP PIN. */

@@ -9,6 +9,11 @@ const reasons = {
     message: 'The bot is in Safe already, with a key that is not in the vault.',
     todo: 'Nothing to do if its key is kept elsewhere. To have Enlist keep it, list the bot again with its spend_private_key.',
   },
+  key_not_told: {
+    message:
+      'The bot is in Safe already. Mixin does not tell with which key, and the vault holds one for it.',
+    todo: 'Retry it: Enlist looks again, as it does by itself at the next audit. Where another tool shows spend_public_key, compare it with public_key.',
+  },
   keystore_missing: {
     message: 'The vault holds no keystore for this bot.',
     todo: 'List the bot again with its keystore.',

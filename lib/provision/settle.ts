@@ -87,7 +87,7 @@ export const settle = async (
       );
       return;
     case 'disown':
-      await moveBot(services, bot, 'disown', { ...note, reason: reason('external_key') });
+      await moveBot(services, bot, 'disown', { ...note, reason: reason(settlement.reason) });
       return;
     case 'block':
       await moveBot(services, bot, 'block', { ...note, reason: reason(settlement.reason) });
