@@ -12,6 +12,7 @@ export const messages = {
   inbox_gone: 'S3 told of a list in the inbox that is not there any more.',
   list_read: 'A list was read and validated.',
   code_requested: 'Mixin was asked to send a code to a phone.',
+  account_not_noted: 'Mixin made an account, and its row could not be told: the row will be in doubt.',
   plan_confirmed: 'An operator accepted what a list costs.',
   list_rejected: 'A list cannot be read at all.',
   chunk_taken_in: 'A chunk of a list was taken in.',

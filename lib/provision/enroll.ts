@@ -59,6 +59,29 @@ const needTime = async ({ services, leased, deadlineMs }: Work) => {
   throw new Done();
 };
 
+/** Each try of a table that takes nothing is some seconds of tries already (lib/connect.ts). */
+const NOTE_TRIES = 10;
+
+/** What was made is known here alone, and may have cost money: its row is told for as long as there is time. */
+const noteAccount = async ({ services, leased, deadlineMs }: Work, account: NewAccount) => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await leased.write({ account });
+    } catch (error) {
+      const isOver = tries === NOTE_TRIES || services.now() >= deadlineMs;
+      if (!isOver && !(error instanceof LeaseLost)) continue;
+      const { user_id, request_id } = account;
+      services.log('error', 'account_not_noted', {
+        step,
+        user_id,
+        batch_id: leased.bot.batch_id,
+        request_id,
+      });
+      throw error;
+    }
+  }
+};
+
 /** Makes the call, once, and notes the account it made. */
 const sendOnce = async (work: Work, send: () => Promise<SignedIn>): Promise<SignedIn> => {
   const { services, leased, enrolment } = work;
@@ -68,7 +91,7 @@ const sendOnce = async (work: Work, send: () => Promise<SignedIn>): Promise<Sign
   await needTime(work);
   try {
     const made = await send();
-    await leased.write({ account: made.account });
+    await noteAccount(work, made.account);
     return made;
   } catch (error) {
     if (!(error instanceof MixinError)) throw error;

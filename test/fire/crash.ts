@@ -100,7 +100,7 @@ const samplePoints = (recordings: readonly Recording[]): Point[] => {
 };
 
 /** Wall time after which no further point is begun, and how many there are at least. */
-const SAMPLE_MS = 8_500;
+const SAMPLE_MS = 6_000;
 const SAMPLE_MIN = 6;
 
 const describeSample = () => {

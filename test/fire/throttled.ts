@@ -94,7 +94,7 @@ interface BatchBody {
   readonly states: Readonly<Record<string, number>>;
 }
 
-const moving = ['queued', 'enrolling', 'registering', 'unsure'];
+const moving = ['queued', 'enrolling', 'registering'];
 
 /** Asks the API as a client does, and keeps count of how it answers. */
 export const askApi = ({ house }: LivedInHouse) => {
@@ -129,6 +129,12 @@ const sweepEarly = ({ services }: LivedInHouse) => {
   return recheck({ ...services, now }, now() + SWEEP_AFTER_MS);
 };
 
+/** Enrolments in doubt rest; other bots in doubt are looked at again. */
+const isOfEnrolments = async (api: ReturnType<typeof askApi>, batch_id: string): Promise<boolean> => {
+  const page = await api.ask<{ bots: Bot[] }>(`/batches/${batch_id}/bots?state=unsure`);
+  return page.bots.every(({ enrolment }) => enrolment !== undefined);
+};
+
 /** Uploads the list, accepts its cost and follows it until nothing moves any more. */
 export const bringToRest = async (
   lived: LivedInHouse,
@@ -146,7 +152,8 @@ export const bringToRest = async (
     const { status, states } = await api.ask<BatchBody>(`/batches/${batch_id}`);
     if (status === 'planned') await api.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: users });
     const isMoving = moving.some((state) => (states[state] ?? 0) > 0);
-    if (status === 'taken_in' && !isMoving && (states.waiting ?? 0) === waiting) return batch_id;
+    const isWaiting = isMoving || (states.waiting ?? 0) !== waiting;
+    if (status === 'taken_in' && !isWaiting && (await isOfEnrolments(api, batch_id))) return batch_id;
     if (before !== JSON.stringify(states)) changedAt = Date.now();
     before = JSON.stringify(states);
     if (Date.now() > changedAt + SWEEP_AFTER_MS) {
@@ -173,6 +180,9 @@ const deadLetters = async ({ direct }: ThrottledAws): Promise<number> => {
   return count;
 };
 
+/** The call that makes the account was sent, and the row does not say what came of it. */
+const isInDoubt = (bot: Bot | undefined): boolean => bot?.state === 'unsure' && bot.enrolment !== undefined;
+
 /** Where everybody is, and what was lost on the way. */
 export const takeStock = async (
   { lived, aws }: ThrottledHouse,
@@ -187,7 +197,9 @@ export const takeStock = async (
     ...signIns.map((app_id) => ({ app_id, ends: 'enrolled' })),
   ].flatMap(({ app_id, ends }) => {
     const bot = stateOf.get(app_id);
-    return bot?.state === ends ? [] : [{ app_id, ends, is: bot?.state, reason: bot?.reason?.code }];
+    return bot?.state === ends || isInDoubt(bot)
+      ? []
+      : [{ app_id, ends, is: bot?.state, reason: bot?.reason?.code }];
   });
   const ledger = lived.standIn.ledger();
   const { keys_lost } = await countCustody({ ...aws.direct, MIXIN_URL: lived.standIn.url }, ledger);
@@ -195,7 +207,10 @@ export const takeStock = async (
   for (const { user_id = '', bound: key } of ledger)
     if (key) bound.set(user_id, (bound.get(user_id) ?? new Set()).add(key.public_key));
   const created = ledger.filter((entry) => entry.created?.kind === 'network');
-  const enrolled = bots.filter((bot) => bot.enrolment?.kind === 'network_user' && bot.state === 'enrolled');
+  const doubtful = bots.filter(isInDoubt);
+  const enrolled = bots.filter(
+    (bot) => bot.enrolment?.kind === 'network_user' && (bot.state === 'enrolled' || isInDoubt(bot)),
+  );
   return {
     astray,
     keys_lost: keys_lost ?? 0,
@@ -203,6 +218,8 @@ export const takeStock = async (
     /** Users that were paid for, beyond those that were asked for. */
     double_paid_calls: created.filter(({ user_id }) => user_id === owner).length - users,
     users_missing: users - enrolled.length,
+    /** Accounts that were made while the table took nothing, for longer than their workers lived. */
+    in_doubt: doubtful.length,
     dead_letters: await deadLetters(aws),
   };
 };
@@ -214,6 +231,7 @@ export const clean = {
   double_keys: 0,
   double_paid_calls: 0,
   users_missing: 0,
+  in_doubt: 0,
   dead_letters: 0,
 };
 

@@ -115,6 +115,45 @@ describe('a worker that dies', () => {
   });
 });
 
+describe('a table that takes no account', () => {
+  /** Refuses so often to note an account. */
+  const refusing = (services: Services, times: number): Services => {
+    let left = times;
+    const updateBot: Services['table']['updateBot'] = async (bot, changes, from) => {
+      if (changes.account === undefined || left === 0) return services.table.updateBot(bot, changes, from);
+      left -= 1;
+      throw new Error('the table takes nothing');
+    };
+    return { ...services, table: { ...services.table, updateBot } };
+  };
+
+  test('for a while: the account is noted all the same', async () => {
+    const user_id = await newUser();
+    const paid = counting();
+    await run(refusing(bench.services, 5), user_id);
+    expect(paid()).toBe(1);
+    await expectWhole(user_id);
+  });
+
+  test('for long: the row is in doubt, and the log names the account', async () => {
+    const user_id = await newUser();
+    const paid = counting();
+    const logged: unknown[][] = [];
+    const log: Services['log'] = (...line) => void logged.push(line);
+    await expect(run({ ...refusing(bench.services, Infinity), log }, user_id)).rejects.toThrow(
+      'takes nothing',
+    );
+    await run(later(bench.services, 1), user_id);
+    expect([paid(), (await rowOf(user_id))?.state]).toEqual([1, 'unsure']);
+    const made = bench.standIn.ledger().findLast(({ created }) => created)?.created?.user_id;
+    expect(logged).toContainEqual([
+      'error',
+      'account_not_noted',
+      expect.objectContaining({ user_id: made, step: 'enroll', request_id: expect.any(String) }),
+    ]);
+  });
+});
+
 test('an answer that was lost leaves the row unsure, and the call is not made again', async () => {
   const { services, standIn } = bench;
   const user_id = await newUser();
