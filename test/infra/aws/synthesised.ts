@@ -30,13 +30,23 @@ const emptyBundles = (root: string) => {
   return Object.fromEntries(folders) as Record<(typeof functionNames)[number], { folder: string }>;
 };
 
-export const synthesise = async (context: Readonly<Record<string, unknown>> = {}) => {
+const make = async (context: Readonly<Record<string, unknown>>) => {
   const folder = mkdtempSync(join(tmpdir(), 'enlist-assembly-'));
   const bundles = emptyBundles(folder);
   const { app, stack } = await makeApp({ context, outdir: join(folder, 'cdk.out'), bundles });
   const { template } = app.synth().getStackByName(stack.stackName);
   rmSync(folder, { recursive: true });
   return { app, stack, template: template as Template };
+};
+
+const made = new Map<string, ReturnType<typeof make>>();
+
+/** The stack with these settings: made once, and only to be looked at. */
+export const synthesise = (context: Readonly<Record<string, unknown>> = {}) => {
+  const key = JSON.stringify(context);
+  const known = made.get(key) ?? make(context);
+  made.set(key, known);
+  return known;
 };
 
 /** The resources of a type with their logical ids. */
