@@ -12,7 +12,7 @@ const reasons = {
   key_not_told: {
     message:
       'The bot is in Safe already. Mixin does not tell with which key, and the vault holds one for it.',
-    todo: 'Retry it: Enlist looks again, as it does by itself at the next audit. Where another tool shows spend_public_key, compare it with public_key.',
+    todo: 'Retry the bots in state external: Enlist looks again, as it does by itself at the next audit. Where another tool shows spend_public_key, compare it with public_key.',
   },
   keystore_missing: {
     message: 'The vault holds no keystore for this bot.',

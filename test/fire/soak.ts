@@ -11,7 +11,7 @@ import { countCustody } from '../../infra/local/custody.ts';
 import { type Fault, type MixinStandIn, startMixinStandIn } from '../../infra/local/mixin/server.ts';
 import { makeWorld } from '../../infra/local/world.ts';
 import { type Growth, growthOf } from './soak/growth.ts';
-import { botsOf, type Listed, misled, readLedger } from './soak/reckoning.ts';
+import { botsOf, disowned, type Listed, misled, readLedger } from './soak/reckoning.ts';
 import { type Batch, Stack } from './soak/stack.ts';
 
 const post = 'POST';
@@ -203,12 +203,13 @@ export const soak = async (options: SoakOptions): Promise<SoakFigures> => {
   const minutes = minutesSince(startedMs);
   await createUsers(watch, made);
 
+  const wronged = await disowned(stack, lists, batches, standIn.ledger());
   say('All trouble ends, and an operator retries what is not registered.');
   standIn.setFaults([]);
   // Where Mixin once did not tell a key, a bot that was in Safe before is external (docs/decisions/0010).
   await retryAll(watch, 'blocked', 'failed', 'external');
   await untilAtRest(watch, restful);
-  const wrong = await misled(stack, lists, batches);
+  const wrong = [...wronged, ...(await misled(stack, lists, batches))];
   await stack.rest();
   const ledger = standIn.ledger();
   const { keys_bound, keys_lost } = await countCustody(stack.environment, ledger);

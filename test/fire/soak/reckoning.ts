@@ -29,6 +29,28 @@ export const misled = async (stack: Stack, lists: readonly Listed[], batches: re
   return [...wrong, ...[...ends.keys()].map((user_id) => `${user_id} has no row`)];
 };
 
+/**
+ * Bots that are external and should be registered. That may be only where Mixin did not tell the key, and where it
+ * was not Enlist that registered it (docs/decisions/0010): those are the others, a sentence each.
+ */
+export const disowned = async (
+  stack: Stack,
+  lists: readonly Listed[],
+  batches: readonly string[],
+  ledger: readonly LedgerEntry[],
+) => {
+  const fates = new Map(lists.flatMap((listed) => botsOf(listed).map(({ app_id, ends }) => [app_id, ends])));
+  const ours = new Set(ledger.flatMap(({ user_id, bound }) => (bound && user_id ? [user_id] : [])));
+  const wrong: string[] = [];
+  for (const batch_id of batches)
+    for await (const { user_id, reason } of stack.bots(batch_id, 'external')) {
+      const isExplained = reason?.code === 'key_not_told' && !ours.has(user_id);
+      if (fates.get(user_id) === 'registered' && !isExplained)
+        wrong.push(`${user_id} was external (${reason?.code}) and should be registered`);
+    }
+  return wrong;
+};
+
 const mostOf = (counts: ReadonlyMap<string, number>, limit: number): number =>
   [...counts.values()].filter((count) => count > limit).length;
 
