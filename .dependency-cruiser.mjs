@@ -17,7 +17,7 @@ export default {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    only('functions-build-and-export', 'functions/', ['lib/entry.ts', 'lib/provision/']),
+    only('functions-build-and-export', 'functions/', ['lib/runtime/lambda.ts', 'lib/provision/']),
     only('provision-decides', 'lib/provision/', [
       'lib/(provision|lists)/',
       'lib/(topology|keystore|log|services).ts',
@@ -40,7 +40,7 @@ export default {
         path: '^(lib/(aws|config|connect|entry)|infra|cli|functions|node_modules/(@aws-sdk|@smithy|aws-lambda|@middy))',
       },
     },
-    only('services-are-types', 'lib/services.ts', []),
+    only('services-are-types', 'lib/model/ports.ts', []),
     only('mixin-speaks', 'lib/mixin/', [
       'lib/mixin/',
       'lib/(topology|keystore).ts',
@@ -50,11 +50,11 @@ export default {
     only('aws-keeps', 'lib/aws/', [
       'lib/aws/',
       'lib/(topology|keystore).ts',
-      'lib/provision/states.ts',
+      'lib/model/states.ts',
       'timers/promises$',
       'node_modules/(zod|uuid|@aws-sdk|@smithy)/',
     ]),
-    only('topology-is-data', 'lib/topology.ts', []),
+    only('topology-is-data', 'lib/model/deployment.ts', []),
     {
       name: 'stand-in-checks-independently',
       comment: 'the stand-in Mixin must not share the protocol code it is there to check',
@@ -69,7 +69,7 @@ export default {
       to: {
         path: '^(lib/(provision|lists|mixin|aws|connect|entry)|functions|infra)',
         // The names of the states are data, and must not be written twice.
-        pathNot: '^lib/provision/states.ts$',
+        pathNot: '^lib/model/states.ts$',
       },
     },
     {

@@ -1,6 +1,6 @@
 /** HTTP API → api. Builds, wraps, exports; decides nothing. */
-import { httpFunction, opened } from '../lib/entry.ts';
-import { api } from '../lib/provision/api.ts';
+import { httpFunction, opened } from '../lib/runtime/lambda.ts';
+import { api } from '../lib/api/batches.ts';
 
 export const open = httpFunction('api', api);
 export const handler = opened(open);

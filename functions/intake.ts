@@ -1,6 +1,6 @@
 /** SQS → intake. Builds, wraps, exports; decides nothing. */
-import { opened, queueFunction } from '../lib/entry.ts';
-import { intake } from '../lib/provision/intake.ts';
+import { opened, queueFunction } from '../lib/runtime/lambda.ts';
+import { intake } from '../lib/batches/intake.ts';
 
 export const open = queueFunction('intake', intake);
 export const handler = opened(open);

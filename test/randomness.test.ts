@@ -4,11 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { readConfig } from '../lib/config.ts';
-import { connect } from '../lib/connect.ts';
-import { newSeed } from '../lib/provision/settle.ts';
-import { newSessionKey } from '../lib/provision/sign-in.ts';
-import type { Services } from '../lib/services.ts';
+import { readConfig } from '../lib/runtime/config.ts';
+import { connect } from '../lib/runtime/connect.ts';
+import { newSeed } from '../lib/bots/settle.ts';
+import { newSessionKey } from '../lib/bots/sign-in.ts';
+import type { Services } from '../lib/model/ports.ts';
 
 const url = 'http://127.0.0.1:9';
 const { services } = connect(
@@ -77,5 +77,5 @@ test('no source asks Math.random, and two files only ask the system', () => {
   expect(using(/\b(getRandomValues|webcrypto|randomFill\w*|randomInt|randomSecretKey|uuidv4)\b/)).toEqual([]);
   expect(
     using(/import \{[^}]*\b(randomBytes|randomUUID|generateKey\w*)\b[^}]*\} from 'node:crypto'/).sort(),
-  ).toEqual(['lib/connect.ts', 'lib/mixin/rsa.ts']);
+  ).toEqual(['lib/runtime/connect.ts', 'lib/mixin/rsa.ts']);
 });

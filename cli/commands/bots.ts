@@ -1,6 +1,6 @@
 /** bots, show: the bots themselves. */
 
-import { states } from '../../lib/provision/states.ts';
+import { states } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import { batchArgument, botArgument, mustBeOneOf } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';

@@ -1,6 +1,6 @@
 /** create: has a bot create network users, which then go into Safe. */
 import { createHash } from 'node:crypto';
-import { uploads as limits, mixin } from '../../lib/topology.ts';
+import { uploads as limits, mixin } from '../../lib/model/deployment.ts';
 import type { ApiClient } from '../api-client.ts';
 import { mustBeGiven, noArguments, usdOption, uuidOption, wholeOption } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';

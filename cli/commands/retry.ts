@@ -1,5 +1,5 @@
 /** retry: queues bots of a batch again. */
-import { retryStates } from '../../lib/provision/states.ts';
+import { retryStates } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import { batchArgument, mustBeOneOf } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';

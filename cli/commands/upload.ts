@@ -1,5 +1,5 @@
 /** upload: sends lists, each as a batch of its own. */
-import { uploads as limits } from '../../lib/topology.ts';
+import { uploads as limits } from '../../lib/model/deployment.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Call, Command } from '../command.ts';
 import { exitCodes, Refusal, UsageError } from '../failure.ts';

@@ -14,7 +14,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import type { FunctionName } from '../../lib/topology.ts';
+import type { FunctionName } from '../../lib/model/deployment.ts';
 import type { Names } from './names.ts';
 
 export const FIVE_MINUTES = Duration.minutes(5);

@@ -12,10 +12,10 @@ import {
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Construct } from 'constructs';
-import { type HttpFunctionName, type Route, routes } from '../../lib/topology.ts';
+import { type HttpFunctionName, type Route, routes } from '../../lib/model/deployment.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import { type MadeFunction, makeFunction, makeLogGroup } from './function.ts';
-import type { House } from './house.ts';
+import type { House } from './stack-context.ts';
 
 /** Who asked what, and how it ended; no header, no body. */
 const accessLogFormat = AccessLogFormat.custom(

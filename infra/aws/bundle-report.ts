@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { functionNames } from '../../lib/topology.ts';
+import { functionNames } from '../../lib/model/deployment.ts';
 import { BUNDLE_FILE, bundleFunctions } from './bundle.ts';
 
 const RUNS = 5;

@@ -8,8 +8,8 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
-import { type FunctionName, functionNames } from '../../lib/topology.ts';
-import { keepersOf } from './needs.ts';
+import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
+import { keepersOf } from '../../lib/model/permissions.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

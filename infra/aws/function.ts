@@ -13,11 +13,11 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { type FunctionName, functions, type QueueName } from '../../lib/topology.ts';
-import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './argued.ts';
+import { type FunctionName, functions, type QueueName } from '../../lib/model/deployment.ts';
+import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './nag-exceptions.ts';
 import { statementsFor } from './grants.ts';
-import type { House } from './house.ts';
-import { hasSecretRight, needs } from './needs.ts';
+import type { House } from './stack-context.ts';
+import { hasSecretRight, needs } from '../../lib/model/permissions.ts';
 
 /** Encrypted, and gone with the stack: what happened to a bot stands on its row. */
 export const makeLogGroup = (scope: Construct, id: string, name: string, key: IKey, retention: number) =>
@@ -28,7 +28,7 @@ export const makeLogGroup = (scope: Construct, id: string, name: string, key: IK
     removalPolicy: RemovalPolicy.DESTROY,
   });
 
-/** Every variable that lib/config.ts reads. No secret is among them. */
+/** Every variable that lib/runtime/config.ts reads. No secret is among them. */
 const environmentOf = ({ keeping, settings }: House): Record<string, string> => ({
   ENLIST_TABLE: keeping.table.tableName,
   ENLIST_UPLOADS_BUCKET: keeping.uploads.bucketName,
@@ -93,7 +93,7 @@ export const makeFunction = (scope: Construct, house: House, options: FunctionOp
     loggingFormat: LoggingFormat.JSON,
     tracing: Tracing.ACTIVE,
     // A bot goes round between check and register more often than the 16 times after which Lambda would take
-    // its message for a runaway; each round has a growing pause (lib/provision/backoff.ts).
+    // its message for a runaway; each round has a growing pause (lib/bots/backoff.ts).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
   return { fn, role, logs };

@@ -3,9 +3,9 @@ import { ArnFormat, Aws, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { FunctionName, QueueName } from '../../lib/topology.ts';
-import type { Keeping } from './keeping.ts';
-import { type Needs, needs, type SecretRight } from './needs.ts';
+import type { FunctionName, QueueName } from '../../lib/model/deployment.ts';
+import type { Keeping } from './storage.ts';
+import { type Needs, needs, type SecretRight } from '../../lib/model/permissions.ts';
 
 const allow = (
   actions: readonly string[],

@@ -2,10 +2,10 @@
 import { type IMetric, Metric, Unit } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { LogCode } from '../../lib/log.ts';
-import type { ReasonCode } from '../../lib/provision/reasons.ts';
-import type { BotState } from '../../lib/provision/states.ts';
-import { pace } from '../../lib/topology.ts';
+import type { LogCode } from '../../lib/model/log.ts';
+import type { ReasonCode } from '../../lib/model/reasons.ts';
+import type { BotState } from '../../lib/model/states.ts';
+import { pace } from '../../lib/model/deployment.ts';
 import type { Alarms } from './alarms.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import type { Names } from './names.ts';

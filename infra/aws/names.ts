@@ -1,6 +1,6 @@
 /** Names of things in the account: they derive from the stage, so that several stacks can live in one. */
 import { Aws } from 'aws-cdk-lib';
-import { deadLetterName, type FunctionName, type QueueName } from '../../lib/topology.ts';
+import { deadLetterName, type FunctionName, type QueueName } from '../../lib/model/deployment.ts';
 
 export interface Names {
   readonly stack: string;

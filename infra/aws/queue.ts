@@ -3,7 +3,7 @@ import { ArnFormat, Duration, Stack } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { deadLetterRetentionSeconds, type QueueName, queues } from '../../lib/topology.ts';
+import { deadLetterRetentionSeconds, type QueueName, queues } from '../../lib/model/deployment.ts';
 import type { Names } from './names.ts';
 
 export interface QueuePair {

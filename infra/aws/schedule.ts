@@ -3,11 +3,11 @@ import { Aws, Duration } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
-import type { schedules } from '../../lib/topology.ts';
+import type { schedules } from '../../lib/model/deployment.ts';
 import { FIVE_MINUTES } from './alarms.ts';
-import { argueLastQueue } from './argued.ts';
+import { argueLastQueue } from './nag-exceptions.ts';
 import { type MadeFunction, makeFunction } from './function.ts';
-import type { House } from './house.ts';
+import type { House } from './stack-context.ts';
 import { makeDeadLetters } from './queue.ts';
 
 export type ScheduleName = keyof typeof schedules;
@@ -66,7 +66,7 @@ export const makeSchedule = (scope: Construct, house: House, options: ScheduleOp
     target: {
       arn: made.fn.functionArn,
       roleArn: role.roleArn,
-      // An event without anything in it is a smoke test (lib/entry.ts).
+      // An event without anything in it is a smoke test (lib/runtime/lambda.ts).
       input: JSON.stringify({ 'detail-type': 'Scheduled Event', source: 'aws.scheduler' }),
       deadLetterConfig: { arn: deadLetters.queueArn },
       retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 1 },

@@ -1,7 +1,7 @@
 /** What an operator may set, from CDK context (`cdk deploy -c stage=test`), checked before anything is made. */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
-import { pace, schedules } from '../../lib/topology.ts';
+import { pace, schedules } from '../../lib/model/deployment.ts';
 
 const retentions = Object.values(RetentionDays).filter(
   (days): days is number => typeof days === 'number' && days < RetentionDays.INFINITE,
@@ -97,7 +97,7 @@ export const readSettings = (context: Readonly<Record<string, unknown>>): Settin
   throw new Error(parsed.error.issues.map((issue) => sentenceOf(issue, given)).join(' '));
 };
 
-/** `enlist/<user_id>` as in lib/aws/vault.ts; other stages keep their bots apart. */
+/** `enlist/<user_id>` as in lib/aws/vault/vault.ts; other stages keep their bots apart. */
 export const secretPrefix = (stage: string): string => (stage === 'prod' ? 'enlist' : `enlist-${stage}`);
 
 /** `enlist/enrolment/<id>`: session keys of accounts that are yet to be made. No bot has such a user id. */

@@ -1,18 +1,18 @@
-/** Enlist on AWS: one stack a stage, built from lib/topology.ts. */
+/** Enlist on AWS: one stack a stage, built from lib/model/deployment.ts. */
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { type FunctionName, functionNames, type QueueName, queueNames } from '../../lib/topology.ts';
+import { type FunctionName, functionNames, type QueueName, queueNames } from '../../lib/model/deployment.ts';
 import { Alarms } from './alarms.ts';
 import { makeApi } from './api.ts';
 import type { BundleFolders } from './bundle.ts';
 import { makeDashboard } from './dashboard.ts';
 import type { MadeFunction } from './function.ts';
-import type { House } from './house.ts';
-import { makeKeeping } from './keeping.ts';
+import type { House } from './stack-context.ts';
+import { makeKeeping } from './storage.ts';
 import { makeLogMetrics } from './log-metrics.ts';
 import { namesOf } from './names.ts';
-import { hasSecretRight, type SecretRight } from './needs.ts';
-import { makeNotices } from './notices.ts';
+import { hasSecretRight, type SecretRight } from '../../lib/model/permissions.ts';
+import { makeNotices } from './key-alerts.ts';
 import { makeOperator } from './operator.ts';
 import { makeSchedule } from './schedule.ts';
 import type { Settings } from './settings.ts';

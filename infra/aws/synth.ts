@@ -1,7 +1,7 @@
 /** From settings to an app, and from there to the folders that become the functions' code. */
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { type FunctionName, functionNames } from '../../lib/topology.ts';
+import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
 import { BUNDLE_FILE, type BundleFolders, bundleFunctions } from './bundle.ts';
 import { namesOf } from './names.ts';
 import { readSettings } from './settings.ts';

@@ -1,9 +1,9 @@
-/** The one table, as lib/topology.ts describes it. */
+/** The one table, as lib/model/deployment.ts describes it. */
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
-import { table as shape } from '../../lib/topology.ts';
+import { table as shape } from '../../lib/model/deployment.ts';
 import type { Names } from './names.ts';
 
 const text = (name: string) => ({ name, type: AttributeType.STRING });

@@ -11,8 +11,8 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { CfnQueuePolicy, type Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { uploads as limits } from '../../lib/topology.ts';
-import { argueNoAccessLog } from './argued.ts';
+import { uploads as limits } from '../../lib/model/deployment.ts';
+import { argueNoAccessLog } from './nag-exceptions.ts';
 import type { Names } from './names.ts';
 
 export const makeUploads = (scope: Construct, names: Names, key: IKey): Bucket => {

@@ -2,10 +2,10 @@
 import { Duration } from 'aws-cdk-lib';
 import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { type QueueName, queues } from '../../lib/topology.ts';
+import { type QueueName, queues } from '../../lib/model/deployment.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import { type MadeFunction, makeFunction } from './function.ts';
-import type { House } from './house.ts';
+import type { House } from './stack-context.ts';
 
 export interface WorkerOptions {
   readonly name: QueueName;

@@ -3,14 +3,14 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import type { Environment } from '../../lib/config.ts';
+import type { Environment } from '../../lib/runtime/config.ts';
 import { clientConfig, credentials } from './client-config.ts';
 import { startDynamoDb } from './dynamodb.ts';
 import { startConfinedFauxqs } from './fauxqs.ts';
 import { REGION } from './invocation.ts';
 import { ensureQueues, queueUrl } from './queues.ts';
 import { releaseInFlight } from './release.ts';
-import { startSecretsManager } from './secrets-manager.ts';
+import { startSecretsManager } from '../../emulators/secrets-manager/server.ts';
 
 export interface EmulatorsOptions {
   /** Everything is kept in here (0700); without it all is in memory. */
@@ -18,7 +18,7 @@ export interface EmulatorsOptions {
 }
 
 export interface Emulators {
-  /** Every variable that lib/config.ts reads, but MIXIN_URL. Ports, and so URLs, are new at each start. */
+  /** Every variable that lib/runtime/config.ts reads, but MIXIN_URL. Ports, and so URLs, are new at each start. */
   readonly environment: Environment;
   /**
    * After a crash: gives back what the dead process had received, and returns how many messages those were.

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { REGION } from './invocation.ts';
-import { isForeign, LOOPBACK } from './loopback.ts';
+import { isForeign, LOOPBACK } from '../../emulators/loopback.ts';
 
 export interface FauxqsFolders {
   readonly sqs: string;

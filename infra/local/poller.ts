@@ -6,7 +6,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
-import type { QueueShape } from '../../lib/topology.ts';
+import type { QueueShape } from '../../lib/model/deployment.ts';
 import { failedIds } from './batch-response.ts';
 import { asError, type Handler, invoke, REGION } from './invocation.ts';
 

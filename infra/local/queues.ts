@@ -12,7 +12,7 @@ import {
   type QueueName,
   queueNames,
   queues,
-} from '../../lib/topology.ts';
+} from '../../lib/model/deployment.ts';
 import { ACCOUNT, REGION } from './invocation.ts';
 
 /** Every queue there is, dead-letter queues included. */

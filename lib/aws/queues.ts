@@ -4,9 +4,9 @@ import {
   type SendMessageBatchRequestEntry,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { Message, Queues } from '../services.ts';
-import type { QueueName } from '../topology.ts';
-import { pauseAfter } from './busy.ts';
+import type { Message, Queues } from '../model/ports.ts';
+import type { QueueName } from '../model/deployment.ts';
+import { pauseAfter } from './throttling.ts';
 
 const SEND_MAX = 10;
 

@@ -7,7 +7,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
-import type { Uploads } from '../services.ts';
+import type { Uploads } from '../model/ports.ts';
 
 export interface UploadsOptions {
   readonly client: S3Client;

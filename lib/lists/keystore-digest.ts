@@ -1,7 +1,7 @@
 /** A digest that tells a changed keystore from the same one again, however it was written. */
 import { createHash } from 'node:crypto';
-import { isRsaKeystore, type Keystore, withoutSign } from '../keystore.ts';
-import type { Keys } from '../services.ts';
+import { isRsaKeystore, type Keystore, withoutSign } from '../model/keystore.ts';
+import type { Keys } from '../model/ports.ts';
 
 /** The public keys that 32 bytes stand for, as seed and, where they could be one, as scalar. */
 const bothOf = async (hex: string, keys: Keys): Promise<string> =>

@@ -1,7 +1,7 @@
 /** Rows of accounts that are yet to be made: a sign-in by a code, or a user that a bot creates. Pure. */
 
-import type { Enrolment } from '../provision/records.ts';
-import { mixin } from '../topology.ts';
+import type { Enrolment } from '../model/bot.ts';
+import { mixin } from '../model/deployment.ts';
 import {
   digitsOf,
   type FieldError,

@@ -2,8 +2,8 @@
  * A row's fields → a keystore in its one normal form, whichever tool wrote it: the dashboard, the SDKs for Go, Node,
  * Dart, Ruby and PHP, fox-one's. Fields of different formats may stand side by side, as long as they agree.
  */
-import { type Keystore, withoutSign } from '../keystore.ts';
-import type { Keys } from '../services.ts';
+import { type Keystore, withoutSign } from '../model/keystore.ts';
+import type { Keys } from '../model/ports.ts';
 import { bytesOfBase64, hexOfKey, isHex32, isPem, pemOf } from './encodings.ts';
 import {
   contradiction,

@@ -1,7 +1,7 @@
 /** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. */
-import type { Keystore, PrivateKey } from '../keystore.ts';
-import type { Enrolment, RowError } from '../provision/records.ts';
-import type { Keys } from '../services.ts';
+import type { Keystore, PrivateKey } from '../model/keystore.ts';
+import type { Enrolment, RowError } from '../model/bot.ts';
+import type { Keys } from '../model/ports.ts';
 import { digestOf } from './keystore-digest.ts';
 import { type Place, placeOf, type RawRow } from './raw-list.ts';
 import { type ListedSignIn, readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';

@@ -3,8 +3,8 @@
  * read 2026-11-21). POST /verifications and POST /verifications/:id sign a person in; their page was taken down in
  * 2018, and what is sent here is what the page and the present Android, iOS and Flutter apps send together.
  */
-import { isRsaKey, type SessionKey } from '../keystore.ts';
-import type { MixinAccounts } from '../services.ts';
+import { isRsaKey, type SessionKey } from '../model/keystore.ts';
+import type { MixinAccounts } from '../model/ports.ts';
 import type { MixinClient } from './client.ts';
 import { MixinError } from './errors.ts';
 import { bytesOfHex, publicKeyOf } from './keys.ts';

@@ -1,5 +1,5 @@
 /** One call to Mixin: sent once, never resent, read to its end within a time and a size. */
-import type { Keystore } from '../keystore.ts';
+import type { Keystore } from '../model/keystore.ts';
 import { type MixinAnswer, readAnswer } from './answer.ts';
 import { type Method, MixinError } from './errors.ts';
 import { createToken } from './token.ts';

@@ -5,7 +5,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { etc, Point, signAsync } from '@noble/ed25519';
-import type { PrivateKey } from '../keystore.ts';
+import type { PrivateKey } from '../model/keystore.ts';
 import { MixinError } from './errors.ts';
 
 export { newRsaKey, opensPinToken, readRsaKey } from './rsa.ts';

@@ -4,9 +4,9 @@
  * (read 2026-11-21).
  */
 import { z } from 'zod';
-import { isRsaKey, type SessionKey, withoutSign } from '../keystore.ts';
-import type { NewAccount } from '../provision/records.ts';
-import type { SignedIn } from '../services.ts';
+import { isRsaKey, type SessionKey, withoutSign } from '../model/keystore.ts';
+import type { NewAccount } from '../model/bot.ts';
+import type { SignedIn } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
 import { MixinError } from './errors.ts';
 import { fromX25519, isPublicKey } from './keys.ts';

@@ -4,7 +4,7 @@
  * (read 2026-11-21).
  */
 import { createCipheriv, createHash } from 'node:crypto';
-import { isRsaKeystore, type Keystore } from '../keystore.ts';
+import { isRsaKeystore, type Keystore } from '../model/keystore.ts';
 import { MixinError } from './errors.ts';
 import { bytesOfHex, sharedSecret } from './keys.ts';
 import { openPinToken } from './rsa.ts';

@@ -4,7 +4,7 @@
  * fox-one reads it from the user and the Node SDK from its `app` (read 2026-11-21).
  */
 import { z } from 'zod';
-import type { Profile } from '../services.ts';
+import type { Profile } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
 import { type Method, MixinError } from './errors.ts';
 

@@ -7,8 +7,8 @@
  * (read 2026-11-21). `shipped` does as they do, `documented` as the page says; the PIN is the same in both.
  */
 import { createHash } from 'node:crypto';
-import type { RegistrationSignature } from '../config.ts';
-import type { PrivateKey } from '../keystore.ts';
+import type { RegistrationSignature } from '../runtime/config.ts';
+import type { PrivateKey } from '../model/keystore.ts';
 import { publicKeyOf, sign } from './keys.ts';
 import { registrationDigest } from './pin.ts';
 

@@ -1,7 +1,7 @@
 /** The calls that bring a bot into Mixin Safe. */
-import type { RegistrationSignature } from '../config.ts';
-import type { Keystore } from '../keystore.ts';
-import type { MixinSafe } from '../services.ts';
+import type { RegistrationSignature } from '../runtime/config.ts';
+import type { Keystore } from '../model/keystore.ts';
+import type { MixinSafe } from '../model/ports.ts';
 import type { MixinClient } from './client.ts';
 import { publicKeyOf } from './keys.ts';
 import { readPinErrors } from './logs.ts';

@@ -4,7 +4,7 @@
  * auth.go, Node signAuthenticationToken; RS512: fox-one's keystore.go), which agree (read 2026-11-21).
  */
 import { createHash } from 'node:crypto';
-import { isRsaKeystore, type Keystore } from '../keystore.ts';
+import { isRsaKeystore, type Keystore } from '../model/keystore.ts';
 import type { Method } from './errors.ts';
 import { sign } from './keys.ts';
 import { signByRsa } from './rsa.ts';

@@ -3,7 +3,7 @@
  * app (read 2026-11-21). No page describes it any more.
  */
 import { z } from 'zod';
-import type { Verification } from '../services.ts';
+import type { Verification } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
 import { MixinError } from './errors.ts';
 

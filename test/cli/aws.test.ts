@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { functionNames } from '../../lib/topology.ts';
+import { functionNames } from '../../lib/model/deployment.ts';
 import { enlistProcess, type Heard, jsonLines, type Said, startServer } from './run.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { uploads } from '../../lib/topology.ts';
+import { uploads } from '../../lib/model/deployment.ts';
 import { type LivedInHouse, openHouse, untilState } from '../flow/lived-in.ts';
 import { enlist, enlistProcess, jsonLines, printed, type Ran, type RunOptions } from './run.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { uploads } from '../../lib/topology.ts';
+import { uploads } from '../../lib/model/deployment.ts';
 import { BATCH_ID, says } from './made-up.ts';
 import { enlist, jsonLines, startServer } from './run.ts';
 

@@ -2,13 +2,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { type Environment, readConfig } from '../../lib/config.ts';
-import { connect } from '../../lib/connect.ts';
-import type { Services } from '../../lib/services.ts';
+import { type Environment, readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+import type { Services } from '../../lib/model/ports.ts';
 
 /** A place where the keepers live. */
 export interface Place {
-  /** Every variable that lib/config.ts reads, but MIXIN_URL. */
+  /** Every variable that lib/runtime/config.ts reads, but MIXIN_URL. */
   readonly environment: Environment;
   /** How long an empty queue is waited for: a real one may hide a message for a moment. @default 0 */
   readonly patienceSeconds?: number;

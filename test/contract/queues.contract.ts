@@ -7,8 +7,8 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Message, Queues } from '../../lib/services.ts';
-import type { QueueName } from '../../lib/topology.ts';
+import type { Message, Queues } from '../../lib/model/ports.ts';
+import type { QueueName } from '../../lib/model/deployment.ts';
 import {
   type Call,
   clientOptions,

@@ -24,7 +24,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { CreateQueueCommand, DeleteQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { describeTable } from '../../infra/local/dynamodb.ts';
-import { queueNames } from '../../lib/topology.ts';
+import { queueNames } from '../../lib/model/deployment.ts';
 import type { Place } from './keepers.ts';
 
 const endpointVariables = [

@@ -1,10 +1,10 @@
 /** What every keeper of the rows must do. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Batch, Bot, RowError } from '../../lib/provision/records.ts';
-import { type BotState, states } from '../../lib/provision/states.ts';
-import type { Table } from '../../lib/services.ts';
-import { table as shape } from '../../lib/topology.ts';
+import type { Batch, Bot, RowError } from '../../lib/model/bot.ts';
+import { type BotState, states } from '../../lib/model/states.ts';
+import type { Table } from '../../lib/model/ports.ts';
+import { table as shape } from '../../lib/model/deployment.ts';
 import { loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
 
 const NOW = '2026-11-21T12:00:00.000Z';

@@ -1,7 +1,7 @@
 /** What every keeper of uploaded lists must do. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Uploads } from '../../lib/services.ts';
+import type { Uploads } from '../../lib/model/ports.ts';
 import { type OpenPlace, type Place, servicesOf } from './keepers.ts';
 
 /** @param open a new place with a bucket */

@@ -9,10 +9,10 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault.ts';
-import type { Ed25519Keystore, Keystore, RsaKeystore } from '../../lib/keystore.ts';
+import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault/vault.ts';
+import type { Ed25519Keystore, Keystore, RsaKeystore } from '../../lib/model/keystore.ts';
 import { isScalar, publicKeyOf } from '../../lib/mixin/keys.ts';
-import type { Kept, KeptKey, Vault } from '../../lib/services.ts';
+import type { Kept, KeptKey, Vault } from '../../lib/model/ports.ts';
 import { clientOptions, loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
 
 const seed = (): string => randomBytes(32).toString('hex');

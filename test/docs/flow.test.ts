@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Move, moves, states } from '../../lib/provision/states.ts';
-import { functionNames, pace } from '../../lib/topology.ts';
+import { type Move, moves, states } from '../../lib/model/states.ts';
+import { functionNames, pace } from '../../lib/model/deployment.ts';
 import { codeColumn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/flow.md');

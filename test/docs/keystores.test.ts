@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { keystoreSchema } from '../../lib/keystore.ts';
+import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { listFormats, typeOfFile } from '../../lib/lists/list.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
-import { uploads } from '../../lib/topology.ts';
+import { uploads } from '../../lib/model/deployment.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/keystores.md');
@@ -23,7 +23,7 @@ const rowCodes = [
   ...readers.flatMap((path) => matches(path, CODE)),
   ...fileCodes,
   // The refusals of the vault carry its own words as codes.
-  ...matches('lib/provision/chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
+  ...matches('lib/batches/chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
 ];
 const problemCodes = [
   ...readers.flatMap((path) => matches(path, PROBLEM)).filter((code) => !fileCodes.includes(code)),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { faultNames } from '../../infra/local/mixin/faults.ts';
+import { faultNames } from '../../emulators/mixin/faults.ts';
 import { mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
-import { mixin } from '../../lib/topology.ts';
+import { mixin } from '../../lib/model/deployment.ts';
 import { codeColumn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/mixin.md');
@@ -38,10 +38,10 @@ test('the table of faults has every fault, and no other', () => {
 });
 
 test('the endpoints and admin routes of the stand-in are those it serves', () => {
-  const endpoints = readPage('infra/local/mixin/server.ts').matchAll(/^ {2}'((?:GET|POST) \/[a-z/]+)': /gm);
+  const endpoints = readPage('emulators/mixin/server.ts').matchAll(/^ {2}'((?:GET|POST) \/[a-z/]+)': /gm);
   const standIn = section(page, '## The stand-in');
   for (const [, endpoint] of endpoints) expect(standIn).toContain(`\`${endpoint}\``);
-  const served = readPage('infra/local/mixin/admin.ts').matchAll(/case '([A-Z]+) ([a-z]+)':/g);
+  const served = readPage('emulators/mixin/admin.ts').matchAll(/case '([A-Z]+) ([a-z]+)':/g);
   const routes = [...served].map(([, method, name]) => `${method} /_stand-in/${name}`);
   expect(codeColumn(section(page, '### Admin routes'))).toEqual(routes);
 });

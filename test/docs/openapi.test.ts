@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { listFormats } from '../../lib/lists/list.ts';
 import { MixinError } from '../../lib/mixin/errors.ts';
-import { accounts } from '../../lib/provision/accounts.ts';
-import { api } from '../../lib/provision/api.ts';
-import type { HttpRequest } from '../../lib/provision/http.ts';
-import { reason } from '../../lib/provision/reasons.ts';
-import type { Batch, BatchStatus, Bot } from '../../lib/provision/records.ts';
-import { states } from '../../lib/provision/states.ts';
-import type { Services } from '../../lib/services.ts';
-import { type RouteName, routes, uploads } from '../../lib/topology.ts';
+import { accounts } from '../../lib/api/accounts.ts';
+import { api } from '../../lib/api/batches.ts';
+import type { HttpRequest } from '../../lib/api/http.ts';
+import { reason } from '../../lib/model/reasons.ts';
+import type { Batch, BatchStatus, Bot } from '../../lib/model/bot.ts';
+import { states } from '../../lib/model/states.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import { type RouteName, routes, uploads } from '../../lib/model/deployment.ts';
 import { readPage } from './page.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ interface Document {
   readonly components: Readonly<Record<string, Readonly<Record<string, Json>>>>;
 }
 
-const source = readPage('docs/api/openapi.json');
+const source = readPage('docs/openapi.json');
 const document = JSON.parse(source) as Document;
 const schemas = document.components.schemas ?? {};
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { mixinErrorCodes } from '../../lib/mixin/errors.ts';
-import { type ReasonCode, reason } from '../../lib/provision/reasons.ts';
-import { states } from '../../lib/provision/states.ts';
+import { type ReasonCode, reason } from '../../lib/model/reasons.ts';
+import { states } from '../../lib/model/states.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/reasons.md');
 const ours = section(page, '## What Enlist found out');
 
 /** The codes are not exported; their file lists them one a line. */
-const reasonCodes = [...readPage('lib/provision/reasons.ts').matchAll(/^ {2}([a-z_]+): \{$/gm)].map(
+const reasonCodes = [...readPage('lib/model/reasons.ts').matchAll(/^ {2}([a-z_]+): \{$/gm)].map(
   ([, code]) => code as ReasonCode,
 );
 

@@ -5,11 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
 import fc from 'fast-check';
-import type { Handler } from '../../lib/entry.ts';
-import type { Batch, Bot } from '../../lib/provision/records.ts';
-import { states } from '../../lib/provision/states.ts';
-import type { Services } from '../../lib/services.ts';
-import { type QueueName, queueNames, queues } from '../../lib/topology.ts';
+import type { Handler } from '../../lib/runtime/lambda.ts';
+import type { Batch, Bot } from '../../lib/model/bot.ts';
+import { states } from '../../lib/model/states.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import { type QueueName, queueNames, queues } from '../../lib/model/deployment.ts';
 import { byteDamage, CANARY, damageBytes, nastyValues } from './bad-lists.ts';
 
 export interface BadMessage {

@@ -405,7 +405,7 @@ const isProblem = ({ status, text }: RawAnswer): boolean => {
   );
 };
 
-/** What the gateway answers before any function is asked (docs/api/openapi.json), and Node before the gateway. */
+/** What the gateway answers before any function is asked (docs/openapi.json), and Node before the gateway. */
 const isOfGateway = ({ status, text, contentType }: RawAnswer): boolean => {
   if (text === '') return [0, 400, 404, 405, 408, 413, 417, 431].includes(status);
   const ofGateway = contentType === 'application/json' && 'message' in JSON.parse(text);

@@ -14,21 +14,21 @@ export interface Guard {
   readonly tests: readonly string[];
 }
 
-const VAULT = 'lib/aws/vault.ts';
-const ENROLMENTS = 'lib/aws/enrolment-secrets.ts';
-const BOTS = 'lib/aws/bot-rows.ts';
-const BATCHES = 'lib/aws/batch-rows.ts';
-const REGISTER = 'lib/provision/register.ts';
-const ENROLL = 'lib/provision/enroll.ts';
-const LEASE = 'lib/provision/lease.ts';
-const DECIDE = 'lib/provision/decide.ts';
+const VAULT = 'lib/aws/vault/vault.ts';
+const ENROLMENTS = 'lib/aws/vault/enrolments.ts';
+const BOTS = 'lib/aws/table/bots.ts';
+const BATCHES = 'lib/aws/table/batches.ts';
+const REGISTER = 'lib/bots/register.ts';
+const ENROLL = 'lib/bots/enroll.ts';
+const LEASE = 'lib/bots/lease.ts';
+const DECIDE = 'lib/bots/decide.ts';
 const CLIENT = 'lib/mixin/client.ts';
 
 const inVault = ['contract/vault.test.ts'];
 const inTable = ['contract/table.test.ts'];
-const inRegister = ['provision/register.test.ts'];
-const inEnroll = ['provision/enroll.test.ts'];
-const inIntake = ['provision/intake.test.ts'];
+const inRegister = ['bots/register.test.ts'];
+const inEnroll = ['bots/enroll.test.ts'];
+const inIntake = ['batches/intake.test.ts'];
 const inPromise = ['flow/promise.test.ts'];
 
 const ofTheKey: readonly Guard[] = [
@@ -58,7 +58,7 @@ const ofTheKey: readonly Guard[] = [
     file: VAULT,
     find: 'const readBack = await readKey(user_id);',
     replace: `const readBack = await keyOf({ keystore: value, version_id: keyVersionId(user_id) });`,
-    tests: ['aws/vault.test.ts'],
+    tests: ['aws/vault/vault.test.ts'],
   },
   {
     name: 'a key that cannot be read back is an error',
@@ -66,7 +66,7 @@ const ofTheKey: readonly Guard[] = [
     find: 'if (!readBack) throw',
     replace:
       "if (!readBack) return { private_key: candidate, public_key: '', secret_version: '' };\n    if (!readBack) throw",
-    tests: ['aws/vault.test.ts'],
+    tests: ['aws/vault/vault.test.ts'],
   },
   {
     name: 'the key is read from its own version, never from whatever is current',
@@ -143,21 +143,21 @@ const ofTheRow: readonly Guard[] = [
   },
   {
     name: 'a row is made once',
-    file: 'lib/aws/items.ts',
+    file: 'lib/aws/table/items.ts',
     find: "ConditionExpression: 'attribute_not_exists(pk)'",
     replace: "ConditionExpression: 'attribute_not_exists(pk) OR attribute_exists(pk)'",
     tests: inTable,
   },
   {
     name: 'a write that was sent twice is known as our own',
-    file: 'lib/aws/items.ts',
+    file: 'lib/aws/table/items.ts',
     find: 'return item?.write_id === write_id ? item : undefined;',
     replace: 'return undefined;',
     tests: inTable,
   },
   {
     name: 'a write of somebody else is not taken for our own',
-    file: 'lib/aws/items.ts',
+    file: 'lib/aws/table/items.ts',
     find: 'return item?.write_id === write_id ? item : undefined;',
     replace: 'return item;',
     tests: inTable,
@@ -205,21 +205,21 @@ const ofTheCalls: readonly Guard[] = [
     file: DECIDE,
     find: "  if (bot.pin_set_at !== undefined) return { kind: 'wait', reason: 'pin_not_visible' };\n",
     replace: '',
-    tests: ['provision/decide.test.ts'],
+    tests: ['bots/decide.test.ts'],
   },
   {
     name: 'what was registered is waited for',
     file: DECIDE,
     find: "  if (bot.safe_set_at !== undefined) return { kind: 'wait', reason: 'not_confirmed' };\n",
     replace: '',
-    tests: ['provision/decide.test.ts'],
+    tests: ['bots/decide.test.ts'],
   },
   {
     name: 'a POST that was lost leaves the bot in doubt',
-    file: 'lib/provision/trouble.ts',
+    file: 'lib/bots/mixin-failure.ts',
     find: "  if (error.verdict === 'unsure') return { move: 'doubt', reason, delaySeconds };\n",
     replace: '',
-    tests: ['provision/trouble.test.ts'],
+    tests: ['bots/mixin-failure.test.ts'],
   },
   {
     name: 'a body is a stream, which fetch cannot send again',
@@ -250,7 +250,7 @@ const ofTheLease: readonly Guard[] = [
     file: LEASE,
     find: 'if (fresh?.lease_owner !== this.#owner || fresh.state !== this.#state) throw',
     replace: 'if (fresh === undefined || fresh.state !== this.#state) throw',
-    tests: ['provision/lease.test.ts'],
+    tests: ['bots/lease.test.ts'],
   },
   {
     name: 'no PIN call begins that could outlive its lease: before the iterator',
@@ -319,7 +319,7 @@ const ofSixDigits: readonly Guard[] = [
     file: DECIDE,
     find: "  if (bot.wrong_pin_at !== undefined) return { kind: 'block', reason: 'wrong_pin' };\n",
     replace: '',
-    tests: ['provision/decide.test.ts', ...inRegister],
+    tests: ['bots/decide.test.ts', ...inRegister],
   },
   {
     name: 'a wrong PIN whose answer was lost is found in the log of the account',
@@ -413,7 +413,7 @@ const ofEnrolments: readonly Guard[] = [
     file: ENROLMENTS,
     find: 'if (kept?.session_key !== session_key)',
     replace: 'if (!kept) return { session_key };\n    if (kept.session_key !== session_key)',
-    tests: ['aws/vault.test.ts'],
+    tests: ['aws/vault/vault.test.ts'],
   },
   {
     name: 'a new user must be new here',
@@ -424,7 +424,7 @@ const ofEnrolments: readonly Guard[] = [
   },
   {
     name: 'the secret of an enrolment can be restored',
-    file: 'lib/aws/secrets.ts',
+    file: 'lib/aws/vault/secrets.ts',
     find: 'RecoveryWindowInDays: recoveryDays',
     replace: 'ForceDeleteWithoutRecovery: recoveryDays > 0',
     tests: inVault,
@@ -434,21 +434,21 @@ const ofEnrolments: readonly Guard[] = [
 const ofTheCosts: readonly Guard[] = [
   {
     name: 'a list that costs money is planned first',
-    file: 'lib/provision/intake.ts',
+    file: 'lib/batches/intake.ts',
     find: "isPlan ? 'planned' : 'taking_in'",
     replace: "'taking_in'",
     tests: inIntake,
   },
   {
     name: 'a plan is not taken in because its message came again',
-    file: 'lib/provision/intake.ts',
+    file: 'lib/batches/intake.ts',
     find: "if (batch.status === 'taking_in' || batch.status === 'stuck') await queueChunks",
     replace: 'await queueChunks',
     tests: inIntake,
   },
   {
     name: 'a plan is confirmed by whoever accepts all of its cost',
-    file: 'lib/provision/api-confirm.ts',
+    file: 'lib/api/confirm.ts',
     find: '  if (body.accept_cost_usd < cost) return costNotAccepted(cost);\n',
     replace: '',
     tests: inIntake,
@@ -462,24 +462,24 @@ const ofTheCosts: readonly Guard[] = [
   },
   {
     name: 'the same row of a list is the same user, however often it is taken in',
-    file: 'lib/provision/enrolment.ts',
+    file: 'lib/bots/enrolment.ts',
     find: '`${batch_id}#${row}`',
     replace: '`${batch_id}#${row}#${Math.random()}`',
     tests: inIntake,
   },
   {
     name: 'a call that may have cost money is repeated only by whoever says so',
-    file: 'lib/provision/api-retry.ts',
+    file: 'lib/api/retry.ts',
     find: "  if (options.states.includes('unsure') && !options.pay_again) return payAgain();\n",
     replace: '',
-    tests: ['provision/api-retry.test.ts'],
+    tests: ['api/retry.test.ts'],
   },
   {
     name: 'a bot in doubt is settled by a GET, whatever an operator says',
-    file: 'lib/provision/api-retry.ts',
+    file: 'lib/api/retry.ts',
     find: "      (bot.state !== 'unsure' || bot.enrolment !== undefined) &&\n",
     replace: '',
-    tests: ['provision/api-retry.test.ts'],
+    tests: ['api/retry.test.ts'],
   },
 ];
 
@@ -493,14 +493,14 @@ const ofTheWork: readonly Guard[] = [
   },
   {
     name: 'an enrolment is due until its secret is gone',
-    file: 'lib/provision/move.ts',
+    file: 'lib/bots/transition.ts',
     find: "  if (state === 'enrolled') return after(nowMs, pace.graceSeconds);\n",
     replace: "  if (state === 'enrolled') return undefined;\n",
-    tests: ['provision/move.test.ts'],
+    tests: ['bots/transition.test.ts'],
   },
   {
     name: 'the sweep sends first and notes second',
-    file: 'lib/provision/recheck.ts',
+    file: 'lib/bots/recheck.ts',
     find: '  await sendTo(services, stepOf(bot), bot);\n',
     replace: '',
     tests: inIntake,
@@ -514,41 +514,41 @@ const ofTheWork: readonly Guard[] = [
   },
   {
     name: 'what AWS throttles does not go to the dead letters',
-    file: 'lib/entry.ts',
+    file: 'lib/runtime/lambda.ts',
     find: 'const after = isThrottled(error, startedMs) ? afterThrottling : afterCrash;',
     replace: 'const after = afterCrash;',
-    tests: ['entry.test.ts'],
+    tests: ['runtime/lambda.test.ts'],
   },
   {
     name: 'a call that AWS never answers is given up',
-    file: 'lib/connect.ts',
+    file: 'lib/runtime/connect.ts',
     find: 'throwOnRequestTimeout: true,',
     replace: 'throwOnRequestTimeout: false,',
-    tests: ['connect.test.ts'],
+    tests: ['runtime/connect.test.ts'],
   },
 ];
 
 const ofTheSecrets: readonly Guard[] = [
   {
     name: 'an error of JSON.parse does not carry a secret',
-    file: 'lib/aws/secrets.ts',
+    file: 'lib/aws/vault/secrets.ts',
     find: '    return JSON.parse(text);\n  } catch {\n    return undefined;\n  }',
     replace: '    return JSON.parse(text);\n  } catch (error) {\n    throw error;\n  }',
     tests: inVault,
   },
   {
     name: 'a log line has no field that is not allowed',
-    file: 'lib/log.ts',
+    file: 'lib/model/log.ts',
     find: 'for (const name of allowed) if',
     replace: 'for (const name of Object.keys(all) as typeof allowed) if',
-    tests: ['log.test.ts'],
+    tests: ['runtime/log.test.ts'],
   },
   {
     name: 'a log line names an error and does not quote it',
-    file: 'lib/entry.ts',
+    file: 'lib/runtime/lambda.ts',
     find: '(error instanceof Error ? error.name : typeof error)',
     replace: '(error instanceof Error ? error.message : typeof error)',
-    tests: ['entry.test.ts'],
+    tests: ['runtime/lambda.test.ts'],
   },
 ];
 
@@ -558,28 +558,28 @@ const SECRETS = ['flow/secrets.test.ts'];
 const ofTheCanary: readonly Guard[] = [
   {
     name: 'leak: a crash logs the body of its message',
-    file: 'lib/entry.ts',
+    file: 'lib/runtime/lambda.ts',
     find: "'record_crashed', { message_id, receive_count, error: errorName(error) });",
     replace: "'record_crashed', { message_id, receive_count, error: record.body });",
     tests: SECRETS,
   },
   {
     name: 'leak: a crash logs the text of its error',
-    file: 'lib/entry.ts',
+    file: 'lib/runtime/lambda.ts',
     find: "'record_crashed', { message_id, receive_count, error: errorName(error) });",
     replace: "'record_crashed', { message_id, receive_count, error: String(error) });",
     tests: SECRETS,
   },
   {
     name: 'leak: a PIN stands on the row',
-    file: 'lib/provision/chunk.ts',
+    file: 'lib/batches/chunk.ts',
     find: 'listing: row.listing } };',
     replace: 'listing: row.keystore.pin ?? row.listing } };',
     tests: SECRETS,
   },
   {
     name: 'leak: a code stands on the row of its sign-in',
-    file: 'lib/provision/chunk.ts',
+    file: 'lib/batches/chunk.ts',
     find: "const listed = { user_id, enrolment, listing: 'sign_in' } as const;",
     replace: 'const listed = { user_id, enrolment, listing: sign_in.code } as const;',
     tests: SECRETS,
@@ -593,14 +593,14 @@ const ofTheCanary: readonly Guard[] = [
   },
   {
     name: 'leak: the API tells the text of an unexpected error',
-    file: 'lib/entry.ts',
+    file: 'lib/runtime/lambda.ts',
     find: "'Something unexpected happened here.',",
     replace: 'String(request.error),',
     tests: SECRETS,
   },
   {
     name: 'leak: a part of a list stays in the bucket',
-    file: 'lib/provision/chunk.ts',
+    file: 'lib/batches/chunk.ts',
     find: '    chunkKey(batch.batch_id, chunk),\n    ...(finished',
     replace: '    ...(finished',
     tests: SECRETS,
@@ -615,7 +615,7 @@ const ofTheCanary: readonly Guard[] = [
   },
   {
     name: 'leak: a message carries a keystore',
-    file: 'lib/provision/check.ts',
+    file: 'lib/bots/check.ts',
     find: '  const profile = await readProfile(services, bot, kept.keystore);\n',
     replace:
       "  const profile = await readProfile(services, bot, kept.keystore);\n  await services.queues.send('check', [{ body: { note: JSON.stringify(kept.keystore) } }]);\n",

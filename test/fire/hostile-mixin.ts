@@ -5,23 +5,23 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import fc from 'fast-check';
 import { countCustody } from '../../infra/local/custody.ts';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
-import { type MixinStandIn, startMixinStandIn } from '../../infra/local/mixin/server.ts';
-import { readConfig } from '../../lib/config.ts';
-import { connect } from '../../lib/connect.ts';
-import { createLog } from '../../lib/log.ts';
+import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+import { createLog } from '../../lib/model/log.ts';
 import { createMixinAccounts } from '../../lib/mixin/accounts.ts';
 import { createMixinClient } from '../../lib/mixin/client.ts';
 import { createMixinSafe } from '../../lib/mixin/safe.ts';
-import { accounts } from '../../lib/provision/accounts.ts';
-import { check } from '../../lib/provision/check.ts';
-import { enroll } from '../../lib/provision/enroll.ts';
-import type { HttpAnswer } from '../../lib/provision/http.ts';
-import { moveBot } from '../../lib/provision/move.ts';
-import type { Bot, Enrolment } from '../../lib/provision/records.ts';
-import { register } from '../../lib/provision/register.ts';
-import { allows } from '../../lib/provision/states.ts';
-import type { Services } from '../../lib/services.ts';
-import { mixin } from '../../lib/topology.ts';
+import { accounts } from '../../lib/api/accounts.ts';
+import { check } from '../../lib/bots/check.ts';
+import { enroll } from '../../lib/bots/enroll.ts';
+import type { HttpAnswer } from '../../lib/api/http.ts';
+import { moveBot } from '../../lib/bots/transition.ts';
+import type { Bot, Enrolment } from '../../lib/model/bot.ts';
+import { register } from '../../lib/bots/register.ts';
+import { allows } from '../../lib/model/states.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import { mixin } from '../../lib/model/deployment.ts';
 import {
   accountLies,
   anyFieldLie,

@@ -2,7 +2,7 @@
  * AWS under load: proxies before the embedded keepers that refuse what is above a rate, each in the words of its
  * service. What is refused has no effect.
  */
-import type { Environment } from '../../lib/config.ts';
+import type { Environment } from '../../lib/runtime/config.ts';
 import { type Decide, type Fate, type Json, jsonFailure, startAwsProxy } from './aws-proxy.ts';
 
 /** Calls a second that each service takes; 0 refuses all of them. */

@@ -2,13 +2,13 @@
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { countCustody } from '../../infra/local/custody.ts';
-import { makeWorld, type World } from '../../infra/local/world.ts';
-import { readConfig } from '../../lib/config.ts';
-import { recheck } from '../../lib/provision/recheck.ts';
-import type { Bot } from '../../lib/provision/records.ts';
-import { deadLetterName, pace, queueNames } from '../../lib/topology.ts';
+import { makeWorld, type World } from '../../infra/local/demo.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { recheck } from '../../lib/bots/recheck.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import { deadLetterName, pace, queueNames } from '../../lib/model/deployment.ts';
 import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
-import { sendOpenly } from '../infra/local/mixin/client.ts';
+import { sendOpenly } from '../emulators/mixin/client.ts';
 import { type Rates, type ThrottledAws, throttleAws } from './throttled-aws.ts';
 
 export interface ThrottledHouse extends AsyncDisposable {

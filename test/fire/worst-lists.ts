@@ -3,13 +3,13 @@
  * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints what it took.
  */
 import { createHash } from 'node:crypto';
-import { intake } from '../../lib/provision/intake.ts';
-import { listKey } from '../../lib/provision/objects.ts';
-import type { ListRead } from '../../lib/services.ts';
-import { uploads as limits } from '../../lib/topology.ts';
+import { intake } from '../../lib/batches/intake.ts';
+import { listKey } from '../../lib/batches/objects.ts';
+import type { ListRead } from '../../lib/model/ports.ts';
+import { uploads as limits } from '../../lib/model/deployment.ts';
 import { zipOf } from '../lists/zip.ts';
 import { keystore } from '../mixin/vectors.ts';
-import { aBatch, createMemory } from '../provision/memory.ts';
+import { aBatch, createMemory } from '../bots/memory.ts';
 
 interface WorstList {
   readonly contentType: string;

@@ -1,14 +1,14 @@
 /** Every refusal and silence that the calls which make an account can meet, and where it leaves the row. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Fault } from '../../infra/local/mixin/server.ts';
+import type { Fault } from '../../emulators/mixin/server.ts';
 import { MixinError, type MixinErrorCode, mixinErrors } from '../../lib/mixin/errors.ts';
-import { enroll } from '../../lib/provision/enroll.ts';
-import { enrolmentId } from '../../lib/provision/enrolment.ts';
-import { listBot } from '../../lib/provision/listing.ts';
-import type { Bot, Enrolment } from '../../lib/provision/records.ts';
-import type { SignInRequest } from '../../lib/services.ts';
-import { sendOpenly } from '../infra/local/mixin/client.ts';
+import { enroll } from '../../lib/bots/enroll.ts';
+import { enrolmentId } from '../../lib/bots/enrolment.ts';
+import { listBot } from '../../lib/bots/upsert.ts';
+import type { Bot, Enrolment } from '../../lib/model/bot.ts';
+import type { SignInRequest } from '../../lib/model/ports.ts';
+import { sendOpenly } from '../emulators/mixin/client.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
 let lived: LivedInHouse;

@@ -5,9 +5,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countCustody } from '../../infra/local/custody.ts';
-import type { NewUser } from '../../infra/local/mixin/server.ts';
-import type { Bot } from '../../lib/provision/records.ts';
-import { connect as connectClient, sendOpenly } from '../infra/local/mixin/client.ts';
+import type { NewUser } from '../../emulators/mixin/server.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import { connect as connectClient, sendOpenly } from '../emulators/mixin/client.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;

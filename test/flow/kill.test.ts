@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { startMixinStandIn } from '../../infra/local/mixin/server.ts';
+import { startMixinStandIn } from '../../emulators/mixin/server.ts';
 
 const BOTS = 40;
 const KILLS = 10;

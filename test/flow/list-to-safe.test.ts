@@ -3,8 +3,8 @@ import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { countCustody, readVault } from '../../infra/local/custody.ts';
-import { makeWorld, type World } from '../../infra/local/world.ts';
-import { readConfig } from '../../lib/config.ts';
+import { makeWorld, type World } from '../../infra/local/demo.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
 const SIZE = 40;

@@ -4,14 +4,14 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
-import { type MixinStandIn, startMixinStandIn } from '../../infra/local/mixin/server.ts';
-import { readConfig } from '../../lib/config.ts';
-import { connect } from '../../lib/connect.ts';
-import type { Keystore } from '../../lib/keystore.ts';
-import { createLog } from '../../lib/log.ts';
-import { check } from '../../lib/provision/check.ts';
-import { register } from '../../lib/provision/register.ts';
-import type { Services } from '../../lib/services.ts';
+import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+import type { Keystore } from '../../lib/model/keystore.ts';
+import { createLog } from '../../lib/model/log.ts';
+import { check } from '../../lib/bots/check.ts';
+import { register } from '../../lib/bots/register.ts';
+import type { Services } from '../../lib/model/ports.ts';
 
 let standIn: MixinStandIn;
 let emulators: Emulators;

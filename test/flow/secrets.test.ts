@@ -21,12 +21,12 @@ import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRegister } from '../../functions/register.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { type Environment, readConfig } from '../../lib/config.ts';
-import { chunkKey } from '../../lib/provision/objects.ts';
-import { deadLetterName, queueNames, queues, type RouteName, routes } from '../../lib/topology.ts';
+import { type Environment, readConfig } from '../../lib/runtime/config.ts';
+import { chunkKey } from '../../lib/batches/objects.ts';
+import { deadLetterName, queueNames, queues, type RouteName, routes } from '../../lib/model/deployment.ts';
 import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';
 import { type Decide, jsonFailure, startAwsProxy } from '../fire/aws-proxy.ts';
-import { sendOpenly } from '../infra/local/mixin/client.ts';
+import { sendOpenly } from '../emulators/mixin/client.ts';
 import { type Canaries, canariesOf } from './canaries.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 

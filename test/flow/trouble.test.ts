@@ -4,9 +4,9 @@ import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import type { Fault } from '../../infra/local/mixin/server.ts';
-import { readConfig } from '../../lib/config.ts';
-import { deadLetterName, type queueNames } from '../../lib/topology.ts';
+import type { Fault } from '../../emulators/mixin/server.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { deadLetterName, type queueNames } from '../../lib/model/deployment.ts';
 import { type LivedInHouse, openHouse, until, untilState, upload } from './lived-in.ts';
 
 let lived: LivedInHouse;

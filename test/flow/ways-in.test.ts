@@ -2,9 +2,9 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { readConfig } from '../../lib/config.ts';
-import { newBatch } from '../../lib/provision/batch.ts';
-import { uploads as limits } from '../../lib/topology.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { newBatch } from '../../lib/batches/progress.ts';
+import { uploads as limits } from '../../lib/model/deployment.ts';
 import { type LivedInHouse, openHouse, until, untilState } from './lived-in.ts';
 
 let lived: LivedInHouse;

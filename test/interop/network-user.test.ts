@@ -1,7 +1,7 @@
 /** A network user that Enlist created and registered is usable by others: the official SDK loads it from the vault. */
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Ed25519Keystore } from '../../lib/keystore.ts';
+import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
 import { type LivedInHouse, openHouse, until, untilState, upload } from '../flow/lived-in.ts';
 
 let lived: LivedInHouse;

@@ -3,7 +3,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, untilState, upload } from '../flow/lived-in.ts';
 
 interface SecretKeystore {

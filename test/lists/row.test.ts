@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { keystoreSchema } from '../../lib/keystore.ts';
+import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { readRow, splitDuplicates } from '../../lib/lists/row.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';

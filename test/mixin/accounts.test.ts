@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createMixinAccounts } from '../../lib/mixin/accounts.ts';
 import { createMixinClient } from '../../lib/mixin/client.ts';
 import { requestDigest } from '../../lib/mixin/token.ts';
-import type { CodeRequest, SignInRequest } from '../../lib/services.ts';
+import type { CodeRequest, SignInRequest } from '../../lib/model/ports.ts';
 import { pinTokenFor, sessionPem } from './rsa-sessions.ts';
 import { json, type Received, type Reply, startServer } from './server.ts';
 import { keystore, nowMs, vectors } from './vectors.ts';

@@ -1,7 +1,7 @@
 /** Random keys, and random bots with a keystore whose keys fit. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import type { Ed25519Keystore } from '../../lib/keystore.ts';
+import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
 import { publicKeyOf } from '../../lib/mixin/keys.ts';
 import { bytes, hex } from './vectors.ts';
 

@@ -1,7 +1,7 @@
 /** Opens a PIN as Mixin would. */
 import { createDecipheriv } from 'node:crypto';
 import { sharedEd25519Key } from '@mixin.dev/mixin-node-sdk';
-import type { Ed25519Keystore } from '../../lib/keystore.ts';
+import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
 
 export interface OpenedPin {
   readonly iv: string;

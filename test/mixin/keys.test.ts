@@ -15,7 +15,7 @@ import {
   toX25519PrivateKey,
   toX25519PublicKey,
 } from '../../lib/mixin/keys.ts';
-import type { Keys } from '../../lib/services.ts';
+import type { Keys } from '../../lib/model/ports.ts';
 import { bots, keystoreOf, littleEndian, ORDER, scalarOfSeed, scalars, seeds } from './arbitraries.ts';
 import { bytes, hex, vectors } from './vectors.ts';
 

@@ -1,7 +1,7 @@
 /** RSA sessions, with Mixin's side of them by node:crypto alone. The keys are made at start. */
 import { constants, createPublicKey, generateKeyPairSync, publicEncrypt } from 'node:crypto';
 import fc from 'fast-check';
-import type { RsaKeystore } from '../../lib/keystore.ts';
+import type { RsaKeystore } from '../../lib/model/keystore.ts';
 import { vectors } from './vectors.ts';
 
 const { inputs } = vectors;

@@ -1,5 +1,5 @@
 /** The frozen facts of the protocol, and the bot they are about. */
-import type { Ed25519Keystore } from '../../lib/keystore.ts';
+import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
 import vectors from '../vectors/protocol.json' with { type: 'json' };
 
 export { vectors };

@@ -1,13 +1,13 @@
 /** The cases of the crash matrix: for each step, and each way it can go, everything new that a run of it needs. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import type { NewUser } from '../../../infra/local/mixin/server.ts';
-import type { Keystore } from '../../../lib/keystore.ts';
+import type { NewUser } from '../../../emulators/mixin/server.ts';
+import type { Keystore } from '../../../lib/model/keystore.ts';
 import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
-import { newBatch } from '../../../lib/provision/batch.ts';
-import { enrolmentId } from '../../../lib/provision/enrolment.ts';
-import { listKey } from '../../../lib/provision/objects.ts';
-import type { Bot, Enrolment } from '../../../lib/provision/records.ts';
-import { withDevice } from '../../../lib/provision/sign-in.ts';
+import { newBatch } from '../../../lib/batches/progress.ts';
+import { enrolmentId } from '../../../lib/bots/enrolment.ts';
+import { listKey } from '../../../lib/batches/objects.ts';
+import type { Bot, Enrolment } from '../../../lib/model/bot.ts';
+import { withDevice } from '../../../lib/bots/sign-in.ts';
 import type { Errand } from './errand.ts';
 import type { Lane } from './lane.ts';
 import { runStep } from './steps.ts';

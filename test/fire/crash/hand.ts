@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../../../lib/config.ts';
+import type { Environment } from '../../../lib/runtime/config.ts';
 import type { Task } from './steps.ts';
 import type { Report } from './worker.ts';
 

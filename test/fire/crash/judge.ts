@@ -2,9 +2,9 @@
 import { paginateListSecrets, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { countCustody } from '../../../infra/local/custody.ts';
-import type { LedgerEntry } from '../../../infra/local/mixin/server.ts';
-import { readConfig } from '../../../lib/config.ts';
-import type { Bot } from '../../../lib/provision/records.ts';
+import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
+import { readConfig } from '../../../lib/runtime/config.ts';
+import type { Bot } from '../../../lib/model/bot.ts';
 import type { Errand, Paid } from './errand.ts';
 import type { Lane } from './lane.ts';
 

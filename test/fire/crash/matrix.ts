@@ -3,7 +3,7 @@
  * worker faster, the system runs on to the right end. The calls are learnt by recording an undisturbed run, so that a
  * new one cannot be forgotten.
  */
-import type { Services } from '../../../lib/services.ts';
+import type { Services } from '../../../lib/model/ports.ts';
 import { tally } from '../tally.ts';
 import { cases } from './cases.ts';
 import type { Errand } from './errand.ts';

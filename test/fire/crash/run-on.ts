@@ -1,7 +1,7 @@
 /** What the system does by itself, with the clock moved on: messages come, crashed ones again, and the sweep rings. */
-import { recordCrash } from '../../../lib/provision/crash.ts';
-import type { Bot } from '../../../lib/provision/records.ts';
-import { crashRetrySeconds, queues } from '../../../lib/topology.ts';
+import { recordCrash } from '../../../lib/bots/crash.ts';
+import type { Bot } from '../../../lib/model/bot.ts';
+import { crashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
 import type { Errand } from './errand.ts';
 import type { Lane, Waiting } from './lane.ts';
 import { runStep, type Task } from './steps.ts';
@@ -30,7 +30,7 @@ const allAtRest = async (lane: Lane, errand: Errand): Promise<boolean> => {
   return (await rowsOf(lane, errand)).every(isAtRest);
 };
 
-/** As SQS and lib/entry.ts do: a message that crashed comes back, and its last crash is noted. */
+/** As SQS and lib/runtime/lambda.ts do: a message that crashed comes back, and its last crash is noted. */
 const comeBack = async (lane: Lane, message: Waiting) => {
   const { queue, body } = message;
   const crashes = message.crashes + 1;

@@ -1,12 +1,12 @@
 /** What a worker can be told to do, by name: the steps as a message, a schedule or an HTTP request wakes them. */
-import { accounts } from '../../../lib/provision/accounts.ts';
-import { check } from '../../../lib/provision/check.ts';
-import { enroll } from '../../../lib/provision/enroll.ts';
-import { intake } from '../../../lib/provision/intake.ts';
-import { recheck } from '../../../lib/provision/recheck.ts';
-import { register } from '../../../lib/provision/register.ts';
-import type { Services } from '../../../lib/services.ts';
-import { functions } from '../../../lib/topology.ts';
+import { accounts } from '../../../lib/api/accounts.ts';
+import { check } from '../../../lib/bots/check.ts';
+import { enroll } from '../../../lib/bots/enroll.ts';
+import { intake } from '../../../lib/batches/intake.ts';
+import { recheck } from '../../../lib/bots/recheck.ts';
+import { register } from '../../../lib/bots/register.ts';
+import type { Services } from '../../../lib/model/ports.ts';
+import { functions } from '../../../lib/model/deployment.ts';
 
 const steps = {
   intake,
@@ -29,7 +29,7 @@ export interface Task {
   readonly body: unknown;
 }
 
-/** Of an invocation's time, left for its own ending (lib/entry.ts). */
+/** Of an invocation's time, left for its own ending (lib/runtime/lambda.ts). */
 const SPARE_MS = 1_000;
 
 /** Runs the step once, with the time its function has. Throws what it throws. */

@@ -5,8 +5,8 @@ import type {
   CreatedUser,
   MixinStandIn,
   NewUser,
-} from '../../../infra/local/mixin/server.ts';
-import { sendOpenly } from '../../infra/local/mixin/client.ts';
+} from '../../../emulators/mixin/server.ts';
+import { sendOpenly } from '../../emulators/mixin/client.ts';
 import type { Dice } from './dice.ts';
 import type { Manner, Role } from './story.ts';
 

@@ -53,7 +53,7 @@ export interface SecretSeen {
 
 type Fields = Readonly<Record<string, string | undefined>>;
 
-/** Where the key's own version hangs: lib/aws/vault.ts. */
+/** Where the key's own version hangs: lib/aws/vault/vault.ts. */
 const KEY_LABEL = 'ENLIST_KEY';
 
 /** What a secret that is not there, or not any more, is answered with. */

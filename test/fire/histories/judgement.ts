@@ -2,8 +2,8 @@
  * Judges a history by what Mixin's side did, what the vault holds and what the rows say; never by what a step
  * returned. The fates are a model of their own: they follow from the account and the vault alone.
  */
-import type { AccountView, LedgerEntry } from '../../../infra/local/mixin/server.ts';
-import { api } from '../../../lib/provision/api.ts';
+import type { AccountView, LedgerEntry } from '../../../emulators/mixin/server.ts';
+import { api } from '../../../lib/api/batches.ts';
 import { OTHER_DIGITS, SIX_DIGITS } from './cast.ts';
 import { isEnrolmentKept, isOpen, type RowSeen, rowsOf, type SecretSeen, secretOf } from './evidence.ts';
 import type { World } from './world.ts';

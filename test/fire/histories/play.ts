@@ -1,17 +1,17 @@
 /** Lets happen what a story says, and afterwards whatever is needed until everything has come to rest. */
 import { publicKeyOfSeed } from '../../../infra/local/custody.ts';
-import type { Fault } from '../../../infra/local/mixin/server.ts';
-import { api } from '../../../lib/provision/api.ts';
-import { check } from '../../../lib/provision/check.ts';
-import { recordCrash } from '../../../lib/provision/crash.ts';
-import { enroll } from '../../../lib/provision/enroll.ts';
-import type { HttpAnswer, HttpRequest } from '../../../lib/provision/http.ts';
-import { intake } from '../../../lib/provision/intake.ts';
-import { recheck } from '../../../lib/provision/recheck.ts';
-import { register } from '../../../lib/provision/register.ts';
-import type { Services } from '../../../lib/services.ts';
-import { crashRetrySeconds, functions, type QueueName, queues } from '../../../lib/topology.ts';
-import { connect as connectClient } from '../../infra/local/mixin/client.ts';
+import type { Fault } from '../../../emulators/mixin/server.ts';
+import { api } from '../../../lib/api/batches.ts';
+import { check } from '../../../lib/bots/check.ts';
+import { recordCrash } from '../../../lib/bots/crash.ts';
+import { enroll } from '../../../lib/bots/enroll.ts';
+import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
+import { intake } from '../../../lib/batches/intake.ts';
+import { recheck } from '../../../lib/bots/recheck.ts';
+import { register } from '../../../lib/bots/register.ts';
+import type { Services } from '../../../lib/model/ports.ts';
+import { crashRetrySeconds, functions, type QueueName, queues } from '../../../lib/model/deployment.ts';
+import { connect as connectClient } from '../../emulators/mixin/client.ts';
 import { type Member, renewSession, sharedKeystore } from './cast.ts';
 import { isOpen, listsOf, type RowSeen, rowsOf } from './evidence.ts';
 import {
@@ -30,7 +30,7 @@ import type { List, Mail, World } from './world.ts';
 
 /** What a call takes. */
 const CALL_MS = 4;
-/** What an invocation leaves for its own ending: lib/entry.ts. */
+/** What an invocation leaves for its own ending: lib/runtime/lambda.ts. */
 const SPARE_MS = 1_000;
 
 type Step = (services: Services, body: unknown, deadlineMs: number) => Promise<void>;

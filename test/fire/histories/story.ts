@@ -1,6 +1,6 @@
 /** A history as plain data: who is in it, what happens one after the other, and how that reads. */
 import fc from 'fast-check';
-import type { FaultName } from '../../../infra/local/mixin/server.ts';
+import type { FaultName } from '../../../emulators/mixin/server.ts';
 
 /** What the accounts are like at first, and what their rows say of them. */
 export const roles = [

@@ -1,7 +1,7 @@
 /** The network between Enlist and the stand-in: it can hold a request back and bring it later, when nobody waits. */
 import type { Clock } from './clock.ts';
 
-/** How long Enlist waits for an answer: lib/topology.ts. */
+/** How long Enlist waits for an answer: lib/model/deployment.ts. */
 const PATIENCE_MS = 8_000;
 
 interface Request {

@@ -1,6 +1,6 @@
 /** Workers of a history: they take turns call by call, may die at any of them, and may fall asleep. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Keys, Services } from '../../../lib/services.ts';
+import type { Keys, Services } from '../../../lib/model/ports.ts';
 import type { Death, Turn } from './story.ts';
 
 /** What a dead worker's calls throw. */

@@ -1,7 +1,7 @@
 /** The programs of the soak, each in a process of its own, and what they tell. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Environment } from '../../../lib/config.ts';
+import type { Environment } from '../../../lib/runtime/config.ts';
 
 export interface Sample {
   /** Milliseconds since 1970. */

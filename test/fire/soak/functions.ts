@@ -2,8 +2,8 @@
  * Enlist's functions and nothing else in a process of their own, over emulators that run elsewhere: its memory is
  * that of the functions. Needs --expose-gc.
  */
-import { startStaff } from '../../../infra/local/house.ts';
-import type { Environment } from '../../../lib/config.ts';
+import { startStaff } from '../../../infra/local/embedded-stack.ts';
+import type { Environment } from '../../../lib/runtime/config.ts';
 import { tellParent, untilAsked } from './children.ts';
 
 const SAMPLE_MS = 5_000;

@@ -1,6 +1,6 @@
 /** What came of a soak: by Mixin's ledger, and by where every bot is in the end. */
-import type { LedgerEntry } from '../../../infra/local/mixin/server.ts';
-import type { Fate } from '../../../infra/local/world.ts';
+import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
+import type { Fate } from '../../../infra/local/demo.ts';
 import type { Stack } from './stack.ts';
 
 /** A list, and where each of its rows must end. */

@@ -1,5 +1,5 @@
 /** Emulators and functions of the soak, and the HTTP API in front of them. */
-import type { Environment } from '../../../lib/config.ts';
+import type { Environment } from '../../../lib/runtime/config.ts';
 import { type Child, type Sample, startEmulatorsApart, startFunctionsApart, type Told } from './children.ts';
 
 interface Answer {

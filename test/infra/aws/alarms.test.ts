@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createLog } from '../../../lib/log.ts';
-import { moves } from '../../../lib/provision/states.ts';
-import { functionNames } from '../../../lib/topology.ts';
+import { createLog } from '../../../lib/model/log.ts';
+import { moves } from '../../../lib/model/states.ts';
+import { functionNames } from '../../../lib/model/deployment.ts';
 import { readPage } from '../../docs/page.ts';
 import { functionRoles } from './permissions.ts';
 import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleFunctions } from '../../../infra/aws/bundle.ts';
 import { synthesiseCode } from '../../../infra/aws/synth.ts';
 import { countCustody } from '../../../infra/local/custody.ts';
-import { type House, startHouse } from '../../../infra/local/house.ts';
-import { type MixinStandIn, startMixinStandIn } from '../../../infra/local/mixin/server.ts';
-import { type FunctionName, functionNames } from '../../../lib/topology.ts';
+import { type House, startHouse } from '../../../infra/local/embedded-stack.ts';
+import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
+import { type FunctionName, functionNames } from '../../../lib/model/deployment.ts';
 import { until } from '../../flow/lived-in.ts';
 
 /** Bytes of code, source map apart; the S3 client is what makes two of them larger. */

@@ -1,4 +1,4 @@
-/** The cloud and the laptop read the same numbers: the template is compared with lib/topology.ts. */
+/** The cloud and the laptop read the same numbers: the template is compared with lib/model/deployment.ts. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   deadLetterName,
@@ -10,7 +10,7 @@ import {
   schedules,
   table,
   uploads,
-} from '../../../lib/topology.ts';
+} from '../../../lib/model/deployment.ts';
 import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
 let template: Template;
@@ -90,7 +90,7 @@ describe.each(functionNames)('the function %s', (name) => {
     expect(TracingConfig).toEqual({ Mode: 'Active' });
   });
 
-  it('is given every variable that lib/config.ts asks for, and no secret', () => {
+  it('is given every variable that lib/runtime/config.ts asks for, and no secret', () => {
     const { Variables } = fn(name)[1].Properties.Environment;
     expect(Object.keys(Variables).sort()).toEqual([
       'ENLIST_AUDIT_DAYS',

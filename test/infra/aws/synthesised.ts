@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeApp } from '../../../infra/aws/synth.ts';
-import { functionNames } from '../../../lib/topology.ts';
+import { functionNames } from '../../../lib/model/deployment.ts';
 
 export interface Resource {
   readonly Type: string;

@@ -7,8 +7,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { countCustody, type Ledger } from '../../../infra/local/custody.ts';
 import { startEmulators } from '../../../infra/local/emulators.ts';
-import { publicKeyOfScalar } from '../../../infra/local/scalar.ts';
-import type { Environment } from '../../../lib/config.ts';
+import { publicKeyOfScalar } from '../../../emulators/mixin/scalar.ts';
+import type { Environment } from '../../../lib/runtime/config.ts';
 
 /** RFC 8032, 7.1, test 1. */
 const SEED = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';

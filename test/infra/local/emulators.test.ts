@@ -25,14 +25,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { type EmulatorsOptions, startEmulators } from '../../../infra/local/emulators.ts';
 import { queueUrl } from '../../../infra/local/queues.ts';
-import { readConfig } from '../../../lib/config.ts';
+import { readConfig } from '../../../lib/runtime/config.ts';
 import {
   deadLetterName,
   deadLetterRetentionSeconds,
   queueNames,
   queues,
   table,
-} from '../../../lib/topology.ts';
+} from '../../../lib/model/deployment.ts';
 import { eventually, temporaryFolder } from './helpers.ts';
 
 const start = async (options: EmulatorsOptions = {}) => {

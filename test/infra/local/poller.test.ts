@@ -7,7 +7,7 @@ import { type Fauxqs, startConfinedFauxqs } from '../../../infra/local/fauxqs.ts
 import type { Handler } from '../../../infra/local/invocation.ts';
 import { startPoller } from '../../../infra/local/poller.ts';
 import { queueArn, queueUrl } from '../../../infra/local/queues.ts';
-import type { QueueShape } from '../../../lib/topology.ts';
+import type { QueueShape } from '../../../lib/model/deployment.ts';
 import { eventually } from './helpers.ts';
 
 let fauxqs: Fauxqs;

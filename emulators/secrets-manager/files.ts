@@ -1,0 +1,81 @@
+/** Keeps secrets on disk, one file each, readable by the owner alone. */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type SecretRecord, secretRecord } from './record.ts';
+
+export interface SecretKeeper {
+  load(): Promise<readonly SecretRecord[]>;
+  /** When this has returned, the record survives a crash of the process and of the machine. */
+  save(secret: SecretRecord): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+const FILE = '.json';
+const UNFINISHED = '.tmp';
+/** Common file systems take names of 255 bytes; an ending has to fit too. */
+const MAX_NAME_LENGTH = 200;
+
+/** No two secrets share a file, not even where file names ignore case. */
+const fileName = (name: string): string => {
+  const escaped = name.replace(
+    /[^a-z0-9_.-]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+  const short = createHash('sha256').update(name).digest('hex');
+  return `${escaped.length > MAX_NAME_LENGTH ? short : escaped}${FILE}`;
+};
+
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
+  await handle.sync().finally(() => handle.close());
+};
+
+const readRecord = async (path: string): Promise<SecretRecord> => {
+  try {
+    return secretRecord.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    // The cause is left out: a parser's message quotes what it read.
+    throw new Error(`${path} cannot be read as a secret; restore it from a copy, or move it away`);
+  }
+};
+
+const writeAtomically = async (folder: string, name: string, text: string): Promise<void> => {
+  const unfinished = join(folder, `${randomUUID()}${UNFINISHED}`);
+  const handle = await open(unfinished, 'wx', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(unfinished, join(folder, name));
+  await syncFolder(folder);
+};
+
+/** Keeps secrets in `folder`, which is made (0700) if it is not there. */
+export const openSecretFiles = async (folder: string): Promise<SecretKeeper> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return {
+    load: async () => {
+      const names = await readdir(folder);
+      const unfinished = names.filter((name) => name.endsWith(UNFINISHED));
+      await Promise.all(unfinished.map((name) => rm(join(folder, name))));
+      const records: SecretRecord[] = [];
+      for (const name of names) if (name.endsWith(FILE)) records.push(await readRecord(join(folder, name)));
+      return records;
+    },
+    save: (secret) => writeAtomically(folder, fileName(secret.name), JSON.stringify(secret)),
+    remove: async (name) => {
+      await rm(join(folder, fileName(name)), { force: true });
+      await syncFolder(folder);
+    },
+  };
+};
+
+/** Keeps nothing: the secrets are in memory only. */
+export const forgetfulKeeper: SecretKeeper = {
+  load: async () => [],
+  save: async () => undefined,
+  remove: async () => undefined,
+};

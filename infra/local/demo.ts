@@ -1,0 +1,180 @@
+/**
+ * A stand-in world for trying Enlist: accounts of every fate in a stand-in Mixin, and the list an operator
+ * would have of them. Keys are made here and now; none is typed in.
+ */
+import { generateKeyPairSync, randomInt } from 'node:crypto';
+import { montgomeryPublicKey, publicKeyOf } from '../../emulators/mixin/curve.ts';
+import type { Fault, MixinStandIn, NewUser } from '../../emulators/mixin/server.ts';
+
+/** Where a row of the list must end. */
+export type Fate = 'registered' | 'external' | 'blocked' | 'waiting' | 'invalid' | 'duplicate';
+
+type Row = Record<string, unknown>;
+
+/** How one kind of bot is made: its account, what its row says beyond the keystore, the faults it meets. */
+interface Kind {
+  readonly ends: Fate;
+  /** How many of 300. */
+  readonly share: number;
+  readonly account?: () => NewUser;
+  readonly row?: (keystore: Row, account: NewUser) => Row;
+  readonly faults?: (user_id: string) => readonly Fault[];
+}
+
+/** A random Ed25519 seed in hex. */
+const newSeed = (): string => {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url').toString('hex');
+};
+
+const seedOf = (key: NewUser['tip']) => (typeof key === 'object' ? key.private_key : undefined);
+const withTip = (): NewUser => ({ tip: { private_key: newSeed() } });
+const listTip = (keystore: Row, account: NewUser): Row => ({
+  ...keystore,
+  tip_private_key: seedOf(account.tip),
+});
+
+/** As programs before 2023-12 kept it: base64 keys, and Mixin's as its image on Curve25519. */
+const asLegacy = (keystore: Row): Row => {
+  const seed = Buffer.from(String(keystore.session_private_key), 'hex');
+  const pair = Buffer.concat([seed, Buffer.from(publicKeyOf(seed), 'hex')]);
+  return {
+    client_id: keystore.app_id,
+    session_id: keystore.session_id,
+    pin_token: montgomeryPublicKey(String(keystore.server_public_key)).toString('base64url'),
+    private_key: pair.toString('base64url'),
+  };
+};
+
+const breakRow = (keystore: Row): Row => {
+  const broken: Row[] = [
+    { ...keystore, app_id: 'not-a-uuid' },
+    { ...keystore, session_private_key: undefined },
+    { ...keystore, server_public_key: 'zz', session_id: 17 },
+    { ...keystore, authorization_id: '00000000-0000-4000-8000-000000000000' },
+  ];
+  return broken[randomInt(broken.length)] ?? {};
+};
+
+const post = 'POST';
+const kinds: readonly Kind[] = [
+  { ends: 'registered', share: 40, account: withTip, row: listTip },
+  { ends: 'registered', share: 20, row: asLegacy },
+  {
+    ends: 'registered',
+    share: 8,
+    account: () => ({ six_digit_pin: String(randomInt(100_000, 999_999)) }),
+    row: (keystore, account) => ({ ...keystore, pin: account.six_digit_pin }),
+  },
+  { ends: 'external', share: 25, account: () => ({ tip: 'foreign', safe: 'foreign' }) },
+  {
+    ends: 'registered',
+    share: 5,
+    account: () => {
+      const key = { private_key: newSeed() };
+      return { tip: key, safe: key };
+    },
+    row: (keystore, account) => ({ ...keystore, spend_private_key: seedOf(account.safe) }),
+  },
+  { ends: 'blocked', share: 12, account: () => ({ session: 'revoked' }) },
+  {
+    ends: 'blocked',
+    share: 10,
+    account: () => ({ tip: 'foreign' }),
+    row: (keystore) => ({ ...keystore, tip_private_key: newSeed() }),
+  },
+  { ends: 'blocked', share: 10, account: withTip },
+  { ends: 'blocked', share: 5, account: () => ({ six_digit_pin: String(randomInt(100_000, 999_999)) }) },
+  { ends: 'waiting', share: 3, account: () => ({ ...withTip(), pin_locked: true }), row: listTip },
+  { ends: 'invalid', share: 12, row: breakRow },
+  {
+    ends: 'registered',
+    share: 8,
+    faults: (user_id) => [{ name: 'rate_limited', path: '/safe/me', user_id, times: 2 }],
+  },
+  {
+    ends: 'registered',
+    share: 5,
+    faults: (user_id) => [{ name: 'slow', delayMs: 1_500, user_id, times: 2 }],
+  },
+  {
+    ends: 'registered',
+    share: 5,
+    faults: (user_id) => [{ name: 'answer_lost', method: post, path: '/pin/update', user_id, times: 1 }],
+  },
+  {
+    ends: 'registered',
+    share: 5,
+    faults: (user_id) => [{ name: 'answer_lost', method: post, path: '/safe/users', user_id, times: 1 }],
+  },
+  {
+    ends: 'registered',
+    share: 2,
+    faults: (user_id) => [{ name: 'lagging_reads', delayMs: 3_000, method: post, user_id, times: 1 }],
+  },
+  {
+    ends: 'registered',
+    share: 3,
+    faults: (user_id) => [{ name: 'server_error', path: '/safe/me', user_id, times: 1 }],
+  },
+];
+const fresh: Kind = { ends: 'registered', share: 114 };
+const DUPLICATES_SHARE = 8;
+
+const countFor = (share: number, size: number) => Math.max(1, Math.round((share * size) / 300));
+
+/** Every kind as often as its share says; plain fresh bots fill up the rest. */
+const plan = (size: number): Kind[] => {
+  const special = kinds.flatMap((kind) => Array.from({ length: countFor(kind.share, size) }, () => kind));
+  const rest = size - special.length - countFor(DUPLICATES_SHARE, size);
+  if (rest < 1) throw new RangeError(`a world of every fate needs at least ${kinds.length + 2} bots`);
+  return [...special, ...Array.from({ length: rest }, () => fresh)];
+};
+
+const shuffle = <T>(items: T[]): T[] => {
+  for (let i = items.length - 1; i > 0; i -= 1) {
+    const j = randomInt(i + 1);
+    [items[i], items[j]] = [items[j] as T, items[i] as T];
+  }
+  return items;
+};
+
+export interface World {
+  /** The operator's list: a JSON array, one row a line. */
+  readonly list: string;
+  /** Where each row of the list must end, in its order. */
+  readonly fates: readonly { readonly app_id: string; readonly ends: Fate }[];
+}
+
+interface Entry {
+  readonly row: Row;
+  readonly app_id: string;
+  readonly ends: Fate;
+}
+
+/** Makes the accounts and sets the faults in the stand-in, and writes the list of them. */
+export const makeWorld = async (standIn: MixinStandIn, size: number): Promise<World> => {
+  const entries: Entry[] = [];
+  const faults: Fault[] = [];
+  for (const kind of plan(size)) {
+    const account = kind.account?.() ?? {};
+    const { keystore } = await standIn.createUser(account);
+    faults.push(...(kind.faults?.(keystore.app_id) ?? []));
+    entries.push({
+      row: kind.row?.({ ...keystore }, account) ?? { ...keystore },
+      app_id: keystore.app_id,
+      ends: kind.ends,
+    });
+  }
+  standIn.setFaults(faults);
+  shuffle(entries);
+  const whole = entries.filter((entry) => entry.ends !== 'invalid');
+  for (let i = 0; i < countFor(DUPLICATES_SHARE, size); i += 1) {
+    const again = whole[randomInt(whole.length)];
+    if (again) entries.push({ ...again, ends: 'duplicate' });
+  }
+  return {
+    list: `[\n${entries.map(({ row }) => JSON.stringify(row)).join(',\n')}\n]\n`,
+    fates: entries.map(({ app_id, ends }) => ({ app_id, ends })),
+  };
+};

@@ -1,0 +1,182 @@
+/** The whole of Enlist on one machine: the emulators, the functions, and what brings events to them. */
+import { createRequire } from 'node:module';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { open as openAccounts } from '../../functions/accounts.ts';
+import { open as openApi } from '../../functions/api.ts';
+import { open as openCheck } from '../../functions/check.ts';
+import { open as openEnroll } from '../../functions/enroll.ts';
+import { open as openIntake } from '../../functions/intake.ts';
+import { open as openRecheck } from '../../functions/recheck.ts';
+import { open as openRegister } from '../../functions/register.ts';
+import { type Environment, type RegistrationSignature, readConfig } from '../../lib/runtime/config.ts';
+import type { Open } from '../../lib/runtime/lambda.ts';
+import { createLog, type LogCode } from '../../lib/model/log.ts';
+import {
+  type FunctionName,
+  functionNames,
+  functions,
+  type HttpFunctionName,
+  type QueueName,
+  queueNames,
+  queues,
+  routes,
+  schedules,
+} from '../../lib/model/deployment.ts';
+import { clientConfig } from './client-config.ts';
+import { startEmulators } from './emulators.ts';
+import { lockFolder } from './folder-lock.ts';
+import { type Answering, startGateway } from './gateway.ts';
+import { createLambdaEndpoint, type Doors } from './lambda-endpoint.ts';
+import { startPoller } from './poller.ts';
+import { queueArn } from './queues.ts';
+import { startSchedule } from './schedule.ts';
+
+export interface HouseOptions {
+  /** Everything is kept in here; without it all is in memory and gone at the end. */
+  readonly dataDir?: string;
+  readonly mixinUrl: string;
+  readonly registrationSignature?: RegistrationSignature;
+  /** Bundled functions, a file each, to run in place of the sources. */
+  readonly bundles?: Readonly<Record<FunctionName, string>>;
+  /** Port of the HTTP API on 127.0.0.1. @default a free one */
+  readonly port?: number;
+  /** Puts something between the functions and the emulators, such as a proxy. @default nothing */
+  readonly between?: (aws: Environment) => Promise<Environment>;
+  /** Takes the log lines of the house and of its functions, without line ends. */
+  readonly log: (line: string) => void;
+}
+
+/** Everything but the emulators: the functions, and what brings events to them. */
+export interface Staff {
+  /** Where the HTTP API answers. */
+  readonly url: string;
+  /** Runs the scheduled recheck now. Throws what it throws. */
+  recheckNow(): Promise<void>;
+  /** Lets what is under way finish and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Stopped, it gives its data folder back as well. */
+export interface House extends Staff {
+  /** What the functions were built from. */
+  readonly environment: Environment;
+}
+
+type Log = HouseOptions['log'];
+type Opens = Readonly<Record<FunctionName, Open>>;
+
+const hear =
+  (log: Log, step: FunctionName, code: LogCode) =>
+  (error: Error): void =>
+    createLog(log, Date.now, { step })('error', code, { error: error.name });
+
+const createEnvironment = (aws: Environment, options: HouseOptions): Environment => ({
+  ...aws,
+  MIXIN_URL: options.mixinUrl,
+  ...(options.registrationSignature && { MIXIN_REGISTRATION_SIGNATURE: options.registrationSignature }),
+});
+
+const sources: Opens = {
+  api: openApi,
+  accounts: openAccounts,
+  intake: openIntake,
+  enroll: openEnroll,
+  check: openCheck,
+  register: openRegister,
+  recheck: openRecheck,
+};
+
+/** Required and not imported: a test runner that rewrites imports must leave these files as they are. */
+const loadBundles = (bundles: NonNullable<HouseOptions['bundles']>): Opens => {
+  const require = createRequire(import.meta.url);
+  return Object.fromEntries(functionNames.map((name) => [name, require(bundles[name]).open])) as Opens;
+};
+
+const openDoors = (opens: Opens, environment: Environment, log: Log): Doors =>
+  Object.fromEntries(functionNames.map((name) => [name, opens[name](environment, log)])) as Doors;
+
+const answering = (name: HttpFunctionName, doors: Doors): Answering => ({
+  handler: doors[name],
+  timeoutSeconds: functions[name].timeoutSeconds,
+});
+
+const startQueues = (environment: Environment, doors: Doors, log: Log) => {
+  const { queueUrls, aws } = readConfig(environment);
+  const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
+  const start = (name: QueueName) =>
+    startPoller({
+      sqs,
+      queueUrl: queueUrls[name],
+      queueArn: queueArn(name),
+      shape: queues[name],
+      functionName: name,
+      timeoutSeconds: functions[name].timeoutSeconds,
+      handler: doors[name],
+      onError: hear(log, name, 'record_crashed'),
+    });
+  const pollers = queueNames.map(start);
+  return {
+    stop: async () => {
+      await Promise.all(pollers.map((poller) => poller.stop()));
+      sqs.destroy();
+    },
+  };
+};
+
+/** Starts the functions over emulators that run already, in this process or in another. */
+export const startStaff = async (
+  environment: Environment,
+  { log, bundles, port }: Pick<HouseOptions, 'log' | 'bundles' | 'port'>,
+): Promise<Staff> => {
+  await using started = new AsyncDisposableStack();
+
+  const doors = openDoors(bundles ? loadBundles(bundles) : sources, environment, log);
+  const pollers = startQueues(environment, doors, log);
+  started.defer(() => pollers.stop());
+
+  const recheck = startSchedule({
+    functionName: 'recheck',
+    everySeconds: schedules.recheck.everySeconds,
+    timeoutSeconds: functions.recheck.timeoutSeconds,
+    handler: doors.recheck,
+    onError: hear(log, 'recheck', 'record_crashed'),
+  });
+  started.defer(() => recheck.stop());
+
+  const gateway = await startGateway({
+    functions: { api: answering('api', doors), accounts: answering('accounts', doors) },
+    beside: createLambdaEndpoint(doors),
+    routes,
+    ...(port !== undefined && { port }),
+    onError: (error, name) => hear(log, name, 'request_failed')(error),
+  });
+  started.defer(() => gateway.stop());
+
+  const running = started.move();
+  return {
+    url: gateway.url,
+    recheckNow: () => recheck.runNow(),
+    stop: () => running.disposeAsync(),
+  };
+};
+
+/**
+ * Opens the house. Rejects, and leaves nothing running, when the folder is in use, the port is taken or a
+ * setting is wrong. What a crashed house had received is queued again first.
+ */
+export const startHouse = async (options: HouseOptions): Promise<House> => {
+  const { dataDir, between = async (aws) => aws } = options;
+  await using started = new AsyncDisposableStack();
+
+  if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
+  const emulators = await startEmulators(dataDir === undefined ? {} : { dataDir });
+  started.defer(() => emulators.stop());
+  await emulators.releaseInFlight();
+
+  const environment = createEnvironment(await between(emulators.environment), options);
+  const staff = await startStaff(environment, options);
+  started.defer(() => staff.stop());
+
+  const running = started.move();
+  return { ...staff, environment, stop: () => running.disposeAsync() };
+};

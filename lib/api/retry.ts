@@ -1,0 +1,84 @@
+/** POST /batches/{batch_id}/retry: an operator asks for another try. */
+import { z } from 'zod';
+import type { Services } from '../model/ports.ts';
+import { badCursor, batchOf, noSuchBatch, ok, parseBody } from './answers.ts';
+import { stepOf } from '../bots/enrolment.ts';
+import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
+import { moveBot, sendTo } from '../bots/transition.ts';
+import type { Bot } from '../model/bot.ts';
+import { retryStates } from '../model/states.ts';
+
+/** Bots one retry request moves: well within API Gateway's 30 seconds. */
+const RETRY_PAGE = 200;
+
+const retryOptions = z.strictObject({
+  /** Which bots to try again. */
+  states: z.array(z.enum(retryStates)).nonempty().default(['blocked', 'failed']),
+  /** Must stand beside `unsure`: repeats calls that made an account, perhaps, and may have cost money. */
+  pay_again: z.literal(true).optional(),
+  /** Only those with this reason code. */
+  reason: z.string().optional(),
+  /** Where the request before stopped. */
+  cursor: z.string().optional(),
+});
+
+/** Every PIN call during a lock lengthens it: such a bot keeps waiting. */
+const isLocked = (bot: Bot, nowMs: number) =>
+  bot.pin_locked_until !== undefined && Date.parse(bot.pin_locked_until) > nowMs;
+
+/** The mark that its call was sent is taken away only where the operator says that it may be sent again. */
+const moveAgain = (services: Services, bot: Bot) =>
+  bot.state === 'unsure'
+    ? moveBot(services, bot, 'repeat', { step: 'api' }, { account_sent_at: undefined })
+    : moveBot(services, bot, 'requeue', { step: 'api' });
+
+const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
+  const moved = await moveAgain(services, bot);
+  if (moved) await sendTo(services, stepOf(moved), moved);
+  return moved !== undefined;
+};
+
+const payAgain = () =>
+  problem(
+    400,
+    'bad_body',
+    'States that are unsure stand for calls that may have taken effect: repeating one can cost money twice.',
+    'Send {"states": ["unsure"], "pay_again": true} if that is wanted.',
+  );
+
+export const retryBatch = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
+  const options = parseBody(retryOptions, request.body);
+  if (!options) {
+    return problem(
+      400,
+      'bad_body',
+      'The body is not valid.',
+      `Send {} or {"states": [one of ${retryStates.join(', ')}]}.`,
+    );
+  }
+  if (options.states.includes('unsure') && !options.pay_again) return payAgain();
+  const batch = await batchOf(services, request);
+  if (!batch) return noSuchBatch();
+  // Its message may be lost, whatever its status says; intake goes on where it stopped.
+  if (batch.status !== 'taken_in' && batch.status !== 'rejected' && batch.status !== 'planned')
+    await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
+  const { batch_id } = batch;
+  const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
+  const page = await services.table.listBots({ batch_id, limit: RETRY_PAGE, ...cursor });
+  if (!page) return badCursor();
+  const wanted = page.items.filter(
+    (bot) =>
+      (options.states as readonly string[]).includes(bot.state) &&
+      // Any other bot in doubt is settled by a GET, and never by a second POST.
+      (bot.state !== 'unsure' || bot.enrolment !== undefined) &&
+      (options.reason === undefined || bot.reason?.code === options.reason),
+  );
+  const free = wanted.filter((bot) => !isLocked(bot, services.now()));
+  let retried = 0;
+  for (const bot of free) if (await retryBot(services, bot)) retried += 1;
+  return ok({
+    retried,
+    pin_locked: wanted.length - free.length,
+    ...(page.cursor && { cursor: page.cursor }),
+  });
+};

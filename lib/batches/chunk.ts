@@ -1,0 +1,154 @@
+/** A chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
+import { z } from 'zod';
+import { keystoreSchema } from '../model/keystore.ts';
+import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
+import type { Services, SignInRequest } from '../model/ports.ts';
+import { enrolmentId, stepOf } from '../bots/enrolment.ts';
+import { listBot } from '../bots/upsert.ts';
+import { chunkKey, listKey } from './objects.ts';
+import { inParallel } from './parallel.ts';
+import type { Batch, Bot, RowError } from '../model/bot.ts';
+import { newSessionKey, withDevice } from '../bots/sign-in.ts';
+
+const step = 'intake';
+
+const place = {
+  row: z.int().positive(),
+  line: z.int().positive(),
+  file: z.string().exactOptional(),
+};
+
+const networkUser = z.object({ kind: z.literal('network_user'), owner: z.guid(), full_name: z.string() });
+const signIn = z.object({ kind: z.literal('sign_in'), verification_id: z.guid() });
+
+const listedSignIn = z.object({
+  code: z.string(),
+  session_key: z.enum(['ed25519', 'rsa']),
+  device_id: z.string().exactOptional(),
+  platform: z.string(),
+  platform_version: z.string(),
+  app_version: z.string(),
+  package_name: z.string(),
+  notification_token: z.string().exactOptional(),
+  purpose: z.literal('SESSION'),
+  registration_id: z.int().exactOptional(),
+});
+
+const chunkSchema: z.ZodType<Row[]> = z.array(
+  z.union([
+    z.object({ ...place, listing: z.string(), keystore: keystoreSchema }),
+    z.object({ ...place, enrolment: signIn, sign_in: listedSignIn }),
+    z.object({ ...place, enrolment: networkUser }),
+  ]),
+);
+
+const refusals = {
+  key_conflict: {
+    message:
+      'The row brings another spend key than the one the vault keeps for this bot; nothing was changed.',
+    fix: 'Compare both with spend_public_key in GET /safe/me, and list the bot without spend_private_key.',
+  },
+  pending_deletion: {
+    message: "The bot's secret is scheduled for deletion in Secrets Manager.",
+    fix: 'Restore the secret (aws secretsmanager restore-secret), then list the bot again.',
+  },
+} as const;
+
+type Refused = keyof typeof refusals;
+
+/** Stores a listed keystore; its bot's row, as far as the list tells it. */
+const keepKeystore = async (services: Services, row: KeystoreRow) => {
+  const { app_id: user_id, session_id } = row.keystore;
+  const kept = await services.vault.keepKeystore(row.keystore);
+  return { kept, listed: { user_id, session_id, listing: row.listing } };
+};
+
+/** Then its session key has moved to the account's own secret. */
+const isEnrolled = async ({ table }: Services, user_id: string): Promise<boolean> =>
+  (await table.readBot(user_id))?.state === 'enrolled';
+
+/** Stores a session key and the code of a sign-in, which must not stand on its row. */
+const keepSignIn = async (services: Services, batch_id: string, { row, enrolment, sign_in }: SignInRow) => {
+  const user_id = enrolmentId(enrolment, batch_id, row);
+  const listed = { user_id, enrolment, listing: 'sign_in' } as const;
+  if (await isEnrolled(services, user_id)) return { kept: 'same', listed } as const;
+  const request: SignInRequest = await withDevice(services, enrolment.verification_id, sign_in);
+  const session_key = await newSessionKey(services, sign_in.session_key);
+  const stored = await services.vault.keepEnrolment(user_id, { session_key, sign_in: request });
+  if (stored !== 'pending_deletion') return { kept: stored.isNews ? 'kept' : 'same', listed } as const;
+  // The chunk came twice, and the other worker's sign-in has ended since the look above.
+  const isOver = await isEnrolled(services, user_id);
+  return { kept: isOver ? 'same' : stored, listed } as const;
+};
+
+/** What the vault and the table are told of one row. */
+const keep = async (services: Services, batch_id: string, row: Row) => {
+  if ('keystore' in row) return keepKeystore(services, row);
+  if ('sign_in' in row) return keepSignIn(services, batch_id, row);
+  const { enrolment } = row;
+  const user_id = enrolmentId(enrolment, batch_id, row.row);
+  return { kept: 'same', listed: { user_id, enrolment, listing: 'network_user' } } as const;
+};
+
+const refuse = ({ row, line, file }: Row, code: Refused, field: string): RowError => ({
+  row,
+  line,
+  ...(file !== undefined && { file }),
+  field,
+  code,
+  ...refusals[code],
+});
+
+/** Takes one row in; undefined when its bot needs no step. */
+const takeRow = async (
+  services: Services,
+  batch_id: string,
+  row: Row,
+): Promise<RowError | Bot | undefined> => {
+  const { kept, listed } = await keep(services, batch_id, row);
+  if (kept === 'key_conflict' || kept === 'pending_deletion') {
+    return refuse(row, kept, 'keystore' in row ? 'app_id' : 'verification_id');
+  }
+  const bot = await listBot(services, step, { ...listed, batch_id, line: row.line }, kept === 'kept');
+  return bot?.state === 'queued' ? bot : undefined;
+};
+
+const ROW_WORKERS = 5;
+
+/** Throws, unless another delivery of the same message has just taken the chunk in and cleared it away. */
+const expectTaken = async (services: Services, batch_id: string, chunk: number): Promise<void> => {
+  const batch = await services.table.readBatch(batch_id);
+  if (!batch?.chunks_done.includes(chunk)) throw new Error('a chunk of the list is gone');
+};
+
+/** Stores the keystores of one chunk, makes its rows and queues their next steps. */
+const takeChunk = async (services: Services, { batch_id }: Batch, chunk: number): Promise<void> => {
+  const object = await services.uploads.get(chunkKey(batch_id, chunk));
+  if (!object) return expectTaken(services, batch_id, chunk);
+  const rows = chunkSchema.parse(JSON.parse(Buffer.from(object.body).toString('utf8')));
+  const taken = await inParallel(rows, ROW_WORKERS, (row) => takeRow(services, batch_id, row));
+  await services.table.putRowErrors(
+    batch_id,
+    taken.filter((result) => result !== undefined && 'code' in result),
+  );
+  const bots = taken.filter((result) => result !== undefined && 'user_id' in result);
+  for (const queue of ['enroll', 'check'] as const) {
+    const messages = bots
+      .filter((bot) => stepOf(bot) === queue)
+      .map(({ user_id }) => ({ body: { user_id }, batch_id }));
+    await services.queues.send(queue, messages);
+  }
+  services.log('info', 'chunk_taken_in', { batch_id, count: rows.length });
+};
+
+/** Takes a chunk in, once or again, and clears it away. */
+export const handleChunk = async (services: Services, batch: Batch, chunk: number) => {
+  if (!batch.chunks_done.includes(chunk)) await takeChunk(services, batch, chunk);
+  // Marked before or not: whoever marked the last chunk may have died before the batch was ended.
+  const after = await services.table.recordChunkDone(batch.batch_id, chunk);
+  const finished = after.chunks_done.length >= after.chunks;
+  await services.uploads.remove([
+    chunkKey(batch.batch_id, chunk),
+    ...(finished ? [listKey(batch.batch_id)] : []),
+  ]);
+};

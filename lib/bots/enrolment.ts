@@ -1,0 +1,29 @@
+/** Rows of accounts that are yet to be made. Each has an id of our own until Mixin gives the account one. Pure. */
+import { v5 as uuidv5 } from 'uuid';
+import { isRsaKey, type Keystore, type SessionKey } from '../model/keystore.ts';
+import type { QueueName } from '../model/deployment.ts';
+import type { Bot, Enrolment, NewAccount } from '../model/bot.ts';
+
+/** Makes ids of enrolments; must never change, for it keeps a row from being paid for twice. */
+const ENROLMENT_NAMESPACE = '3d9a1f60-52c7-5b8e-8f13-9e6b0c7a4d25';
+
+/** A sign-in is the same wherever it is asked for; a network user belongs to its row of its list. */
+export const enrolmentId = (enrolment: Enrolment, batch_id: string, row: number): string =>
+  uuidv5(
+    enrolment.kind === 'sign_in' ? enrolment.verification_id : `${batch_id}#${row}`,
+    ENROLMENT_NAMESPACE,
+  );
+
+/** The step that a bot's messages go to when nothing else is said. */
+export const stepOf = (bot: Pick<Bot, 'enrolment'>): QueueName => (bot.enrolment ? 'enroll' : 'check');
+
+/** The keystore of a new account. Throws when Mixin's answer does not fit the session key. */
+export const keystoreOf = (account: NewAccount, session_key: SessionKey): Keystore => {
+  const { user_id: app_id, session_id, server_public_key, pin_token } = account;
+  if (isRsaKey(session_key)) {
+    if (pin_token !== undefined) return { app_id, session_id, pin_token, private_key: session_key };
+  } else if (server_public_key !== undefined) {
+    return { app_id, session_id, server_public_key, session_private_key: session_key };
+  }
+  throw new Error('the account does not fit its session key');
+};

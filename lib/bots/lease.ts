@@ -1,0 +1,87 @@
+/**
+ * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is made twice:
+ * whoever makes such calls holds the row's lease, and reserves each iterator on the row before using it.
+ */
+import type { Services } from '../model/ports.ts';
+import type { Bot, BotChanges } from '../model/bot.ts';
+import type { BotState } from '../model/states.ts';
+
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+/** Takes the lease, in the state the bot is in, until `untilMs`; the milliseconds to wait where another worker holds it. */
+export const takeLease = async (
+  services: Services,
+  bot: Bot,
+  untilMs: number,
+): Promise<{ readonly held: LeasedBot } | { readonly busyMs: number } | undefined> => {
+  const nowMs = services.now();
+  const busyMs = bot.lease_until === undefined ? 0 : Date.parse(bot.lease_until) - nowMs;
+  if (busyMs > 0) return { busyMs };
+  const lease_owner = services.randomId();
+  const lease = { lease_owner, lease_until: new Date(untilMs).toISOString() };
+  const leased = await services.table.updateBot(bot, lease, [bot.state]);
+  return leased && { held: new LeasedBot(services, leased, lease_owner) };
+};
+
+/** The row of a bot whose lease we hold. */
+export class LeasedBot {
+  #bot: Bot;
+  readonly #services: Services;
+  readonly #owner: string;
+  readonly #state: BotState;
+
+  constructor(services: Services, bot: Bot, owner: string) {
+    this.#services = services;
+    this.#bot = bot;
+    this.#owner = owner;
+    this.#state = bot.state;
+  }
+
+  get bot(): Bot {
+    return this.#bot;
+  }
+
+  /**
+   * Writes to the row. Another worker may have touched it meanwhile (a list that names the bot again);
+   * as long as the lease is ours the write is made on the fresh row. Throws LeaseLost otherwise.
+   */
+  async write(changes: BotChanges): Promise<void> {
+    for (;;) {
+      const written = await this.#services.table.updateBot(this.#bot, changes, [this.#state]);
+      if (written) {
+        this.#bot = written;
+        return;
+      }
+      const { revision } = this.#bot;
+      await this.refresh();
+      if (this.#bot.revision === revision) throw new Error('the row does not allow this write');
+    }
+  }
+
+  /** Reads the row again. Throws LeaseLost when the lease is no longer ours. */
+  async refresh(): Promise<void> {
+    const fresh = await this.#services.table.readBot(this.#bot.user_id);
+    if (fresh?.lease_owner !== this.#owner || fresh.state !== this.#state) throw new LeaseLost('lease lost');
+    this.#bot = fresh;
+  }
+
+  /**
+   * Reserves the iterator of the next PIN call on the row, or as many in a row as it needs, together with
+   * `changes`: greater than any before, in nanoseconds like the SDKs' so that those can go on using the session.
+   * Returns the first.
+   */
+  async reserveIterators(count: bigint, changes: BotChanges): Promise<bigint> {
+    const clock = BigInt(this.#services.now()) * 1_000_000n;
+    const last = this.#bot.pin_iterator ?? 0n;
+    const first = last >= clock ? last + 1n : clock;
+    await this.write({ ...changes, pin_iterator: first + count - 1n });
+    return first;
+  }
+
+  /** Gives the lease back without a move, together with `changes`. */
+  async release(changes: BotChanges = {}): Promise<void> {
+    await this.write({ ...changes, lease_owner: undefined, lease_until: undefined });
+  }
+}

@@ -1,0 +1,55 @@
+/** recheck: a schedule finds the rows that are due (retry, unsure, stalled, audit) and queues them for their next look. */
+import type { Services } from '../model/ports.ts';
+import { pace, table } from '../model/deployment.ts';
+import { after } from './backoff.ts';
+import { stepOf } from './enrolment.ts';
+import { moveBot, sendTo } from './transition.ts';
+import { reason } from '../model/reasons.ts';
+import type { Bot } from '../model/bot.ts';
+
+const PAGE = 100;
+/** A bot that was queued so often without coming forward needs an operator. */
+const STALLS_MAX = 5;
+
+/** A queued bot is due only when its message was lost, or lies with the dead letters. */
+const isStalled = ({ state }: Bot) => state === 'queued' || state === 'enrolling' || state === 'registering';
+
+/**
+ * Queues one due bot. The message goes first and the new due time second: a crash between the two queues the
+ * bot twice, never not at all.
+ */
+const sweepBot = async (services: Services, user_id: string): Promise<number> => {
+  const bot = await services.table.readBot(user_id);
+  const nowMs = services.now();
+  if (bot?.due_at === undefined || Date.parse(bot.due_at) > nowMs) return 0;
+  const stalls = isStalled(bot) ? (bot.stalls ?? 0) + 1 : 0;
+  if (stalls > STALLS_MAX) {
+    await moveBot(services, bot, 'block', { step: 'recheck', reason: reason('stalled') });
+    return 0;
+  }
+  await sendTo(services, stepOf(bot), bot);
+  const due_at = after(nowMs, stalls > 0 ? pace.stalledSeconds : pace.graceSeconds);
+  await services.table.updateBot(bot, { due_at, ...(stalls > 0 && { stalls }) });
+  return 1;
+};
+
+const sweepShard = async (services: Services, shard: number, deadlineMs: number): Promise<number> => {
+  let swept = 0;
+  for (;;) {
+    const now = new Date(services.now()).toISOString();
+    const due = await services.table.dueBots(shard, now, PAGE);
+    for (const user_id of due) {
+      if (services.now() >= deadlineMs) return swept;
+      swept += await sweepBot(services, user_id);
+    }
+    if (due.length < PAGE) return swept;
+  }
+};
+
+/** Sweeps all that is due, as far as the invocation's time goes; the next run goes on. */
+export const recheck = async (services: Services, deadlineMs: number): Promise<void> => {
+  const shards = Array.from({ length: table.shards }, (_, shard) => shard);
+  const counts = await Promise.all(shards.map((shard) => sweepShard(services, shard, deadlineMs)));
+  const count = counts.reduce((sum, n) => sum + n, 0);
+  services.log('info', 'swept', { count });
+};

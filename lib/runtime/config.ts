@@ -1,0 +1,115 @@
+/**
+ * The only reader of the environment. Everything else receives a Config.
+ * No secret is ever in here: keys live in the vault.
+ */
+import { z } from 'zod';
+import { pace, type QueueName } from '../model/deployment.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const DAY_SECONDS = 86_400;
+
+const url = z.url({ protocol: /^https?$/ });
+
+/** Names of the variables the stacks set, cloud and embedded alike. */
+const schema = z.object({
+  ENLIST_TABLE: z.string().min(1),
+  ENLIST_UPLOADS_BUCKET: z.string().min(1),
+  ENLIST_SECRET_PREFIX: z.string().min(1),
+  ENLIST_INTAKE_QUEUE_URL: url,
+  ENLIST_ENROLL_QUEUE_URL: url,
+  ENLIST_CHECK_QUEUE_URL: url,
+  ENLIST_REGISTER_QUEUE_URL: url,
+  ENLIST_AUDIT_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(365)
+    .default(pace.auditSeconds / DAY_SECONDS),
+  ENLIST_KMS_KEY_ID: z.string().min(1).optional(),
+  MIXIN_URL: url,
+  MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
+  AWS_REGION: z.string().min(1),
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  AWS_ENDPOINT_URL: url.optional(),
+  AWS_ENDPOINT_URL_DYNAMODB: url.optional(),
+  AWS_ENDPOINT_URL_S3: url.optional(),
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: url.optional(),
+  AWS_ENDPOINT_URL_SQS: url.optional(),
+});
+
+export type RegistrationSignature = 'shipped' | 'documented';
+
+export interface Config {
+  readonly table: string;
+  readonly uploadsBucket: string;
+  /** Secrets are named `<prefix>/<user_id>`, and `<prefix>/enrolment/<id>` until there is an account. */
+  readonly secretPrefix: string;
+  /** How long a registered or external bot is left alone before it is looked at again. */
+  readonly auditSeconds: number;
+  /** Customer key that encrypts the secrets; absent: the account's own key for Secrets Manager. */
+  readonly kmsKeyId?: string;
+  readonly queueUrls: Readonly<Record<QueueName, string>>;
+  readonly mixinUrl: string;
+  readonly registrationSignature: RegistrationSignature;
+  readonly aws: {
+    readonly region: string;
+    /** An emulator's made-up ones; on AWS the SDK finds the role's own. */
+    readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+    /** Set where an emulator stands in; absent on AWS. */
+    readonly endpoints: {
+      readonly dynamodb?: string;
+      readonly s3?: string;
+      readonly secretsManager?: string;
+      readonly sqs?: string;
+    };
+  };
+}
+
+/**
+ * Reads and checks the environment. Throws one Error that names every variable that is missing or wrong
+ * (names only, never values).
+ */
+export const readConfig = (environment: Environment): Config => {
+  const parsed = schema.safeParse(environment);
+  if (!parsed.success) {
+    const names = [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))];
+    throw new Error(`environment variables missing or wrong: ${names.join(', ')}`);
+  }
+  const env = parsed.data;
+  const endpoint = (specific: string | undefined) => specific ?? env.AWS_ENDPOINT_URL;
+  const dynamodb = endpoint(env.AWS_ENDPOINT_URL_DYNAMODB);
+  const s3 = endpoint(env.AWS_ENDPOINT_URL_S3);
+  const secretsManager = endpoint(env.AWS_ENDPOINT_URL_SECRETS_MANAGER);
+  const sqs = endpoint(env.AWS_ENDPOINT_URL_SQS);
+  const emulated =
+    dynamodb !== undefined && s3 !== undefined && secretsManager !== undefined && sqs !== undefined;
+  const accessKeyId = env.AWS_ACCESS_KEY_ID;
+  const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
+  return {
+    table: env.ENLIST_TABLE,
+    uploadsBucket: env.ENLIST_UPLOADS_BUCKET,
+    secretPrefix: env.ENLIST_SECRET_PREFIX,
+    auditSeconds: env.ENLIST_AUDIT_DAYS * DAY_SECONDS,
+    ...(env.ENLIST_KMS_KEY_ID && { kmsKeyId: env.ENLIST_KMS_KEY_ID }),
+    queueUrls: {
+      intake: env.ENLIST_INTAKE_QUEUE_URL,
+      enroll: env.ENLIST_ENROLL_QUEUE_URL,
+      check: env.ENLIST_CHECK_QUEUE_URL,
+      register: env.ENLIST_REGISTER_QUEUE_URL,
+    },
+    mixinUrl: env.MIXIN_URL.replace(/\/+$/, ''),
+    registrationSignature: env.MIXIN_REGISTRATION_SIGNATURE,
+    aws: {
+      region: env.AWS_REGION,
+      ...(emulated && accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey } }),
+      endpoints: {
+        ...(dynamodb && { dynamodb }),
+        ...(s3 && { s3 }),
+        ...(secretsManager && { secretsManager }),
+        ...(sqs && { sqs }),
+      },
+    },
+  };
+};

@@ -1,0 +1,147 @@
+/** Config in, services out: the only place that makes clients. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { ChangeMessageVisibilityCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { isBusy } from '../aws/throttling.ts';
+import { createQueues } from '../aws/queues.ts';
+import { createTable, translateConfig } from '../aws/table/table.ts';
+import { createUploads } from '../aws/uploads.ts';
+import { createVault } from '../aws/vault/vault.ts';
+import type { Config } from './config.ts';
+import type { Log } from '../model/log.ts';
+import { createMixinAccounts } from '../mixin/accounts.ts';
+import { createMixinClient } from '../mixin/client.ts';
+import {
+  fromX25519,
+  isPublicKey,
+  isScalar,
+  newRsaKey,
+  opensPinToken,
+  publicKeyOf,
+  readRsaKey,
+} from '../mixin/keys.ts';
+import { createMixinSafe } from '../mixin/safe.ts';
+import type { Keys, Services } from '../model/ports.ts';
+import { mixin, type QueueName } from '../model/deployment.ts';
+
+const keys: Keys = {
+  fromX25519,
+  isPublicKey,
+  isScalar,
+  newRsaKey,
+  opensPinToken,
+  publicKeyOf,
+  readRsaKey,
+};
+
+/**
+ * AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones. Its pauses are random,
+ * up to 1, 2, 4, 8 and 16 seconds: a call that is throttled each time fails within the time-out of its function,
+ * with the error that says so.
+ */
+const MAX_ATTEMPTS = 6;
+const CONNECTION_TIMEOUT_MS = 2_000;
+const REQUEST_TIMEOUT_MS = 8_000;
+
+export interface Connection {
+  readonly services: Services;
+  /** Asks whether a queue is there and may be used; throws what SQS says. */
+  readonly tryQueue: (queue: QueueName) => Promise<void>;
+  /** Lets a message that crashed come back after so many seconds instead of its whole visibility time-out. */
+  readonly comeBack: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
+  /** Was any call to AWS throttled since then (milliseconds since 1970)? */
+  readonly throttledSince: (ms: number) => boolean;
+}
+
+export const connect = (config: Config, log: Log): Connection => {
+  const { region, endpoints, credentials } = config.aws;
+  const options = (endpoint: string | undefined) => ({
+    region,
+    maxAttempts: MAX_ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      // Without this the SDK only warns, and goes on waiting.
+      throwOnRequestTimeout: true,
+    },
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials && { credentials }),
+  });
+  const now = Date.now;
+  const dynamodb = DynamoDBDocumentClient.from(
+    new DynamoDBClient(options(endpoints.dynamodb)),
+    translateConfig,
+  );
+  const secrets = new SecretsManagerClient(options(endpoints.secretsManager));
+  const s3 = new S3Client({ ...options(endpoints.s3), forcePathStyle: endpoints.s3 !== undefined });
+  const sqs = new SQSClient(options(endpoints.sqs));
+  let throttledAtMs = Number.NEGATIVE_INFINITY;
+  const noting =
+    <Args, Answer>(next: (args: Args) => Promise<Answer>) =>
+    async (args: Args): Promise<Answer> => {
+      try {
+        return await next(args);
+      } catch (error) {
+        if (isBusy(error)) throttledAtMs = now();
+        throw error;
+      }
+    };
+  // Within the SDK's own repetitions, so that each throttled try is seen.
+  const innermost = { step: 'finalizeRequest', priority: 'low', name: 'noteThrottling' } as const;
+  // A bundle leaves out the clients that its function does not need: there is nothing to watch of those.
+  dynamodb.middlewareStack?.add(noting, innermost);
+  secrets.middlewareStack?.add(noting, innermost);
+  s3.middlewareStack?.add(noting, innermost);
+  sqs.middlewareStack?.add(noting, innermost);
+  const client = createMixinClient({
+    baseUrl: config.mixinUrl,
+    timeoutMs: mixin.timeoutMs,
+    maxAnswerBytes: mixin.maxAnswerBytes,
+    tokenLifetimeSeconds: mixin.tokenLifetimeSeconds,
+    now,
+    randomId: randomUUID,
+  });
+  return {
+    services: {
+      keys,
+      log,
+      auditSeconds: config.auditSeconds,
+      now,
+      randomBytes,
+      randomId: randomUUID,
+      table: createTable({ client: dynamodb, tableName: config.table, randomId: randomUUID }),
+      vault: createVault({
+        client: secrets,
+        prefix: config.secretPrefix,
+        keys,
+        ...(config.kmsKeyId !== undefined && { kmsKeyId: config.kmsKeyId }),
+      }),
+      queues: createQueues({ client: sqs, urls: config.queueUrls }),
+      uploads: createUploads({ client: s3, bucket: config.uploadsBucket }),
+      mixin: createMixinSafe(client, {
+        now,
+        randomBytes,
+        registrationSignature: config.registrationSignature,
+      }),
+      accounts: createMixinAccounts(client),
+    },
+    tryQueue: async (queue) => {
+      await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl: config.queueUrls[queue], AttributeNames: ['QueueArn'] }),
+      );
+    },
+    comeBack: async (queue, ReceiptHandle, VisibilityTimeout) => {
+      await sqs.send(
+        new ChangeMessageVisibilityCommand({
+          QueueUrl: config.queueUrls[queue],
+          ReceiptHandle,
+          VisibilityTimeout,
+        }),
+      );
+    },
+    throttledSince: (ms) => throttledAtMs >= ms,
+  };
+};

@@ -1,0 +1,75 @@
+/** A Secrets Manager that says yes and keeps nothing, or keeps something else: no key of it is ever sent. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Emulators, startEmulators } from '../../../infra/local/emulators.ts';
+import { publicKeyOf } from '../../../lib/mixin/keys.ts';
+import { type Call, type Fate, servicesOf, startProxy } from '../../contract/keepers.ts';
+
+let emulators: Emulators;
+beforeAll(async () => {
+  emulators = await startEmulators();
+});
+afterAll(() => emulators.stop());
+
+const seed = () => randomBytes(32).toString('hex');
+
+/** The vault behind a proxy. */
+const through = async (fateOf: (call: Call) => Fate | undefined) => {
+  const { environment } = emulators;
+  const proxy = await startProxy(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? '', fateOf);
+  return servicesOf({ ...environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
+};
+
+/** Answers yes to this action, and does nothing. */
+const forget =
+  (forgotten: string) =>
+  ({ action }: Call): Fate | undefined =>
+    action === forgotten ? { instead: Buffer.from('{}') } : undefined;
+
+const keepNew = async () => {
+  const { vault } = servicesOf(emulators.environment);
+  const keystore = {
+    app_id: randomUUID(),
+    session_id: randomUUID(),
+    server_public_key: await publicKeyOf(seed()),
+    session_private_key: seed(),
+  };
+  await vault.keepKeystore(keystore);
+  return keystore;
+};
+
+test('a spend key that was not kept is an error', async () => {
+  const keystore = await keepNew();
+  const vault = await through(forget('PutSecretValue'));
+  await expect(vault.keepKey(keystore, seed())).rejects.toThrow('could not be read back');
+});
+
+test('a spend key that lies there changed is the one that counts', async () => {
+  const keystore = await keepNew();
+  const [candidate, other] = [seed(), seed()];
+  const vault = await through(({ action, body }) =>
+    action === 'PutSecretValue'
+      ? { body: Buffer.from(body.toString().replaceAll(candidate, other)) }
+      : undefined,
+  );
+  const key = await vault.keepKey(keystore, candidate);
+  expect(key).toMatchObject({ private_key: other, public_key: await publicKeyOf(other) });
+});
+
+test('half a spend key is an error', async () => {
+  const keystore = await keepNew();
+  const candidate = seed();
+  const vault = await through(({ action, body }) =>
+    action === 'PutSecretValue'
+      ? { body: Buffer.from(body.toString().replaceAll(candidate, candidate.slice(0, 40))) }
+      : undefined,
+  );
+  await expect(vault.keepKey(keystore, candidate)).rejects.toThrow();
+});
+
+test('a session key that was not kept is an error', async () => {
+  const vault = await through(forget('CreateSecret'));
+  await expect(vault.keepEnrolment(randomUUID(), { session_key: seed() })).rejects.toThrow(
+    'could not be read back',
+  );
+});

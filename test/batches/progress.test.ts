@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { progressOf } from '../../lib/batches/progress.ts';
+import { type BotState, states } from '../../lib/model/states.ts';
+import type { BotCounts, StateCounts } from '../../lib/model/ports.ts';
+import { aBatch, NOW } from '../bots/memory.ts';
+
+/** Counts of bots, none of them of an enrolment. */
+const bots = (counts: StateCounts, more: Partial<BotCounts> = {}): BotCounts => ({
+  states: counts,
+  network_users: {},
+  sign_ins: {},
+  ...more,
+});
+
+const tenMinutesOld = (more: Parameters<typeof aBatch>[0]) => aBatch(more);
+
+test('every state is counted, zeroes included', () => {
+  const { states: counts } = progressOf(tenMinutesOld({ total: 3 }), bots({ queued: 2, blocked: 1 }), NOW);
+  expect(Object.keys(counts)).toEqual([...states]);
+  expect(counts).toMatchObject({ queued: 2, blocked: 1, registered: 0 });
+});
+
+test('speed and time left follow from what came to rest since the batch was made', () => {
+  const counts = { registered: 30, external: 5, blocked: 3, failed: 2, registering: 20, waiting: 20 };
+  expect(
+    progressOf(tenMinutesOld({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
+  ).toMatchObject({
+    accepted: 80,
+    at_rest: 40,
+    elsewhere: 0,
+    percent_done: 50,
+    bots_per_minute: 4,
+    eta_seconds: 600,
+  });
+});
+
+test('nobody guesses a speed before the first bot is done, or at the moment of birth', () => {
+  const nothing = { bots_per_minute: null, eta_seconds: null };
+  expect(progressOf(tenMinutesOld({ total: 2 }), bots({ queued: 2 }), NOW)).toMatchObject(nothing);
+  const born = tenMinutesOld({ total: 2, created_at: new Date(NOW).toISOString() });
+  expect(progressOf(born, bots({ registered: 1, queued: 1 }), NOW)).toMatchObject(nothing);
+});
+
+test('percent counts only whole ones: 100 means done', () => {
+  const almost = progressOf(tenMinutesOld({ total: 1_000 }), bots({ registered: 999, unsure: 1 }), NOW);
+  expect(almost.percent_done).toBe(99);
+  const done = progressOf(tenMinutesOld({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
+  expect(done).toMatchObject({ percent_done: 100, eta_seconds: null, bots_per_minute: null });
+});
+
+test('bots that a later list took over are elsewhere, not missing', () => {
+  expect(progressOf(tenMinutesOld({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
+    elsewhere: 6,
+    percent_done: 100,
+  });
+  const takingIn = tenMinutesOld({ total: 10, status: 'taking_in' });
+  expect(progressOf(takingIn, bots({ registered: 4 }), NOW)).toMatchObject({
+    elsewhere: 0,
+    percent_done: 40,
+  });
+});
+
+test.each([
+  ['received', 0],
+  ['rejected', 100],
+  ['taking_in', 0],
+  ['stuck', 0],
+  ['taken_in', 100],
+] as const)('a list without one accepted row that is %s is done to %i %%', (status, percent_done) => {
+  expect(progressOf(tenMinutesOld({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
+    percent_done,
+  );
+});
+
+test('numbers stay in their bounds for any counts', () => {
+  const count = fc.nat({ max: 50 });
+  const counts = fc.record(
+    Object.fromEntries(states.map((state) => [state, count])) as Record<BotState, typeof count>,
+  );
+  const status = fc.constantFrom('taking_in', 'taken_in', 'stuck');
+  fc.assert(
+    fc.property(counts, count, status, (states, more, state) => {
+      const here = Object.values(states).reduce((sum, n) => sum + n, 0) - states.enrolled;
+      const batch = aBatch({ total: here + more + 7, invalid: 4, duplicates: 3, status: state });
+      const progress = progressOf(batch, bots(states), NOW);
+      expect(progress.accepted).toBe(here + more);
+      expect(progress.at_rest + progress.elsewhere).toBeLessThanOrEqual(progress.accepted);
+      expect(progress.percent_done).toBeGreaterThanOrEqual(0);
+      expect(progress.percent_done).toBeLessThanOrEqual(100);
+      const open = states.queued + states.enrolling + states.registering + states.waiting + states.unsure;
+      if (open > 0) expect(progress.percent_done).toBeLessThan(100);
+      if (progress.eta_seconds !== null) expect(progress.eta_seconds).toBeGreaterThan(0);
+    }),
+  );
+});
+
+test('the row of an enrolment that ended is not counted beside the account it made', () => {
+  const counts = bots({ registered: 2, queued: 1, enrolled: 3 }, { network_users: { enrolled: 3 } });
+  expect(progressOf(tenMinutesOld({ total: 3 }), counts, NOW)).toMatchObject({
+    accepted: 3,
+    at_rest: 2,
+    elsewhere: 0,
+    percent_done: 66,
+  });
+});
+
+test('an enrolment in doubt rests until an operator acts; any other bot in doubt does not', () => {
+  const rests = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 }, sign_ins: { unsure: 1 } });
+  expect(progressOf(tenMinutesOld({ total: 3 }), rests, NOW)).toMatchObject({
+    at_rest: 3,
+    percent_done: 100,
+  });
+  const open = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 } });
+  expect(progressOf(tenMinutesOld({ total: 3 }), open, NOW)).toMatchObject({ at_rest: 2, percent_done: 66 });
+});

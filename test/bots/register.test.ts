@@ -1,0 +1,194 @@
+/** What must be true at the moment a PIN call leaves, and what is never tried twice. The whole order is in test/flow/promise.test.ts. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NewUser } from '../../emulators/mixin/server.ts';
+import type { Keystore } from '../../lib/model/keystore.ts';
+import { check } from '../../lib/bots/check.ts';
+import { register } from '../../lib/bots/register.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import { connect as connectClient } from '../emulators/mixin/client.ts';
+import { deadline, later, newRow, openWorkbench, type Workbench } from './workbench.ts';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await openWorkbench();
+});
+afterAll(() => bench[Symbol.asyncDispose]());
+
+const listBot = async (account: NewUser = {}, more: Partial<Keystore> = {}) => {
+  const { services, standIn } = bench;
+  const { keystore } = await standIn.createUser(account);
+  await services.vault.keepKeystore({ ...keystore, ...more });
+  const { app_id: user_id, session_id } = keystore;
+  await services.table.createBot(newRow(services, { user_id, session_id, state: 'registering' }));
+  return keystore;
+};
+
+const rowOf = (user_id: string) => bench.services.table.readBot(user_id);
+const sentTo = (user_id: string, path: string) =>
+  bench.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path).length;
+
+/** Looks at row and vault at the moment a POST leaves. */
+const watching = (look: (call: string, spend: string, iterator: bigint) => Promise<void>): Services => {
+  const { services } = bench;
+  const { mixin } = services;
+  return {
+    ...services,
+    mixin: {
+      ...mixin,
+      setTipPin: async (keystore, key, iterator, old) => {
+        await look('pin_sent_at', key, iterator);
+        return mixin.setTipPin(keystore, key, iterator, old);
+      },
+      registerSafe: async (keystore, spend, tip, iterator) => {
+        await look('safe_sent_at', spend, iterator);
+        return mixin.registerSafe(keystore, spend, tip, iterator);
+      },
+    },
+  };
+};
+
+const seeAtEachPost = async (user_id: string) => {
+  const { services } = bench;
+  const seen: unknown[] = [];
+  const watched = watching(async (call, spend, iterator) => {
+    const bot = await rowOf(user_id);
+    const kept = await services.vault.read(user_id);
+    const public_key = await services.keys.publicKeyOf(spend);
+    seen.push({
+      call,
+      vaultHoldsIt: typeof kept === 'object' && kept.key?.public_key === public_key,
+      rowNamesIt: bot?.public_key === public_key,
+      isMarked: bot?.[call as 'pin_sent_at'] !== undefined,
+      isLeased: bot?.lease_owner !== undefined && Date.parse(bot.lease_until ?? '') > Date.now(),
+      reserved: (bot?.pin_iterator ?? -1n) - iterator,
+    });
+  });
+  await register(watched, { user_id }, deadline(services));
+  return seen;
+};
+
+const whole = { vaultHoldsIt: true, rowNamesIt: true, isMarked: true, isLeased: true };
+
+describe('when a POST leaves, the vault holds the key, and the row names it, the call, the lease and the iterator', () => {
+  test('of a bot without a PIN', async () => {
+    const { app_id } = await listBot();
+    expect(await seeAtEachPost(app_id)).toEqual([
+      { call: 'pin_sent_at', ...whole, reserved: 0n },
+      { call: 'safe_sent_at', ...whole, reserved: 0n },
+    ]);
+  });
+
+  test('of a bot with six digits, whose upgrade takes two iterators', async () => {
+    const { app_id } = await listBot({ six_digit_pin: '271828' }, { pin: '271828' });
+    expect(await seeAtEachPost(app_id)).toEqual([
+      { call: 'pin_sent_at', ...whole, reserved: 1n },
+      { call: 'safe_sent_at', ...whole, reserved: 0n },
+    ]);
+    expect((await rowOf(app_id))?.state).toBe('registered');
+  });
+});
+
+test('the iterator of a call grows beyond one that is ahead of the clock', async () => {
+  const { app_id: user_id } = await listBot();
+  const ahead = BigInt(Date.now() + 3_600_000) * 1_000_000n;
+  const row = await rowOf(user_id);
+  if (row) await bench.services.table.updateBot(row, { pin_iterator: ahead });
+  const iterators: bigint[] = [];
+  const watched = watching(async (_call, _spend, iterator) => void iterators.push(iterator));
+  await register(watched, { user_id }, deadline(bench.services));
+  expect(iterators).toEqual([ahead + 1n, ahead + 2n]);
+});
+
+describe('six digits that are wrong', () => {
+  const wrong = { six_digit_pin: '271828' };
+
+  test('are sent once, and no others after them, whatever is listed', async () => {
+    const { services, standIn } = bench;
+    const { app_id: user_id, ...keystore } = await listBot(wrong, { pin: '000000' });
+    await register(services, { user_id }, deadline(services));
+    const bot = await rowOf(user_id);
+    expect([bot?.state, bot?.reason?.code]).toEqual(['blocked', 'wrong_pin']);
+    expect(bot?.wrong_pin_at).toBeDefined();
+    await services.vault.keepKeystore({ app_id: user_id, ...keystore, pin: '111111' });
+    for (const state of ['registering', 'queued'] as const) {
+      const row = await rowOf(user_id);
+      if (row) await services.table.updateBot(row, { state });
+      await (state === 'queued' ? check : register)(services, { user_id }, deadline(services));
+      expect((await rowOf(user_id))?.reason?.code).toBe('wrong_pin');
+    }
+    expect(standIn.accounts().find((it) => it.user_id === user_id)?.pin_errors).toBe(1);
+  });
+
+  test('whose answer was lost are known by the log of the account, and not sent again', async () => {
+    const { services, standIn } = bench;
+    const { app_id: user_id } = await listBot(wrong, { pin: '000000' });
+    standIn.setFaults([{ name: 'answer_lost', path: '/pin/update', user_id, times: 1 }]);
+    await register(services, { user_id }, deadline(services));
+    expect((await rowOf(user_id))?.state).toBe('unsure');
+    const minutesOn = later(services, 2);
+    await check(minutesOn, { user_id });
+    await register(minutesOn, { user_id }, deadline(minutesOn));
+    const bot = await rowOf(user_id);
+    expect([bot?.state, bot?.reason?.code, sentTo(user_id, '/pin/update')]).toEqual([
+      'blocked',
+      'wrong_pin',
+      1,
+    ]);
+  });
+
+  test('whose answer was lost are not sent again before the call is surely over', async () => {
+    const { services, standIn } = bench;
+    const { app_id: user_id } = await listBot(wrong, { pin: '271828' });
+    standIn.setFaults([{ name: 'request_lost', path: '/pin/update', user_id, times: 1 }]);
+    await register(services, { user_id }, deadline(services));
+    const row = await rowOf(user_id);
+    if (row) await services.table.updateBot(row, { state: 'registering' });
+    await register(services, { user_id }, deadline(services));
+    const bot = await rowOf(user_id);
+    expect([bot?.reason?.code, sentTo(user_id, '/pin/update')]).toEqual(['pin_not_visible', 1]);
+  });
+
+  test('are not tried where one more could lock the account', async () => {
+    const { services, standIn } = bench;
+    const keystore = await listBot(wrong, { pin: '271828' });
+    const client = connectClient(standIn, keystore, { now: Date.now });
+    for (let i = 0; i < 4; i += 1)
+      await client.send('POST', '/pin/verify', { pin_base64: client.encrypt(Buffer.from('000000')) });
+    const { app_id: user_id } = keystore;
+    await register(services, { user_id }, deadline(services));
+    const bot = await rowOf(user_id);
+    expect([bot?.state, bot?.reason?.code]).toEqual(['waiting', 'pin_nearly_locked']);
+    expect(sentTo(user_id, '/pin/update')).toBe(0);
+  });
+});
+
+test('a locked PIN is left alone by every worker', async () => {
+  const { services } = bench;
+  const { app_id: user_id } = await listBot();
+  const row = await rowOf(user_id);
+  const pin_locked_until = new Date(Date.now() + 3_600_000).toISOString();
+  if (row) await services.table.updateBot(row, { pin_locked_until });
+  await register(services, { user_id }, deadline(services));
+  expect((await rowOf(user_id))?.state).toBe('waiting');
+  expect(sentTo(user_id, '/pin/update')).toBe(0);
+});
+
+test.each(['/pin/update', '/safe/users'])(
+  'a POST %s that would outlive its invocation is not sent',
+  async (path) => {
+    const { services } = bench;
+    const tip = Buffer.from(services.randomBytes(32)).toString('hex');
+    const { app_id: user_id } =
+      path === '/pin/update'
+        ? await listBot()
+        : await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+    await register(services, { user_id }, services.now() + 7_000);
+    const bot = await rowOf(user_id);
+    expect([bot?.state, bot?.lease_owner, bot?.pin_iterator, sentTo(user_id, path)]).toEqual([
+      'registering',
+      undefined,
+      undefined,
+      0,
+    ]);
+  },
+);

@@ -1,0 +1,487 @@
+import { expect, test } from 'vitest';
+import { type Fault, faultNames } from '../../../emulators/mixin/faults.ts';
+import {
+  accountOf,
+  frozenClock,
+  HOUR_MS,
+  lastEntry,
+  newClient,
+  newKey,
+  START_MS,
+  sendOpenly,
+  start,
+  UUID,
+} from './client.ts';
+import { askForCode, lastCode, newSession, signIn, signInFields } from './phone-client.ts';
+
+const UUID_ONE = '11111111-2222-4333-8444-555555555555';
+
+/** A wait that ends when the test says so. */
+const gate = () => {
+  const asked: number[] = [];
+  let announce: () => void = () => {};
+  let open: () => void = () => {};
+  const reached = new Promise<void>((resolve) => {
+    announce = resolve;
+  });
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return {
+    asked,
+    reached,
+    open: () => open(),
+    wait: (delayMs: number) => {
+      asked.push(delayMs);
+      announce();
+      return opened;
+    },
+  };
+};
+
+const setUp = async (user = {}, options = {}) => {
+  const clock = frozenClock();
+  const standIn = await start({ now: clock.now, ...options });
+  const client = await newClient(standIn, clock, user);
+  return { clock, standIn, client, account: () => accountOf(standIn, client) };
+};
+
+test('slow: the request is handled after the delay', async () => {
+  const { asked, reached, open, wait } = gate();
+  const { client, standIn, account } = await setUp({}, { wait });
+  standIn.setFaults([{ name: 'slow', delayMs: 700 }]);
+  const reply = client.setTip(newKey());
+  await reached;
+  expect(account().has_pin).toBe(false);
+  expect(standIn.ledger()).toEqual([]);
+  open();
+  expect((await reply).data.has_pin).toBe(true);
+  expect(asked).toEqual([700]);
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: 'slow' });
+});
+
+test('answer_held: the request is handled, the answer comes after the delay', async () => {
+  const { asked, reached, open, wait } = gate();
+  const { client, standIn, account } = await setUp({}, { wait });
+  standIn.setFaults([{ name: 'answer_held', delayMs: 900 }]);
+  let answered = false;
+  const reply = client.setTip(newKey()).finally(() => {
+    answered = true;
+  });
+  await reached;
+  expect(account().has_pin).toBe(true);
+  expect(answered).toBe(false);
+  open();
+  expect((await reply).data.has_pin).toBe(true);
+  expect(asked).toEqual([900]);
+});
+
+test('answer_lost: the key is bound and the connection breaks', async () => {
+  const tip = newKey();
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'answer_lost', times: 1 }]);
+  await expect(client.setTip(tip)).rejects.toThrow('fetch failed');
+  expect(account().tip_public_key).toBe(tip.public_key);
+  expect(lastEntry(standIn)).toMatchObject({
+    outcome: 'accepted',
+    status: 0,
+    fault: 'answer_lost',
+    bound: { kind: 'tip', public_key: tip.public_key },
+  });
+});
+
+test('request_lost: the connection breaks and nothing happened', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'request_lost', times: 1 }]);
+  await expect(client.setTip(newKey(), { iterator: 5n })).rejects.toThrow('fetch failed');
+  expect(account().has_pin).toBe(false);
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 0, fault: 'request_lost' });
+  expect((await client.setTip(newKey(), { iterator: 5n })).data.has_pin).toBe(true);
+});
+
+test('rate_limited: 429 in a 202, without effect', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'rate_limited' }]);
+  expect(await client.setTip(newKey())).toMatchObject({ status: 202, error: { status: 202, code: 429 } });
+  expect(account()).toMatchObject({ has_pin: false, pin_errors: 0 });
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', code: 429, fault: 'rate_limited' });
+});
+
+test('server_error: an HTML page, without effect', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([
+    { name: 'server_error', times: 1 },
+    { name: 'server_error', status: 502 },
+  ]);
+  const reply = await client.setTip(newKey());
+  expect(reply.status).toBe(500);
+  expect(reply.headers.get('content-type')).toBe('text/html');
+  expect(reply.text).toMatch(/^<html>/);
+  expect((await client.setTip(newKey())).status).toBe(502);
+  expect(account().has_pin).toBe(false);
+});
+
+test('empty_body: 200 and nothing, without effect', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'empty_body' }]);
+  expect(await client.setTip(newKey())).toMatchObject({ status: 200, text: '' });
+  expect(account().has_pin).toBe(false);
+});
+
+test('code: the given error, in a 202 or for internal errors in a 500', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([
+    { name: 'code', code: 10001, times: 1 },
+    { name: 'code', code: 7000 },
+  ]);
+  expect(await client.setTip(newKey())).toMatchObject({ status: 202, error: { status: 202, code: 10001 } });
+  expect(await client.setTip(newKey())).toMatchObject({ status: 500, error: { status: 500, code: 7000 } });
+  expect(account().has_pin).toBe(false);
+});
+
+test.each(['server_error', 'empty_body', 'rate_limited', 'code'] as const)(
+  '%s with effect: true spoils the answer only',
+  async (name) => {
+    const tip = newKey();
+    const { client, standIn, account } = await setUp();
+    standIn.setFaults([{ name, code: 10001, effect: true }]);
+    expect((await client.setTip(tip)).data).toBeUndefined();
+    expect(account().tip_public_key).toBe(tip.public_key);
+    expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: name, bound: { kind: 'tip' } });
+  },
+);
+
+test('html: a page with 200, without effect', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'html', times: 1 }]);
+  const reply = await client.setTip(newKey());
+  expect(reply.status).toBe(200);
+  expect(reply.headers.get('content-type')).toBe('text/html');
+  expect(reply.text).toMatch(/^<html>/);
+  expect(account().has_pin).toBe(false);
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 200, fault: 'html' });
+  expect((await client.setTip(newKey())).data.has_pin).toBe(true);
+});
+
+test('huge_body: JSON of more than 2 MiB, and a client may hang up in the middle', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'huge_body', times: 2 }]);
+  const reply = await client.setTip(newKey());
+  expect(reply.status).toBe(200);
+  expect(reply.text.length).toBeGreaterThan(2 * 2 ** 20);
+  expect(Object.keys(reply.data)).toEqual(['padding']);
+  expect(account().has_pin).toBe(false);
+
+  const aborted = new AbortController();
+  const response = await fetch(`${standIn.url}/me`, { signal: aborted.signal });
+  expect(Number(response.headers.get('content-length'))).toBeGreaterThan(2 * 2 ** 20);
+  const { value } = (await response.body?.getReader().read()) ?? {};
+  expect(value?.length).toBeLessThan(2 ** 20);
+  aborted.abort();
+});
+
+test('redirect: 302 to an address that is not there, and who follows is seen', async () => {
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([
+    { name: 'redirect', path: '/pin/update', times: 1 },
+    { name: 'redirect', path: '/me', status: 307, location: 'http://127.0.0.2:9/me' },
+    { name: 'redirect', path: '/safe/me' },
+  ]);
+  const reply = await client.setTip(newKey());
+  expect(reply).toMatchObject({ status: 302, text: '' });
+  expect(reply.headers.get('location')).toBe('/elsewhere');
+  expect(account().has_pin).toBe(false);
+  expect(lastEntry(standIn)).toMatchObject({ path: '/pin/update', status: 302, fault: 'redirect' });
+  const moved = await client.send('GET', '/me');
+  expect(moved.status).toBe(307);
+  expect(moved.headers.get('location')).toBe('http://127.0.0.2:9/me');
+  await fetch(`${standIn.url}/safe/me`);
+  expect(lastEntry(standIn)).toMatchObject({ path: '/elsewhere', code: 404 });
+});
+
+test.each(['html', 'huge_body', 'redirect'] as const)(
+  '%s with effect: true spoils the answer only',
+  async (name) => {
+    const tip = newKey();
+    const { client, standIn, account } = await setUp();
+    standIn.setFaults([{ name, effect: true }]);
+    expect((await client.setTip(tip)).data?.user_id).toBeUndefined();
+    expect(account().tip_public_key).toBe(tip.public_key);
+    expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: name, bound: { kind: 'tip' } });
+  },
+);
+
+test('slow_body: handled, the head comes at once and the body in pieces over the delay', async () => {
+  const { asked, reached, open, wait } = gate();
+  const { client, standIn, account } = await setUp({}, { wait });
+  standIn.setFaults([{ name: 'slow_body', delayMs: 500 }]);
+  const token = client.token('GET', '/me', '', UUID_ONE);
+  const response = await fetch(`${standIn.url}/me`, { headers: { Authorization: `Bearer ${token}` } });
+  await reached;
+  expect(response.status).toBe(200);
+  expect(account().has_pin).toBe(false);
+  let done = false;
+  const body = response.json().finally(() => {
+    done = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(done).toBe(false);
+  expect(asked).toEqual([50]);
+  open();
+  expect(await body).toMatchObject({ data: { user_id: client.keystore.app_id } });
+  expect(asked).toEqual(Array(10).fill(50));
+});
+
+test('slow_body: a client that gives up ends it', async () => {
+  const { asked, reached, open, wait } = gate();
+  const { client, standIn } = await setUp({}, { wait });
+  standIn.setFaults([{ name: 'slow_body', delayMs: 500, times: 1 }]);
+  const aborted = new AbortController();
+  const token = client.token('GET', '/me', '', UUID_ONE);
+  const headers = { Authorization: `Bearer ${token}` };
+  await fetch(`${standIn.url}/me`, { headers, signal: aborted.signal });
+  await reached;
+  aborted.abort();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  open();
+  expect((await client.me()).data.type).toBe('user');
+  expect(asked).toEqual([50]);
+});
+
+test('wrong_user: handled, but the account object is another’s', async () => {
+  const tip = newKey();
+  const { client, clock, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'wrong_user', times: 2, user_id: client.keystore.app_id }]);
+  const { data: nobody } = await client.me();
+  expect(nobody.user_id).toMatch(UUID);
+  expect(nobody.user_id).not.toBe(client.keystore.app_id);
+
+  const other = await newClient(standIn, clock, { tip: 'foreign', safe: 'foreign' });
+  const { data } = await client.setTip(tip);
+  expect(data).toEqual((await other.me()).data);
+  expect(account().tip_public_key).toBe(tip.public_key);
+  expect((await client.me()).data.user_id).toBe(client.keystore.app_id);
+});
+
+test('wrong_user: a hidden spend key stays hidden, and what is no account object stays as it is', async () => {
+  const { client, standIn } = await setUp({ safe: 'foreign' });
+  standIn.setFaults([{ name: 'wrong_user' }, { name: 'spend_key_hidden' }]);
+  expect((await client.me()).data).not.toHaveProperty('spend_public_key');
+  expect((await client.send('GET', '/logs')).data).toEqual([]);
+  expect((await client.send('GET', '/safe/users')).error.code).toBe(404);
+});
+
+test('wrong_key: handled, but the account object has other keys, the same ones each time', async () => {
+  const [tip, spend] = [newKey(), newKey()];
+  const { client, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'wrong_key' }]);
+  expect((await client.me()).data).toMatchObject({ tip_key_base64: '', spend_public_key: '' });
+  await client.setTip(tip);
+  const { data } = await client.register(spend, tip);
+  expect(account()).toMatchObject({ tip_public_key: tip.public_key, spend_public_key: spend.public_key });
+  expect(data.spend_public_key).toMatch(/^[0-9a-f]{64}$/);
+  expect(data.spend_public_key).not.toBe(spend.public_key);
+  const told = Buffer.from(String(data.tip_key_base64), 'base64url');
+  expect(told).toHaveLength(32);
+  expect(told.toString('hex')).not.toBe(tip.public_key);
+  expect((await client.me()).data).toMatchObject({
+    tip_key_base64: data.tip_key_base64,
+    spend_public_key: data.spend_public_key,
+  });
+});
+
+test('safe_flips_back: in Safe, and told not to be', async () => {
+  const [tip, spend] = [newKey(), newKey()];
+  const { client, standIn, account } = await setUp({ tip });
+  standIn.setFaults([{ name: 'safe_flips_back', times: 2 }]);
+  expect((await client.register(spend, tip)).data.has_safe).toBe(false);
+  expect(account().has_safe).toBe(true);
+  expect((await client.me()).data).toMatchObject({ has_safe: false, spend_public_key: spend.public_key });
+  expect((await client.me()).data.has_safe).toBe(true);
+});
+
+test('calls without a token are struck too, and a path may be a route', async () => {
+  const { client, standIn } = await setUp();
+  const secret = newSession().secret;
+  const user_id = client.keystore.app_id;
+  standIn.setFaults([
+    { name: 'code', code: 10003, path: '/verifications', times: 1 },
+    { name: 'code', code: 10001, path: '/verifications/:id', times: 1 },
+    { name: 'answer_lost', path: '/verifications/:id', times: 1 },
+    { name: 'code', code: 403, user_id },
+  ]);
+  expect((await askForCode(standIn)).error.code).toBe(10003);
+  expect(standIn.verifications()).toEqual([]);
+  expect((await signIn(standIn, secret)).error.code).toBe(10001);
+  expect(lastEntry(standIn)).toMatchObject({ path: `/verifications/${lastCode(standIn).id}`, code: 10001 });
+  const { id, code } = lastCode(standIn);
+  const again = () => sendOpenly(standIn, `/verifications/${id}`, signInFields(code, secret));
+  await expect(again()).rejects.toThrow('fetch failed');
+  expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', status: 0, created: { kind: 'person' } });
+  expect((await again()).error.code).toBe(20114);
+  expect((await client.me()).error.code).toBe(403);
+});
+
+test('signing in under wrong_user names another’s session, and the right one is made', async () => {
+  const { client, standIn } = await setUp();
+  standIn.setFaults([{ name: 'wrong_user', path: '/verifications/:id' }]);
+  const { data } = await signIn(standIn, newSession().secret);
+  const { app_id: user_id, session_id } = client.keystore;
+  expect(data).toMatchObject({ user_id, session_id, invitation_code: '' });
+  expect(data).not.toHaveProperty('server_public_key');
+  expect(lastEntry(standIn).signed_in?.user_id).not.toBe(user_id);
+  expect(standIn.accounts()).toHaveLength(2);
+});
+
+test('wrong_request_id: the answer belongs to another request', async () => {
+  const { client, standIn } = await setUp();
+  standIn.setFaults([{ name: 'wrong_request_id' }]);
+  const reply = await client.me();
+  expect(reply.data.user_id).toBe(client.keystore.app_id);
+  expect(reply.headers.get('x-request-id')).toMatch(UUID);
+  expect(reply.headers.get('x-request-id')).not.toBe(lastEntry(standIn).request_id);
+});
+
+test('clock_skew: tokens and PINs are measured by the shifted clock, and X-Server-Time shows it', async () => {
+  const { client, standIn } = await setUp();
+  standIn.setFaults([
+    { name: 'clock_skew', delayMs: HOUR_MS, times: 1 },
+    { name: 'clock_skew', delayMs: -299_000, path: '/me' },
+  ]);
+  const reply = await client.me();
+  expect(reply.error.code).toBe(401);
+  expect(reply.headers.get('x-server-time')).toBe(`${START_MS + HOUR_MS}000000`);
+  expect(lastEntry(standIn)).toMatchObject({ at: new Date(START_MS).toISOString(), fault: 'clock_skew' });
+  expect((await client.me()).headers.get('x-server-time')).toBe(`${START_MS}000000`);
+  const early = await client.send('GET', '/me');
+  expect(early.data.user_id).toBe(client.keystore.app_id);
+  expect(early.headers.get('x-server-time')).toBe(`${START_MS - 299_000}000000`);
+});
+
+test('lagging_reads: after /pin/update the account looks as if it had no PIN, then it has one', async () => {
+  const [tip, spend] = [newKey(), newKey()];
+  const { client, clock, standIn, account } = await setUp();
+  standIn.setFaults([{ name: 'lagging_reads', delayMs: 2_000, path: '/pin/update' }]);
+  expect((await client.setTip(tip)).data.has_pin).toBe(true);
+  clock.advance(1_999);
+  expect((await client.me()).data).toMatchObject({ has_pin: false, tip_key_base64: '', tip_counter: 0 });
+  expect((await client.register(spend, tip)).error.code).toBe(20118);
+  expect(account()).toMatchObject({ has_pin: true, has_safe: false });
+  clock.advance(1);
+  expect((await client.me()).data).toMatchObject({ has_pin: true, tip_counter: 1 });
+  expect((await client.register(spend, tip)).data.has_safe).toBe(true);
+});
+
+test('lagging_reads: after /safe/users reads lag, yet no second key is bound', async () => {
+  const [tip, spend] = [newKey(), newKey()];
+  const { client, clock, standIn, account } = await setUp({ tip });
+  standIn.setFaults([{ name: 'lagging_reads', delayMs: 2_000 }]);
+  expect((await client.register(spend, tip)).data.has_safe).toBe(true);
+  expect((await client.me()).data).toMatchObject({ has_safe: false, spend_public_key: '' });
+  expect((await client.register(newKey(), tip)).error.code).toBe(10002);
+  expect(account().spend_public_key).toBe(spend.public_key);
+  clock.advance(2_000);
+  expect((await client.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
+});
+
+test('spend_key_hidden: the account object does not tell the spend key', async () => {
+  const { client, standIn } = await setUp({ safe: 'foreign' });
+  expect((await client.me()).data).toHaveProperty('spend_public_key');
+  standIn.setFaults([{ name: 'spend_key_hidden' }]);
+  expect((await client.me()).data).not.toHaveProperty('spend_public_key');
+});
+
+test('upgrade_suspended: a six-digit PIN stays one', async () => {
+  const { client, standIn, account } = await setUp({ six_digit_pin: '123456' });
+  const upgrade = () =>
+    client.send('POST', '/pin/update', {
+      old_pin_base64: client.encrypt(Buffer.from('123456')),
+      pin_base64: client.encrypt(client.tipPin(newKey().public_key)),
+    });
+  standIn.setFaults([{ name: 'upgrade_suspended', times: 1 }]);
+  expect((await upgrade()).error.code).toBe(20118);
+  expect(account().tip_public_key).toBe('');
+  expect((await upgrade()).data.tip_counter).toBe(1);
+});
+
+test('a fault strikes only the method, path and user it names', async () => {
+  const { client, clock, standIn } = await setUp();
+  const other = await newClient(standIn, clock);
+  const user_id = client.keystore.app_id;
+  standIn.setFaults([{ name: 'code', code: 10001, method: 'GET', path: '/logs', user_id }]);
+  const logs = '/logs?category=PIN_INCORRECT&limit=5';
+  expect((await client.send('GET', logs)).error.code).toBe(10001);
+  expect((await client.me()).error).toBeUndefined();
+  expect((await other.send('GET', logs)).error).toBeUndefined();
+  standIn.setFaults([{ name: 'code', code: 10001, method: 'POST' }]);
+  expect((await client.send('GET', logs)).error).toBeUndefined();
+});
+
+test('times counts for each user by itself, and setFaults starts it anew', async () => {
+  const { client, clock, standIn } = await setUp();
+  const other = await newClient(standIn, clock);
+  const codes = async () => [(await client.me()).error?.code, (await other.me()).error?.code];
+  standIn.setFaults([{ name: 'rate_limited', times: 2 }]);
+  expect([await codes(), await codes(), await codes()]).toEqual([
+    [429, 429],
+    [429, 429],
+    [undefined, undefined],
+  ]);
+  standIn.setFaults([{ name: 'rate_limited', times: 1 }]);
+  expect(await codes()).toEqual([429, 429]);
+});
+
+test('of two endings the first strikes and the second keeps its times', async () => {
+  const { client, standIn } = await setUp();
+  standIn.setFaults([
+    { name: 'rate_limited', times: 1 },
+    { name: 'code', code: 10001, times: 1 },
+  ]);
+  const codes = [];
+  for (let index = 0; index < 3; index += 1) codes.push((await client.me()).error?.code);
+  expect(codes).toEqual([429, 10001, undefined]);
+});
+
+test('rate picks the same requests for the same seed, in whatever order users come', async () => {
+  const pick = async (seed: number, order: 'one by one' | 'in turn') => {
+    const { client, clock, standIn } = await setUp(
+      { user_id: '6e8a3f0e-2f1c-4d0b-8f41-0a1b2c3d4e5f' },
+      { seed },
+    );
+    const other = await newClient(standIn, clock, { user_id: '00000000-2f1c-4d0b-8f41-0a1b2c3d4e5f' });
+    standIn.setFaults([{ name: 'rate_limited', rate: 0.3 }]);
+    const struck: [boolean[], boolean[]] = [[], []];
+    const ask = async (index: 0 | 1) => {
+      const reply = await [client, other][index]?.me();
+      struck[index].push(reply?.error?.code === 429);
+    };
+    for (let round = 0; round < 100; round += 1) {
+      if (order === 'in turn') for (const index of [0, 1] as const) await ask(index);
+      else await ask(round < 50 ? 0 : 1);
+      if (order === 'in turn' && round === 49) break;
+    }
+    return struck;
+  };
+  const first = await pick(1, 'one by one');
+  expect(await pick(1, 'in turn')).toEqual(first);
+  expect(await pick(2, 'in turn')).not.toEqual(first);
+  const hits = first.flat().filter(Boolean).length;
+  expect(hits).toBeGreaterThan(15);
+  expect(hits).toBeLessThan(45);
+});
+
+test('a fault that cannot be is refused and changes nothing', async () => {
+  const { client, standIn } = await setUp();
+  standIn.setFaults([{ name: 'rate_limited' }]);
+  for (const fault of [
+    { name: 'gremlins' },
+    { name: 'slow', rate: 2 },
+    { name: 'slow', times: -1 },
+    { name: 'slow', delayMs: Number.NaN },
+    { name: 'code' },
+    { name: 'redirect', status: 200 },
+  ])
+    expect(() => standIn.setFaults([fault as Fault])).toThrow(TypeError);
+  expect((await client.me()).error.code).toBe(429);
+  expect(faultNames).toHaveLength(20);
+});

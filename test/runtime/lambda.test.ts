@@ -1,0 +1,478 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Context } from 'aws-lambda';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Environment } from '../../lib/runtime/config.ts';
+import { httpFunction, opened, queueFunction, type Step, scheduledFunction } from '../../lib/runtime/lambda.ts';
+import type { Answers, HttpRequest } from '../../lib/api/http.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import {
+  type HttpFunctionName,
+  queues,
+  type RouteName,
+  routes,
+  throttledPauseSeconds,
+} from '../../lib/model/deployment.ts';
+
+/** An AWS that says yes to everything and has nothing, or refuses all, or throttles DynamoDB. */
+let refusing = false;
+let throttling = false;
+const calls: { readonly action: string; readonly input: Record<string, unknown> }[] = [];
+const aws = createServer(async (request, response) => {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const action = String(request.headers['x-amz-target']).replace(/^.*\./, '');
+  calls.push({ action, input: JSON.parse(Buffer.concat(chunks).toString() || '{}') });
+  const isThrottled = throttling && action === 'GetItem';
+  response
+    .writeHead(refusing || isThrottled ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+    .end(isThrottled ? '{"__type":"ProvisionedThroughputExceededException"}' : '{}');
+});
+let environment: Environment;
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => aws.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(aws.address() as AddressInfo).port}`;
+  environment = {
+    ENLIST_TABLE: 'enlist',
+    ENLIST_UPLOADS_BUCKET: 'uploads',
+    ENLIST_SECRET_PREFIX: 'enlist',
+    ENLIST_INTAKE_QUEUE_URL: `${url}/1/intake`,
+    ENLIST_ENROLL_QUEUE_URL: `${url}/1/enroll`,
+    ENLIST_CHECK_QUEUE_URL: `${url}/1/check`,
+    ENLIST_REGISTER_QUEUE_URL: `${url}/1/register`,
+    MIXIN_URL: url,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL: url,
+  };
+});
+beforeEach(() => {
+  calls.splice(0);
+  refusing = false;
+  throttling = false;
+});
+afterAll(() => {
+  aws.closeAllConnections();
+  aws.close();
+});
+
+const contextWith = (remainingMs: number) =>
+  ({ awsRequestId: randomUUID(), getRemainingTimeInMillis: () => remainingMs }) as unknown as Context;
+const context = contextWith(30_000);
+
+/** Lines as they were written, parsed. */
+const logInto = () => {
+  const lines: string[] = [];
+  return {
+    write: (line: string) => void lines.push(line),
+    lines: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    text: () => lines.join('\n'),
+  };
+};
+
+describe('opened', () => {
+  const counting = (results: ('fine' | 'broken')[]) => {
+    const seen: Environment[] = [];
+    const handler = opened((env) => {
+      seen.push(env);
+      if (results.shift() === 'broken') throw new Error('environment variables missing or wrong');
+      return async (event) => ({ event });
+    });
+    return { handler, seen };
+  };
+
+  test('builds at the first event, out of the process’s own environment, and once', async () => {
+    const { handler, seen } = counting(['fine']);
+    expect(seen).toEqual([]);
+    expect(await Promise.all([handler(1, context), handler(2, context)])).toEqual([
+      { event: 1 },
+      { event: 2 },
+    ]);
+    expect(await handler(3, context)).toEqual({ event: 3 });
+    expect(seen).toEqual([process.env]);
+    expect(seen[0]).toBe(process.env);
+  });
+
+  test('a build that failed is tried again, and nothing half-built is kept', async () => {
+    const { handler, seen } = counting(['broken', 'fine']);
+    await expect((async () => handler(1, context))()).rejects.toThrow('environment');
+    expect(await handler(2, context)).toEqual({ event: 2 });
+    expect(seen).toHaveLength(2);
+  });
+});
+
+describe('a queue’s function', () => {
+  const record = (body: string, receive_count = 1) => ({
+    messageId: randomUUID(),
+    receiptHandle: randomUUID(),
+    body,
+    attributes: { ApproximateReceiveCount: String(receive_count) },
+  });
+  type Record_ = ReturnType<typeof record>;
+
+  const run = async (step: Step, records: readonly Record_[], invocation = context) => {
+    const log = logInto();
+    const handler = queueFunction('check', step)(environment, log.write);
+    const answer = await handler({ Records: records }, invocation);
+    return { answer, log };
+  };
+  const failing = (...records: readonly Record_[]) => ({
+    batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
+  });
+
+  test('gives the step each message, parsed, and the end of the invocation less some spare time', async () => {
+    const seen: unknown[] = [];
+    const before = Date.now();
+    const { answer } = await run(
+      async (_services, body, deadlineMs) => {
+        seen.push(body);
+        expect(deadlineMs).toBeGreaterThanOrEqual(before + 28_000);
+        expect(deadlineMs).toBeLessThanOrEqual(Date.now() + 29_500);
+      },
+      [record('{"n":1}'), record('{"n":2}')],
+    );
+    expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(calls).toEqual([]);
+  });
+
+  test('only what throws comes back, and soon', async () => {
+    const records = [record('{"n":1}'), record('{"n":2}', 3), record('{"n":3}')];
+    const [, bad] = records as [Record_, Record_, Record_];
+    const { answer, log } = await run(async (_services, body) => {
+      if ((body as { n: number }).n === 2) throw new TypeError('CANARY');
+    }, records);
+    expect(answer).toEqual(failing(bad));
+    expect(calls).toEqual([
+      {
+        action: 'ChangeMessageVisibility',
+        input: {
+          QueueUrl: environment.ENLIST_CHECK_QUEUE_URL,
+          ReceiptHandle: bad.receiptHandle,
+          VisibilityTimeout: 4,
+        },
+      },
+    ]);
+    expect(log.lines()).toMatchObject([
+      {
+        code: 'record_crashed',
+        step: 'check',
+        message_id: bad.messageId,
+        receive_count: 3,
+        error: 'TypeError',
+      },
+    ]);
+    expect(log.text()).not.toContain('CANARY');
+  });
+
+  test('a body that is no JSON fails alone and is not quoted', async () => {
+    const records = [record('CANARY {'), record('{}')];
+    const { answer, log } = await run(async () => undefined, records);
+    expect(answer).toEqual(failing(records[0] as Record_));
+    expect(log.lines()).toMatchObject([{ error: 'SyntaxError' }]);
+    expect(log.text()).not.toContain('CANARY');
+  });
+
+  test('something thrown that is no Error is named by its kind', async () => {
+    const { log } = await run(() => Promise.reject('CANARY'), [record('{}')]);
+    expect(log.lines()).toMatchObject([{ error: 'string' }]);
+    expect(log.text()).not.toContain('CANARY');
+  });
+
+  test('only the last delivery tells the row', async () => {
+    const last = queues.check.maxReceiveCount;
+    const body = JSON.stringify({ user_id: randomUUID() });
+    const crash: Step = async () => {
+      throw new Error('no');
+    };
+    await run(crash, [record(body, last - 1)]);
+    expect(calls.map(({ action }) => action)).toEqual(['ChangeMessageVisibility']);
+    calls.splice(0);
+    await run(crash, [record(body, last)]);
+    expect(calls.map(({ action }) => action)).toEqual(['GetItem', 'ChangeMessageVisibility']);
+  });
+
+  test('a message fails though nobody can be told, and that is said too', async () => {
+    const bad = record(JSON.stringify({ user_id: randomUUID() }), queues.check.maxReceiveCount);
+    refusing = true;
+    const { answer, log } = await run(async () => {
+      throw new Error('no');
+    }, [bad]);
+    expect(answer).toEqual(failing(bad));
+    expect(log.lines().map(({ code, message_id }) => [code, message_id])).toEqual([
+      ['record_crashed', bad.messageId],
+      ['record_crashed', bad.messageId],
+    ]);
+  });
+
+  test('a step that does not end in time fails its message, and the others count', async () => {
+    const records = [record('{"hang":true}'), record('{}')];
+    const { answer, log } = await run(
+      (_services, body) =>
+        'hang' in (body as object) ? new Promise<void>(() => undefined) : Promise.resolve(),
+      records,
+      contextWith(1_020),
+    );
+    expect(answer).toEqual(failing(records[0] as Record_));
+    expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'OutOfTime' }]);
+  });
+
+  describe('that AWS throttles', () => {
+    const last = queues.check.maxReceiveCount;
+    const body = JSON.stringify({ user_id: randomUUID() });
+    const crashWith =
+      (name: string, $metadata = {}): Step =>
+      () =>
+        Promise.reject(Object.assign(new Error('CANARY'), { name, $metadata }));
+
+    test.each([
+      ['ThrottlingException', {}],
+      ['ProvisionedThroughputExceededException', {}],
+      ['RequestThrottled', {}],
+      ['SlowDown', {}],
+      ['AwsBusy', {}],
+      ['UnknownError', { httpStatusCode: 503 }],
+    ])(
+      'lets its message come back, and a fresh one take its place at the end: %s',
+      async (name, metadata) => {
+        const early = record(body, last - 1);
+        const late = record(body, last);
+        const { answer, log } = await run(crashWith(name, metadata), [early]);
+        expect(answer).toEqual(failing(early));
+        expect(calls.map(({ action }) => action)).toEqual(['ChangeMessageVisibility']);
+        expect(log.lines()).toMatchObject([{ level: 'warn', code: 'record_throttled', error: name }]);
+        calls.splice(0);
+        const group = { ...late, attributes: { ...late.attributes, MessageGroupId: 'a-batch' } };
+        expect((await run(crashWith(name, metadata), [group])).answer).toEqual(failing());
+        const Entries = [
+          { Id: '0', MessageBody: body, MessageGroupId: 'a-batch', DelaySeconds: throttledPauseSeconds },
+        ];
+        expect(calls).toMatchObject([{ action: 'SendMessageBatch', input: { Entries } }]);
+      },
+    );
+
+    test('and that could not send a fresh message fails the old one', async () => {
+      const late = record(body, last);
+      refusing = true;
+      expect((await run(crashWith('SlowDown'), [late])).answer).toEqual(failing(late));
+    });
+
+    test('and runs out of time by it has not crashed', async () => {
+      throttling = true;
+      const reading: Step = async (services) => void (await services.table.readBot(randomUUID()));
+      const { log } = await run(reading, [record(body)], contextWith(1_300));
+      expect(log.lines()).toMatchObject([{ code: 'record_throttled', error: 'OutOfTime' }]);
+    });
+
+    test('has crashed where a quota is full that no waiting mends', async () => {
+      const { log } = await run(crashWith('LimitExceededException'), [record(body)]);
+      expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'LimitExceededException' }]);
+    });
+  });
+
+  test('an environment that is not whole is told at once', () => {
+    expect(() => queueFunction('check', async () => undefined)({})).toThrow('ENLIST_TABLE');
+  });
+});
+
+describe('a scheduled function', () => {
+  /** As EventBridge Scheduler sends it. */
+  const tick = { version: '0', 'detail-type': 'Scheduled Event', source: 'aws.scheduler', detail: '{}' };
+
+  test('gives the step the end of the invocation, and lets its error through', async () => {
+    let deadline = 0;
+    const log = logInto();
+    const fine = scheduledFunction('recheck', async (services, deadlineMs) => {
+      deadline = deadlineMs;
+      services.log('info', 'swept', { count: 2 });
+    })(environment, log.write);
+    await fine(tick, context);
+    expect(Math.abs(deadline - Date.now() - 29_000)).toBeLessThan(1_000);
+    expect(log.lines()).toMatchObject([{ step: 'recheck', code: 'swept', count: 2 }]);
+    const broken = scheduledFunction('recheck', async () => {
+      throw new Error('the alarm must ring');
+    })(environment, log.write);
+    await expect(broken(tick, context)).rejects.toThrow('the alarm must ring');
+  });
+});
+
+describe('the HTTP API’s functions', () => {
+  const seen: { readonly route: RouteName; readonly request: HttpRequest }[] = [];
+  beforeEach(() => void seen.splice(0));
+  const echo = Object.fromEntries(
+    (Object.keys(routes) as RouteName[]).map((route) => [
+      route,
+      async (_services: unknown, request: HttpRequest) => {
+        seen.push({ route, request });
+        return { status: 200, body: { route } };
+      },
+    ]),
+  ) as unknown as Answers<HttpFunctionName>;
+
+  const event = (method: string, path: string, more: Record<string, unknown> = {}) => ({
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: path,
+    rawQueryString: '',
+    headers: {},
+    isBase64Encoded: false,
+    requestContext: { http: { method, path, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1', userAgent: '' } },
+    ...more,
+  });
+  interface Answer {
+    readonly statusCode: number;
+    readonly headers: Record<string, string>;
+    readonly body: string;
+  }
+  const ask = async (
+    asked: unknown,
+    answers = echo,
+    name: HttpFunctionName = 'api',
+    invocation = context,
+  ) => {
+    const log = logInto();
+    const answer = (await httpFunction(name, answers)(environment, log.write)(asked, invocation)) as Answer;
+    return { ...answer, json: JSON.parse(answer.body) as Record<string, unknown>, log };
+  };
+
+  const id = randomUUID();
+  describe.each(Object.entries(routes) as [RouteName, (typeof routes)[RouteName]][])(
+    'the route %s',
+    (name, route) => {
+      const path = route.path.replace(/\{\w+\}/, id);
+
+      test('is answered by its function', async () => {
+        const answer = await ask(event(route.method, path), echo, route.function);
+        expect(answer).toMatchObject({ statusCode: 200, headers: { 'content-type': 'application/json' } });
+        expect(answer.json).toEqual({ route: name });
+        const ids = Object.values(seen[0]?.request.path ?? {});
+        expect(ids).toEqual(route.path.includes('{') ? [id] : []);
+      });
+
+      test('is nowhere in the other, even if that one could answer it', async () => {
+        const other = route.function === 'api' ? 'accounts' : 'api';
+        const answer = await ask(event(route.method, path), echo, other);
+        expect(answer).toMatchObject({ statusCode: 404, json: { code: 'no_such_route' } });
+        expect(seen).toEqual([]);
+      });
+    },
+  );
+
+  test('hands over query, headers and body, with header names in lower case', async () => {
+    await ask(
+      event('POST', '/batches', {
+        headers: { 'Content-Type': 'Text/CSV', 'IDEMPOTENCY-KEY': 'My-Key', accept: '*/*' },
+        queryStringParameters: { limit: '5' },
+        body: 'é,b',
+      }),
+    );
+    const [{ request } = { request: undefined }] = seen;
+    expect(request).toMatchObject({
+      headers: { 'content-type': 'Text/CSV', 'idempotency-key': 'My-Key', accept: '*/*' },
+      query: { limit: '5' },
+      path: {},
+    });
+    expect(Buffer.from(request?.body ?? []).toString()).toBe('é,b');
+  });
+
+  test('a body in base64 is what it was, byte for byte; none is empty', async () => {
+    const bytes = Buffer.from([0, 255, 10, 13, 128]);
+    await ask(event('POST', '/batches', { body: bytes.toString('base64'), isBase64Encoded: true }));
+    await ask(event('POST', '/batches'));
+    expect(seen.map(({ request }) => [...request.body])).toEqual([[...bytes], []]);
+  });
+
+  test.each([
+    ['GET', '/'],
+    ['GET', '/batches'],
+    ['DELETE', `/batches/${id}`],
+    ['POST', '/batches/x/y/z'],
+    ['GET', '/constructor'],
+    ['GET', '/__proto__'],
+  ])('%s %s is a problem document: no such route', async (method, path) => {
+    const answer = await ask(event(method, path));
+    expect(answer).toMatchObject({
+      statusCode: 404,
+      headers: { 'content-type': 'application/problem+json' },
+    });
+    expect(answer.json).toMatchObject({ type: 'about:blank', status: 404, code: 'no_such_route' });
+    expect(seen).toEqual([]);
+  });
+
+  test('an answer’s own headers are sent; a refusal is a problem document by its type', async () => {
+    const answers = {
+      ...echo,
+      createBatch: async () => ({ status: 202, body: {}, headers: { location: '/batches/1' } }),
+      readBot: async () => ({ status: 404, body: {} }),
+    };
+    expect(await ask(event('POST', '/batches'), answers)).toMatchObject({
+      statusCode: 202,
+      headers: { 'content-type': 'application/json', location: '/batches/1' },
+    });
+    expect((await ask(event('GET', '/bots/x'), answers)).headers['content-type']).toBe(
+      'application/problem+json',
+    );
+  });
+
+  test('an unexpected error is a problem document without its text, here and in the log', async () => {
+    const answers = {
+      ...echo,
+      readBot: async () => {
+        throw new RangeError('CANARY');
+      },
+    };
+    const answer = await ask(event('GET', '/bots/x'), answers);
+    expect(answer).toMatchObject({
+      statusCode: 500,
+      headers: { 'content-type': 'application/problem+json' },
+    });
+    expect(answer.json).toMatchObject({ type: 'about:blank', status: 500, code: 'internal_error' });
+    expect(answer.log.lines()).toMatchObject([{ step: 'api', code: 'request_failed', error: 'RangeError' }]);
+    expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
+  });
+
+  describe('what AWS throttles', () => {
+    const reading = {
+      ...echo,
+      readBot: async (services: Services) => ({
+        status: 200,
+        body: await services.table.readBot(randomUUID()),
+      }),
+    } as unknown as typeof echo;
+    const throwing = (name: string) => ({
+      ...echo,
+      readBot: () => Promise.reject(Object.assign(new Error('CANARY'), { name })),
+    });
+    const asked = event('GET', '/bots/x');
+
+    test('is a problem document that says to try again', async () => {
+      const answer = await ask(asked, throwing('ThrottlingException'));
+      expect(answer).toMatchObject({
+        statusCode: 503,
+        headers: { 'content-type': 'application/problem+json', 'retry-after': '5' },
+        json: { status: 503, code: 'throttled', fix: expect.stringContaining('again') },
+      });
+      expect(answer.log.lines()).toMatchObject([{ level: 'warn', code: 'request_throttled' }]);
+      expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
+    });
+
+    test('is told before the function’s time is over', async () => {
+      throttling = true;
+      const answer = await ask(asked, reading, 'api', contextWith(1_300));
+      expect(answer).toMatchObject({ statusCode: 503, json: { code: 'throttled' } });
+    });
+
+    test('is something else than an answer that takes too long', async () => {
+      const never = { ...echo, readBot: () => new Promise<never>(() => undefined) };
+      const answer = await ask(asked, never, 'api', contextWith(1_050));
+      expect(answer).toMatchObject({ statusCode: 500, json: { code: 'internal_error' } });
+    });
+  });
+
+  test('an event that is no HTTP request is a problem document too', async () => {
+    expect((await ask({ version: '2.0', headers: {} })).statusCode).toBe(500);
+  });
+});

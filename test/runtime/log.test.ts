@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createLog, type LogCode, type LogFields, messages } from '../../lib/model/log.ts';
+
+const NOW = Date.parse('2026-11-21T12:00:00.000Z');
+
+const logged = (fields?: LogFields, base?: LogFields): Record<string, unknown> => {
+  const lines: string[] = [];
+  createLog(
+    (line) => lines.push(line),
+    () => NOW,
+    base,
+  )('info', 'bot_moved', fields);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).not.toContain('\n');
+  return JSON.parse(lines[0] ?? '');
+};
+
+const head = {
+  time: '2026-11-21T12:00:00.000Z',
+  level: 'info',
+  code: 'bot_moved',
+  message: messages.bot_moved,
+};
+
+/** Whatever else appears in a log line was not meant to. */
+const fieldNames = [
+  'step',
+  'user_id',
+  'batch_id',
+  'request_id',
+  'message_id',
+  'from',
+  'to',
+  'reason',
+  'error',
+  'count',
+  'receive_count',
+] as const;
+
+test('a line is a code for queries, a sentence for people, and the fields that are told', () => {
+  expect(logged({ user_id: 'u', count: 0 }, { step: 'check' })).toEqual({
+    ...head,
+    step: 'check',
+    user_id: 'u',
+    count: 0,
+  });
+  expect(logged()).toEqual(head);
+});
+
+test('every allowed field appears; later words win over those of the base', () => {
+  const all = Object.fromEntries(fieldNames.map((name) => [name, name])) as unknown as LogFields;
+  expect(logged(all)).toEqual({ ...head, ...all });
+  expect(logged({ step: 'api' }, { step: 'check' })).toEqual({ ...head, step: 'api' });
+});
+
+test('no other field can appear, by the base or by the call, nor forge the head of the line', () => {
+  const names = fc.oneof(
+    fc.string(),
+    fc.constantFrom('time', 'level', 'code', 'message', 'body', 'spend_private_key', '__proto__', 'toJSON'),
+  );
+  const fields = fc.dictionary(
+    names.filter((name) => !(fieldNames as readonly string[]).includes(name)),
+    fc.constant('CANARY'),
+  );
+  fc.assert(
+    fc.property(fields, fields, (more, base) => {
+      expect(logged({ ...more, user_id: 'u' } as LogFields, base as LogFields)).toEqual({
+        ...head,
+        user_id: 'u',
+      });
+    }),
+  );
+});
+
+test('a line end within a value makes no second line', () => {
+  expect(logged({ reason: 'a\nb' }).reason).toBe('a\nb');
+});
+
+test('the time is that of the line', () => {
+  const lines: string[] = [];
+  let now = NOW;
+  const log = createLog(
+    (line) => lines.push(line),
+    () => now,
+  );
+  log('info', 'swept');
+  now += 1_500;
+  log('error', 'swept');
+  expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+    { time: '2026-11-21T12:00:00.000Z', level: 'info' },
+    { time: '2026-11-21T12:00:01.500Z', level: 'error' },
+  ]);
+});
+
+test.each(Object.entries(messages) as [LogCode, string][])(
+  '%s is a code with a sentence',
+  (code, message) => {
+    expect(code).toMatch(/^[a-z_]+$/);
+    expect(message).toMatch(/^[A-Z].*\.$/);
+  },
+);

@@ -1,0 +1,240 @@
+import { randomUUID } from 'node:crypto';
+import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import type { Context } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { open as openAccounts } from '../../functions/accounts.ts';
+import { open as openApi } from '../../functions/api.ts';
+import { open as openCheck } from '../../functions/check.ts';
+import { open as openEnroll } from '../../functions/enroll.ts';
+import { open as openIntake } from '../../functions/intake.ts';
+import { open as openRecheck } from '../../functions/recheck.ts';
+import { open as openRegister } from '../../functions/register.ts';
+import { needs } from '../../lib/model/permissions.ts';
+import { type Environment, readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+import type { Open } from '../../lib/runtime/lambda.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import { isEmptyEvent, type SmokeAnswer, type SmokeWorld, smoke } from '../../lib/runtime/smoke-test.ts';
+import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
+import { enlist, jsonLines } from '../cli/run.ts';
+import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
+
+const opens: Readonly<Record<FunctionName, Open>> = {
+  api: openApi,
+  accounts: openAccounts,
+  intake: openIntake,
+  enroll: openEnroll,
+  check: openCheck,
+  register: openRegister,
+  recheck: openRecheck,
+};
+/** What each function must try. */
+const tried: Readonly<Record<FunctionName, readonly string[]>> = {
+  api: ['table', 'uploads', 'queue intake', 'queue enroll', 'queue check'],
+  accounts: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
+  intake: ['table', 'vault', 'uploads', 'queue intake', 'queue enroll', 'queue check'],
+  enroll: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
+  check: ['table', 'vault', 'mixin', 'queue enroll', 'queue check', 'queue register'],
+  register: ['table', 'vault', 'mixin', 'queue check', 'queue register'],
+  recheck: ['table', 'queue enroll', 'queue check'],
+};
+
+let lived: LivedInHouse;
+beforeAll(async () => {
+  lived = await openHouse();
+});
+afterAll(() => lived?.[Symbol.asyncDispose]());
+
+const context = {
+  awsRequestId: randomUUID(),
+  getRemainingTimeInMillis: () => 29_000,
+} as unknown as Context;
+
+/** The function's answer to an empty event, in the house's environment or a changed one. */
+const ask = async (name: FunctionName, changes: Environment = {}, lines: string[] = []) => {
+  const handler = opens[name]({ ...lived.house.environment, ...changes }, (line) => void lines.push(line));
+  return (await handler({}, context)) as SmokeAnswer;
+};
+const failing = ({ checks }: SmokeAnswer) => checks.filter(({ ok }) => !ok);
+
+describe('an empty event', () => {
+  test.each(functionNames)('%s tries what it needs, and nothing else', async (name) => {
+    const lines: string[] = [];
+    const answer = await ask(name, {}, lines);
+    expect(answer).toEqual({
+      function: name,
+      ok: true,
+      checks: tried[name].map((what) => ({ what, ok: true })),
+    });
+    expect(lines).toEqual([]);
+  });
+
+  test.each(functionNames)('%s tries every queue that its role may send to', (name) => {
+    const queues = tried[name].filter((what) => what.startsWith('queue '));
+    expect(queues).toEqual(needs[name].sends.map((queue) => `queue ${queue}`));
+  });
+
+  test('leaves nothing behind', async () => {
+    const { aws, queueUrls } = readConfig(lived.house.environment);
+    const sqs = new SQSClient({
+      region: aws.region,
+      endpoint: aws.endpoints.sqs ?? '',
+      ...(aws.credentials && { credentials: aws.credentials }),
+    });
+    for (const QueueUrl of Object.values(queueUrls)) {
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
+      );
+      expect(Attributes).toMatchObject({
+        ApproximateNumberOfMessages: '0',
+        ApproximateNumberOfMessagesNotVisible: '0',
+      });
+    }
+    sqs.destroy();
+    expect(lived.logs).toEqual([]);
+    expect(new Set(lived.standIn.ledger().map(({ method, path }) => `${method} ${path}`))).toEqual(
+      new Set(['GET /']),
+    );
+  });
+
+  const elsewhere = () => `${lived.house.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
+  /** It speaks the same language, but is another service. */
+  const anotherService = () => lived.house.environment.AWS_ENDPOINT_URL_DYNAMODB;
+  test.each([
+    ['table', 'ENLIST_TABLE', 'nowhere', functionNames, 'ResourceNotFoundException'],
+    ['uploads', 'ENLIST_UPLOADS_BUCKET', 'nowhere', ['api', 'intake'], 'NoSuchBucket'],
+    [
+      'vault',
+      'AWS_ENDPOINT_URL_SECRETS_MANAGER',
+      anotherService,
+      ['accounts', 'intake', 'enroll', 'check', 'register'],
+      'SyntaxError',
+    ],
+    ['mixin', 'MIXIN_URL', 'http://127.0.0.1:2', ['accounts', 'enroll', 'check', 'register'], 'TypeError'],
+    ['queue intake', 'ENLIST_INTAKE_QUEUE_URL', elsewhere, ['api', 'intake'], 'QueueDoesNotExist'],
+    [
+      'queue enroll',
+      'ENLIST_ENROLL_QUEUE_URL',
+      elsewhere,
+      ['api', 'accounts', 'intake', 'enroll', 'check', 'recheck'],
+      'QueueDoesNotExist',
+    ],
+    ['queue check', 'ENLIST_CHECK_QUEUE_URL', elsewhere, functionNames, 'QueueDoesNotExist'],
+    ['queue register', 'ENLIST_REGISTER_QUEUE_URL', elsewhere, ['check', 'register'], 'QueueDoesNotExist'],
+  ] as const)('%s: a wrong %s fails this check alone', async (what, variable, value, names, error) => {
+    const wrong = typeof value === 'string' ? value : value();
+    const answers = await Promise.all(functionNames.map((name) => ask(name, { [variable]: wrong })));
+    for (const answer of answers) {
+      const isHit = (names as readonly string[]).includes(answer.function);
+      const found = { what, ok: false, error: expect.stringContaining(error), hint: expect.any(String) };
+      expect(failing(answer)).toEqual(isHit ? [found] : []);
+      expect(answer.ok).toBe(!isHit);
+    }
+  });
+
+  /** The way a function has to its queues, with services of our own. */
+  const worldWith = (services: Services): SmokeWorld => {
+    const config = readConfig(lived.house.environment);
+    return { ...connect(config, () => undefined), services, mixinUrl: config.mixinUrl };
+  };
+
+  test('an error is named, never quoted', async () => {
+    const secretive = () =>
+      Promise.reject(Object.assign(new Error('CANARY'), { name: 'Odd', code: 'E_ODD' }));
+    const services = {
+      ...lived.services,
+      table: { ...lived.services.table, readBot: secretive },
+    } as Services;
+    const answer = await smoke('recheck', worldWith(services));
+    expect(failing(answer)).toMatchObject([{ what: 'table', error: 'Odd E_ODD' }]);
+    expect(JSON.stringify(answer)).not.toContain('CANARY');
+  });
+
+  test('a keeper that never answers fails in time', async () => {
+    const services = {
+      ...lived.services,
+      vault: { ...lived.services.vault, read: () => new Promise<never>(() => undefined) },
+    } as Services;
+    const answer = await smoke('check', { ...worldWith(services), patienceMs: 300 });
+    expect(failing(answer)).toMatchObject([{ what: 'vault', error: 'TimeoutError' }]);
+  });
+
+  test('a store that only says "not for you" is there for the api, and out of reach for intake', async () => {
+    const refuse = () => Promise.reject(Object.assign(new Error('no'), { name: 'AccessDenied' }));
+    const services = {
+      ...lived.services,
+      uploads: { ...lived.services.uploads, get: refuse },
+    } as Services;
+    expect((await smoke('api', worldWith(services))).ok).toBe(true);
+    expect(failing(await smoke('intake', worldWith(services)))).toMatchObject([
+      { what: 'uploads', error: 'AccessDenied' },
+    ]);
+  });
+});
+
+describe('what is no empty event', () => {
+  test.each([
+    [{}, true],
+    [null, true],
+    [undefined, true],
+    [{ Records: [] }, false],
+    [{ version: '0', 'detail-type': 'Scheduled Event', detail: '{}' }, false],
+    [{ version: '2.0', requestContext: {} }, false],
+    [{ detail: {} }, false],
+    [{ step: 'recheck' }, false],
+    ['', false],
+    [[], false],
+  ])('%j: %s', (event, expected) => expect(isEmptyEvent(event)).toBe(expected));
+
+  test('messages and schedules are worked on as ever', async () => {
+    const handler = openCheck(lived.house.environment, () => undefined);
+    expect(await handler({ Records: [] }, context)).toEqual({ batchItemFailures: [] });
+    await lived.house.recheckNow();
+    expect(lived.logs.some((line) => line.includes('"swept"') || line.includes('"recheck"'))).toBe(true);
+  });
+});
+
+describe('Invoke on this machine', () => {
+  const invoke = async (name: string, body: string, headers: Record<string, string> = {}) => {
+    const url = `${lived.house.url}/2015-03-31/functions/${name}/invocations`;
+    const answer = await fetch(url, { method: 'POST', body, headers });
+    return { status: answer.status, headers: answer.headers, body: (await answer.json()) as unknown };
+  };
+
+  test('runs the same doors', async () => {
+    const smoked = await invoke('register', '{}');
+    expect(smoked).toMatchObject({ status: 200, body: { function: 'register', ok: true } });
+    expect(smoked.headers.get('x-amz-function-error')).toBeNull();
+    expect((await invoke('check', '{"Records":[]}')).body).toEqual({ batchItemFailures: [] });
+  });
+
+  test('a crash is an answer with FunctionError', async () => {
+    const crashed = await invoke('check', '{"Records":7}');
+    expect(crashed).toMatchObject({ status: 200, body: { errorType: 'TypeError' } });
+    expect(crashed.headers.get('x-amz-function-error')).toBe('Unhandled');
+  });
+
+  test('what Lambda refuses is refused', async () => {
+    expect(await invoke('nothing', '{}')).toMatchObject({ status: 404 });
+    expect((await invoke('nothing', '{}')).headers.get('x-amzn-errortype')).toBe('ResourceNotFoundException');
+    expect(await invoke('check', '{')).toMatchObject({ status: 400 });
+    expect(await invoke('check', '{}', { 'x-amz-invocation-type': 'Event' })).toMatchObject({ status: 400 });
+    expect(await invoke('check', '{}', { origin: 'https://example.com' })).toMatchObject({ status: 403 });
+  });
+
+  test('enlist doctor asks all of them', async () => {
+    const [text, json] = await Promise.all([
+      enlist(['doctor', '--api', lived.house.url]),
+      enlist(['doctor', '--api', lived.house.url, '--json']),
+    ]);
+    expect(text).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('All is well at') });
+    const [answer] = jsonLines(json);
+    const http = { function: 'http', ok: true, checks: [{ what: 'answers', ok: true }] };
+    const findings = functionNames.map((name) => ({
+      function: name,
+      ok: true,
+      checks: tried[name].map((what) => ({ what, ok: true })),
+    }));
+    expect(answer).toEqual({ ok: true, findings: [http, ...findings] });
+  });
+});
