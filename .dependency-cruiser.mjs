@@ -1,12 +1,15 @@
-/** The arrows of the house: functions → provision → lists, services (types) ← mixin, aws. */
-const from = (path) => ({ path: `^${path}` });
-/** A rule: these files may import, of our own code and of packages, nothing but this. */
-const only = (name, path, allowed, more = {}) => ({
+/**
+ * The arrows between the folders: functions → runtime → api, batches, bots → lists, model ← mixin, aws.
+ * A file that a rule names may import only what the rule lists, of our own code and of packages.
+ */
+const only = (name, path, allowed) => ({
   name,
   severity: 'error',
-  from: { ...from(path), ...more },
-  to: { pathNot: allowed.map((it) => `^${it}`), dependencyTypesNot: ['type-only'] },
+  from: { path: `^${path}` },
+  to: { pathNot: allowed.map((it) => `^${it}`) },
 });
+
+const zod = 'node_modules/zod/';
 
 export default {
   forbidden: [
@@ -17,66 +20,47 @@ export default {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    only('functions-build-and-export', 'functions/', ['lib/runtime/lambda.ts', 'lib/provision/']),
-    only('provision-decides', 'lib/provision/', [
-      'lib/(provision|lists)/',
-      'lib/(topology|keystore|log|services).ts',
-      'lib/mixin/errors.ts',
-      'node_modules/(zod|uuid)/',
+    only('functions-wrap-and-export', 'functions/', ['lib/(runtime|api|batches|bots)/']),
+    only('api-answers', 'lib/api/', ['lib/(api|batches|bots|lists|model)/', zod, 'node_modules/uuid/', 'crypto$']),
+    only('batches-follow-lists', 'lib/batches/', [
+      'lib/(batches|bots|lists|model)/',
+      zod,
+      'node_modules/uuid/',
       'crypto$',
     ]),
-    only('lists-read', 'lib/lists/', [
-      'lib/lists/',
-      'lib/(topology|keystore).ts',
-      'node_modules/(csv-parse|fflate)/',
-      'crypto$',
-    ]),
-    {
-      name: 'provision-knows-no-world',
-      comment: 'not even as types',
-      severity: 'error',
-      from: from('lib/(provision|lists)/'),
-      to: {
-        path: '^(lib/(aws|config|connect|entry)|infra|cli|functions|node_modules/(@aws-sdk|@smithy|aws-lambda|@middy))',
-      },
-    },
-    only('services-are-types', 'lib/model/ports.ts', []),
-    only('mixin-speaks', 'lib/mixin/', [
-      'lib/mixin/',
-      'lib/(topology|keystore).ts',
-      'node_modules/(zod|@noble)/',
-      'crypto$',
-    ]),
-    only('aws-keeps', 'lib/aws/', [
-      'lib/aws/',
-      'lib/(topology|keystore).ts',
-      'lib/model/states.ts',
+    only('bots-follow-bots', 'lib/bots/', ['lib/(bots|lists|model)/', zod, 'node_modules/uuid/', 'crypto$']),
+    only('lists-read-in-any-browser', 'lib/lists/', ['lib/(lists|model)/', zod, 'node_modules/csv-parse/']),
+    only('model-imports-nothing', 'lib/model/', ['lib/model/', zod]),
+    only('mixin-implements-ports', 'lib/mixin/', ['lib/(mixin|model)/', 'node_modules/(zod|@noble)/', 'crypto$']),
+    only('aws-implements-ports', 'lib/aws/', [
+      'lib/(aws|model)/',
       'timers/promises$',
       'node_modules/(zod|uuid|@aws-sdk|@smithy)/',
     ]),
-    only('topology-is-data', 'lib/model/deployment.ts', []),
     {
-      name: 'stand-in-checks-independently',
-      comment: 'the stand-in Mixin must not share the protocol code it is there to check',
+      name: 'emulators-check-independently',
+      comment: 'the stand-in for Mixin must not share the protocol code that it is there to check',
       severity: 'error',
-      from: from('infra/local/mixin/'),
-      to: { path: '^lib/', dependencyTypesNot: ['type-only'] },
+      from: { path: '^emulators/' },
+      to: { path: '^(lib|infra|functions|cli)/' },
     },
     {
-      name: 'cli-talks-http',
+      name: 'cli-speaks-http',
       severity: 'error',
-      from: from('cli/'),
-      to: {
-        path: '^(lib/(provision|lists|mixin|aws|connect|entry)|functions|infra)',
-        // The names of the states are data, and must not be written twice.
-        pathNot: '^lib/model/states.ts$',
-      },
+      from: { path: '^cli/' },
+      to: { path: '^(lib|functions|infra)/', pathNot: '^lib/(api/contract|model|lists)' },
+    },
+    {
+      name: 'cloud-is-built-from-data',
+      severity: 'error',
+      from: { path: '^infra/aws/' },
+      to: { path: '^lib/', pathNot: '^lib/(model/|api/contract)' },
     },
     {
       name: 'product-without-tools',
       comment: 'what runs on Lambda imports no devDependency',
       severity: 'error',
-      from: from('(functions|lib)/'),
+      from: { path: '^(functions|lib)/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only'] },
     },
   ],

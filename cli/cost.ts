@@ -1,5 +1,5 @@
 /** What the users of a batch cost, in words. The numbers are the API's. */
-import { uploads as limits } from '../lib/model/deployment.ts';
+import { limits } from '../lib/model/limits.ts';
 import { columns, shortTime } from './output.ts';
 import type { BatchView, CostView } from './views.ts';
 

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { type ZippableFile, zipSync } from 'fflate';
-import { uploads as limits } from '../lib/model/deployment.ts';
+import { limits } from '../lib/model/limits.ts';
 import { UsageError } from './failure.ts';
 import { readable, readBytes } from './files.ts';
 import { bytes, printable } from './output.ts';

@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { uploads as limits } from '../lib/model/deployment.ts';
+import { limits } from '../lib/model/limits.ts';
 import { UsageError } from './failure.ts';
 import { readable, readBytes } from './files.ts';
 import { packFolder } from './folder.ts';

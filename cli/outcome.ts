@@ -4,19 +4,19 @@ import { exitCodes } from './failure.ts';
 import type { BatchView } from './views.ts';
 
 /** Bots that are still on their way or wait. */
-const countOpen = ({ accepted, elsewhere, at_rest }: BatchView) => accepted - elsewhere - at_rest;
+const countOpen = ({ accepted, not_in_batch, finished }: BatchView) => accepted - not_in_batch - finished;
 
 /** At rest, and neither done nor refused: accounts whose making got no answer, so that somebody must decide. */
-const countDoubtful = ({ at_rest, states }: BatchView): number =>
+const countDoubtful = ({ finished, states }: BatchView): number =>
   ['registered', 'external', 'blocked', 'failed'].reduce(
     (rest, state) => rest - (states[state] ?? 0),
-    at_rest,
+    finished,
   );
 
 /** Rows that were refused only when they were taken in are not counted in `invalid`; their errors tell. */
 const hasRefusedRows = async (api: ApiClient, batch: BatchView): Promise<boolean> => {
   if (batch.invalid > 0) return true;
-  if (batch.elsewhere === 0) return false;
+  if (batch.not_in_batch === 0) return false;
   for await (const { code } of api.listErrors(batch.batch_id)) if (code !== 'duplicate') return true;
   return false;
 };
@@ -26,12 +26,12 @@ const needsHands = async (api: ApiClient, batch: BatchView): Promise<boolean> =>
   (batch.states.blocked ?? 0) + (batch.states.failed ?? 0) + countDoubtful(batch) > 0 ||
   hasRefusedRows(api, batch);
 
-const hasNoEnd = (batch: BatchView) => batch.status === 'received' || batch.status === 'taking_in';
+const hasNoEnd = (batch: BatchView) => batch.status === 'received' || batch.status === 'importing';
 
 /** Of a batch as it is now: while anything is open it has not ended. */
 export const codeOfStatus = async (api: ApiClient, batch: BatchView): Promise<number> => {
   if (batch.status === 'planned') return exitCodes.planned;
-  const isOpen = hasNoEnd(batch) || (batch.status === 'taken_in' && countOpen(batch) > 0);
+  const isOpen = hasNoEnd(batch) || (batch.status === 'imported' && countOpen(batch) > 0);
   if (isOpen) return exitCodes.open;
   return (await needsHands(api, batch)) ? exitCodes.hands : exitCodes.done;
 };

@@ -29,8 +29,8 @@ const goesNowhere: readonly BatchView['status'][] = ['rejected', 'stuck', 'plann
  */
 const isAtRest = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
   if (goesNowhere.includes(batch.status)) return true;
-  if (batch.status !== 'taken_in') return false;
-  const open = batch.accepted - batch.elsewhere - batch.at_rest;
+  if (batch.status !== 'imported') return false;
+  const open = batch.accepted - batch.not_in_batch - batch.finished;
   if (open === 0) return true;
   return open === batch.states.waiting && open === (await countWaitingLong(api, batch, nowMs));
 };
@@ -63,8 +63,8 @@ const liveBar = (stream: Terminal['stderr']): Display => {
   bar.start(1, 0, { states: 'reading the list', eta_text: '' });
   return {
     show: (batch) => {
-      bar.setTotal(Math.max(1, batch.accepted - batch.elsewhere));
-      bar.update(batch.at_rest, { states: standing(batch), eta_text: etaLine(batch) });
+      bar.setTotal(Math.max(1, batch.accepted - batch.not_in_batch));
+      bar.update(batch.finished, { states: standing(batch), eta_text: etaLine(batch) });
     },
     stop: () => bar.stop(),
   };
@@ -74,7 +74,7 @@ const plainLines = (stream: Terminal['stderr']): Display => {
   let last = '';
   return {
     show: (batch) => {
-      const line = `${batch.percent_done}% | ${batch.at_rest}/${batch.accepted - batch.elsewhere} | ${standing(batch)}`;
+      const line = `${batch.percent_done}% | ${batch.finished}/${batch.accepted - batch.not_in_batch} | ${standing(batch)}`;
       if (line !== last) stream.write(`${line}\n`);
       last = line;
     },

@@ -1,6 +1,6 @@
 /** The options of sign-in, as the fields of its requests. */
 
-import { mixin } from '../lib/model/deployment.ts';
+import { mixin } from '../lib/model/mixin.ts';
 import type { Fields } from './api-client.ts';
 import { mustBeOneOf, optionOf, uuidOption, wholeOption } from './arguments.ts';
 import type { Call, Options } from './command.ts';

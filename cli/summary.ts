@@ -14,14 +14,14 @@ const plain: Readonly<Record<string, string>> = {
 const concluded = {
   state: 'enrolled',
   message: 'Rows whose account was made; each account has a row of its own.',
-  todo: '',
+  fix: '',
   examples: [],
 };
 
 interface Group {
   readonly state: string;
   readonly message: string;
-  readonly todo: string;
+  readonly fix: string;
   readonly examples: string[];
   count: number;
 }
@@ -31,12 +31,12 @@ const addTo = (groups: Map<string, Group>, state: string, bot: BotView) => {
   const group = groups.get(key) ?? {
     state,
     message: bot.reason?.message ?? plain[state] ?? '',
-    todo: bot.reason?.todo ?? '',
+    fix: bot.reason?.fix ?? '',
     examples: [],
     count: 0,
   };
   group.count += 1;
-  if (group.todo !== '' && group.examples.length < EXAMPLES) group.examples.push(bot.user_id);
+  if (group.fix !== '' && group.examples.length < EXAMPLES) group.examples.push(bot.bot_id);
   groups.set(key, group);
 };
 
@@ -63,9 +63,9 @@ const errorLines = (batch: BatchView): string[] => {
   return more > 0 ? [...lines, `    … and ${rest}: enlist errors ${batch.batch_id}`] : lines;
 };
 
-const groupLines = ({ state, count, message, todo, examples }: Group): string[] => [
+const groupLines = ({ state, count, message, fix, examples }: Group): string[] => [
   `  ${String(count).padStart(6)}  ${state.padEnd(11)} ${message}`,
-  ...(todo === '' ? [] : [`${' '.repeat(21)}→ ${todo}`]),
+  ...(fix === '' ? [] : [`${' '.repeat(21)}→ ${fix}`]),
   ...(examples.length === 0 ? [] : [`${' '.repeat(21)}  such as ${examples.join(', ')}`]),
 ];
 

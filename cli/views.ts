@@ -1,7 +1,7 @@
 /** What the API answers, as far as the command line looks at it. */
 import { z } from 'zod';
 
-const reason = z.object({ code: z.string(), message: z.string(), todo: z.string() });
+const reason = z.object({ code: z.string(), message: z.string(), fix: z.string() });
 
 const rowError = z.looseObject({
   /** Of an archive. */
@@ -29,14 +29,14 @@ export type CostView = z.infer<typeof cost>;
 
 export const batch = z.looseObject({
   batch_id: z.string(),
-  status: z.enum(['received', 'rejected', 'planned', 'taking_in', 'taken_in', 'stuck']),
+  status: z.enum(['received', 'rejected', 'planned', 'importing', 'imported', 'stuck']),
   created_at: z.string(),
   total: z.number(),
   invalid: z.number(),
   duplicates: z.number(),
   accepted: z.number(),
-  at_rest: z.number(),
-  elsewhere: z.number(),
+  finished: z.number(),
+  not_in_batch: z.number(),
   percent_done: z.number(),
   bots_per_minute: z.number().nullable(),
   eta_seconds: z.number().nullable(),
@@ -65,7 +65,7 @@ export type EnrolmentView = z.infer<typeof enrolment>;
 
 export const bot = z.looseObject({
   /** Of an enrolment, an id of Enlist's own. */
-  user_id: z.string(),
+  bot_id: z.string(),
   batch_id: z.string(),
   line: z.number(),
   state: z.string(),

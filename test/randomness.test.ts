@@ -4,11 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { readConfig } from '../lib/runtime/config.ts';
-import { connect } from '../lib/runtime/connect.ts';
 import { newSeed } from '../lib/bots/settle.ts';
 import { newSessionKey } from '../lib/bots/sign-in.ts';
 import type { Services } from '../lib/model/ports.ts';
+import { readConfig } from '../lib/runtime/config.ts';
+import { connect } from '../lib/runtime/connect.ts';
 
 const url = 'http://127.0.0.1:9';
 const { services } = connect(

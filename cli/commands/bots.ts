@@ -14,7 +14,7 @@ const remarks = ({ reason, wait_until, account_id }: BotView): string[] => [
   ...(account_id === undefined ? [] : [`account ${account_id}`]),
 ];
 
-const row = (bot: BotView): string[] => [String(bot.line), bot.user_id, bot.state, remarks(bot).join(' ')];
+const row = (bot: BotView): string[] => [String(bot.line), bot.bot_id, bot.state, remarks(bot).join(' ')];
 
 interface Found {
   readonly bots: readonly BotView[];
@@ -77,7 +77,7 @@ const fields = (bot: BotView): string[] => {
   const pairs: (readonly [string, string | undefined])[] = [
     ['state', `${bot.state} since ${shortTime(bot.state_since)}`],
     ['reason', bot.reason && `${bot.reason.code}: ${bot.reason.message}`],
-    ['what to do', bot.reason?.todo],
+    ['what to do', bot.reason?.fix],
     ['waits until', bot.wait_until && shortTime(bot.wait_until)],
     ['makes', bot.enrolment && enrolmentText(bot.enrolment)],
     ['account', bot.account_id],
@@ -106,14 +106,14 @@ export const show: Command = {
   details: [
     "USER_ID is the app_id of the bot's keystore, or an id that bots printed. Times are UTC. A request is the X-Request-Id of the call to",
     "Mixin behind a move: what Mixin's support asks for.",
-    '--json prints the bot as the API answers GET /bots/{user_id}.',
+    '--json prints the bot as the API answers GET /bots/{bot_id}.',
   ],
   options: {},
   run: async (call) => {
     const user_id = botArgument(call);
     const bot = await (await call.api()).readBot(user_id);
     call.output.json(bot);
-    call.output.line(`Bot ${bot.user_id}`);
+    call.output.line(`Bot ${bot.bot_id}`);
     for (const line of [...fields(bot), '  history', ...history(bot)]) call.output.line(line);
     return exitCodes.done;
   },

@@ -1,6 +1,7 @@
 /** create: has a bot create network users, which then go into Safe. */
 import { createHash } from 'node:crypto';
-import { uploads as limits, mixin } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
+import { mixin } from '../../lib/model/mixin.ts';
 import type { ApiClient } from '../api-client.ts';
 import { mustBeGiven, noArguments, usdOption, uuidOption, wholeOption } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';
@@ -60,7 +61,7 @@ const startIfAccepted = async (
     return batch;
   }
   await api.confirmBatch(batch.batch_id, accepted);
-  return { ...batch, status: 'taking_in' };
+  return { ...batch, status: 'importing' };
 };
 
 const lines = (batch: BatchView): string[] => {
@@ -69,7 +70,7 @@ const lines = (batch: BatchView): string[] => {
   return status === 'planned' ? planLines(batch) : [`Follow it:  enlist watch ${batch_id}`];
 };
 
-const isOnItsWay = ({ status }: BatchView) => status === 'taking_in' || status === 'taken_in';
+const isOnItsWay = ({ status }: BatchView) => status === 'importing' || status === 'imported';
 
 const run = async (call: Call): Promise<number> => {
   const { output } = call;

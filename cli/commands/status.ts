@@ -13,8 +13,8 @@ const statusWords: Readonly<Record<BatchView['status'], string>> = {
   received: 'received, not read yet',
   rejected: 'rejected',
   planned: 'planned',
-  taking_in: 'being taken in',
-  taken_in: 'taken in',
+  importing: 'being taken in',
+  imported: 'taken in',
   stuck: 'stuck',
 };
 
@@ -34,12 +34,12 @@ const notes: Readonly<Record<string, string>> = {
 };
 
 const progressLines = (batch: BatchView): string[] => {
-  const whole = batch.accepted - batch.elsewhere;
-  const onlyWaits = whole - batch.at_rest === batch.states.waiting;
+  const whole = batch.accepted - batch.not_in_batch;
+  const onlyWaits = whole - batch.finished === batch.states.waiting;
   const pace = batch.eta_seconds === null || onlyWaits ? '' : `, about ${batch.eta_seconds} s left`;
   const counts = Object.entries(batch.states).filter(([, count]) => count > 0);
   return [
-    `  ${batch.percent_done}%: ${batch.at_rest} of ${whole} bots at rest${pace}`,
+    `  ${batch.percent_done}%: ${batch.finished} of ${whole} bots at rest${pace}`,
     ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}${notes[state] ?? ''}`),
     ...costLines(batch).map((line) => `  ${line}`),
     ...lostLines(batch),
@@ -59,7 +59,7 @@ const SETTLE_MS = 500;
 /** A bot on the move may be missed for a moment and then seems to be in another batch: such a batch is read twice. */
 const readSettled = async (api: ApiClient, batch_id: string, signal: AbortSignal): Promise<BatchView> => {
   const batch = await api.readBatch(batch_id);
-  if (batch.elsewhere === 0) return batch;
+  if (batch.not_in_batch === 0) return batch;
   await sleep(SETTLE_MS, undefined, { signal });
   return api.readBatch(batch_id);
 };

@@ -1,5 +1,5 @@
 /** upload: sends lists, each as a batch of its own. */
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Call, Command } from '../command.ts';
 import { exitCodes, Refusal, UsageError } from '../failure.ts';

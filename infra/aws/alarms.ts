@@ -31,7 +31,7 @@ export interface AlarmOptions {
   /** What it means for a bot: a sentence. */
   readonly impact: string;
   /** What to do: a sentence. */
-  readonly todo: string;
+  readonly fix: string;
 }
 
 export class Alarms extends Construct {
@@ -57,10 +57,10 @@ export class Alarms extends Construct {
 
   /** @param id heads its section in docs/runbook.md */
   add(id: string, options: AlarmOptions): void {
-    const { metric, threshold, below = false, periods = 1, silenceIsBad = false, impact, todo } = options;
+    const { metric, threshold, below = false, periods = 1, silenceIsBad = false, impact, fix } = options;
     const alarm = new Alarm(this, id, {
       alarmName: this.#names.alarm(id),
-      alarmDescription: `For a bot: ${impact} To do: ${todo} See docs/runbook.md, ${id}.`,
+      alarmDescription: `For a bot: ${impact} To do: ${fix} See docs/runbook.md, ${id}.`,
       metric,
       threshold,
       comparisonOperator: below
@@ -89,14 +89,14 @@ export class Alarms extends Construct {
       threshold: 5,
       periods: 2,
       impact,
-      todo: `read the log of ${name} for time-outs and failed starts; what it was working on comes back by itself.`,
+      fix: `read the log of ${name} for time-outs and failed starts; what it was working on comes back by itself.`,
     });
     this.add(`${name}-throttles`, {
       metric: fn.metricThrottles({ period: FIVE_MINUTES, statistic: 'Sum' }),
       threshold: 1,
       periods: 3,
       impact,
-      todo: "raise the account's quota of concurrent Lambda executions, or run less beside Enlist.",
+      fix: "raise the account's quota of concurrent Lambda executions, or run less beside Enlist.",
     });
   }
 }

@@ -117,7 +117,7 @@ export const makeApi = (scope: Construct, house: House): MadeApi => {
     metric: api.metricServerError({ period: FIVE_MINUTES, statistic: 'Sum' }),
     threshold: 5,
     impact: answering.api.impact,
-    todo: 'look for request_failed in the logs of api and accounts; a request of api that failed may be sent again.',
+    fix: 'look for request_failed in the logs of api and accounts; a request of api that failed may be sent again.',
   });
   return { api, url: stage.url, functions };
 };

@@ -10,12 +10,12 @@ import {
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
-import { states } from '../../lib/model/states.ts';
 import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
+import { states } from '../../lib/model/states.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import type { MadeFunction } from './function.ts';
-import type { House } from './stack-context.ts';
 import type { LogMetrics } from './log-metrics.ts';
+import type { House } from './stack-context.ts';
 
 const graph = (title: string, left: IMetric[], leftLabel: string, stacked = false) =>
   new GraphWidget({

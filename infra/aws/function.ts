@@ -14,10 +14,10 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type FunctionName, functions, type QueueName } from '../../lib/model/deployment.ts';
-import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './nag-exceptions.ts';
-import { statementsFor } from './grants.ts';
-import type { House } from './stack-context.ts';
 import { hasSecretRight, needs } from '../../lib/model/permissions.ts';
+import { statementsFor } from './grants.ts';
+import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './nag-exceptions.ts';
+import type { House } from './stack-context.ts';
 
 /** Encrypted, and gone with the stack: what happened to a bot stands on its row. */
 export const makeLogGroup = (scope: Construct, id: string, name: string, key: IKey, retention: number) =>

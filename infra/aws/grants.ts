@@ -4,8 +4,8 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { FunctionName, QueueName } from '../../lib/model/deployment.ts';
-import type { Keeping } from './storage.ts';
 import { type Needs, needs, type SecretRight } from '../../lib/model/permissions.ts';
+import type { Keeping } from './storage.ts';
 
 const allow = (
   actions: readonly string[],

@@ -5,7 +5,7 @@ import { Construct } from 'constructs';
 import type { LogCode } from '../../lib/model/log.ts';
 import type { ReasonCode } from '../../lib/model/reasons.ts';
 import type { BotState } from '../../lib/model/states.ts';
-import { pace } from '../../lib/model/deployment.ts';
+import { timing } from '../../lib/model/timing.ts';
 import type { Alarms } from './alarms.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import type { Names } from './names.ts';
@@ -19,7 +19,7 @@ const pendingDeletion: ReasonCode = 'secret_pending_deletion';
 /** A key that Mixin shows and the vault does not, or the other way round. */
 const keysInDoubt: readonly ReasonCode[] = ['key_conflict', 'key_changed', 'keystore_missing', 'safe_lost'];
 
-const noted: LogCode = 'audit_noted';
+const noted: LogCode = 'audit_finding';
 const isMove = `$.code = "${moved}"`;
 const tellsReason = `(${isMove}) || ($.code = "${noted}")`;
 /** The call that makes an account was sent and nobody knows what came of it. */
@@ -89,28 +89,28 @@ export const makeLogMetrics = (
     threshold: 1,
     impact:
       'it rests until an operator acts; its key, if it has one, is in the vault, and nothing more is sent.',
-    todo: 'find its batch in the log (bot_moved to blocked), run `enlist bots BATCH --state blocked`, do what the reason of each says, then retry the batch.',
+    fix: 'find its batch in the log (bot_moved to blocked), run `enlist bots BATCH --state blocked`, do what the reason of each says, then retry the batch.',
   });
   alarms.add('secret-pending-deletion', {
     metric: sum(names.pendingDeletion),
     threshold: 1,
     impact:
       'its secret was asked for and is scheduled for deletion; when the waiting time is over its key is lost for ever, with its money.',
-    todo: 'restore it at once with `aws secretsmanager restore-secret`, and find out who deleted it.',
+    fix: 'restore it at once with `aws secretsmanager restore-secret`, and find out who deleted it.',
   });
   alarms.add('keys-in-doubt', {
     metric: sum(names.keysInDoubt),
     threshold: 1,
     impact:
       'the key in the vault and the key that Mixin shows do not agree, or one of them is gone; nothing was sent.',
-    todo: 'compare them as docs/reasons.md says before any retry, and delete nothing.',
+    fix: 'compare them as docs/reasons.md says before any retry, and delete nothing.',
   });
   alarms.add('accounts-in-doubt', {
     metric: sum(names.accountsInDoubt),
     threshold: 1,
     impact:
       'the call that makes its account was sent and the answer was lost; it is not sent again by itself, because a network user costs money.',
-    todo: 'run `enlist bots BATCH --state unsure`, look with the owner whether the user is there, and only then decide.',
+    fix: 'run `enlist bots BATCH --state unsure`, look with the owner whether the user is there, and only then decide.',
   });
   alarms.add('recheck-not-running', {
     metric: sum(names.swept),
@@ -118,8 +118,8 @@ export const makeLogMetrics = (
     below: true,
     periods: Math.max(2, Math.ceil((2 * 60 * recheckMinutes) / FIVE_MINUTES.toSeconds())),
     silenceIsBad: true,
-    impact: `waiting and unsure bots whose pause is longer than ${pace.maxMessageDelaySeconds / 60} minutes are not looked at again; none is lost.`,
-    todo: 'see in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',
+    impact: `waiting and unsure bots whose pause is longer than ${timing.maxMessageDelaySeconds / 60} minutes are not looked at again; none is lost.`,
+    fix: 'see in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',
   });
   return { movedTo };
 };

@@ -4,7 +4,7 @@ import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import { argueObjects, argueRoutes } from './nag-exceptions.ts';
 import type { House } from './stack-context.ts';
 

@@ -5,10 +5,10 @@ import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
 import type { schedules } from '../../lib/model/deployment.ts';
 import { FIVE_MINUTES } from './alarms.ts';
-import { argueLastQueue } from './nag-exceptions.ts';
 import { type MadeFunction, makeFunction } from './function.ts';
-import type { House } from './stack-context.ts';
+import { argueLastQueue } from './nag-exceptions.ts';
 import { makeDeadLetters } from './queue.ts';
+import type { House } from './stack-context.ts';
 
 export type ScheduleName = keyof typeof schedules;
 
@@ -80,7 +80,7 @@ export const makeSchedule = (scope: Construct, house: House, options: ScheduleOp
     }),
     threshold: 1,
     impact,
-    todo: `the schedule could not start ${name}: look at the error in the dead letter, mend it, then purge the queue; nothing in it is needed.`,
+    fix: `the schedule could not start ${name}: look at the error in the dead letter, mend it, then purge the queue; nothing in it is needed.`,
   });
   return made;
 };

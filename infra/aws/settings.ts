@@ -1,7 +1,8 @@
 /** What an operator may set, from CDK context (`cdk deploy -c stage=test`), checked before anything is made. */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
-import { pace, schedules } from '../../lib/model/deployment.ts';
+import { schedules } from '../../lib/model/deployment.ts';
+import { timing } from '../../lib/model/timing.ts';
 
 const retentions = Object.values(RetentionDays).filter(
   (days): days is number => typeof days === 'number' && days < RetentionDays.INFINITE,
@@ -36,7 +37,7 @@ const schema = z.strictObject({
   alarmEmail: z.email({ error: 'is not an e-mail address' }).optional(),
   apiRequestsPerSecond: whole(1, 1_000).default(50),
   recheckMinutes: whole(1, 60).default(schedules.recheck.everySeconds / 60),
-  auditDays: whole(1, 365).default(pace.auditSeconds / DAY_SECONDS),
+  auditDays: whole(1, 365).default(timing.auditSeconds / DAY_SECONDS),
   mixinConcurrency: whole(2, 1_000).optional(),
   keyDeletionWindowDays: z.coerce
     .number({ error: 'is not a whole number' })

@@ -1,9 +1,9 @@
 /** What every construct of the stack is given. */
 import type { Alarms } from './alarms.ts';
 import type { BundleFolders } from './bundle.ts';
-import type { Keeping } from './storage.ts';
 import type { Names } from './names.ts';
 import type { Settings } from './settings.ts';
+import type { Keeping } from './storage.ts';
 
 export interface House {
   readonly settings: Settings;

@@ -2,20 +2,20 @@
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { type FunctionName, functionNames, type QueueName, queueNames } from '../../lib/model/deployment.ts';
+import { hasSecretRight, type SecretRight } from '../../lib/model/permissions.ts';
 import { Alarms } from './alarms.ts';
 import { makeApi } from './api.ts';
 import type { BundleFolders } from './bundle.ts';
 import { makeDashboard } from './dashboard.ts';
 import type { MadeFunction } from './function.ts';
-import type { House } from './stack-context.ts';
-import { makeKeeping } from './storage.ts';
+import { makeNotices } from './key-alerts.ts';
 import { makeLogMetrics } from './log-metrics.ts';
 import { namesOf } from './names.ts';
-import { hasSecretRight, type SecretRight } from '../../lib/model/permissions.ts';
-import { makeNotices } from './key-alerts.ts';
 import { makeOperator } from './operator.ts';
 import { makeSchedule } from './schedule.ts';
 import type { Settings } from './settings.ts';
+import type { House } from './stack-context.ts';
+import { makeKeeping } from './storage.ts';
 import { makeWorker } from './worker.ts';
 
 const workers: Readonly<Record<QueueName, { readonly description: string; readonly impact: string }>> = {

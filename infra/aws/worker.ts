@@ -46,14 +46,14 @@ export const makeWorker = (scope: Construct, house: House, options: WorkerOption
     }),
     threshold: 1,
     impact: `a message crashed ${name} ${queues[name].maxReceiveCount} times and was put aside; its bot is blocked with handler_crashed. ${impact}`,
-    todo: `look for record_crashed in the log of ${name}, mend the cause, retry the batch, and only then redrive or purge the dead letters.`,
+    fix: `look for record_crashed in the log of ${name}, mend the cause, retry the batch, and only then redrive or purge the dead letters.`,
   });
   alarms.add(`${name}-oldest-message`, {
     metric: queue.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: 'Maximum' }),
     threshold: HOUR_SECONDS,
     periods: 3,
     impact: `messages wait longer than ${Duration.seconds(HOUR_SECONDS).toMinutes()} minutes. ${impact}`,
-    todo: `see on the dashboard whether ${name} runs at all; while a long list is at work this is only slowness.`,
+    fix: `see on the dashboard whether ${name} runs at all; while a long list is at work this is only slowness.`,
   });
   return made;
 };

@@ -5,10 +5,10 @@ import {
   paginateListSecrets,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
+import { publicKeyOfScalar } from '../../emulators/mixin/scalar.ts';
+import type { LedgerEntry } from '../../emulators/mixin/server.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { clientConfig } from './client-config.ts';
-import type { LedgerEntry } from '../../emulators/mixin/server.ts';
-import { publicKeyOfScalar } from '../../emulators/mixin/scalar.ts';
 
 export interface Custody {
   /** Bots whose spend key lies in the vault. */

@@ -10,9 +10,9 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
+import { cut, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
 import { table } from '../../lib/model/deployment.ts';
 import { clientConfig } from './client-config.ts';
-import { cut, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
 
 export interface DynamoDb {
   readonly url: string;

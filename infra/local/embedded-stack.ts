@@ -8,9 +8,6 @@ import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRecheck } from '../../functions/recheck.ts';
 import { open as openRegister } from '../../functions/register.ts';
-import { type Environment, type RegistrationSignature, readConfig } from '../../lib/runtime/config.ts';
-import type { Open } from '../../lib/runtime/lambda.ts';
-import { createLog, type LogCode } from '../../lib/model/log.ts';
 import {
   type FunctionName,
   functionNames,
@@ -22,6 +19,11 @@ import {
   routes,
   schedules,
 } from '../../lib/model/deployment.ts';
+import type { LogCode } from '../../lib/model/log.ts';
+import type { RegistrationSignature } from '../../lib/model/mixin.ts';
+import { type Environment, readConfig } from '../../lib/runtime/config.ts';
+import type { Open } from '../../lib/runtime/lambda.ts';
+import { createLog } from '../../lib/runtime/log.ts';
 import { clientConfig } from './client-config.ts';
 import { startEmulators } from './emulators.ts';
 import { lockFolder } from './folder-lock.ts';

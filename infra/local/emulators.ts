@@ -3,6 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { startSecretsManager } from '../../emulators/secrets-manager/server.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
 import { clientConfig, credentials } from './client-config.ts';
 import { startDynamoDb } from './dynamodb.ts';
@@ -10,7 +11,6 @@ import { startConfinedFauxqs } from './fauxqs.ts';
 import { REGION } from './invocation.ts';
 import { ensureQueues, queueUrl } from './queues.ts';
 import { releaseInFlight } from './release.ts';
-import { startSecretsManager } from '../../emulators/secrets-manager/server.ts';
 
 export interface EmulatorsOptions {
   /** Everything is kept in here (0700); without it all is in memory. */

@@ -2,8 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
-import { REGION } from './invocation.ts';
 import { isForeign, LOOPBACK } from '../../emulators/loopback.ts';
+import { REGION } from './invocation.ts';
 
 export interface FauxqsFolders {
   readonly sqs: string;

@@ -1,10 +1,10 @@
 /** The HTTP API on this machine: brings each request to the function of its route, as API Gateway does. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { close, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
 import type { HttpFunctionName, Route } from '../../lib/model/deployment.ts';
 import { type HttpAnswer, messageAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
 import { asError, type Handler, InvocationTimeout, invoke } from './invocation.ts';
-import { close, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
 import { matchRoute } from './route-match.ts';
 
 /** A function that answers routes. */

@@ -3,10 +3,10 @@
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  */
 import type { IncomingMessage } from 'node:http';
+import { readBody } from '../../emulators/loopback.ts';
 import { type FunctionName, functionNames, functions } from '../../lib/model/deployment.ts';
 import type { HttpAnswer } from './http-event.ts';
 import { ACCOUNT, asError, type Handler, InvocationTimeout, invoke, REGION } from './invocation.ts';
-import { readBody } from '../../emulators/loopback.ts';
 
 export type Doors = Readonly<Record<FunctionName, Handler<unknown>>>;
 

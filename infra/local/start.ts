@@ -6,10 +6,10 @@ import { parseArgs } from 'node:util';
 import { createApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
 import { summaryLines } from '../../cli/summary.ts';
-import { type Custody, countCustody, fetchLedger, type Ledger } from './custody.ts';
-import { type House, startHouse } from './embedded-stack.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { type Custody, countCustody, fetchLedger, type Ledger } from './custody.ts';
 import { makeWorld } from './demo.ts';
+import { type House, startHouse } from './embedded-stack.ts';
 
 const help = `Enlist on this machine: brings every bot of a list into Mixin Safe.
 

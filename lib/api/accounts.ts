@@ -3,21 +3,23 @@
  * queued: the answer says what happened. Asking for a code is for one phone at a time, on purpose never from a list.
  */
 import { z } from 'zod';
-import { isRsaKey } from '../model/keystore.ts';
-import { type FieldError, type ListedSignIn, readSignIn } from '../lists/row.ts';
-import { MixinError, mixinErrors } from '../mixin/errors.ts';
-import type { Services, SignedIn, SignInRequest } from '../model/ports.ts';
-import { functions, mixin } from '../model/deployment.ts';
-import { ok, parseBody } from './answers.ts';
 import { newBatch } from '../batches/progress.ts';
 import { enrollRow } from '../bots/enroll.ts';
 import { enrolmentId } from '../bots/enrolment.ts';
-import { type Answers, type HttpAnswer, type HttpRequest, problem } from './http.ts';
-import { listBot } from '../bots/upsert.ts';
-import { moveBot } from '../bots/transition.ts';
-import type { Bot, Reason } from '../model/bot.ts';
 import { newSessionKey, withDevice } from '../bots/sign-in.ts';
+import { moveBot } from '../bots/transition.ts';
+import { upsertBot } from '../bots/upsert.ts';
+import { type FieldError, type ListedSignIn, readSignIn } from '../lists/row.ts';
+import type { Bot, Reason } from '../model/bot.ts';
+import { functions } from '../model/deployment.ts';
+import type { SignInRequest } from '../model/enrolment.ts';
+import { isRsaKey } from '../model/keystore.ts';
+import { mixin } from '../model/mixin.ts';
+import { MixinError } from '../model/mixin-error.ts';
+import type { Services, SignInResult } from '../model/ports.ts';
 import { allows } from '../model/states.ts';
+import { ok, parseBody } from './answers.ts';
+import { type Answers, type HttpAnswer, type HttpRequest, problem } from './http.ts';
 
 const step = 'accounts';
 /** Left of the function's time for its own ending. */
@@ -32,8 +34,8 @@ const statusOf = ({ verdict, code }: MixinError): number => {
 
 /** What Mixin refused, or did not answer, as a problem document. */
 const mixinProblem = (error: MixinError): HttpAnswer => {
-  const { code, verdict, request_id, captcha, todo } = error;
-  return problem(statusOf(error), code, mixinErrors[code].sentence, todo, {
+  const { code, verdict, request_id, captcha, message, fix } = error;
+  return problem(statusOf(error), code, message, fix, {
     verdict,
     ...(request_id !== undefined && { request_id }),
     ...(captcha !== undefined && { captcha }),
@@ -151,7 +153,7 @@ const refuseState = ({ state, reason, account }: Bot): HttpAnswer | undefined =>
   return undefined;
 };
 
-const problemOf = ({ code, message, todo }: Reason, status: number) => problem(status, code, message, todo);
+const problemOf = ({ code, message, fix }: Reason, status: number) => problem(status, code, message, fix);
 
 const busy = () =>
   conflict('sign_in_busy', 'This sign-in is being made at this moment.', 'Ask for its state in a minute.');
@@ -159,27 +161,27 @@ const busy = () =>
 /** The sign-in's own batch of one, so that it can be looked up and watched like any other. */
 const makeBatch = async (services: Services, batch_id: string) => {
   const at = newBatch(batch_id, services.now());
-  await services.table.createBatch({ ...at, status: 'taken_in', total: 1 });
+  await services.table.createBatch({ ...at, status: 'imported', total: 1 });
 };
 
 /** The row of the sign-in, ready to be taken up. */
 const rowOf = async (services: Services, verification_id: string): Promise<Bot | undefined> => {
   const enrolment = { kind: 'sign_in', verification_id } as const;
-  const user_id = enrolmentId(enrolment, '', 0);
-  const known = await services.table.readBot(user_id);
+  const bot_id = enrolmentId(enrolment, '', 0);
+  const known = await services.table.readBot(bot_id);
   if (known && allows('requeue', known.state)) return moveBot(services, known, 'requeue', { step });
   if (known) return known;
   // The batch of a sign-in has the id of its row.
-  await makeBatch(services, user_id);
-  return listBot(
+  await makeBatch(services, bot_id);
+  return upsertBot(
     services,
     step,
-    { user_id, batch_id: user_id, line: 1, listing: 'sign_in', enrolment },
+    { bot_id, batch_id: bot_id, line: 1, row_digest: 'sign_in', enrolment },
     true,
   );
 };
 
-const signedIn = (row: Bot, { account, person }: SignedIn): HttpAnswer => ({
+const signedIn = (row: Bot, { account, person }: SignInResult): HttpAnswer => ({
   status: 201,
   headers: { location: `/bots/${account.user_id}` },
   body: {
@@ -191,8 +193,8 @@ const signedIn = (row: Bot, { account, person }: SignedIn): HttpAnswer => ({
   },
 });
 
-const keepSession = async (services: Services, user_id: string, kind: ListedSignIn['session_key']) => {
-  const stored = await services.vault.keepEnrolment(user_id, {
+const keepSession = async (services: Services, bot_id: string, kind: ListedSignIn['session_key']) => {
+  const stored = await services.vault.storeEnrolment(bot_id, {
     session_key: await newSessionKey(services, kind),
   });
   if (stored === 'pending_deletion') return undefined;
@@ -216,12 +218,12 @@ const makeSignIn = async (
   if (!row) return busy();
   const refused = refuseState(row);
   if (refused) return refused;
-  const kept = await keepSession(services, row.user_id, kind);
+  const kept = await keepSession(services, row.bot_id, kind);
   if (kept !== undefined && kept !== kind) return otherKey();
   const deadlineMs = services.now() + 1_000 * (functions.accounts.timeoutSeconds - SPARE_SECONDS);
   const made = await enrollRow(services, row, deadlineMs, request);
   if (made) return signedIn(row, made);
-  const after = await services.table.readBot(row.user_id);
+  const after = await services.table.readBot(row.bot_id);
   return after?.reason ? problemOf(after.reason, after.state === 'unsure' ? 504 : 409) : busy();
 };
 

@@ -1,8 +1,8 @@
 /** What the routes of the API have in common: their refusals, and how they read a request. */
 import { z } from 'zod';
+import type { Batch } from '../model/batch.ts';
 import type { Services } from '../model/ports.ts';
 import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
-import type { Batch } from '../model/bot.ts';
 
 export const ok = (body: unknown): HttpAnswer => ({ status: 200, body });
 

@@ -1,15 +1,16 @@
 /** api: takes lists and answers about batches and bots. It can read no secret. */
 import { z } from 'zod';
+import { costOf } from '../batches/cost.ts';
+import { progressOf } from '../batches/progress.ts';
+import type { Batch } from '../model/batch.ts';
+import type { Bot } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
+import { states } from '../model/states.ts';
 import { badCursor, badParameter, batchOf, noSuchBatch, noSuchBot, ok } from './answers.ts';
 import { confirmBatch } from './confirm.ts';
-import { completeUpload, createBatch, createUpload } from './uploads.ts';
-import { retryBatch } from './retry.ts';
-import { progressOf } from '../batches/progress.ts';
-import { costOf } from '../batches/cost.ts';
 import type { Answers, HttpAnswer, HttpRequest } from './http.ts';
-import type { Batch, Bot } from '../model/bot.ts';
-import { states } from '../model/states.ts';
+import { retryBatch } from './retry.ts';
+import { completeUpload, createBatch, createUpload } from './uploads.ts';
 
 const PAGE_MAX = 100;
 const FIRST_ERRORS = 100;
@@ -40,7 +41,7 @@ const viewBatch = async (services: Services, batch: Batch) => {
 
 /** A bot as the API shows it: nothing private is on the row in the first place. */
 const viewBot = ({
-  user_id,
+  bot_id,
   batch_id,
   line,
   state,
@@ -52,7 +53,7 @@ const viewBot = ({
   account,
   history,
 }: Bot) => ({
-  user_id,
+  bot_id,
   batch_id,
   line,
   state,
@@ -102,7 +103,7 @@ const listBots = async (services: Services, request: HttpRequest): Promise<HttpA
 };
 
 const readBot = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const id = z.guid().safeParse(request.path.user_id?.toLowerCase());
+  const id = z.guid().safeParse(request.path.bot_id?.toLowerCase());
   const bot = id.success ? await services.table.readBot(id.data) : undefined;
   return bot ? ok(viewBot(bot)) : noSuchBot();
 };

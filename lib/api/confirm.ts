@@ -1,12 +1,12 @@
 /** POST /batches/{batch_id}/confirm: an operator has seen what a list costs and wants it. */
 import { z } from 'zod';
-import type { Services } from '../model/ports.ts';
-import { uploads as limits } from '../model/deployment.ts';
-import { batchOf, noSuchBatch, ok, parseBody } from './answers.ts';
 import { priceUsd } from '../batches/cost.ts';
-import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 import { queueChunks } from '../batches/intake.ts';
-import type { Batch } from '../model/bot.ts';
+import type { Batch } from '../model/batch.ts';
+import { limits } from '../model/limits.ts';
+import type { Services } from '../model/ports.ts';
+import { batchOf, noSuchBatch, ok, parseBody } from './answers.ts';
+import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 
 const confirmation = z.strictObject({ accept_cost_usd: z.number().nonnegative() });
 
@@ -47,7 +47,7 @@ export const confirmBatch = async (services: Services, request: HttpRequest): Pr
   if (!batch) return noSuchBatch();
   const cost = priceUsd(batch.paid_rows ?? 0);
   // Confirmed before, and the answer or the messages may be lost.
-  if (batch.status === 'taking_in' && batch.paid_rows !== undefined) {
+  if (batch.status === 'importing' && batch.paid_rows !== undefined) {
     await queueChunks(services, batch);
     return ok({ batch_id: batch.batch_id, status: batch.status });
   }
@@ -55,7 +55,7 @@ export const confirmBatch = async (services: Services, request: HttpRequest): Pr
   if (isExpired(batch, services.now())) return expired();
   if (body.accept_cost_usd < cost) return costNotAccepted(cost);
   const confirmed = await services.table.confirmBatch(batch.batch_id);
-  if (!confirmed) return notPlanned('taking_in');
+  if (!confirmed) return notPlanned('importing');
   await queueChunks(services, confirmed);
   services.log('info', 'plan_confirmed', { batch_id: batch.batch_id, count: batch.paid_rows ?? 0 });
   return ok({ batch_id: confirmed.batch_id, status: confirmed.status });

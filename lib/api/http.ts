@@ -1,6 +1,7 @@
 /** The HTTP API's requests and answers, without AWS around them. */
-import type { Services } from '../model/ports.ts';
+
 import type { HttpFunctionName, RouteNameOf } from '../model/deployment.ts';
+import type { Services } from '../model/ports.ts';
 
 export interface HttpRequest {
   readonly path: Readonly<Record<string, string | undefined>>;

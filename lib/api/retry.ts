@@ -1,12 +1,12 @@
 /** POST /batches/{batch_id}/retry: an operator asks for another try. */
 import { z } from 'zod';
-import type { Services } from '../model/ports.ts';
-import { badCursor, batchOf, noSuchBatch, ok, parseBody } from './answers.ts';
 import { stepOf } from '../bots/enrolment.ts';
-import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 import { moveBot, sendTo } from '../bots/transition.ts';
 import type { Bot } from '../model/bot.ts';
+import type { Services } from '../model/ports.ts';
 import { retryStates } from '../model/states.ts';
+import { badCursor, batchOf, noSuchBatch, ok, parseBody } from './answers.ts';
+import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 
 /** Bots one retry request moves: well within API Gateway's 30 seconds. */
 const RETRY_PAGE = 200;
@@ -29,7 +29,7 @@ const isLocked = (bot: Bot, nowMs: number) =>
 /** The mark that its call was sent is taken away only where the operator says that it may be sent again. */
 const moveAgain = (services: Services, bot: Bot) =>
   bot.state === 'unsure'
-    ? moveBot(services, bot, 'repeat', { step: 'api' }, { account_sent_at: undefined })
+    ? moveBot(services, bot, 'resend', { step: 'api' }, { account_sent_at: undefined })
     : moveBot(services, bot, 'requeue', { step: 'api' });
 
 const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
@@ -60,7 +60,7 @@ export const retryBatch = async (services: Services, request: HttpRequest): Prom
   const batch = await batchOf(services, request);
   if (!batch) return noSuchBatch();
   // Its message may be lost, whatever its status says; intake goes on where it stopped.
-  if (batch.status !== 'taken_in' && batch.status !== 'rejected' && batch.status !== 'planned')
+  if (batch.status !== 'imported' && batch.status !== 'rejected' && batch.status !== 'planned')
     await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
   const { batch_id } = batch;
   const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
-import { formatOf, listFormats } from '../lists/list.ts';
-import type { Services } from '../model/ports.ts';
-import { uploads as limits } from '../model/deployment.ts';
-import { badParameter, noSuchBatch, parseBody } from './answers.ts';
-import { newBatch } from '../batches/progress.ts';
-import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 import { listKey } from '../batches/objects.ts';
-import type { Batch } from '../model/bot.ts';
+import { newBatch } from '../batches/progress.ts';
+import { formatOf, listFormats } from '../lists/list.ts';
+import type { Batch } from '../model/batch.ts';
+import { limits } from '../model/limits.ts';
+import type { Services } from '../model/ports.ts';
+import { badParameter, noSuchBatch, parseBody } from './answers.ts';
+import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
 
 /** Turns an Idempotency-Key into a batch id; must never change. */
 const BATCH_NAMESPACE = '0e1f5c3a-94b7-5d62-8a3e-6c7d2b1f9e40';

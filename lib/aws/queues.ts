@@ -4,8 +4,8 @@ import {
   type SendMessageBatchRequestEntry,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { Message, Queues } from '../model/ports.ts';
 import type { QueueName } from '../model/deployment.ts';
+import type { Message, Queues } from '../model/ports.ts';
 import { pauseAfter } from './throttling.ts';
 
 const SEND_MAX = 10;

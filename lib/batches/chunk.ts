@@ -1,14 +1,17 @@
 /** A chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
 import { z } from 'zod';
-import { keystoreSchema } from '../model/keystore.ts';
-import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
-import type { Services, SignInRequest } from '../model/ports.ts';
 import { enrolmentId, stepOf } from '../bots/enrolment.ts';
-import { listBot } from '../bots/upsert.ts';
+import { newSessionKey, withDevice } from '../bots/sign-in.ts';
+import { upsertBot } from '../bots/upsert.ts';
+import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
+import type { Batch } from '../model/batch.ts';
+import type { Bot } from '../model/bot.ts';
+import type { SignInRequest } from '../model/enrolment.ts';
+import { keystoreSchema } from '../model/keystore.ts';
+import type { Services } from '../model/ports.ts';
+import type { RowError } from '../model/problem.ts';
 import { chunkKey, listKey } from './objects.ts';
 import { inParallel } from './parallel.ts';
-import type { Batch, Bot, RowError } from '../model/bot.ts';
-import { newSessionKey, withDevice } from '../bots/sign-in.ts';
 
 const step = 'intake';
 
@@ -36,7 +39,7 @@ const listedSignIn = z.object({
 
 const chunkSchema: z.ZodType<Row[]> = z.array(
   z.union([
-    z.object({ ...place, listing: z.string(), keystore: keystoreSchema }),
+    z.object({ ...place, row_digest: z.string(), keystore: keystoreSchema }),
     z.object({ ...place, enrolment: signIn, sign_in: listedSignIn }),
     z.object({ ...place, enrolment: networkUser }),
   ]),
@@ -58,27 +61,27 @@ type Refused = keyof typeof refusals;
 
 /** Stores a listed keystore; its bot's row, as far as the list tells it. */
 const keepKeystore = async (services: Services, row: KeystoreRow) => {
-  const { app_id: user_id, session_id } = row.keystore;
-  const kept = await services.vault.keepKeystore(row.keystore);
-  return { kept, listed: { user_id, session_id, listing: row.listing } };
+  const { app_id: bot_id, session_id } = row.keystore;
+  const kept = await services.vault.storeKeystore(row.keystore);
+  return { kept, listed: { bot_id, session_id, row_digest: row.row_digest } };
 };
 
 /** Then its session key has moved to the account's own secret. */
-const isEnrolled = async ({ table }: Services, user_id: string): Promise<boolean> =>
-  (await table.readBot(user_id))?.state === 'enrolled';
+const isEnrolled = async ({ table }: Services, bot_id: string): Promise<boolean> =>
+  (await table.readBot(bot_id))?.state === 'enrolled';
 
 /** Stores a session key and the code of a sign-in, which must not stand on its row. */
 const keepSignIn = async (services: Services, batch_id: string, { row, enrolment, sign_in }: SignInRow) => {
-  const user_id = enrolmentId(enrolment, batch_id, row);
-  const listed = { user_id, enrolment, listing: 'sign_in' } as const;
-  if (await isEnrolled(services, user_id)) return { kept: 'same', listed } as const;
+  const bot_id = enrolmentId(enrolment, batch_id, row);
+  const listed = { bot_id, enrolment, row_digest: 'sign_in' } as const;
+  if (await isEnrolled(services, bot_id)) return { kept: 'unchanged', listed } as const;
   const request: SignInRequest = await withDevice(services, enrolment.verification_id, sign_in);
   const session_key = await newSessionKey(services, sign_in.session_key);
-  const stored = await services.vault.keepEnrolment(user_id, { session_key, sign_in: request });
-  if (stored !== 'pending_deletion') return { kept: stored.isNews ? 'kept' : 'same', listed } as const;
+  const stored = await services.vault.storeEnrolment(bot_id, { session_key, sign_in: request });
+  if (stored !== 'pending_deletion') return { kept: stored.isNews ? 'stored' : 'unchanged', listed } as const;
   // The chunk came twice, and the other worker's sign-in has ended since the look above.
-  const isOver = await isEnrolled(services, user_id);
-  return { kept: isOver ? 'same' : stored, listed } as const;
+  const isOver = await isEnrolled(services, bot_id);
+  return { kept: isOver ? 'unchanged' : stored, listed } as const;
 };
 
 /** What the vault and the table are told of one row. */
@@ -86,8 +89,8 @@ const keep = async (services: Services, batch_id: string, row: Row) => {
   if ('keystore' in row) return keepKeystore(services, row);
   if ('sign_in' in row) return keepSignIn(services, batch_id, row);
   const { enrolment } = row;
-  const user_id = enrolmentId(enrolment, batch_id, row.row);
-  return { kept: 'same', listed: { user_id, enrolment, listing: 'network_user' } } as const;
+  const bot_id = enrolmentId(enrolment, batch_id, row.row);
+  return { kept: 'unchanged', listed: { bot_id, enrolment, row_digest: 'network_user' } } as const;
 };
 
 const refuse = ({ row, line, file }: Row, code: Refused, field: string): RowError => ({
@@ -109,7 +112,7 @@ const takeRow = async (
   if (kept === 'key_conflict' || kept === 'pending_deletion') {
     return refuse(row, kept, 'keystore' in row ? 'app_id' : 'verification_id');
   }
-  const bot = await listBot(services, step, { ...listed, batch_id, line: row.line }, kept === 'kept');
+  const bot = await upsertBot(services, step, { ...listed, batch_id, line: row.line }, kept === 'stored');
   return bot?.state === 'queued' ? bot : undefined;
 };
 
@@ -131,14 +134,14 @@ const takeChunk = async (services: Services, { batch_id }: Batch, chunk: number)
     batch_id,
     taken.filter((result) => result !== undefined && 'code' in result),
   );
-  const bots = taken.filter((result) => result !== undefined && 'user_id' in result);
+  const bots = taken.filter((result) => result !== undefined && 'bot_id' in result);
   for (const queue of ['enroll', 'check'] as const) {
     const messages = bots
       .filter((bot) => stepOf(bot) === queue)
-      .map(({ user_id }) => ({ body: { user_id }, batch_id }));
+      .map(({ bot_id }) => ({ body: { bot_id }, batch_id }));
     await services.queues.send(queue, messages);
   }
-  services.log('info', 'chunk_taken_in', { batch_id, count: rows.length });
+  services.log('info', 'chunk_imported', { batch_id, count: rows.length });
 };
 
 /** Takes a chunk in, once or again, and clears it away. */

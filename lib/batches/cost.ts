@@ -1,7 +1,8 @@
 /** What the users of a batch cost. Pure. Prices are Mixin's and are charged to the owner, not by Enlist. */
+
+import type { Batch } from '../model/batch.ts';
+import { mixin } from '../model/mixin.ts';
 import type { BotCounts } from '../model/ports.ts';
-import { mixin } from '../model/deployment.ts';
-import type { Batch } from '../model/bot.ts';
 
 /** US dollars for so many network users. */
 export const priceUsd = (users: number): number => users * mixin.userPriceUsd;

@@ -2,10 +2,10 @@
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
 import { typeOfFile } from '../lists/list.ts';
+import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
-import { uploads as limits } from '../model/deployment.ts';
-import { newBatch } from './progress.ts';
 import { listKey } from './objects.ts';
+import { newBatch } from './progress.ts';
 
 /** Makes batch ids of inbox objects; must never change. */
 const INBOX_NAMESPACE = '7c3d2a90-1b5e-5f06-9d44-8e0a6b7c5d21';
@@ -33,7 +33,7 @@ export const inboxEvent = z.object({
 /** Too large to be read: the batch says so, and the object goes. */
 const refuseLarge = async (services: Services, batch_id: string, key: string) => {
   await services.table.createBatch(newBatch(batch_id, services.now()));
-  await services.table.recordListRead(batch_id, {
+  await services.table.recordListSummary(batch_id, {
     status: 'rejected',
     problem: {
       code: 'list_too_large',

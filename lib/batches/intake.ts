@@ -5,14 +5,15 @@
 import { z } from 'zod';
 import { formatOf, listFormats, readList } from '../lists/list.ts';
 import { type Row, readRow, splitDuplicates } from '../lists/row.ts';
+import type { Batch } from '../model/batch.ts';
+import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
-import { uploads as limits } from '../model/deployment.ts';
+import type { Problem, RowError } from '../model/problem.ts';
 import { handleChunk } from './chunk.ts';
 import { priceUsd } from './cost.ts';
 import { inboxEvent, isTestEvent, takeFromInbox } from './inbox.ts';
 import { chunkKey, listKey } from './objects.ts';
 import { inParallel } from './parallel.ts';
-import type { Batch, Problem, RowError } from '../model/bot.ts';
 
 export const intakeMessage = z.object({ batch_id: z.uuid(), chunk: z.int().positive().optional() });
 
@@ -27,7 +28,7 @@ export const queueChunks = (services: Services, batch: Batch) => {
 };
 
 const reject = async (services: Services, batch: Batch, problem: Problem) => {
-  await services.table.recordListRead(batch.batch_id, { status: 'rejected', problem });
+  await services.table.recordListSummary(batch.batch_id, { status: 'rejected', problem });
   await services.uploads.remove([listKey(batch.batch_id)]);
   services.log('warn', 'list_rejected', { batch_id: batch.batch_id, reason: problem.code });
 };
@@ -90,8 +91,8 @@ const readWholeList = async (services: Services, batch: Batch) => {
   // Only a list that came in a request of the API, with somebody's credentials, may say what it may cost.
   const acceptedUsd = batch.list_digest === undefined ? 0 : (read.accepted_cost_usd ?? 0);
   const isPlan = priceUsd(paid_rows) > acceptedUsd;
-  const recorded = await services.table.recordListRead(batch_id, {
-    status: chunks === 0 ? 'taken_in' : isPlan ? 'planned' : 'taking_in',
+  const recorded = await services.table.recordListSummary(batch_id, {
+    status: chunks === 0 ? 'imported' : isPlan ? 'planned' : 'importing',
     total: read.total,
     invalid: read.total - rows.length,
     duplicates: duplicates.length,
@@ -100,7 +101,7 @@ const readWholeList = async (services: Services, batch: Batch) => {
     chunks,
   });
   services.log('info', 'list_read', { batch_id, count: read.total });
-  if (recorded?.status === 'taking_in') await queueChunks(services, recorded);
+  if (recorded?.status === 'importing') await queueChunks(services, recorded);
   if (chunks === 0) await services.uploads.remove([listKey(batch_id)]);
 };
 
@@ -128,5 +129,5 @@ export const intake = async (services: Services, body: unknown): Promise<void> =
   const unread = batch.status === 'received' || (batch.status === 'stuck' && batch.chunks === 0);
   if (unread) return readWholeList(services, batch);
   // The list was read and its chunk messages may be lost: queue what is still open.
-  if (batch.status === 'taking_in' || batch.status === 'stuck') await queueChunks(services, batch);
+  if (batch.status === 'importing' || batch.status === 'stuck') await queueChunks(services, batch);
 };

@@ -1,6 +1,7 @@
 /** How a batch fares, out of its record and the counts of its bots. Pure. */
+
+import type { Batch } from '../model/batch.ts';
 import type { BotCounts } from '../model/ports.ts';
-import type { Batch } from '../model/bot.ts';
 import { type BotState, states } from '../model/states.ts';
 
 /** A batch whose list has just come. @param nowMs milliseconds since 1970 */
@@ -23,9 +24,9 @@ export interface BatchProgress {
   /** Rows that should make bots of this batch. */
   readonly accepted: number;
   /** Bots that no step will touch by itself, audits aside. */
-  readonly at_rest: number;
+  readonly finished: number;
   /** Rows whose bot a later list named again, or that intake refused (their errors tell). */
-  readonly elsewhere: number;
+  readonly not_in_batch: number;
   readonly percent_done: number;
   readonly bots_per_minute: number | null;
   readonly eta_seconds: number | null;
@@ -42,20 +43,20 @@ export const progressOf = (batch: Batch, counts: BotCounts, nowMs: number): Batc
   const accepted = batch.total - batch.invalid - batch.duplicates;
   // The row of an enrolment that ended stands for an account that has a row of its own now.
   const here = sum(Object.values(all)) - all.enrolled;
-  const elsewhere = batch.status === 'taken_in' ? Math.max(0, accepted - here) : 0;
+  const not_in_batch = batch.status === 'imported' ? Math.max(0, accepted - here) : 0;
   const inDoubt = (counts.network_users.unsure ?? 0) + (counts.sign_ins.unsure ?? 0);
-  const at_rest = sum(restStates.map((state) => all[state])) + inDoubt;
-  const open = accepted - elsewhere - at_rest;
-  const ended = batch.status === 'rejected' || (batch.status === 'taken_in' && open === 0);
+  const finished = sum(restStates.map((state) => all[state])) + inDoubt;
+  const open = accepted - not_in_batch - finished;
+  const ended = batch.status === 'rejected' || (batch.status === 'imported' && open === 0);
   const minutes = (nowMs - Date.parse(batch.created_at)) / 60_000;
-  const rate = at_rest > 0 && minutes > 0 && !ended ? at_rest / minutes : null;
-  const whole = accepted - elsewhere;
+  const rate = finished > 0 && minutes > 0 && !ended ? finished / minutes : null;
+  const whole = accepted - not_in_batch;
   return {
     states: all,
     accepted,
-    at_rest,
-    elsewhere,
-    percent_done: ended ? 100 : whole > 0 ? Math.floor((100 * at_rest) / whole) : 0,
+    finished: finished,
+    not_in_batch: not_in_batch,
+    percent_done: ended ? 100 : whole > 0 ? Math.floor((100 * finished) / whole) : 0,
     bots_per_minute: rate === null ? null : Math.round(rate * 10) / 10,
     eta_seconds: rate === null ? null : Math.ceil((60 * open) / rate),
   };

@@ -1,5 +1,5 @@
 /** How long to stay away. Pure: chance comes in as a number. */
-import { pace } from '../model/deployment.ts';
+import { timing } from '../model/timing.ts';
 
 /**
  * Seconds before try number `attempts + 1`: doubles from the base up to the maximum, and is drawn evenly
@@ -7,7 +7,7 @@ import { pace } from '../model/deployment.ts';
  * @param chance 0 ≤ chance < 1
  */
 export const retryDelaySeconds = (attempts: number, chance: number): number => {
-  const full = Math.min(pace.retryMaxSeconds, pace.retryBaseSeconds * 2 ** Math.min(attempts, 30));
+  const full = Math.min(timing.retryMaxSeconds, timing.retryBaseSeconds * 2 ** Math.min(attempts, 30));
   return Math.ceil(full * (0.5 + chance / 2));
 };
 

@@ -1,12 +1,12 @@
 /** check: asks Mixin about one bot (GET /safe/me) and decides what becomes of it. */
 import { z } from 'zod';
+import type { Bot } from '../model/bot.ts';
 import type { Profile, Services } from '../model/ports.ts';
 import { decide } from './decide.ts';
-import { moveBot, sendTo } from './transition.ts';
-import type { Bot } from '../model/bot.ts';
 import { keptOrBlocked, ourKeys, settle, settleTrouble } from './settle.ts';
+import { moveBot, sendTo } from './transition.ts';
 
-export const botMessage = z.object({ user_id: z.guid() });
+export const botMessage = z.object({ bot_id: z.guid() });
 
 /** SQS counts delays in whole seconds, and clocks differ a little. */
 const EARLY_MS = 1_500;
@@ -36,13 +36,13 @@ const accept = async (services: Services, bot: Bot, profile: Profile) => {
 };
 
 /**
- * Takes one message `{ user_id }`. Any number of deliveries are harmless: GET only, and every move is a
+ * Takes one message `{ bot_id }`. Any number of deliveries are harmless: GET only, and every move is a
  * compare-and-set. Throws only on the unexpected (then SQS delivers again).
  */
 export const check = async (services: Services, body: unknown): Promise<void> => {
-  const { user_id } = botMessage.parse(body);
-  const bot = await services.table.readBot(user_id);
-  if (!bot) return services.log('warn', 'bot_unknown', { user_id });
+  const { bot_id } = botMessage.parse(body);
+  const bot = await services.table.readBot(bot_id);
+  if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
   if (bot.enrolment) return sendTo(services, 'enroll', bot);
   if (!wantsCheck(bot, services.now())) return;
   // The move was made and its message may be lost: register takes a second one calmly.

@@ -1,16 +1,17 @@
 /** A message whose handler crashed every time goes to the dead-letter queue: here its row learns of it. */
-import type { Services } from '../model/ports.ts';
-import type { QueueName } from '../model/deployment.ts';
-import { botMessage } from './check.ts';
-import { intakeMessage } from '../batches/intake.ts';
-import { moveBot } from './transition.ts';
-import { reason } from '../model/reasons.ts';
-import { open } from '../model/states.ts';
 
-const blockBot = async (services: Services, step: QueueName, user_id: string) => {
-  const bot = await services.table.readBot(user_id);
+import { intakeMessage } from '../batches/intake.ts';
+import type { QueueName } from '../model/deployment.ts';
+import type { Services } from '../model/ports.ts';
+import { reason } from '../model/reasons.ts';
+import { unfinishedStates } from '../model/states.ts';
+import { botMessage } from './check.ts';
+import { moveBot } from './transition.ts';
+
+const blockBot = async (services: Services, step: QueueName, bot_id: string) => {
+  const bot = await services.table.readBot(bot_id);
   // A bot at rest was only being looked at again: it stays where it is.
-  if (bot && (open as readonly string[]).includes(bot.state)) {
+  if (bot && (unfinishedStates as readonly string[]).includes(bot.state)) {
     await moveBot(services, bot, 'block', { step, reason: reason('handler_crashed') });
   }
 };
@@ -39,5 +40,5 @@ export const recordCrash = async (services: Services, step: QueueName, body: str
     return;
   }
   const bot = botMessage.safeParse(message);
-  if (bot.success) await blockBot(services, step, bot.data.user_id);
+  if (bot.success) await blockBot(services, step, bot.data.bot_id);
 };

@@ -1,7 +1,8 @@
 /** What Mixin shows of an account decides what becomes of the bot. Pure. */
+
+import type { Bot } from '../model/bot.ts';
 import type { Profile } from '../model/ports.ts';
 import type { ReasonCode } from '../model/reasons.ts';
-import type { Bot } from '../model/bot.ts';
 
 /** Public halves of what the vault holds for this bot. */
 export interface OurKeys {
@@ -21,7 +22,7 @@ export type Decision =
   /** In Safe with our key. */
   | { readonly kind: 'confirm' }
   /** In Safe with a key we do not hold, or cannot tell for ours. */
-  | { readonly kind: 'disown'; readonly reason: 'external_key' | 'key_not_told' }
+  | { readonly kind: 'mark_external'; readonly reason: 'external_key' | 'key_not_shown' }
   /** In Safe with the listed key, whose form this settles: it is still to be stored. */
   | { readonly kind: 'adopt' }
   /** Not in Safe. */
@@ -44,7 +45,7 @@ const decideInSafe = (bot: Bot, profile: Profile, ours: OurKeys): Decision => {
   if (told !== undefined && ours.listed.includes(told)) return { kind: 'adopt' };
   if (bot.state === 'registered') return { kind: 'block', reason: 'key_changed' };
   const couldBeOurs = told === undefined && (ours.spend !== undefined || ours.listed.length > 0);
-  return { kind: 'disown', reason: couldBeOurs ? 'key_not_told' : 'external_key' };
+  return { kind: 'mark_external', reason: couldBeOurs ? 'key_not_shown' : 'external_key' };
 };
 
 /** The account has no TIP PIN. */
@@ -64,7 +65,7 @@ const decideTip = (bot: Bot, profile: Profile, ours: OurKeys): Decision => {
       ? decideWithoutTip(bot, profile, ours)
       : ours.tip.includes(tip)
         ? { kind: 'register', pin: 'tip' }
-        : { kind: 'block', reason: ours.tip.length === 0 ? 'tip_key_missing' : 'tip_key_foreign' };
+        : { kind: 'block', reason: ours.tip.length === 0 ? 'tip_key_missing' : 'tip_key_mismatch' };
   // A key that nobody can read in one way only must not be registered.
   const unsettled = decision.kind === 'register' && ours.listed.length > 0;
   return unsettled ? { kind: 'block', reason: 'key_form_unknown' } : decision;

@@ -4,20 +4,22 @@
  * neither call can be repeated without harm. What Mixin answered goes to the row first, so that nothing of it is
  * lost when this is interrupted; then the account gets a secret and a row of its own.
  */
+
+import type { Bot } from '../model/bot.ts';
+import type { Enrolment, NewAccount, SignInRequest } from '../model/enrolment.ts';
 import type { SessionKey } from '../model/keystore.ts';
-import { MixinError } from '../mixin/errors.ts';
-import type { Services, SignedIn, SignInRequest } from '../model/ports.ts';
-import { mixin } from '../model/deployment.ts';
+import { mixin } from '../model/mixin.ts';
+import { MixinError } from '../model/mixin-error.ts';
+import type { Services, SignInResult } from '../model/ports.ts';
+import { type ReasonCode, reason } from '../model/reasons.ts';
 import { after } from './backoff.ts';
 import { botMessage } from './check.ts';
 import { keystoreOf } from './enrolment.ts';
 import { type LeasedBot, LeaseLost, takeLease } from './lease.ts';
-import { listBot } from './upsert.ts';
-import { moveBot, sendTo } from './transition.ts';
-import { type ReasonCode, reason } from '../model/reasons.ts';
-import type { Bot, Enrolment, NewAccount } from '../model/bot.ts';
-import { newSeed, settleTrouble } from './settle.ts';
 import { reasonOf } from './mixin-failure.ts';
+import { newSeed, settleTrouble } from './settle.ts';
+import { moveBot, sendTo } from './transition.ts';
+import { upsertBot } from './upsert.ts';
 
 const step = 'enroll';
 
@@ -38,7 +40,7 @@ class Done extends Error {
 
 const end = async (
   { services, leased }: Work,
-  move: 'block' | 'doubt',
+  move: 'block' | 'mark_unsure',
   code: ReasonCode,
   request_id?: string,
 ): Promise<never> => {
@@ -70,10 +72,10 @@ const noteAccount = async ({ services, leased, deadlineMs }: Work, account: NewA
     } catch (error) {
       const isOver = tries === NOTE_TRIES || services.now() >= deadlineMs;
       if (!isOver && !(error instanceof LeaseLost)) continue;
-      const { user_id, request_id } = account;
-      services.log('error', 'account_not_noted', {
+      const { user_id: bot_id, request_id } = account;
+      services.log('error', 'account_not_recorded', {
         step,
-        user_id,
+        bot_id,
         batch_id: leased.bot.batch_id,
         request_id,
       });
@@ -83,7 +85,7 @@ const noteAccount = async ({ services, leased, deadlineMs }: Work, account: NewA
 };
 
 /** Makes the call, once, and notes the account it made. */
-const sendOnce = async (work: Work, send: () => Promise<SignedIn>): Promise<SignedIn> => {
+const sendOnce = async (work: Work, send: () => Promise<SignInResult>): Promise<SignInResult> => {
   const { services, leased, enrolment } = work;
   await needTime(work);
   await leased.write({ account_sent_at: after(services.now(), 0) });
@@ -95,7 +97,8 @@ const sendOnce = async (work: Work, send: () => Promise<SignedIn>): Promise<Sign
     return made;
   } catch (error) {
     if (!(error instanceof MixinError)) throw error;
-    if (error.verdict === 'unsure') return end(work, 'doubt', unknown[enrolment.kind], error.request_id);
+    if (error.verdict === 'unsure')
+      return end(work, 'mark_unsure', unknown[enrolment.kind], error.request_id);
     // Mixin says that nothing happened.
     await leased.write({ account_sent_at: undefined });
     throw error;
@@ -103,13 +106,13 @@ const sendOnce = async (work: Work, send: () => Promise<SignedIn>): Promise<Sign
 };
 
 const keptSession = async (work: Work, session_key: SessionKey): Promise<SessionKey> => {
-  const stored = await work.services.vault.keepEnrolment(work.leased.bot.user_id, { session_key });
+  const stored = await work.services.vault.storeEnrolment(work.leased.bot.bot_id, { session_key });
   return stored === 'pending_deletion'
     ? end(work, 'block', 'secret_pending_deletion')
     : stored.kept.session_key;
 };
 
-interface Made extends SignedIn {
+interface Made extends SignInResult {
   readonly session_key: SessionKey;
 }
 
@@ -133,7 +136,7 @@ const signIn = async (
   given: SignInRequest | undefined,
 ): Promise<Made> => {
   const { services, leased } = work;
-  const secret = await services.vault.readEnrolment(leased.bot.user_id);
+  const secret = await services.vault.readEnrolment(leased.bot.bot_id);
   if (typeof secret !== 'object') return end(work, 'block', 'sign_in_missing');
   const { session_key } = secret;
   const request = given ?? secret.sign_in ?? (await end(work, 'block', 'sign_in_missing'));
@@ -146,35 +149,35 @@ const signIn = async (
  * sweep sees to it where this is interrupted.
  */
 const removeSecret = async (services: Services, ended: Bot) => {
-  await services.vault.removeEnrolment(ended.user_id);
+  await services.vault.removeEnrolment(ended.bot_id);
   if (ended.due_at !== undefined) await services.table.updateBot(ended, { due_at: undefined });
 };
 
 /** The account gets a secret and a row of its own, and this row ends. Any number of times is harmless. */
 const conclude = async (work: Work, account: NewAccount, session_key: SessionKey) => {
   const { services, leased } = work;
-  const { user_id: enrolment_id, batch_id, line, enrolment } = leased.bot;
-  const { user_id, session_id } = account;
-  const kept = await services.vault.keepKeystore(keystoreOf(account, session_key));
+  const { bot_id: enrolment_id, batch_id, line, enrolment } = leased.bot;
+  const { user_id: bot_id, session_id } = account;
+  const kept = await services.vault.storeKeystore(keystoreOf(account, session_key));
   if (kept === 'pending_deletion') await end(work, 'block', 'secret_pending_deletion');
-  const listing = `${enrolment?.kind} ${enrolment_id}`;
-  const listed = { user_id, session_id, batch_id, line, listing };
-  const bot = await listBot(services, step, listed, kept === 'kept');
+  const row_digest = `${enrolment?.kind} ${enrolment_id}`;
+  const listed = { bot_id, session_id, batch_id, line, row_digest };
+  const bot = await upsertBot(services, step, listed, kept === 'stored');
   if (bot?.state === 'queued') await sendTo(services, 'check', bot);
   const ended = await moveBot(services, leased.bot, 'conclude', { step, request_id: account.request_id });
   if (ended) await removeSecret(services, ended);
 };
 
-const run = async (work: Work, given: SignInRequest | undefined): Promise<SignedIn> => {
+const run = async (work: Work, given: SignInRequest | undefined): Promise<SignInResult> => {
   const { services, leased, enrolment } = work;
-  const { account, account_sent_at, user_id } = leased.bot;
+  const { account, account_sent_at, bot_id } = leased.bot;
   if (account) {
-    const secret = await services.vault.readEnrolment(user_id);
+    const secret = await services.vault.readEnrolment(bot_id);
     if (typeof secret !== 'object') return end(work, 'block', 'secret_pending_deletion');
     await conclude(work, account, secret.session_key);
     return { account, person: {} };
   }
-  if (account_sent_at !== undefined) return end(work, 'doubt', unknown[enrolment.kind]);
+  if (account_sent_at !== undefined) return end(work, 'mark_unsure', unknown[enrolment.kind]);
   const made =
     enrolment.kind === 'network_user'
       ? await createUser(work, enrolment)
@@ -188,12 +191,12 @@ const EARLY_MS = 1_500;
 
 /** The row's lease, once the row is `enrolling`; undefined where there is nothing to do, or another worker does it. */
 const takeUp = async (services: Services, row: Bot, deadlineMs: number): Promise<LeasedBot | undefined> => {
-  const { user_id } = row;
+  const { bot_id } = row;
   const taken = row.state === 'enrolling' ? row : await moveBot(services, row, 'enroll', { step });
   const lease = taken && (await takeLease(services, taken, deadlineMs));
   if (!lease) return undefined;
   if ('held' in lease) return lease.held;
-  services.log('info', 'lease_held', { step, user_id });
+  services.log('info', 'lease_held', { step, bot_id });
   await sendTo(services, step, row, Math.ceil(lease.busyMs / 1_000) + 1);
   return undefined;
 };
@@ -202,7 +205,7 @@ const takeUp = async (services: Services, row: Bot, deadlineMs: number): Promise
 const finish = async (services: Services, leased: LeasedBot, error: unknown) => {
   if (error instanceof Done) return;
   if (error instanceof LeaseLost) {
-    return services.log('info', 'lost_race', { step, user_id: leased.bot.user_id });
+    return services.log('info', 'lost_race', { step, bot_id: leased.bot.bot_id });
   }
   await leased.release().catch(() => undefined);
   throw error;
@@ -219,7 +222,7 @@ export const enrollRow = async (
   row: Bot,
   deadlineMs: number,
   given?: SignInRequest,
-): Promise<SignedIn | undefined> => {
+): Promise<SignInResult | undefined> => {
   const leased = await takeUp(services, row, deadlineMs);
   const enrolment = leased?.bot.enrolment;
   if (!leased || !enrolment) return undefined;
@@ -243,14 +246,14 @@ const isDue = ({ state, wait_until }: Bot, nowMs: number) =>
   (state === 'waiting' && Date.parse(wait_until ?? '') <= nowMs + EARLY_MS);
 
 /**
- * Takes one message `{ user_id }` of an enrolment. Any number of deliveries are harmless: the call is made once.
+ * Takes one message `{ bot_id }` of an enrolment. Any number of deliveries are harmless: the call is made once.
  * @param deadlineMs when the invocation ends; the lease ends with it
  * Throws only on the unexpected (then SQS delivers again).
  */
 export const enroll = async (services: Services, body: unknown, deadlineMs: number): Promise<void> => {
-  const { user_id } = botMessage.parse(body);
-  const row = await services.table.readBot(user_id);
-  if (!row?.enrolment) return services.log('warn', 'bot_unknown', { user_id });
+  const { bot_id } = botMessage.parse(body);
+  const row = await services.table.readBot(bot_id);
+  if (!row?.enrolment) return services.log('warn', 'bot_unknown', { bot_id });
   if (row.state === 'enrolled') return removeSecret(services, row);
   if (isDue(row, services.now())) await enrollRow(services, row, deadlineMs);
 };

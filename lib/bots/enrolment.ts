@@ -1,8 +1,9 @@
 /** Rows of accounts that are yet to be made. Each has an id of our own until Mixin gives the account one. Pure. */
 import { v5 as uuidv5 } from 'uuid';
-import { isRsaKey, type Keystore, type SessionKey } from '../model/keystore.ts';
+import type { Bot } from '../model/bot.ts';
 import type { QueueName } from '../model/deployment.ts';
-import type { Bot, Enrolment, NewAccount } from '../model/bot.ts';
+import type { Enrolment, NewAccount } from '../model/enrolment.ts';
+import { isRsaKey, type Keystore, type SessionKey } from '../model/keystore.ts';
 
 /** Makes ids of enrolments; must never change, for it keeps a row from being paid for twice. */
 const ENROLMENT_NAMESPACE = '3d9a1f60-52c7-5b8e-8f13-9e6b0c7a4d25';

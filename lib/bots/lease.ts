@@ -2,8 +2,9 @@
  * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is made twice:
  * whoever makes such calls holds the row's lease, and reserves each iterator on the row before using it.
  */
-import type { Services } from '../model/ports.ts';
+
 import type { Bot, BotChanges } from '../model/bot.ts';
+import type { Services } from '../model/ports.ts';
 import type { BotState } from '../model/states.ts';
 
 export class LeaseLost extends Error {
@@ -62,7 +63,7 @@ export class LeasedBot {
 
   /** Reads the row again. Throws LeaseLost when the lease is no longer ours. */
   async refresh(): Promise<void> {
-    const fresh = await this.#services.table.readBot(this.#bot.user_id);
+    const fresh = await this.#services.table.readBot(this.#bot.bot_id);
     if (fresh?.lease_owner !== this.#owner || fresh.state !== this.#state) throw new LeaseLost('lease lost');
     this.#bot = fresh;
   }

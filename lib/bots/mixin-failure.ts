@@ -1,11 +1,11 @@
 /** What a refusal or a silence of Mixin does to a bot. Pure. */
-import { type MixinError, mixinErrors } from '../mixin/errors.ts';
-import { pace } from '../model/deployment.ts';
-import { retryDelaySeconds } from './backoff.ts';
 import type { Reason } from '../model/bot.ts';
+import type { MixinError } from '../model/mixin-error.ts';
+import { timing } from '../model/timing.ts';
+import { retryDelaySeconds } from './backoff.ts';
 
 export interface Trouble {
-  readonly move: 'postpone' | 'doubt' | 'block' | 'fail';
+  readonly move: 'postpone' | 'mark_unsure' | 'block' | 'fail';
   readonly reason: Reason;
   /** Set for postpone and doubt. */
   readonly delaySeconds?: number;
@@ -22,8 +22,8 @@ const detailOf = ({ field, skew_seconds }: MixinError): string => {
 /** The same words for every bot that meets this; the call's request id stands in the history. */
 export const reasonOf = (error: MixinError): Reason => ({
   code: error.code,
-  message: `${mixinErrors[error.code].sentence}${detailOf(error)}`,
-  todo: error.todo,
+  message: `${error.message}${detailOf(error)}`,
+  fix: error.fix,
 });
 
 /**
@@ -33,8 +33,8 @@ export const reasonOf = (error: MixinError): Reason => ({
 export const troubleOf = (error: MixinError, attempts: number, chance: number): Trouble => {
   const reason = reasonOf(error);
   const delaySeconds = retryDelaySeconds(attempts, chance);
-  if (error.verdict === 'unsure') return { move: 'doubt', reason, delaySeconds };
-  if (error.code === 'pin_locked') return { move: 'postpone', reason, delaySeconds: pace.pinLockSeconds };
+  if (error.verdict === 'unsure') return { move: 'mark_unsure', reason, delaySeconds };
+  if (error.code === 'pin_locked') return { move: 'postpone', reason, delaySeconds: timing.pinLockSeconds };
   if (error.verdict === 'again') return { move: 'postpone', reason, delaySeconds };
   return { move: final.has(error.code) ? 'fail' : 'block', reason };
 };

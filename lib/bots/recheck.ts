@@ -1,11 +1,13 @@
 /** recheck: a schedule finds the rows that are due (retry, unsure, stalled, audit) and queues them for their next look. */
+
+import type { Bot } from '../model/bot.ts';
+import { table } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
-import { pace, table } from '../model/deployment.ts';
+import { reason } from '../model/reasons.ts';
+import { timing } from '../model/timing.ts';
 import { after } from './backoff.ts';
 import { stepOf } from './enrolment.ts';
 import { moveBot, sendTo } from './transition.ts';
-import { reason } from '../model/reasons.ts';
-import type { Bot } from '../model/bot.ts';
 
 const PAGE = 100;
 /** A bot that was queued so often without coming forward needs an operator. */
@@ -18,8 +20,8 @@ const isStalled = ({ state }: Bot) => state === 'queued' || state === 'enrolling
  * Queues one due bot. The message goes first and the new due time second: a crash between the two queues the
  * bot twice, never not at all.
  */
-const sweepBot = async (services: Services, user_id: string): Promise<number> => {
-  const bot = await services.table.readBot(user_id);
+const sweepBot = async (services: Services, bot_id: string): Promise<number> => {
+  const bot = await services.table.readBot(bot_id);
   const nowMs = services.now();
   if (bot?.due_at === undefined || Date.parse(bot.due_at) > nowMs) return 0;
   const stalls = isStalled(bot) ? (bot.stalls ?? 0) + 1 : 0;
@@ -28,7 +30,7 @@ const sweepBot = async (services: Services, user_id: string): Promise<number> =>
     return 0;
   }
   await sendTo(services, stepOf(bot), bot);
-  const due_at = after(nowMs, stalls > 0 ? pace.stalledSeconds : pace.graceSeconds);
+  const due_at = after(nowMs, stalls > 0 ? timing.stalledSeconds : timing.graceSeconds);
   await services.table.updateBot(bot, { due_at, ...(stalls > 0 && { stalls }) });
   return 1;
 };
@@ -37,10 +39,10 @@ const sweepShard = async (services: Services, shard: number, deadlineMs: number)
   let swept = 0;
   for (;;) {
     const now = new Date(services.now()).toISOString();
-    const due = await services.table.dueBots(shard, now, PAGE);
-    for (const user_id of due) {
+    const due = await services.table.listDueBots(shard, now, PAGE);
+    for (const bot_id of due) {
       if (services.now() >= deadlineMs) return swept;
-      swept += await sweepBot(services, user_id);
+      swept += await sweepBot(services, bot_id);
     }
     if (due.length < PAGE) return swept;
   }

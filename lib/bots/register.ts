@@ -3,18 +3,19 @@
  * store the key → read it back → name it on the row → POST /pin/update (where there is no TIP PIN) →
  * POST /safe/users → confirm with GET. A POST whose answer is lost leaves the bot `unsure`.
  */
+
+import type { BotChanges } from '../model/bot.ts';
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
-import { MixinError } from '../mixin/errors.ts';
-import type { KeptKey, Profile, Services } from '../model/ports.ts';
-import { mixin } from '../model/deployment.ts';
+import { mixin } from '../model/mixin.ts';
+import { MixinError } from '../model/mixin-error.ts';
+import type { Profile, Services, StoredKey } from '../model/ports.ts';
+import { type ReasonCode, reason } from '../model/reasons.ts';
 import { after, retryDelaySeconds } from './backoff.ts';
 import { botMessage } from './check.ts';
 import { type Decision, decide, type OurKeys, type PinWay } from './decide.ts';
 import { type LeasedBot, LeaseLost, takeLease } from './lease.ts';
-import { chance, moveBot, putOff, sendTo } from './transition.ts';
-import { type ReasonCode, reason } from '../model/reasons.ts';
-import type { BotChanges } from '../model/bot.ts';
 import { formsOf, keptOrBlocked, newSeed, ourKeys, settle, settleTrouble } from './settle.ts';
+import { chance, moveBot, putOff, sendTo } from './transition.ts';
 
 const step = 'register';
 
@@ -44,7 +45,7 @@ const needTime = async ({ services, leased, deadlineMs }: Work, undo: BotChanges
 
 const doubt = async ({ services, leased }: Work, code: ReasonCode, request_id: string) => {
   const delaySeconds = retryDelaySeconds(leased.bot.attempts, chance(services));
-  await putOff(services, leased.bot, 'doubt', delaySeconds, { step, reason: reason(code), request_id });
+  await putOff(services, leased.bot, 'mark_unsure', delaySeconds, { step, reason: reason(code), request_id });
   throw new Done();
 };
 
@@ -74,9 +75,9 @@ const settledKey = async ({ services, keystore }: Work, public_key: string): Pro
  * The bot's one key, kept and named on the row. A key that the row does not agree with is never sent:
  * the bot is blocked.
  */
-const keepKey = async (work: Work, candidate: PrivateKey): Promise<KeptKey> => {
+const keepKey = async (work: Work, candidate: PrivateKey): Promise<StoredKey> => {
   const { services, leased, keystore } = work;
-  const key = await services.vault.keepKey(keystore, candidate);
+  const key = await services.vault.storeKey(keystore, candidate);
   const named = leased.bot.public_key;
   if (named !== undefined && named !== key.public_key) await block(work, 'key_conflict');
   if (named === undefined) {
@@ -141,7 +142,7 @@ const post = async (
 };
 
 /** What Mixin shows once the TIP PIN is set. */
-const pinIsSet = async (work: Work, key: KeptKey, answer: Profile) => {
+const pinIsSet = async (work: Work, key: StoredKey, answer: Profile) => {
   await work.leased.write({ pin_set_at: new Date(work.services.now()).toISOString() });
   if (answer.tip_public_key !== key.public_key) await doubt(work, 'pin_not_visible', answer.request_id);
   const shown = await work.services.mixin.readProfile(work.keystore);
@@ -149,7 +150,7 @@ const pinIsSet = async (work: Work, key: KeptKey, answer: Profile) => {
 };
 
 /** POST /pin/update with the spend key as TIP PIN of an account that has no PIN. */
-const setPin = async (work: Work, key: KeptKey) => {
+const setPin = async (work: Work, key: StoredKey) => {
   const { services, keystore } = work;
   const send = (iterator: bigint) => services.mixin.setTipPin(keystore, key.private_key, iterator);
   await pinIsSet(work, key, await post(work, 'pin_sent_at', send));
@@ -179,7 +180,7 @@ const mindWrongPins = async (work: Work) => {
 };
 
 /** POST /pin/update with the six-digit PIN as the old one. A wrong one is tried once, and no other after it. */
-const upgradePin = async (work: Work, key: KeptKey) => {
+const upgradePin = async (work: Work, key: StoredKey) => {
   const { services, keystore } = work;
   await mindWrongPins(work);
   const send = (iterator: bigint) =>
@@ -193,7 +194,7 @@ const upgradePin = async (work: Work, key: KeptKey) => {
 };
 
 /** POST /safe/users. */
-const registerSafe = async (work: Work, key: KeptKey, tipKey: PrivateKey) => {
+const registerSafe = async (work: Work, key: StoredKey, tipKey: PrivateKey) => {
   await post(work, 'safe_sent_at', (iterator) =>
     work.services.mixin.registerSafe(work.keystore, key.private_key, tipKey, iterator),
   );
@@ -201,14 +202,14 @@ const registerSafe = async (work: Work, key: KeptKey, tipKey: PrivateKey) => {
 };
 
 /** Nothing is believed but what GET /safe/me shows. */
-const confirm = async (work: Work, key: KeptKey) => {
+const confirm = async (work: Work, key: StoredKey) => {
   const shown = await work.services.mixin.readProfile(work.keystore);
   if (!shown.has_safe) await doubt(work, 'not_confirmed', shown.request_id);
   await decideAgain(work, shown, keysOf(key.public_key));
 };
 
 /** The account's TIP PIN: the listed key, in the form that belongs to what Mixin shows, or the spend key. */
-const tipKeyOf = async ({ services, keystore }: Work, key: KeptKey, pin: PinWay, tip: string) => {
+const tipKeyOf = async ({ services, keystore }: Work, key: StoredKey, pin: PinWay, tip: string) => {
   if (pin !== 'tip') return key.private_key;
   const tipKey = (await formsOf(services, keystore.tip_private_key ?? '')).get(tip);
   if (tipKey === undefined) throw new Error('the listed TIP key belongs to another public key');
@@ -243,8 +244,8 @@ const run = async (work: Work, ours: OurKeys) => {
 const finish = async (services: Services, leased: LeasedBot, error: unknown) => {
   if (error instanceof Done) return;
   if (error instanceof LeaseLost) {
-    const { user_id } = leased.bot;
-    return services.log('info', 'lost_race', { step, user_id });
+    const { bot_id } = leased.bot;
+    return services.log('info', 'lost_race', { step, bot_id });
   }
   if (error instanceof MixinError) return settleTrouble(services, leased.bot, error, step);
   await leased.release().catch(() => undefined);
@@ -252,19 +253,19 @@ const finish = async (services: Services, leased: LeasedBot, error: unknown) => 
 };
 
 /**
- * Takes one message `{ user_id }`; drops it when the bot is not (or no longer) registering.
+ * Takes one message `{ bot_id }`; drops it when the bot is not (or no longer) registering.
  * @param deadlineMs when the invocation ends; the lease ends with it
  * Throws only on the unexpected (then SQS delivers again).
  */
 export const register = async (services: Services, body: unknown, deadlineMs: number): Promise<void> => {
-  const { user_id } = botMessage.parse(body);
-  const bot = await services.table.readBot(user_id);
-  if (!bot) return services.log('warn', 'bot_unknown', { user_id });
+  const { bot_id } = botMessage.parse(body);
+  const bot = await services.table.readBot(bot_id);
+  if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
   if (bot.state !== 'registering') return;
   const lease = await takeLease(services, bot, deadlineMs);
   if (!lease) return sendTo(services, 'register', bot, 1);
   if ('busyMs' in lease) {
-    services.log('info', 'lease_held', { step, user_id });
+    services.log('info', 'lease_held', { step, bot_id });
     return sendTo(services, 'register', bot, Math.ceil(lease.busyMs / 1_000) + 1);
   }
   const leased = lease.held;

@@ -1,15 +1,15 @@
 /** Carries out what was decided about a bot: shared by check and register. */
 
+import type { Bot, Reason } from '../model/bot.ts';
 import type { PrivateKey } from '../model/keystore.ts';
-import { MixinError } from '../mixin/errors.ts';
-import type { Kept, Services } from '../model/ports.ts';
-import { pace } from '../model/deployment.ts';
+import { MixinError } from '../model/mixin-error.ts';
+import type { Services, StoredKeystore } from '../model/ports.ts';
+import { reason } from '../model/reasons.ts';
+import { timing } from '../model/timing.ts';
 import { after, retryDelaySeconds } from './backoff.ts';
 import type { Decision, OurKeys } from './decide.ts';
-import { chance, moveBot, putOff } from './transition.ts';
-import { reason } from '../model/reasons.ts';
-import type { Bot, Reason } from '../model/bot.ts';
 import { reasonOf, troubleOf } from './mixin-failure.ts';
+import { chance, moveBot, putOff } from './transition.ts';
 
 /** Every decision that leaves the bot's keys as they are. */
 export type Settlement = Exclude<Decision, { kind: 'register' | 'adopt' }>;
@@ -21,7 +21,7 @@ export type Settlement = Exclude<Decision, { kind: 'register' | 'adopt' }>;
 export const formsOf = async (services: Services, hex: string): Promise<ReadonlyMap<string, PrivateKey>> => {
   const forms = services.keys.isScalar(hex) ? [hex, `scalar:${hex}`] : [hex];
   return new Map(
-    await Promise.all(forms.map(async (key) => [await services.keys.publicKeyOf(key), key] as const)),
+    await Promise.all(forms.map(async (key) => [await services.keys.derivePublicKey(key), key] as const)),
   );
 };
 
@@ -33,10 +33,10 @@ const publicFormsOf = async (services: Services, hex: string | undefined) =>
   hex === undefined ? [] : [...(await formsOf(services, hex)).keys()];
 
 /** Public halves of the vault's keys. */
-export const ourKeys = async (services: Services, kept: Kept): Promise<OurKeys> => {
+export const ourKeys = async (services: Services, kept: StoredKeystore): Promise<OurKeys> => {
   const { spend_private_key, spend_key, tip_private_key, pin } = kept.keystore;
   return {
-    ...(spend_private_key !== undefined && { spend: await services.keys.publicKeyOf(spend_private_key) }),
+    ...(spend_private_key !== undefined && { spend: await services.keys.derivePublicKey(spend_private_key) }),
     listed: await publicFormsOf(services, spend_key),
     tip: await publicFormsOf(services, tip_private_key),
     has_pin: pin !== undefined,
@@ -49,8 +49,8 @@ const audited = (bot: Bot) => bot.state === 'registered' || bot.state === 'exter
 const noteOnAudit = async (services: Services, bot: Bot, seconds: number, found?: Reason) => {
   const due_at = after(services.now(), seconds);
   if (found) {
-    const { user_id, batch_id } = bot;
-    services.log('warn', 'audit_noted', { step: 'check', user_id, batch_id, reason: found.code });
+    const { bot_id, batch_id } = bot;
+    services.log('warn', 'audit_finding', { step: 'check', bot_id, batch_id, reason: found.code });
   }
   await services.table.updateBot(bot, { due_at, ...(found && { reason: found }) });
 };
@@ -60,8 +60,8 @@ export const keptOrBlocked = async (
   services: Services,
   bot: Bot,
   step: string,
-): Promise<Kept | undefined> => {
-  const kept = await services.vault.read(bot.user_id);
+): Promise<StoredKeystore | undefined> => {
+  const kept = await services.vault.read(bot.bot_id);
   if (typeof kept === 'object') return kept;
   const found = reason(kept === 'missing' ? 'keystore_missing' : 'secret_pending_deletion');
   if (audited(bot)) await noteOnAudit(services, bot, services.auditSeconds, found);
@@ -86,8 +86,8 @@ export const settle = async (
         ours.spend === undefined ? {} : { public_key: ours.spend },
       );
       return;
-    case 'disown':
-      await moveBot(services, bot, 'disown', { ...note, reason: reason(settlement.reason) });
+    case 'mark_external':
+      await moveBot(services, bot, 'mark_external', { ...note, reason: reason(settlement.reason) });
       return;
     case 'block':
       await moveBot(services, bot, 'block', { ...note, reason: reason(settlement.reason) });
@@ -110,7 +110,7 @@ export const settleTrouble = async (
   if (!(error instanceof MixinError)) throw error;
   if (audited(bot)) {
     const again = error.verdict === 'again';
-    const seconds = again ? pace.retryMaxSeconds : services.auditSeconds;
+    const seconds = again ? timing.retryMaxSeconds : services.auditSeconds;
     return noteOnAudit(services, bot, seconds, again ? undefined : reasonOf(error));
   }
   const trouble = troubleOf(error, bot.attempts, chance(services));
@@ -119,7 +119,7 @@ export const settleTrouble = async (
     await moveBot(services, bot, trouble.move, note);
     return;
   }
-  const delaySeconds = trouble.delaySeconds ?? pace.retryMaxSeconds;
+  const delaySeconds = trouble.delaySeconds ?? timing.retryMaxSeconds;
   const locked = error.code === 'pin_locked' ? { pin_locked_until: after(services.now(), delaySeconds) } : {};
   await putOff(services, bot, trouble.move, delaySeconds, note, locked);
 };

@@ -1,16 +1,17 @@
 /** What a sign-in needs beyond what the operator says: a session key, a device and a registration id. */
 import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';
-import type { SessionKey } from '../model/keystore.ts';
 import type { ListedSignIn } from '../lists/row.ts';
-import type { Services, SignInRequest } from '../model/ports.ts';
+import type { SignInRequest } from '../model/enrolment.ts';
+import type { SessionKey } from '../model/keystore.ts';
+import type { Services } from '../model/ports.ts';
 import { newSeed } from './settle.ts';
 
 /** A new session key: 32 random bytes in hex, or an RSA key in PEM. */
 export const newSessionKey = async (
   services: Services,
   kind: ListedSignIn['session_key'],
-): Promise<SessionKey> => (kind === 'rsa' ? services.keys.newRsaKey() : newSeed(services));
+): Promise<SessionKey> => (kind === 'rsa' ? services.keys.generateRsaKey() : newSeed(services));
 
 const DEVICE_NAMESPACE = '91c4e0d7-6b2a-5f3c-a8d1-4e7f9b0c2a68';
 

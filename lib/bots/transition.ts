@@ -1,10 +1,12 @@
 /** Moves a bot from state to state: the row, its history, and the message that goes with it. */
+
+import type { Bot, BotChanges, HistoryEntry, Reason } from '../model/bot.ts';
+import type { QueueName } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
-import { pace, type QueueName } from '../model/deployment.ts';
+import { allows, type BotState, type MoveName, moves } from '../model/states.ts';
+import { timing } from '../model/timing.ts';
 import { after, chanceFrom } from './backoff.ts';
 import { stepOf } from './enrolment.ts';
-import type { Bot, BotChanges, HistoryEntry, Reason } from '../model/bot.ts';
-import { allows, type BotState, type MoveName, moves } from '../model/states.ts';
 
 /** Older entries than this are dropped from the middle: how a bot began stays readable. */
 const HISTORY_MAX = 60;
@@ -33,18 +35,18 @@ const dueAt = (
   if (state === 'registered' || state === 'external') return after(nowMs, auditSeconds);
   if (state === 'blocked' || state === 'failed') return undefined;
   // Until its secret is removed.
-  if (state === 'enrolled') return after(nowMs, pace.graceSeconds);
+  if (state === 'enrolled') return after(nowMs, timing.graceSeconds);
   // No GET can tell whether an account was made: only an operator can settle that.
   if (state === 'unsure' && bot.enrolment) return undefined;
-  if (wait_until === undefined) return after(nowMs, pace.stalledSeconds);
+  if (wait_until === undefined) return after(nowMs, timing.stalledSeconds);
   const delaySeconds = (Date.parse(wait_until) - nowMs) / 1_000;
-  const byMessage = delaySeconds <= pace.maxMessageDelaySeconds;
-  return after(nowMs, delaySeconds + (byMessage ? pace.graceSeconds : 0));
+  const byMessage = delaySeconds <= timing.maxMessageDelaySeconds;
+  return after(nowMs, delaySeconds + (byMessage ? timing.graceSeconds : 0));
 };
 
 /** A bot that comes to rest, or starts anew, starts counting its tries again. */
 const attemptsAfter = (move: MoveName, attempts: number): number => {
-  if (move === 'postpone' || move === 'doubt') return attempts + 1;
+  if (move === 'postpone' || move === 'mark_unsure') return attempts + 1;
   return move === 'accept' || move === 'enroll' ? attempts : 0;
 };
 
@@ -55,7 +57,7 @@ export const changesOf = (
   nowMs: number,
   note: MoveNote,
   more: BotChanges = {},
-  auditSeconds: number = pace.auditSeconds,
+  auditSeconds: number = timing.auditSeconds,
 ): BotChanges => {
   const state = moves[move].to;
   const at = new Date(nowMs).toISOString();
@@ -78,8 +80,8 @@ export const changesOf = (
     attempts: attemptsAfter(move, bot.attempts),
     // The message of a requeued bot follows its move, and a sign-in over HTTP has none: the sweep looks soon.
     due_at:
-      move === 'requeue' || move === 'repeat' || move === 'enroll'
-        ? after(nowMs, pace.graceSeconds)
+      move === 'requeue' || move === 'resend' || move === 'enroll'
+        ? after(nowMs, timing.graceSeconds)
         : dueAt(bot, state, nowMs, more.wait_until, auditSeconds),
     history: bot.state === state && !note.reason ? bot.history : withEntry(bot.history, entry),
   };
@@ -100,7 +102,7 @@ const writeMove = async (services: Services, bot: Bot, move: MoveName, note: Mov
     const changes = changesOf(current, move, services.now(), note, more, services.auditSeconds);
     const moved = await services.table.updateBot(current, changes, moves[move].from);
     if (moved) return moved;
-    const fresh = await services.table.readBot(bot.user_id);
+    const fresh = await services.table.readBot(bot.bot_id);
     // The same revision again: not a race, but a condition of the write itself that does not hold.
     if (!standsAsBefore(fresh, bot) || fresh.revision === current.revision) return undefined;
     current = fresh;
@@ -117,7 +119,7 @@ export const moveBot = async (
   more: BotChanges = {},
 ): Promise<Bot | undefined> => {
   const moved = await writeMove(services, bot, move, note, more);
-  const fields = { step: note.step, user_id: bot.user_id, batch_id: bot.batch_id };
+  const fields = { step: note.step, bot_id: bot.bot_id, batch_id: bot.batch_id };
   if (!moved) {
     services.log('info', 'lost_race', fields);
     return undefined;
@@ -136,9 +138,9 @@ export const moveBot = async (
 export const sendTo = (
   services: Services,
   queue: QueueName,
-  bot: Pick<Bot, 'user_id' | 'batch_id'>,
+  bot: Pick<Bot, 'bot_id' | 'batch_id'>,
   delaySeconds = 0,
-) => services.queues.send(queue, [{ body: { user_id: bot.user_id }, batch_id: bot.batch_id, delaySeconds }]);
+) => services.queues.send(queue, [{ body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds }]);
 
 /**
  * Puts a bot off (or leaves it in doubt) and arranges that it is looked at again: by a delayed message
@@ -147,7 +149,7 @@ export const sendTo = (
 export const putOff = async (
   services: Services,
   bot: Bot,
-  move: 'postpone' | 'doubt',
+  move: 'postpone' | 'mark_unsure',
   seconds: number,
   note: MoveNote,
   more: BotChanges = {},
@@ -155,7 +157,7 @@ export const putOff = async (
   const delaySeconds = Math.ceil(seconds);
   const wait_until = after(services.now(), delaySeconds);
   const moved = await moveBot(services, bot, move, note, { ...more, wait_until });
-  if (moved && delaySeconds <= pace.maxMessageDelaySeconds)
+  if (moved && delaySeconds <= timing.maxMessageDelaySeconds)
     await sendTo(services, stepOf(bot), bot, delaySeconds);
 };
 

@@ -1,22 +1,24 @@
 /** Rows of bots, made or brought up to date by what a list says of them. */
+
+import type { Bot } from '../model/bot.ts';
+import type { Enrolment } from '../model/enrolment.ts';
 import type { Services } from '../model/ports.ts';
-import { pace } from '../model/deployment.ts';
+import { allows } from '../model/states.ts';
+import { timing } from '../model/timing.ts';
 import { after } from './backoff.ts';
 import { moveBot } from './transition.ts';
-import type { Bot, Enrolment } from '../model/bot.ts';
-import { allows } from '../model/states.ts';
 
 /** What a list says of a bot, its keys apart. */
-export interface Listed {
-  readonly user_id: string;
+export interface ListEntry {
+  readonly bot_id: string;
   readonly session_id?: string;
   readonly batch_id: string;
   readonly line: number;
-  readonly listing: string;
+  readonly row_digest: string;
   readonly enrolment?: Enrolment;
 }
 
-const newBot = (nowMs: number, step: string, listed: Listed): Bot => {
+const newBot = (nowMs: number, step: string, listed: ListEntry): Bot => {
   const at = new Date(nowMs).toISOString();
   return {
     ...listed,
@@ -24,7 +26,7 @@ const newBot = (nowMs: number, step: string, listed: Listed): Bot => {
     state_since: at,
     revision: 1,
     attempts: 0,
-    due_at: after(nowMs, pace.stalledSeconds),
+    due_at: after(nowMs, timing.stalledSeconds),
     history: [{ at, state: 'queued', step }],
   };
 };
@@ -34,13 +36,13 @@ const newBot = (nowMs: number, step: string, listed: Listed): Bot => {
  * list has changed, or the vault has: the same list twice does nothing. While a bot is being worked on, or
  * in doubt, the new listing is not noted, so that listing it once more is understood as news.
  */
-const listAgain = async (services: Services, step: string, listed: Listed, isNews: boolean) => {
-  const { user_id, enrolment: _, ...said } = listed;
+const updateListedBot = async (services: Services, step: string, listed: ListEntry, isNews: boolean) => {
+  const { bot_id, enrolment: _, ...said } = listed;
   for (;;) {
-    const bot = await services.table.readBot(user_id);
+    const bot = await services.table.readBot(bot_id);
     if (!bot) return undefined;
     const place = { batch_id: listed.batch_id, line: listed.line };
-    const news = isNews || bot.listing !== listed.listing;
+    const news = isNews || bot.row_digest !== listed.row_digest;
     const requeues = news && bot.state !== 'queued' && allows('requeue', bot.state);
     const busy = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
     const known = requeues
@@ -51,11 +53,11 @@ const listAgain = async (services: Services, step: string, listed: Listed, isNew
 };
 
 /** Makes the bot's row, or notes on it what the list says. @param isNews the vault took something new */
-export const listBot = async (
+export const upsertBot = async (
   services: Services,
   step: string,
-  listed: Listed,
+  listed: ListEntry,
   isNews: boolean,
 ): Promise<Bot | undefined> =>
   (await services.table.createBot(newBot(services.now(), step, listed))) ??
-  (await listAgain(services, step, listed, isNews));
+  (await updateListedBot(services, step, listed, isNews));

@@ -1,7 +1,7 @@
 /** A ZIP of lists and keystores → the rows of all its files. Pure. */
 
-import type { RowError } from '../model/bot.ts';
-import { uploads as limits } from '../model/deployment.ts';
+import { limits } from '../model/limits.ts';
+import type { RowError } from '../model/problem.ts';
 import { formatOf, typeOfFile } from './formats.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
 import { decodeText, notUtf8, readText } from './text.ts';

@@ -1,5 +1,5 @@
 /** `{"create": {…}}`: a list of network users, all made by one bot and named alike. Pure. */
-import { uploads as limits } from '../model/deployment.ts';
+import { limits } from '../model/limits.ts';
 import { problem, type RawRow, type ReadList, type Refused } from './raw-list.ts';
 import { readFullName } from './row-enrolment.ts';
 import { type Fields, readUuid } from './row-fields.ts';

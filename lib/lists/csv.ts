@@ -1,6 +1,6 @@
 /** CSV → raw rows, each with its line. Pure. */
 import { CsvError, parse as parseCsv } from 'csv-parse/sync';
-import { uploads as limits } from '../model/deployment.ts';
+import { limits } from '../model/limits.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
 
 /** Far more than all names of all fields. */

@@ -1,7 +1,7 @@
 /** JSON and JSON Lines → raw rows. One broken row does not spoil the others, and each knows its line. Pure. */
 
-import type { RowError } from '../model/bot.ts';
-import { uploads as limits } from '../model/deployment.ts';
+import { limits } from '../model/limits.ts';
+import type { RowError } from '../model/problem.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
 
 /** A keystore has one level, and no object or array within. */

@@ -6,16 +6,16 @@ import type { Keys } from '../model/ports.ts';
 /** The public keys that 32 bytes stand for, as seed and, where they could be one, as scalar. */
 const bothOf = async (hex: string, keys: Keys): Promise<string> =>
   keys.isScalar(hex)
-    ? `${await keys.publicKeyOf(hex)} or ${await keys.publicKeyOf(`scalar:${hex}`)}`
-    : keys.publicKeyOf(hex);
+    ? `${await keys.derivePublicKey(hex)} or ${await keys.derivePublicKey(`scalar:${hex}`)}`
+    : keys.derivePublicKey(hex);
 
 const sessionOf = async (keystore: Keystore, keys: Keys): Promise<readonly string[]> =>
   isRsaKeystore(keystore)
     ? [keystore.pin_token, keys.readRsaKey(keystore.private_key)?.public_key ?? '']
-    : [withoutSign(keystore.server_public_key), await keys.publicKeyOf(keystore.session_private_key)];
+    : [withoutSign(keystore.server_public_key), await keys.derivePublicKey(keystore.session_private_key)];
 
 const spendOf = async ({ spend_private_key, spend_key }: Keystore, keys: Keys): Promise<string> => {
-  if (spend_private_key !== undefined) return keys.publicKeyOf(spend_private_key);
+  if (spend_private_key !== undefined) return keys.derivePublicKey(spend_private_key);
   return spend_key === undefined ? '' : bothOf(spend_key, keys);
 };
 

@@ -1,7 +1,7 @@
 /** What a list is once it is read and before anybody looks into its rows. */
 
-import type { Problem, RowError } from '../model/bot.ts';
-import { uploads as limits } from '../model/deployment.ts';
+import { limits } from '../model/limits.ts';
+import type { Problem, RowError } from '../model/problem.ts';
 
 /** Where a row stands. */
 export interface Place {

@@ -1,7 +1,7 @@
 /** Rows of accounts that are yet to be made: a sign-in by a code, or a user that a bot creates. Pure. */
 
-import type { Enrolment } from '../model/bot.ts';
-import { mixin } from '../model/deployment.ts';
+import type { Enrolment } from '../model/enrolment.ts';
+import { mixin } from '../model/mixin.ts';
 import {
   digitsOf,
   type FieldError,
@@ -17,7 +17,7 @@ import {
 type Of<K extends Enrolment['kind']> = Extract<Enrolment, { kind: K }>;
 
 /** What an operator says of a sign-in. */
-export interface ListedSignIn {
+export interface SignInFields {
   /** What Mixin sent to the phone: a secret. */
   readonly code: string;
   /** Kind of the session key that is made for it. */
@@ -43,7 +43,7 @@ const readCode = (value: unknown): Read =>
         fix: 'Give the code as Mixin sent it, as text: a spreadsheet cuts leading zeros off.',
       };
 
-const readSessionKind = (value: unknown): Read<ListedSignIn['session_key']> => {
+const readSessionKind = (value: unknown): Read<SignInFields['session_key']> => {
   const kind = oneOf(['ed25519', 'rsa'], value);
   if (kind) return { value: kind };
   return { message: 'It is not a kind of session key.', fix: 'Write ed25519 or rsa, or leave it out.' };
@@ -115,7 +115,7 @@ export const signInFields = {
   notification_token: readToken,
   purpose: readPurpose,
   registration_id: readRegistrationId,
-} as const satisfies Readonly<Record<keyof ListedSignIn, (value: unknown) => Read<unknown>>>;
+} as const satisfies Readonly<Record<keyof SignInFields, (value: unknown) => Read<unknown>>>;
 
 const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device } as const;
 
@@ -125,7 +125,7 @@ const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device }
  */
 export const readSignIn = (
   fields: Fields,
-): { readonly value: ListedSignIn } | { readonly errors: readonly FieldError[] } => {
+): { readonly value: SignInFields } | { readonly errors: readonly FieldError[] } => {
   const values: Record<string, unknown> = { ...defaults };
   const errors: FieldError[] = [];
   for (const [field, read] of Object.entries(signInFields)) {
@@ -138,7 +138,7 @@ export const readSignIn = (
   if (given(fields, 'code') === undefined) {
     errors.push(missing('code', 'Give the code that Mixin sent to the phone.'));
   }
-  return errors.length > 0 ? { errors } : { value: values as unknown as ListedSignIn };
+  return errors.length > 0 ? { errors } : { value: values as unknown as SignInFields };
 };
 
 /** Which verification a row signs in with. */

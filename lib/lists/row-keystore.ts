@@ -99,7 +99,7 @@ const readSeed = async (value: unknown, keys: Keys): Promise<Read<Seed>> => {
   }
   const seed = hex.slice(0, 64);
   if (hex.length === 64) return { value: { hex, isWhole: false } };
-  if ((await keys.publicKeyOf(seed)) === hex.slice(64)) return { value: { hex: seed, isWhole: true } };
+  if ((await keys.derivePublicKey(seed)) === hex.slice(64)) return { value: { hex: seed, isWhole: true } };
   return {
     message: 'Its second half is not the public key of its first half.',
     fix: 'Give the 32-byte seed alone, as 64 hex characters.',
@@ -154,7 +154,7 @@ const readServerKey = (value: unknown, field: string, keys: Keys): Read<ServerKe
   const bytes = bytesOfBase64(text);
   if (!bytes || bytes.length < 32 || bytes.length > MAX_RSA_BITS / 8) return notAToken;
   if (bytes.length > 32) return { value: { kind: 'blob', base64: bytes.toString('base64') } };
-  const hex = keys.fromX25519(bytes.toString('hex'));
+  const hex = keys.ed25519FromX25519(bytes.toString('hex'));
   return hex === undefined ? notAToken : { value: { kind: 'image', hex } };
 };
 
@@ -196,8 +196,8 @@ const readSpendKey = async (value: unknown, field: string, keys: Keys): Promise<
 
 /** The public keys a form may stand for. */
 const publicKeysOf = async ({ hex, as }: Form, keys: Keys): Promise<readonly string[]> => [
-  ...(as === 'scalar' ? [] : [await keys.publicKeyOf(hex)]),
-  ...(as === 'seed' ? [] : [await keys.publicKeyOf(`${SCALAR}${hex}`)]),
+  ...(as === 'scalar' ? [] : [await keys.derivePublicKey(hex)]),
+  ...(as === 'seed' ? [] : [await keys.derivePublicKey(`${SCALAR}${hex}`)]),
 ];
 
 /** Forms agree when they can stand for one public key; that may settle what was open of each alone. */
@@ -214,7 +214,7 @@ const agreeOnForm =
     }
     if (common.length > 1) return first.value;
     for (const { value } of readings) {
-      const isSeed = value.as !== 'scalar' && common.includes(await keys.publicKeyOf(value.hex));
+      const isSeed = value.as !== 'scalar' && common.includes(await keys.derivePublicKey(value.hex));
       if (isSeed) return { hex: value.hex, as: 'seed' };
     }
     return { hex: first.value.hex, as: 'scalar' };
@@ -331,7 +331,7 @@ const joinSession = (
     const fix = 'Export the keystore again, or bring both from the same one.';
     return contradiction(session.field, server.field, 'are of an RSA and of an Ed25519 session', fix);
   }
-  if (keys.opensPinToken(key.pem, half.base64, session_id)) {
+  if (keys.canDecryptPinToken(key.pem, half.base64, session_id)) {
     return { session_id, pin_token: half.base64, private_key: key.pem };
   }
   const fix = 'Bring both, and the session_id, from the same keystore.';

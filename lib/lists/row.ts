@@ -1,27 +1,29 @@
 /** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. */
+
+import type { Enrolment } from '../model/enrolment.ts';
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
-import type { Enrolment, RowError } from '../model/bot.ts';
 import type { Keys } from '../model/ports.ts';
+import type { RowError } from '../model/problem.ts';
 import { digestOf } from './keystore-digest.ts';
 import { type Place, placeOf, type RawRow } from './raw-list.ts';
-import { type ListedSignIn, readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';
+import { readNetworkUser, readSignIn, readVerification, type SignInFields } from './row-enrolment.ts';
 import { type FieldError, type Fields, given } from './row-fields.ts';
 import { keystoreFields, readKeystore } from './row-keystore.ts';
 
-export { type ListedSignIn, readSignIn } from './row-enrolment.ts';
+export { readSignIn, type SignInFields as ListedSignIn } from './row-enrolment.ts';
 export type { FieldError } from './row-fields.ts';
 
 /** A bot that has an account and a session. */
 export interface KeystoreRow extends Place {
   readonly keystore: Keystore;
   /** Digest of the public halves: tells a changed row from the same row again. */
-  readonly listing: string;
+  readonly row_digest: string;
 }
 
 /** An account that is signed in with a code. */
 export interface SignInRow extends Place {
   readonly enrolment: Extract<Enrolment, { kind: 'sign_in' }>;
-  readonly sign_in: ListedSignIn;
+  readonly sign_in: SignInFields;
 }
 
 /** A user that a bot is to create. */
@@ -73,7 +75,7 @@ type Errors = { readonly errors: readonly FieldError[] };
 const readKeystoreRow = async (fields: Fields, keys: Keys): Promise<Content<KeystoreRow> | Errors> => {
   const read = await readKeystore(fields, keys);
   if ('errors' in read) return read;
-  return { keystore: read.value, listing: await digestOf(read.value, keys) };
+  return { keystore: read.value, row_digest: await digestOf(read.value, keys) };
 };
 
 const readSignInRow = (fields: Fields): Content<SignInRow> | Errors => {
@@ -107,11 +109,11 @@ const readContent = (fields: Fields, keys: Keys): Promise<ReadContent | Errors> 
 const remembering = (keys: Keys): Keys => {
   const known = new Map<string, Promise<string>>();
   const publicKeyOf = (key: PrivateKey) => {
-    const derived = known.get(key) ?? keys.publicKeyOf(key);
+    const derived = known.get(key) ?? keys.derivePublicKey(key);
     known.set(key, derived);
     return derived;
   };
-  return { ...keys, publicKeyOf };
+  return { ...keys, derivePublicKey: publicKeyOf };
 };
 
 /** What a row asks for, or all that is wrong with it. */

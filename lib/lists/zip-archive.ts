@@ -4,7 +4,7 @@
  * than `limits` allow. Only what every packer writes is read: stored and deflated files, no password, no ZIP64. Pure.
  */
 import { Inflate, inflateSync } from 'fflate';
-import { uploads as limits } from '../model/deployment.ts';
+import { limits } from '../model/limits.ts';
 import { problem, type Refused } from './raw-list.ts';
 
 export interface ArchiveEntry {

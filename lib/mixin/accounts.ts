@@ -6,8 +6,8 @@
 import { isRsaKey, type SessionKey } from '../model/keystore.ts';
 import type { MixinAccounts } from '../model/ports.ts';
 import type { MixinClient } from './client.ts';
-import { MixinError } from './errors.ts';
-import { bytesOfHex, publicKeyOf } from './keys.ts';
+import { createMixinError } from './errors.ts';
+import { bytesOfHex, derivePublicKey } from './keys.ts';
 import { readNewUser, readSignedIn } from './new-account.ts';
 import { readRsaKey } from './rsa.ts';
 import { readVerification } from './verification.ts';
@@ -26,9 +26,9 @@ const uuid = (text: string): string => {
  * Flutter); of an RSA key everybody sends standard base64. Throws MixinError `bad_keystore`.
  */
 const sessionSecretOf = async (key: SessionKey, encoding: 'base64' | 'base64url'): Promise<string> => {
-  if (!isRsaKey(key)) return Buffer.from(bytesOfHex(await publicKeyOf(key))).toString(encoding);
+  if (!isRsaKey(key)) return Buffer.from(bytesOfHex(await derivePublicKey(key))).toString(encoding);
   const rsa = readRsaKey(key);
-  if (rsa === undefined) throw new MixinError('bad_keystore');
+  if (rsa === undefined) throw createMixinError('bad_keystore');
   return rsa.public_key;
 };
 

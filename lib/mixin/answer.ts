@@ -3,11 +3,12 @@
  * Business errors come as HTTP 202, so the presence of `error` decides and not the status; server errors may
  * be HTML of a web layer. https://developers.mixin.one/docs/api/error-codes (read 2026-11-21).
  */
+
+import type { CaptchaKind, MixinError } from '../model/mixin-error.ts';
 import {
-  type CaptchaKind,
   codeOf,
+  createMixinError,
   type Method,
-  MixinError,
   type MixinErrorCode,
   type MixinErrorDetails,
 } from './errors.ts';
@@ -62,7 +63,7 @@ const envelopeOf = (bodyText: string): Readonly<Record<string, unknown>> => {
 };
 
 const failure = (answer: HttpAnswer, code: MixinErrorCode, details: MixinErrorDetails = {}): MixinError =>
-  new MixinError(code, {
+  createMixinError(code, {
     method: answer.method,
     status: answer.httpStatus,
     request_id: answer.sentRequestId,

@@ -1,7 +1,8 @@
 /** One call to Mixin: sent once, never resent, read to its end within a time and a size. */
 import type { Keystore } from '../model/keystore.ts';
+import { MixinError } from '../model/mixin-error.ts';
 import { type MixinAnswer, readAnswer } from './answer.ts';
-import { type Method, MixinError } from './errors.ts';
+import { createMixinError, type Method } from './errors.ts';
 import { createToken } from './token.ts';
 
 const USER_AGENT = 'enlist/0.1.0';
@@ -135,7 +136,7 @@ const readText = async (
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.length;
-    if (size > maxAnswerBytes) throw new MixinError('broken_answer', { method, status, request_id });
+    if (size > maxAnswerBytes) throw createMixinError('broken_answer', { method, status, request_id });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -176,7 +177,7 @@ const exchange = async (options: MixinClientOptions, prepared: Prepared): Promis
     const { method, request_id } = prepared;
     const cause = causeOf(error);
     const nothingSent = cause !== undefined && beforeConnection.has(cause);
-    throw new MixinError(nothingSent ? 'no_connection' : 'no_answer', { method, request_id, cause });
+    throw createMixinError(nothingSent ? 'no_connection' : 'no_answer', { method, request_id, cause });
   }
 };
 

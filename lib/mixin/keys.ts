@@ -6,9 +6,9 @@
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { etc, Point, signAsync } from '@noble/ed25519';
 import type { PrivateKey } from '../model/keystore.ts';
-import { MixinError } from './errors.ts';
+import { createMixinError } from './errors.ts';
 
-export { newRsaKey, opensPinToken, readRsaKey } from './rsa.ts';
+export { canDecryptPinToken, generateRsaKey, readRsaKey } from './rsa.ts';
 
 const KEY_BYTES = 32;
 /** DER before the 32 bytes of a key: PKCS#8 and SPKI with OID 1.3.101.112 (Ed25519) and .110 (X25519), RFC 8410. */
@@ -25,13 +25,13 @@ const NONCE_DOMAIN = Buffer.from('enlist: nonces of an Ed25519 scalar', 'utf8');
 const { n: L, p } = Point.CURVE();
 
 const checked = (key: Uint8Array): Uint8Array => {
-  if (key.length !== KEY_BYTES) throw new MixinError('bad_keystore');
+  if (key.length !== KEY_BYTES) throw createMixinError('bad_keystore');
   return key;
 };
 
 /** 64 hex characters → 32 bytes. Throws MixinError `bad_keystore` on anything else. */
 export const bytesOfHex = (hex: string): Uint8Array => {
-  if (!/^[0-9a-f]{64}$/i.test(hex)) throw new MixinError('bad_keystore');
+  if (!/^[0-9a-f]{64}$/i.test(hex)) throw createMixinError('bad_keystore');
   return new Uint8Array(Buffer.from(hex, 'hex'));
 };
 
@@ -59,7 +59,7 @@ type Secret = { readonly seed: Uint8Array } | { readonly scalar: bigint };
 const secretOf = (key: PrivateKey): Secret => {
   if (!key.startsWith(SCALAR)) return { seed: bytesOfHex(key) };
   const hex = key.slice(SCALAR.length);
-  if (!isScalar(hex)) throw new MixinError('bad_keystore');
+  if (!isScalar(hex)) throw createMixinError('bad_keystore');
   return { scalar: fromLittleEndian(bytesOfHex(hex)) };
 };
 
@@ -74,7 +74,7 @@ const publicKeyOfSeed = (seed: Uint8Array): string =>
  * The Ed25519 public key (64 lower-case hex characters) of a seed or a scalar. Throws MixinError `bad_keystore`
  * for a text that is neither, and for a scalar that is not reduced.
  */
-export const publicKeyOf = async (key: PrivateKey): Promise<string> => {
+export const derivePublicKey = async (key: PrivateKey): Promise<string> => {
   const secret = secretOf(key);
   if ('scalar' in secret) return Point.BASE.multiply(secret.scalar).toHex();
   return publicKeyOfSeed(secret.seed);
@@ -107,7 +107,7 @@ const pointOf = (publicKey: Uint8Array): Point => {
   try {
     return Point.fromBytes(checked(publicKey)).assertValidity();
   } catch {
-    throw new MixinError('bad_keystore');
+    throw createMixinError('bad_keystore');
   }
 };
 
@@ -117,7 +117,7 @@ const pointOf = (publicKey: Uint8Array): Point => {
  */
 export const toX25519PublicKey = (publicKey: Uint8Array): Uint8Array => {
   const point = pointOf(publicKey);
-  if (point.isSmallOrder()) throw new MixinError('bad_keystore');
+  if (point.isSmallOrder()) throw createMixinError('bad_keystore');
   const { y } = point.toAffine();
   return littleEndian(etc.mod((1n + y) * etc.invert(etc.mod(1n - y, p), p), p));
 };
@@ -148,7 +148,7 @@ export const isPublicKey = (hex: string): boolean => {
  * section 4.1), both 64 hex characters. Undefined where no point has that image (u on the twist), where it has
  * small order, and for a u that is not below p. `pin_token` of today's sessions is such a u.
  */
-export const fromX25519 = (hex: string): string | undefined => {
+export const ed25519FromX25519 = (hex: string): string | undefined => {
   if (!/^[0-9a-f]{64}$/i.test(hex)) return undefined;
   const u = fromLittleEndian(bytesOfHex(hex));
   if (u >= p - 1n) return undefined;

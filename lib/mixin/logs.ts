@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { MixinAnswer } from './answer.ts';
-import { MixinError } from './errors.ts';
+import { createMixinError } from './errors.ts';
 
 const MAX_ENTRIES = 5;
 
@@ -16,7 +16,7 @@ const schema = z.array(z.object({ created_at: z.iso.datetime({ offset: true }) }
  */
 export const readPinErrors = ({ data, request_id }: MixinAnswer): readonly string[] => {
   const parsed = schema.safeParse(data);
-  if (!parsed.success) throw new MixinError('broken_answer', { method: 'GET', request_id });
+  if (!parsed.success) throw createMixinError('broken_answer', { method: 'GET', request_id });
   const times = parsed.data.map(({ created_at }) => new Date(created_at).toISOString());
   return times.sort().reverse().slice(0, MAX_ENTRIES);
 };

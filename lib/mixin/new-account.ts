@@ -4,13 +4,14 @@
  * (read 2026-11-21).
  */
 import { z } from 'zod';
+import type { NewAccount } from '../model/enrolment.ts';
 import { isRsaKey, type SessionKey, withoutSign } from '../model/keystore.ts';
-import type { NewAccount } from '../model/bot.ts';
-import type { SignedIn } from '../model/ports.ts';
+import type { MixinError } from '../model/mixin-error.ts';
+import type { SignInResult } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
-import { MixinError } from './errors.ts';
-import { fromX25519, isPublicKey } from './keys.ts';
-import { opensPinToken } from './rsa.ts';
+import { createMixinError } from './errors.ts';
+import { ed25519FromX25519, isPublicKey } from './keys.ts';
+import { canDecryptPinToken } from './rsa.ts';
 
 /** Mixin leaves a key out, or sends it empty or null, where there is none. */
 const text = z
@@ -28,7 +29,7 @@ const schema = z.object({
 type Session = z.infer<typeof schema>;
 
 const broken = (request_id: string): MixinError =>
-  new MixinError('broken_answer', { method: 'POST', request_id });
+  createMixinError('broken_answer', { method: 'POST', request_id });
 
 const x25519Hex = (base64: string): string =>
   /^[A-Za-z0-9+/_-]{43}=?$/.test(base64) ? Buffer.from(base64, 'base64').toString('hex') : '';
@@ -45,7 +46,7 @@ const serverKeyOf = ({ server_public_key, pin_token_base64, pin_token }: Session
   const images = [pin_token_base64, pin_token].filter((token) => token !== undefined);
   const given = [
     ...(server_public_key === undefined ? [] : [hexKey(server_public_key)]),
-    ...images.map((token) => fromX25519(x25519Hex(token))),
+    ...images.map((token) => ed25519FromX25519(x25519Hex(token))),
   ];
   const distinct = new Set(given.map((key) => key && withoutSign(key)));
   return distinct.size === 1 ? given[0] : undefined;
@@ -54,7 +55,7 @@ const serverKeyOf = ({ server_public_key, pin_token_base64, pin_token }: Session
 /** The pin_token of an RSA session in standard base64; undefined where the session's key does not open it. */
 const pinTokenOf = (session: Session, pem: string): string | undefined => {
   const tokens = [session.pin_token, session.pin_token_base64].filter((token) => token !== undefined);
-  const good = tokens.find((token) => opensPinToken(pem, token, session.session_id));
+  const good = tokens.find((token) => canDecryptPinToken(pem, token, session.session_id));
   return good === undefined ? undefined : Buffer.from(good, 'base64').toString('base64');
 };
 
@@ -132,7 +133,7 @@ const isPlain = (value: unknown): boolean =>
   typeof value === 'number' ||
   (typeof value === 'string' && value.length <= MAX_TEXT_CHARACTERS);
 
-const personOf = (data: unknown): SignedIn['person'] => {
+const personOf = (data: unknown): SignInResult['person'] => {
   const given = data as Readonly<Record<string, unknown>>;
   const told = personFields.filter((field) => Object.hasOwn(given, field) && isPlain(given[field]));
   return Object.fromEntries(told.map((field) => [field, given[field]]));
@@ -142,7 +143,7 @@ const personOf = (data: unknown): SignedIn['person'] => {
  * Reads the answer of POST /verifications/:id: the account, checked as that of POST /users is, and the fields of the
  * list above that are plain and not overlong. Throws MixinError `broken_answer`.
  */
-export const readSignedIn = (answer: MixinAnswer, session_key: SessionKey): SignedIn => ({
+export const readSignedIn = (answer: MixinAnswer, session_key: SessionKey): SignInResult => ({
   account: readAccount(answer, session_key),
   person: personOf(answer.data),
 });

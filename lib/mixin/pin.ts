@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createHash } from 'node:crypto';
 import { isRsaKeystore, type Keystore } from '../model/keystore.ts';
-import { MixinError } from './errors.ts';
+import { createMixinError } from './errors.ts';
 import { bytesOfHex, sharedSecret } from './keys.ts';
 import { openPinToken } from './rsa.ts';
 
@@ -52,7 +52,7 @@ export const encryptPin = ({ keystore, pinBytes, unixSeconds, iterator, iv }: Pi
  * 2026-11-21). Throws MixinError `bad_keystore` for anything but six digits.
  */
 export const digitsMessage = (pin: string): Uint8Array => {
-  if (!/^[0-9]{6}$/.test(pin)) throw new MixinError('bad_keystore');
+  if (!/^[0-9]{6}$/.test(pin)) throw createMixinError('bad_keystore');
   return Buffer.from(pin, 'ascii');
 };
 

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import type { Profile } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
-import { type Method, MixinError } from './errors.ts';
+import { createMixinError, type Method } from './errors.ts';
 
 const KEY_BYTES = 32;
 
@@ -41,7 +41,7 @@ export const readProfile = (answer: MixinAnswer, user_id: string, method: Method
   const { request_id } = answer;
   const parsed = schema.safeParse(answer.data);
   if (!parsed.success || parsed.data.user_id !== user_id.toLowerCase()) {
-    throw new MixinError('broken_answer', { method, request_id });
+    throw createMixinError('broken_answer', { method, request_id });
   }
   const { has_pin, has_safe, tip_key_base64, spend_public_key, app } = parsed.data;
   const spend = spend_public_key ?? app?.spend_public_key;

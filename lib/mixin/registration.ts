@@ -7,9 +7,9 @@
  * (read 2026-11-21). `shipped` does as they do, `documented` as the page says; the PIN is the same in both.
  */
 import { createHash } from 'node:crypto';
-import type { RegistrationSignature } from '../runtime/config.ts';
 import type { PrivateKey } from '../model/keystore.ts';
-import { publicKeyOf, sign } from './keys.ts';
+import type { RegistrationSignature } from '../model/mixin.ts';
+import { derivePublicKey, sign } from './keys.ts';
 import { registrationDigest } from './pin.ts';
 
 export interface Registration {
@@ -44,7 +44,7 @@ export const signRegistration = async (
   tipKey: PrivateKey,
   form: RegistrationSignature,
 ): Promise<Registration> => {
-  const public_key = await publicKeyOf(spendKey);
+  const public_key = await derivePublicKey(spendKey);
   const signature = await signatureOf(user_id, public_key, spendKey, form);
   return { public_key, signature, pinBytes: await sign(registrationDigest(user_id, public_key), tipKey) };
 };

@@ -12,7 +12,7 @@ import {
   privateDecrypt,
   sign,
 } from 'node:crypto';
-import { MixinError } from './errors.ts';
+import { createMixinError } from './errors.ts';
 
 const MIN_BITS = 1024;
 const NEW_BITS = 2048;
@@ -58,9 +58,9 @@ export const readRsaKey = (
  */
 export const openPinToken = (pem: string, pin_token: string, session_id: string): Uint8Array => {
   const key = parse(pem);
-  if (key === undefined) throw new MixinError('bad_keystore');
+  if (key === undefined) throw createMixinError('bad_keystore');
   const opened = decrypt(key, Buffer.from(pin_token, 'base64'), Buffer.from(session_id, 'utf8'));
-  if (opened === undefined || !AES_KEY_BYTES.includes(opened.length)) throw new MixinError('bad_keystore');
+  if (opened === undefined || !AES_KEY_BYTES.includes(opened.length)) throw createMixinError('bad_keystore');
   return opened;
 };
 
@@ -74,7 +74,7 @@ const decrypt = (key: KeyObject, blob: Buffer, oaepLabel: Buffer): Uint8Array | 
 };
 
 /** Does this key open this pin_token (base64) of that session, and is an AES key in it? */
-export const opensPinToken = (pem: string, pin_token: string, session_id: string): boolean => {
+export const canDecryptPinToken = (pem: string, pin_token: string, session_id: string): boolean => {
   try {
     openPinToken(pem, pin_token, session_id);
     return true;
@@ -86,11 +86,11 @@ export const opensPinToken = (pem: string, pin_token: string, session_id: string
 /** RSASSA-PKCS1-v1_5 with SHA-512 (RS512 of RFC 7518). Throws MixinError `bad_keystore` where the key cannot sign. */
 export const signByRsa = (message: Uint8Array, pem: string): Uint8Array => {
   const key = parse(pem);
-  if (key === undefined) throw new MixinError('bad_keystore');
+  if (key === undefined) throw createMixinError('bad_keystore');
   try {
     return sign('sha512', message, { key, padding: constants.RSA_PKCS1_PADDING });
   } catch {
-    throw new MixinError('bad_keystore');
+    throw createMixinError('bad_keystore');
   }
 };
 
@@ -99,7 +99,7 @@ export const signByRsa = (message: Uint8Array, pem: string): Uint8Array => {
  * such keys are read, where an account has one, but none is made, for NIST SP 800-131A has disallowed them for
  * signatures since 2014. Whether Mixin takes any RSA key at a sign-in today is unknown; no present client sends one.
  */
-export const newRsaKey = (): Promise<string> =>
+export const generateRsaKey = (): Promise<string> =>
   new Promise((resolve, reject) => {
     generateKeyPair('rsa', { modulusLength: NEW_BITS }, (error, _, privateKey) => {
       if (error) reject(error);

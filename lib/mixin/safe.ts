@@ -1,9 +1,10 @@
 /** The calls that bring a bot into Mixin Safe. */
-import type { RegistrationSignature } from '../runtime/config.ts';
+
 import type { Keystore } from '../model/keystore.ts';
+import type { RegistrationSignature } from '../model/mixin.ts';
 import type { MixinSafe } from '../model/ports.ts';
 import type { MixinClient } from './client.ts';
-import { publicKeyOf } from './keys.ts';
+import { derivePublicKey } from './keys.ts';
 import { readPinErrors } from './logs.ts';
 import { digitsMessage, encryptPin, tipSetUpMessage } from './pin.ts';
 import { readProfile } from './profile.ts';
@@ -53,7 +54,7 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
       readPinErrors(await client.call(keystore, { method: 'GET', path: PIN_ERRORS })),
 
     setTipPin: async (keystore, tipKey, iterator, oldPin) => {
-      const message = tipSetUpMessage(await publicKeyOf(tipKey));
+      const message = tipSetUpMessage(await derivePublicKey(tipKey));
       if (oldPin === undefined) {
         const pin_base64 = pinOf(keystore, message, iterator);
         return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Verification } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
-import { MixinError } from './errors.ts';
+import { createMixinError } from './errors.ts';
 
 /** Go's empty time. */
 const NO_TIME = '0001-01-01T00:00:00Z';
@@ -36,7 +36,7 @@ const schema = z.object({
  */
 export const readVerification = ({ data, request_id }: MixinAnswer): Verification => {
   const parsed = schema.safeParse(data);
-  if (!parsed.success) throw new MixinError('broken_answer', { method: 'POST', request_id });
+  if (!parsed.success) throw createMixinError('broken_answer', { method: 'POST', request_id });
   const { id, has_emergency_contact, contact_id, deactivation_requested_at, deactivation_effective_at } =
     parsed.data;
   return {

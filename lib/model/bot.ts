@@ -1,4 +1,5 @@
 /** The records of the table: bots, batches and the errors of a list's rows. */
+import type { Enrolment, NewAccount } from './enrolment.ts';
 import type { BotState } from './states.ts';
 
 /** Why a bot is where it is, and what to do about it. Never holds anything secret. */
@@ -8,7 +9,7 @@ export interface Reason {
   /** What happened, one sentence. */
   readonly message: string;
   /** What the operator should do, one sentence. */
-  readonly todo: string;
+  readonly fix: string;
 }
 
 /** One line of a bot's history. */
@@ -21,32 +22,17 @@ export interface HistoryEntry {
   readonly request_id?: string;
 }
 
-/** How a row that has no account yet gets one. */
-export type Enrolment =
-  | {
-      /** A user that an owner bot creates: POST /users, which costs money. */
-      readonly kind: 'network_user';
-      /** User id of the bot that creates it. */
-      readonly owner: string;
-      readonly full_name: string;
-    }
-  | {
-      /** Sign-in with a code: POST /verifications/:id. */
-      readonly kind: 'sign_in';
-      readonly verification_id: string;
-    };
-
 /** One bot. Times are ISO 8601 in UTC; nothing in here is secret. */
 export interface Bot {
   /** Mixin's user id; on the row of an enrolment an id of our own (lib/bots/enrolment.ts). */
-  readonly user_id: string;
+  readonly bot_id: string;
   readonly session_id?: string;
   /** The batch that listed the bot last. */
   readonly batch_id: string;
   /** Its line in that list. */
   readonly line: number;
   /** Digest of the public halves of the listed keystore: tells a changed row from the same row again. */
-  readonly listing: string;
+  readonly row_digest: string;
   readonly state: BotState;
   readonly state_since: string;
   readonly reason?: Reason;
@@ -90,66 +76,10 @@ export interface Bot {
   readonly history: readonly HistoryEntry[];
 }
 
-/** An account that Mixin has just made or signed in: what a keystore needs beyond the session's private key. */
-export interface NewAccount {
-  readonly user_id: string;
-  readonly session_id: string;
-  /** 64 hex characters; of an Ed25519 session. */
-  readonly server_public_key?: string;
-  /** Base64 of the key that PINs are encrypted with, itself encrypted; of an RSA session. */
-  readonly pin_token?: string;
-  /** The X-Request-Id of the call that made it. */
-  readonly request_id: string;
-}
-
 /** Written once, or only ever growing: these cannot be removed. */
-type Lasting = 'public_key' | 'secret_version' | 'pin_iterator' | 'wrong_pin_at' | 'account';
+type WriteOnceAttribute = 'public_key' | 'secret_version' | 'pin_iterator' | 'wrong_pin_at' | 'account';
 
 /** Attributes to set; `undefined` removes one. Key, revision and index attributes are the table's business. */
 export type BotChanges = {
-  readonly [K in Exclude<keyof Bot, 'user_id' | 'revision' | Lasting>]?: Bot[K] | undefined;
-} & { readonly [K in Lasting]?: NonNullable<Bot[K]> };
-
-export type BatchStatus = 'received' | 'rejected' | 'planned' | 'taking_in' | 'taken_in' | 'stuck';
-
-/** What is wrong with a whole list. */
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-  readonly fix: string;
-}
-
-/** One list. */
-export interface Batch {
-  readonly batch_id: string;
-  readonly status: BatchStatus;
-  readonly created_at: string;
-  /** SHA-256 of the list as it came: an Idempotency-Key stands for one list only. */
-  readonly list_digest?: string;
-  /** Rows of the list, wrong and double ones included. */
-  readonly total: number;
-  readonly invalid: number;
-  readonly duplicates: number;
-  /** Errors that are counted but not kept: a list can have a great many. */
-  readonly errors_left_out?: number;
-  /** Rows that make a user which costs money. */
-  readonly paid_rows?: number;
-  readonly chunks: number;
-  /** Numbers of the chunks that are taken in, from 1. */
-  readonly chunks_done: readonly number[];
-  readonly problem?: Problem;
-}
-
-/** What is wrong with a row of a list: line, field, and how to mend it. Never quotes a value. */
-export interface RowError {
-  /** The file of an archive that the row stands in. */
-  readonly file?: string;
-  /** Which row of the list, from 1. */
-  readonly row: number;
-  /** Where it begins in the file, from 1. */
-  readonly line: number;
-  readonly field: string;
-  readonly code: string;
-  readonly message: string;
-  readonly fix: string;
-}
+  readonly [K in Exclude<keyof Bot, 'bot_id' | 'revision' | WriteOnceAttribute>]?: Bot[K] | undefined;
+} & { readonly [K in WriteOnceAttribute]?: NonNullable<Bot[K]> };

@@ -38,7 +38,7 @@ export interface QueueShape {
   readonly retentionSeconds: number;
 }
 
-const DAY_SECONDS = 86_400;
+export const DAY_SECONDS = 86_400;
 
 const queue = (name: QueueName, batchSize: number, maxConcurrency: number): QueueShape => ({
   batchSize,
@@ -76,36 +76,13 @@ export const table = {
   partitionKey: 'pk',
   sortKey: 'sk',
   indexes: {
-    /** All bots of a batch, by state: `batch_shard` = `<batch_id>#<shard>`, `state_key` = `<state>#<user_id>`. */
+    /** All bots of a batch, by state: `batch_shard` = `<batch_id>#<shard>`, `state_key` = `<state>#<bot_id>`. */
     by_batch: { partitionKey: 'batch_shard', sortKey: 'state_key', projection: 'KEYS_ONLY' },
     /** What is due for another look: `due_shard` = `due#<shard>`, `due_at` = ISO time. Sparse. */
     by_due: { partitionKey: 'due_shard', sortKey: 'due_at', projection: 'KEYS_ONLY' },
   },
   /** Index partitions; keeps each below DynamoDB's 1,000 writes a second at 1,000 moves a second. */
   shards: 8,
-} as const;
-
-export const uploads = {
-  /** API Gateway takes 10 MB, Lambda 6 MB of which base64 eats a quarter. */
-  maxInlineBytes: 4_500_000,
-  /** Some 70,000 keystores: what intake reads and validates within its time-out. */
-  maxUploadBytes: 20_000_000,
-  /** Rows of one list: more would not be validated within intake's time-out. */
-  maxRows: 80_000,
-  /** Errors of one list that are kept; the others are counted. */
-  maxErrors: 1_000,
-  /** How long an upload form may be used. */
-  formSeconds: 900,
-  /** Lists that are put under this prefix of the bucket are taken in by themselves. */
-  inboxPrefix: 'inbox/',
-  /** A plan must be confirmed while its list still lies in the bucket, which clears it away after a day. */
-  planSeconds: 20 * 3_600,
-  /** Files of one ZIP archive: no more fit without ZIP64. */
-  maxArchiveFiles: 65_535,
-  /** All files of a ZIP archive together, unpacked. */
-  maxArchiveBytes: 60_000_000,
-  /** Rows of one chunk message: small enough that its secrets are written within the time-out at 50 a second. */
-  chunkRows: 50,
 } as const;
 
 export const schedules = {
@@ -133,7 +110,7 @@ export const routes = {
   listRowErrors: api('GET', '/batches/{batch_id}/errors'),
   listBots: api('GET', '/batches/{batch_id}/bots'),
   retryBatch: api('POST', '/batches/{batch_id}/retry'),
-  readBot: api('GET', '/bots/{user_id}'),
+  readBot: api('GET', '/bots/{bot_id}'),
   requestCode: accounts('POST', '/accounts/verifications'),
   signIn: accounts('POST', '/accounts/verifications/{verification_id}'),
 } as const satisfies Record<string, Route>;
@@ -142,43 +119,3 @@ export type RouteName = keyof typeof routes;
 export type RouteNameOf<F extends HttpFunctionName> = {
   [Name in RouteName]: (typeof routes)[Name]['function'] extends F ? Name : never;
 }[RouteName];
-
-/** When a bot is looked at again. */
-export const pace = {
-  /** First pause after trouble; doubles with each attempt, with jitter. */
-  retryBaseSeconds: 5,
-  retryMaxSeconds: 3_600,
-  /** A PIN lock lasts a day and every attempt lengthens it: stay away a little longer. */
-  pinLockSeconds: 25 * 3_600,
-  /** Grace the sweep gives a message before it looks for the bot itself. */
-  graceSeconds: 900,
-  /** A bot that waits in a queue longer than this is queued again. */
-  stalledSeconds: DAY_SECONDS,
-  /** Registered bots are looked at again: is the key on Mixin's side still the one we keep? */
-  auditSeconds: 7 * DAY_SECONDS,
-  /** SQS delays no message longer than this; longer pauses are left to the sweep. */
-  maxMessageDelaySeconds: 900,
-} as const;
-
-export const mixin = {
-  timeoutMs: 8_000,
-  maxAnswerBytes: 1_048_576,
-  tokenLifetimeSeconds: 120,
-  /** Price of a network user, https://developers.mixin.one/docs/api/users/network-user (read 2026-11-21). */
-  userPriceUsd: 0.5,
-  /** Wrong PINs within a day that lock an account; Enlist never makes the try that could be the last. */
-  pinErrorsToLock: 5,
-  pinErrorWindowSeconds: DAY_SECONDS,
-  /** A request that got no answer is surely over by then. */
-  settledSeconds: 60,
-  /** What a sign-in says of itself where the operator says nothing. */
-  device: {
-    platform: 'Android',
-    platform_version: '16',
-    app_version: '3.0.0',
-    package_name: 'one.mixin.messenger',
-  },
-} as const;
-
-/** An account's session key is copied to its own secret when it is enrolled; the first copy can be restored so long. */
-export const enrolmentRecoveryDays = 7;

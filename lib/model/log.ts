@@ -2,9 +2,9 @@
  * Log lines: one JSON object a line, a stable code for queries and a sentence for people. Only the fields
  * named here can be logged, so a key, a token or a whole event cannot slip in.
  */
-export const messages = {
+export const logMessages = {
   bot_moved: 'A bot changed its state.',
-  audit_noted: 'A bot at rest was looked at again, and something needs hands.',
+  audit_finding: 'A bot at rest was looked at again, and something needs hands.',
   bot_unknown: 'A message names a bot that has no row; it is dropped.',
   lost_race: 'Another worker was first; this one leaves the bot alone.',
   lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',
@@ -12,21 +12,21 @@ export const messages = {
   inbox_gone: 'S3 told of a list in the inbox that is not there any more.',
   list_read: 'A list was read and validated.',
   code_requested: 'Mixin was asked to send a code to a phone.',
-  account_not_noted: 'Mixin made an account, and its row could not be told: the row will be in doubt.',
+  account_not_recorded: 'Mixin made an account, and its row could not be told: the row will be in doubt.',
   plan_confirmed: 'An operator accepted what a list costs.',
   list_rejected: 'A list cannot be read at all.',
-  chunk_taken_in: 'A chunk of a list was taken in.',
+  chunk_imported: 'A chunk of a list was taken in.',
   swept: 'The sweep queued what was due.',
   record_crashed: 'A message crashed its handler; it comes back, or goes to the dead-letter queue.',
   record_throttled: 'AWS throttled a step; its message comes back, and nothing is lost.',
   request_throttled: 'AWS throttled an HTTP request, which may be made again.',
   request_failed: 'An HTTP request met an unexpected error.',
 } as const;
-export type LogCode = keyof typeof messages;
+export type LogCode = keyof typeof logMessages;
 
 export interface LogFields {
   readonly step?: string;
-  readonly user_id?: string;
+  readonly bot_id?: string;
   readonly batch_id?: string;
   readonly request_id?: string;
   readonly message_id?: string;
@@ -41,9 +41,9 @@ export interface LogFields {
 export type Level = 'info' | 'warn' | 'error';
 export type Log = (level: Level, code: LogCode, fields?: LogFields) => void;
 
-const allowed: ReadonlyArray<keyof LogFields> = [
+export const allowed: ReadonlyArray<keyof LogFields> = [
   'step',
-  'user_id',
+  'bot_id',
   'batch_id',
   'request_id',
   'message_id',
@@ -54,21 +54,3 @@ const allowed: ReadonlyArray<keyof LogFields> = [
   'count',
   'receive_count',
 ];
-
-/**
- * Makes the log. `write` gets one line without its line end; `base` is added to each.
- * `error` fields should be an error's name or code, never its text: texts may quote input.
- */
-export const createLog = (write: (line: string) => void, now: () => number, base: LogFields = {}): Log => {
-  return (level, code, fields = {}) => {
-    const line: Record<string, unknown> = {
-      time: new Date(now()).toISOString(),
-      level,
-      code,
-      message: messages[code],
-    };
-    const all = { ...base, ...fields };
-    for (const name of allowed) if (all[name] !== undefined) line[name] = all[name];
-    write(JSON.stringify(line));
-  };
-};

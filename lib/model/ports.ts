@@ -3,11 +3,14 @@
  * lib/provision knows nothing else of the world.
  */
 
+import type { Batch } from './batch.ts';
+import type { Bot, BotChanges } from './bot.ts';
+import type { QueueName } from './deployment.ts';
+import type { NewAccount, SignInRequest } from './enrolment.ts';
 import type { Keystore, PrivateKey, SessionKey } from './keystore.ts';
 import type { Log } from './log.ts';
-import type { Batch, Bot, BotChanges, NewAccount, Problem, RowError } from './bot.ts';
+import type { Problem, RowError } from './problem.ts';
 import type { BotState } from './states.ts';
-import type { QueueName } from './deployment.ts';
 
 /** A page of something; `cursor` is there when more follows. */
 export interface Page<T> {
@@ -17,7 +20,7 @@ export interface Page<T> {
 
 /** The rows. Every write of a bot is a compare-and-set on its `revision`. */
 export interface Table {
-  readBot(user_id: string): Promise<Bot | undefined>;
+  readBot(bot_id: string): Promise<Bot | undefined>;
   /** Makes the row; undefined when the bot has one already. */
   createBot(bot: Bot): Promise<Bot | undefined>;
   /**
@@ -26,7 +29,7 @@ export interface Table {
    */
   updateBot(bot: Bot, changes: BotChanges, from?: readonly BotState[]): Promise<Bot | undefined>;
   /** Bots that are due at `now` (ISO), soonest first, of one index partition. */
-  dueBots(shard: number, now: string, limit: number): Promise<readonly string[]>;
+  listDueBots(shard: number, now: string, limit: number): Promise<readonly string[]>;
   /** Bots of a batch, all or in one state; undefined when the cursor is not one of ours. */
   listBots(query: BotQuery): Promise<Page<Bot> | undefined>;
   /** How many bots of the batch are in each state, and how many of them are rows of enrolments. */
@@ -36,7 +39,7 @@ export interface Table {
   /** Makes the batch; undefined when it is there already. */
   createBatch(batch: Batch): Promise<Batch | undefined>;
   /** Writes the result of reading the list, once; undefined when it was written before. */
-  recordListRead(batch_id: string, read: ListRead): Promise<Batch | undefined>;
+  recordListSummary(batch_id: string, read: ListSummary): Promise<Batch | undefined>;
   /** An operator accepted the cost: a planned batch is taken in; undefined when it is not planned. */
   confirmBatch(batch_id: string): Promise<Batch | undefined>;
   /** Marks a chunk as taken in (any number of times) and returns the batch as it then is. */
@@ -48,8 +51,8 @@ export interface Table {
   listRowErrors(batch_id: string, limit: number, cursor?: string): Promise<Page<RowError> | undefined>;
 
   /** Notes what Mixin said when a code was asked for. */
-  createVerification(verification: KnownVerification): Promise<void>;
-  readVerification(verification_id: string): Promise<KnownVerification | undefined>;
+  createVerification(verification: VerificationRecord): Promise<void>;
+  readVerification(verification_id: string): Promise<VerificationRecord | undefined>;
 }
 
 export type StateCounts = Partial<Record<BotState, number>>;
@@ -62,7 +65,7 @@ export interface BotCounts {
 }
 
 /** A code that was asked for through Enlist. No phone number is kept. */
-export interface KnownVerification {
+export interface VerificationRecord {
   readonly verification_id: string;
   /** The Mixin-Device-Id it was asked with. */
   readonly device_id: string;
@@ -77,9 +80,9 @@ export interface BotQuery {
   readonly cursor?: string;
 }
 
-export type ListRead =
+export type ListSummary =
   | {
-      readonly status: 'planned' | 'taking_in' | 'taken_in';
+      readonly status: 'planned' | 'importing' | 'imported';
       readonly total: number;
       readonly invalid: number;
       readonly duplicates: number;
@@ -90,13 +93,13 @@ export type ListRead =
   | { readonly status: 'rejected'; readonly problem: Problem };
 
 /** A bot's keystore as the vault holds it, and the version that carries the key. */
-export interface Kept {
+export interface StoredKeystore {
   readonly keystore: Keystore;
   /** Present once the bot has its spend key: the id of the version that was labelled with it. */
-  readonly key?: KeptKey;
+  readonly key?: StoredKey;
 }
 
-export interface KeptKey {
+export interface StoredKey {
   readonly private_key: PrivateKey;
   /** 64 hex characters. */
   readonly public_key: string;
@@ -105,26 +108,26 @@ export interface KeptKey {
 
 /** The only place for private keys (Secrets Manager). */
 export interface Vault {
-  read(user_id: string): Promise<Kept | 'missing' | 'pending_deletion'>;
+  read(user_id: string): Promise<StoredKeystore | 'missing' | 'pending_deletion'>;
   /**
    * Stores a keystore that came in a list. A newer session replaces an older one; a spend key that is kept
-   * already is never replaced. `same`: all of it was there already. `key_conflict`: the list brings another spend key than the kept one, and
+   * already is never replaced. `unchanged`: all of it was there already. `key_conflict`: the list brings another spend key than the kept one, and
    * nothing was written. `pending_deletion`: the secret's name is blocked by a deletion that waits.
    */
-  keepKeystore(keystore: Keystore): Promise<'kept' | 'same' | 'key_conflict' | 'pending_deletion'>;
+  storeKeystore(keystore: Keystore): Promise<'stored' | 'unchanged' | 'key_conflict' | 'pending_deletion'>;
   /**
    * Makes sure the bot has one spend key, for ever: stores `candidate` beside the keystore unless a key is
    * kept already, reads it back, derives its public key and returns what is really there. Of two callers
    * one wins and both return the winner's key. Throws when the read-back does not show a whole key.
    */
-  keepKey(keystore: Keystore, candidate: PrivateKey): Promise<KeptKey>;
+  storeKey(keystore: Keystore, candidate: PrivateKey): Promise<StoredKey>;
 
   /**
    * Stores the session key of an account that is yet to be made, and what its sign-in needs, and reads it back.
    * A session key that is kept already is never replaced; what was listed with it is. Throws when the
    * read-back does not show it whole.
    */
-  keepEnrolment(
+  storeEnrolment(
     enrolment_id: string,
     listed: EnrolmentSecret,
   ): Promise<{ readonly kept: EnrolmentSecret; readonly isNews: boolean } | 'pending_deletion'>;
@@ -137,19 +140,6 @@ export interface Vault {
 export interface EnrolmentSecret {
   readonly session_key: SessionKey;
   readonly sign_in?: SignInRequest;
-}
-
-/** How an account is signed in; the code is in here, so this is a secret. */
-export interface SignInRequest {
-  readonly code: string;
-  readonly device_id: string;
-  readonly platform: string;
-  readonly platform_version: string;
-  readonly app_version: string;
-  readonly package_name: string;
-  readonly notification_token?: string;
-  readonly purpose: 'SESSION';
-  readonly registration_id: number;
 }
 
 /** Messages between the steps: ids only, never a secret. */
@@ -242,7 +232,7 @@ export interface Verification {
 }
 
 /** A signed-in account, and what Mixin tells of its person: everything of the answer but its keys. */
-export interface SignedIn {
+export interface SignInResult {
   readonly account: NewAccount;
   readonly person: Readonly<Record<string, unknown>>;
 }
@@ -257,27 +247,27 @@ export interface MixinAccounts {
   /** POST /verifications */
   requestCode(request: CodeRequest): Promise<Verification>;
   /** POST /verifications/:id */
-  signIn(verification_id: string, session_key: SessionKey, request: SignInRequest): Promise<SignedIn>;
+  signIn(verification_id: string, session_key: SessionKey, request: SignInRequest): Promise<SignInResult>;
 }
 
 /** Ed25519 and RSA, without IO. */
 export interface Keys {
   /** 64 hex characters out. Throws MixinError `bad_keystore`. */
-  publicKeyOf(key: PrivateKey): Promise<string>;
+  derivePublicKey(key: PrivateKey): Promise<string>;
   /** Could this (64 hex characters) be a reduced scalar? Of random seeds one in sixteen could. */
   isScalar(hex: string): boolean;
   /** Is this (64 hex characters) a point that PIN encryption can use? */
   isPublicKey(hex: string): boolean;
   /** X25519 public key → an Ed25519 point with that image and sign bit 0, both 64 hex characters; undefined when there is none. */
-  fromX25519(hex: string): string | undefined;
+  ed25519FromX25519(hex: string): string | undefined;
   /** An RSA private key in PEM, in its normal form (PKCS#1, LF) and with its public half; undefined when it is none. */
   readRsaKey(
     pem: string,
   ): { readonly pem: string; readonly public_key: string; readonly bits: number } | undefined;
   /** Does this key open this pin_token (base64) of that session? */
-  opensPinToken(pem: string, pin_token: string, session_id: string): boolean;
+  canDecryptPinToken(pem: string, pin_token: string, session_id: string): boolean;
   /** A new RSA session key in PEM. */
-  newRsaKey(): Promise<string>;
+  generateRsaKey(): Promise<string>;
 }
 
 export interface Services {

@@ -22,7 +22,7 @@ export interface Move {
 }
 
 /** Something will still happen to these by itself. */
-export const open = ['queued', 'enrolling', 'registering', 'waiting', 'unsure'] as const;
+export const unfinishedStates = ['queued', 'enrolling', 'registering', 'waiting', 'unsure'] as const;
 /** … and these have an account. */
 const known = ['queued', 'registering', 'waiting', 'unsure'] as const;
 const audited = ['registered', 'external'] as const;
@@ -37,19 +37,19 @@ export const moves = {
   /** Mixin shows the account in Safe with the key we keep. */
   confirm: { from: [...known, ...audited], to: 'registered' },
   /** Mixin shows the account in Safe with a key that is not ours. */
-  disown: { from: [...known, 'external'], to: 'external' },
+  mark_external: { from: [...known, 'external'], to: 'external' },
   /** Not now: again at a given time. */
-  postpone: { from: open, to: 'waiting' },
+  postpone: { from: unfinishedStates, to: 'waiting' },
   /** A POST was sent and its outcome is unknown: only a GET can settle it, or an operator where there is none. */
-  doubt: { from: ['enrolling', 'registering', 'unsure'], to: 'unsure' },
+  mark_unsure: { from: ['enrolling', 'registering', 'unsure'], to: 'unsure' },
   /** An operator must act. */
-  block: { from: [...open, ...audited], to: 'blocked' },
+  block: { from: [...unfinishedStates, ...audited], to: 'blocked' },
   /** Never again. */
-  fail: { from: open, to: 'failed' },
+  fail: { from: unfinishedStates, to: 'failed' },
   /** An operator asked for another try, or listed the bot again with news. */
   requeue: { from: ['queued', 'waiting', 'blocked', 'failed', 'external'], to: 'queued' },
   /** An operator decided that a call whose answer was lost shall be made again, although it may cost twice. */
-  repeat: { from: ['unsure'], to: 'queued' },
+  resend: { from: ['unsure'], to: 'queued' },
 } as const satisfies Record<string, Move>;
 export type MoveName = keyof typeof moves;
 

@@ -2,8 +2,11 @@
  * The only reader of the environment. Everything else receives a Config.
  * No secret is ever in here: keys live in the vault.
  */
+
 import { z } from 'zod';
-import { pace, type QueueName } from '../model/deployment.ts';
+import type { QueueName } from '../model/deployment.ts';
+import type { RegistrationSignature } from '../model/mixin.ts';
+import { timing } from '../model/timing.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,7 +28,7 @@ const schema = z.object({
     .int()
     .min(1)
     .max(365)
-    .default(pace.auditSeconds / DAY_SECONDS),
+    .default(timing.auditSeconds / DAY_SECONDS),
   ENLIST_KMS_KEY_ID: z.string().min(1).optional(),
   MIXIN_URL: url,
   MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
@@ -38,8 +41,6 @@ const schema = z.object({
   AWS_ENDPOINT_URL_SECRETS_MANAGER: url.optional(),
   AWS_ENDPOINT_URL_SQS: url.optional(),
 });
-
-export type RegistrationSignature = 'shipped' | 'documented';
 
 export interface Config {
   readonly table: string;

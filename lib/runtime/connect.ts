@@ -5,35 +5,36 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { ChangeMessageVisibilityCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { isBusy } from '../aws/throttling.ts';
 import { createQueues } from '../aws/queues.ts';
 import { createTable, translateConfig } from '../aws/table/table.ts';
+import { isBusy } from '../aws/throttling.ts';
 import { createUploads } from '../aws/uploads.ts';
 import { createVault } from '../aws/vault/vault.ts';
-import type { Config } from './config.ts';
-import type { Log } from '../model/log.ts';
 import { createMixinAccounts } from '../mixin/accounts.ts';
 import { createMixinClient } from '../mixin/client.ts';
 import {
-  fromX25519,
+  canDecryptPinToken,
+  derivePublicKey,
+  ed25519FromX25519,
+  generateRsaKey,
   isPublicKey,
   isScalar,
-  newRsaKey,
-  opensPinToken,
-  publicKeyOf,
   readRsaKey,
 } from '../mixin/keys.ts';
 import { createMixinSafe } from '../mixin/safe.ts';
+import type { QueueName } from '../model/deployment.ts';
+import type { Log } from '../model/log.ts';
+import { mixin } from '../model/mixin.ts';
 import type { Keys, Services } from '../model/ports.ts';
-import { mixin, type QueueName } from '../model/deployment.ts';
+import type { Config } from './config.ts';
 
 const keys: Keys = {
-  fromX25519,
+  ed25519FromX25519,
   isPublicKey,
   isScalar,
-  newRsaKey,
-  opensPinToken,
-  publicKeyOf,
+  generateRsaKey,
+  canDecryptPinToken,
+  derivePublicKey,
   readRsaKey,
 };
 

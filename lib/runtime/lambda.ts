@@ -14,14 +14,9 @@ import type {
   SQSEvent,
   SQSRecord,
 } from 'aws-lambda';
-import { isBusy } from '../aws/throttling.ts';
-import { type Environment, readConfig } from './config.ts';
-import { type Connection, connect } from './connect.ts';
-import { createLog } from '../model/log.ts';
-import { recordCrash } from '../bots/crash.ts';
 import { type Answers, type HttpAnswer, type HttpRequest, problem } from '../api/http.ts';
-import type { Services } from '../model/ports.ts';
-import { isEmptyEvent, type SmokeAnswer, smoke } from './smoke-test.ts';
+import { isBusy } from '../aws/throttling.ts';
+import { recordCrash } from '../bots/crash.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
@@ -33,6 +28,11 @@ import {
   routes,
   throttledPauseSeconds,
 } from '../model/deployment.ts';
+import type { Services } from '../model/ports.ts';
+import { type Environment, readConfig } from './config.ts';
+import { type Connection, connect } from './connect.ts';
+import { createLog } from './log.ts';
+import { isEmptyEvent, type SmokeAnswer, smoke } from './smoke-test.ts';
 
 /** A built Lambda handler. */
 export type Handler = (event: unknown, context: Context) => Promise<unknown>;
@@ -223,9 +223,7 @@ export const httpFunction =
           toResult(await answers[route](services, toRequest(event))),
       })),
       notFoundResponse: () =>
-        toResult(
-          problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/openapi.json.'),
-        ),
+        toResult(problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/openapi.json.')),
     });
     /** Before API Gateway gives up, whose own answer would be no problem document. */
     const inTime = (event: APIGatewayProxyEventV2, context: Context) => {

@@ -2,8 +2,9 @@
  * Smoke: an empty event makes a function try what it depends on and say what fails. Nothing is written, sent
  * or read out: only probe keys that no bot has are asked for.
  */
-import type { Services } from '../model/ports.ts';
+
 import type { FunctionName, QueueName } from '../model/deployment.ts';
+import type { Services } from '../model/ports.ts';
 
 export interface SmokeCheck {
   /** `table`, `vault`, `uploads`, `mixin` or `queue <name>`. */
@@ -102,7 +103,7 @@ const probes: Readonly<Record<Need, Probe>> = {
     hint: tableHint('dynamodb:GetItem, and dynamodb:Query its index by_due, of'),
     run: async ({ services }) => {
       await services.table.readBot(PROBE_ID);
-      await services.table.dueBots(0, new Date(0).toISOString(), 1);
+      await services.table.listDueBots(0, new Date(0).toISOString(), 1);
     },
   },
   vault: {

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { api } from '../../lib/api/batches.ts';
 import type { HttpAnswer, HttpRequest } from '../../lib/api/http.ts';
-import type { Bot, RowError } from '../../lib/model/bot.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import type { RouteNameOf } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
+import type { RowError } from '../../lib/model/problem.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
-import { type RouteNameOf, uploads } from '../../lib/model/deployment.ts';
 import { aBatch, aBot, createMemory, later, type Memory } from '../bots/memory.ts';
 
 const request = (more: Partial<HttpRequest> = {}): HttpRequest => ({
@@ -95,10 +97,10 @@ describe('POST /batches', () => {
     const again = () => ask(memory, 'createBatch', post('[{}]', { 'idempotency-key': 'a-key-of-mine' }));
     const { batch_id } = (await again()).body as { batch_id: string };
     const list_digest = memory.batches.get(batch_id)?.list_digest ?? '';
-    const read = aBatch({ batch_id, status: 'taken_in', list_digest });
+    const read = aBatch({ batch_id, status: 'imported', list_digest });
     memory.batches.set(batch_id, read);
     memory.objects.clear();
-    expect(await again()).toMatchObject({ status: 202, body: { batch_id, status: 'taken_in' } });
+    expect(await again()).toMatchObject({ status: 202, body: { batch_id, status: 'imported' } });
     expect(memory.batches.get(batch_id)).toBe(read);
     expect(memory.objects.size).toBe(0);
     expect(memory.sent).toHaveLength(1);
@@ -134,8 +136,8 @@ describe('POST /batches', () => {
   test('the limit of size is exact', async () => {
     const memory = createMemory();
     const sized = (bytes: number) => ({ ...post(''), body: new Uint8Array(bytes).fill(32) });
-    expect((await ask(memory, 'createBatch', sized(uploads.maxInlineBytes))).status).toBe(202);
-    const tooLarge = await ask(memory, 'createBatch', sized(uploads.maxInlineBytes + 1));
+    expect((await ask(memory, 'createBatch', sized(limits.maxInlineBytes))).status).toBe(202);
+    const tooLarge = await ask(memory, 'createBatch', sized(limits.maxInlineBytes + 1));
     expect(problemOf(tooLarge)).toEqual([413, 'list_too_large']);
   });
 });
@@ -156,12 +158,12 @@ describe('GET /batches/{batch_id}', () => {
     memory.rowErrors.set(batch_id, [rowError(3)]);
     expect(bodyOf(await ask(memory, 'readBatch', { path: { batch_id } }))).toMatchObject({
       batch_id,
-      status: 'taken_in',
+      status: 'imported',
       total: 4,
       invalid: 1,
       duplicates: 0,
       accepted: 3,
-      at_rest: 2,
+      finished: 2,
       states: { registered: 1, blocked: 1, waiting: 1, queued: 0 },
       percent_done: 66,
       errors: [rowError(3)],
@@ -263,17 +265,17 @@ describe('GET /batches/{batch_id}/bots', () => {
   });
 });
 
-describe('GET /bots/{user_id}', () => {
+describe('GET /bots/{bot_id}', () => {
   test('is found in whatever case it is written', async () => {
     const bot = aBot();
     const answer = await ask(createMemory({ bots: [bot] }), 'readBot', {
-      path: { user_id: bot.user_id.toUpperCase() },
+      path: { bot_id: bot.bot_id.toUpperCase() },
     });
-    expect(bodyOf(answer)).toMatchObject({ user_id: bot.user_id, state: 'queued', history: bot.history });
+    expect(bodyOf(answer)).toMatchObject({ bot_id: bot.bot_id, state: 'queued', history: bot.history });
   });
 
   test.each(unknownIds)('there is no bot %s', async (user_id) => {
-    expect(problemOf(await ask(createMemory(), 'readBot', { path: { user_id } }))).toEqual([
+    expect(problemOf(await ask(createMemory(), 'readBot', { path: { bot_id: user_id } }))).toEqual([
       404,
       'no_such_bot',
     ]);
@@ -282,7 +284,7 @@ describe('GET /bots/{user_id}', () => {
 
 test('a bot is shown by an allow-list: leases, iterators, versions and strangers stay inside', async () => {
   const batch = aBatch();
-  const reason = { code: 'pin_locked', message: 'm', todo: 't' };
+  const reason = { code: 'pin_locked', message: 'm', fix: 't' };
   const hidden = {
     secret_version: 'CANARY-version',
     lease_owner: 'CANARY-owner',
@@ -292,7 +294,7 @@ test('a bot is shown by an allow-list: leases, iterators, versions and strangers
     pin_set_at: 'CANARY-set',
     safe_sent_at: 'CANARY-safe',
     due_at: 'CANARY-due',
-    listing: 'CANARY-listing',
+    row_digest: 'CANARY-listing',
     session_id: 'CANARY-session',
     spend_private_key: 'CANARY-key',
     write_id: 'CANARY-write',
@@ -310,7 +312,7 @@ test('a bot is shown by an allow-list: leases, iterators, versions and strangers
   };
   const bot = aBot({ ...shown, ...hidden });
   const memory = createMemory({ bots: [bot], batches: [batch] });
-  const path = { batch_id: batch.batch_id, user_id: bot.user_id };
+  const path = { batch_id: batch.batch_id, bot_id: bot.bot_id };
   expect(bodyOf(await ask(memory, 'readBot', { path }))).toEqual(shown);
   expect(bodyOf(await ask(memory, 'listBots', { path }))).toEqual({ bots: [shown] });
   const answers = await Promise.all(
@@ -325,7 +327,7 @@ describe('POST /batches/{batch_id}/retry', () => {
   const batch = aBatch();
   const { batch_id } = batch;
   const path = { batch_id };
-  const reason = (code: string) => ({ code, message: 'm', todo: 't' });
+  const reason = (code: string) => ({ code, message: 'm', fix: 't' });
   const inEveryState = () =>
     createMemory({
       batches: [batch],
@@ -373,9 +375,9 @@ describe('POST /batches/{batch_id}/retry', () => {
       retried: 2,
       pin_locked: 1,
     });
-    expect(memory.bots.get(bots[0]?.user_id ?? '')).toEqual(bots[0]);
+    expect(memory.bots.get(bots[0]?.bot_id ?? '')).toEqual(bots[0]);
     expect(memory.sent.map(({ message }) => message.body.user_id)).toEqual(
-      bots.slice(1).map(({ user_id }) => user_id),
+      bots.slice(1).map(({ bot_id }) => bot_id),
     );
   });
 

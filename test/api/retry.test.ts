@@ -5,7 +5,7 @@ import { aBatch, aBot, createMemory } from '../bots/memory.ts';
 
 const batch = aBatch();
 const { batch_id } = batch;
-const enrolment = { kind: 'network_user', owner: aBot().user_id, full_name: 'Wallet' } as const;
+const enrolment = { kind: 'network_user', owner: aBot().bot_id, full_name: 'Wallet' } as const;
 const sent = '2026-11-21T12:00:00.000Z';
 
 const asked = async (body: unknown) => {
@@ -16,7 +16,7 @@ const asked = async (body: unknown) => {
   const memory = createMemory({ batches: [batch], bots });
   const request = { path: { batch_id }, query: {}, headers: {}, body: Buffer.from(JSON.stringify(body)) };
   const answer = await retryBatch(memory.services, request);
-  const rows = bots.map(({ user_id }) => memory.bots.get(user_id));
+  const rows = bots.map(({ bot_id }) => memory.bots.get(bot_id));
   return { answer, rows, sent: memory.sent };
 };
 

@@ -4,8 +4,8 @@ import { api } from '../../lib/api/batches.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
 import { intake } from '../../lib/batches/intake.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
-import type { Message, Services } from '../../lib/model/ports.ts';
 import type { QueueName } from '../../lib/model/deployment.ts';
+import type { Message, Services } from '../../lib/model/ports.ts';
 import { Died, newRow, openWorkbench, type Workbench } from '../bots/workbench.ts';
 
 let bench: Workbench;
@@ -72,7 +72,7 @@ test('a part that is taken in twice makes each row once, with the same id', asyn
   const first = await rowsOf(batch_id);
   await intake(services, { batch_id, chunk: 1 });
   expect(first).toHaveLength(USERS);
-  expect((await rowsOf(batch_id)).map(({ user_id }) => user_id)).toEqual(first.map(({ user_id }) => user_id));
+  expect((await rowsOf(batch_id)).map(({ bot_id }) => bot_id)).toEqual(first.map(({ bot_id }) => bot_id));
 });
 
 test('the sweep sends first and notes second: a crash between the two loses no bot', async () => {
@@ -85,7 +85,7 @@ test('the sweep sends first and notes second: a crash between the two loses no b
     table: { ...services.table, updateBot: () => Promise.reject(new Died()) },
   };
   await expect(recheck(dying, Date.now() + 30_000)).rejects.toThrow(Died);
-  expect(take()).toEqual([{ queue: 'check', body: { user_id: row.user_id } }]);
+  expect(take()).toEqual([{ queue: 'check', body: { bot_id: row.bot_id } }]);
 });
 
 test('a message about a part of a plan takes nothing in, nor one about a part there is not', async () => {

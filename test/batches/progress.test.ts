@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { progressOf } from '../../lib/batches/progress.ts';
-import { type BotState, states } from '../../lib/model/states.ts';
 import type { BotCounts, StateCounts } from '../../lib/model/ports.ts';
+import { type BotState, states } from '../../lib/model/states.ts';
 import { aBatch, NOW } from '../bots/memory.ts';
 
 /** Counts of bots, none of them of an enrolment. */
@@ -27,8 +27,8 @@ test('speed and time left follow from what came to rest since the batch was made
     progressOf(tenMinutesOld({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
   ).toMatchObject({
     accepted: 80,
-    at_rest: 40,
-    elsewhere: 0,
+    finished: 40,
+    not_in_batch: 0,
     percent_done: 50,
     bots_per_minute: 4,
     eta_seconds: 600,
@@ -51,12 +51,12 @@ test('percent counts only whole ones: 100 means done', () => {
 
 test('bots that a later list took over are elsewhere, not missing', () => {
   expect(progressOf(tenMinutesOld({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
-    elsewhere: 6,
+    not_in_batch: 6,
     percent_done: 100,
   });
-  const takingIn = tenMinutesOld({ total: 10, status: 'taking_in' });
+  const takingIn = tenMinutesOld({ total: 10, status: 'importing' });
   expect(progressOf(takingIn, bots({ registered: 4 }), NOW)).toMatchObject({
-    elsewhere: 0,
+    not_in_batch: 0,
     percent_done: 40,
   });
 });
@@ -64,9 +64,9 @@ test('bots that a later list took over are elsewhere, not missing', () => {
 test.each([
   ['received', 0],
   ['rejected', 100],
-  ['taking_in', 0],
+  ['importing', 0],
   ['stuck', 0],
-  ['taken_in', 100],
+  ['imported', 100],
 ] as const)('a list without one accepted row that is %s is done to %i %%', (status, percent_done) => {
   expect(progressOf(tenMinutesOld({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
     percent_done,
@@ -78,14 +78,14 @@ test('numbers stay in their bounds for any counts', () => {
   const counts = fc.record(
     Object.fromEntries(states.map((state) => [state, count])) as Record<BotState, typeof count>,
   );
-  const status = fc.constantFrom('taking_in', 'taken_in', 'stuck');
+  const status = fc.constantFrom('importing', 'imported', 'stuck');
   fc.assert(
     fc.property(counts, count, status, (states, more, state) => {
       const here = Object.values(states).reduce((sum, n) => sum + n, 0) - states.enrolled;
       const batch = aBatch({ total: here + more + 7, invalid: 4, duplicates: 3, status: state });
       const progress = progressOf(batch, bots(states), NOW);
       expect(progress.accepted).toBe(here + more);
-      expect(progress.at_rest + progress.elsewhere).toBeLessThanOrEqual(progress.accepted);
+      expect(progress.finished + progress.not_in_batch).toBeLessThanOrEqual(progress.accepted);
       expect(progress.percent_done).toBeGreaterThanOrEqual(0);
       expect(progress.percent_done).toBeLessThanOrEqual(100);
       const open = states.queued + states.enrolling + states.registering + states.waiting + states.unsure;
@@ -99,8 +99,8 @@ test('the row of an enrolment that ended is not counted beside the account it ma
   const counts = bots({ registered: 2, queued: 1, enrolled: 3 }, { network_users: { enrolled: 3 } });
   expect(progressOf(tenMinutesOld({ total: 3 }), counts, NOW)).toMatchObject({
     accepted: 3,
-    at_rest: 2,
-    elsewhere: 0,
+    finished: 2,
+    not_in_batch: 0,
     percent_done: 66,
   });
 });
@@ -108,9 +108,9 @@ test('the row of an enrolment that ended is not counted beside the account it ma
 test('an enrolment in doubt rests until an operator acts; any other bot in doubt does not', () => {
   const rests = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 }, sign_ins: { unsure: 1 } });
   expect(progressOf(tenMinutesOld({ total: 3 }), rests, NOW)).toMatchObject({
-    at_rest: 3,
+    finished: 3,
     percent_done: 100,
   });
   const open = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 } });
-  expect(progressOf(tenMinutesOld({ total: 3 }), open, NOW)).toMatchObject({ at_rest: 2, percent_done: 66 });
+  expect(progressOf(tenMinutesOld({ total: 3 }), open, NOW)).toMatchObject({ finished: 2, percent_done: 66 });
 });

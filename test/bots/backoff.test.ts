@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { after, chanceFrom, retryDelaySeconds } from '../../lib/bots/backoff.ts';
-import { pace } from '../../lib/model/deployment.ts';
+import { timing } from '../../lib/model/timing.ts';
 
 const attempts = fc.nat({ max: 10_000 });
 const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 /** The whole pause, before chance cuts into it. */
-const full = (tries: number) => Math.min(pace.retryMaxSeconds, pace.retryBaseSeconds * 2 ** tries);
+const full = (tries: number) => Math.min(timing.retryMaxSeconds, timing.retryBaseSeconds * 2 ** tries);
 
 test('a pause is a whole number of seconds from the upper half of what has doubled so far', () => {
   fc.assert(
@@ -26,7 +26,7 @@ test('it never gets shorter with the tries, and doubles until the maximum', () =
     }),
   );
   expect([0, 1, 2, 3].map((tries) => retryDelaySeconds(tries, 0.999_999))).toEqual([5, 10, 20, 40]);
-  expect(retryDelaySeconds(10_000, 0.999_999)).toBe(pace.retryMaxSeconds);
+  expect(retryDelaySeconds(10_000, 0.999_999)).toBe(timing.retryMaxSeconds);
 });
 
 test('bots that met trouble together do not come back together', () => {

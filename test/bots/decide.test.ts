@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Decision, decide, type OurKeys } from '../../lib/bots/decide.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import { states } from '../../lib/model/states.ts';
 import type { Profile } from '../../lib/model/ports.ts';
+import { states } from '../../lib/model/states.ts';
 import { aBot, later } from './memory.ts';
 
 const OURS = 'a'.repeat(64);
@@ -54,26 +54,26 @@ describe('in Safe', () => {
       name: 'with another key: not ours',
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: { spend: OURS },
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
       name: 'with another key, though we sent ours: not ours',
       bot: { state: 'unsure', ...sent },
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: { spend: OURS },
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
       name: 'with a key, and we hold none: not ours',
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: {},
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
       name: 'with our TIP key as its spend key: not ours',
       shown: { has_safe: true, spend_public_key: TIP },
       ours: { spend: OURS, tip: [TIP] },
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
       name: 'key not told, and we sent ours: confirmed',
@@ -86,14 +86,14 @@ describe('in Safe', () => {
       name: 'key not told, and we sent none: not ours',
       shown: { has_safe: true },
       ours: { spend: OURS },
-      decision: { kind: 'disown', reason: 'key_not_told' },
+      decision: { kind: 'mark_external', reason: 'key_not_shown' },
     },
     {
       name: 'key not told, we sent one and hold none: not ours',
       bot: sent,
       shown: { has_safe: true },
       ours: {},
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
       name: 'a registered bot with our key: still confirmed',
@@ -154,20 +154,20 @@ describe('in Safe', () => {
       name: 'with neither form of the listed key: not ours',
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { listed: [FOREIGN, LISTED] },
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
       name: 'key not told, and one is listed: not ours',
       shown: { has_safe: true },
       ours: { listed: [FOREIGN, LISTED] },
-      decision: { kind: 'disown', reason: 'key_not_told' },
+      decision: { kind: 'mark_external', reason: 'key_not_shown' },
     },
     {
       name: 'an external bot stays external',
       bot: { state: 'external' },
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: {},
-      decision: { kind: 'disown', reason: 'external_key' },
+      decision: { kind: 'mark_external', reason: 'external_key' },
     },
   ])('$name', check);
 });
@@ -304,7 +304,7 @@ describe('not in Safe', () => {
       name: 'its PIN is another key than the listed one',
       shown: { has_pin: true, tip_public_key: FOREIGN },
       ours: { spend: OURS, tip: [TIP] },
-      decision: { kind: 'block', reason: 'tip_key_foreign' },
+      decision: { kind: 'block', reason: 'tip_key_mismatch' },
     },
     {
       name: 'a registered bot is shown outside Safe',

@@ -11,7 +11,7 @@ beforeAll(async () => {
   bench = await openWorkbench();
   const { keystore } = await bench.standIn.createUser();
   owner = keystore.app_id;
-  await bench.services.vault.keepKeystore(keystore);
+  await bench.services.vault.storeKeystore(keystore);
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
@@ -21,10 +21,11 @@ const newUser = async () => {
   const enrolment = { kind: 'network_user', owner, full_name: FULL_NAME() } as const;
   const row = newRow(services, { enrolment });
   await services.table.createBot(row);
-  return row.user_id;
+  return row.bot_id;
 };
 const rowOf = (user_id: string) => bench.services.table.readBot(user_id);
-const run = (services: Services, user_id: string) => enroll(services, { user_id }, deadline(services));
+const run = (services: Services, user_id: string) =>
+  enroll(services, { bot_id: user_id }, deadline(services));
 
 /** Requests that cost money, since the count began. */
 const counting = () => {
@@ -148,7 +149,7 @@ describe('a table that takes no account', () => {
     const made = bench.standIn.ledger().findLast(({ created }) => created)?.created?.user_id;
     expect(logged).toContainEqual([
       'error',
-      'account_not_noted',
+      'account_not_recorded',
       expect.objectContaining({ user_id: made, step: 'enroll', request_id: expect.any(String) }),
     ]);
   });
@@ -199,7 +200,7 @@ test('a call that would outlive its invocation is not made, and leaves no mark',
   const { services } = bench;
   const user_id = await newUser();
   const paid = counting();
-  await enroll(services, { user_id }, services.now() + 7_000);
+  await enroll(services, { bot_id: user_id }, services.now() + 7_000);
   const row = await rowOf(user_id);
   expect([paid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
   // Made, taken up, leased, given back: the call was not even noted.
@@ -223,7 +224,7 @@ test('where the note of the call took too long, the call is not made and the not
       },
     },
   };
-  await enroll(slow, { user_id }, deadline(services));
+  await enroll(slow, { bot_id: user_id }, deadline(services));
   const row = await rowOf(user_id);
   expect([paid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
 });
@@ -231,9 +232,9 @@ test('where the note of the call took too long, the call is not made and the not
 test('an answer about a user that is known here touches nobody’s keystore', async () => {
   const { services } = bench;
   const known = await bench.standIn.createUser();
-  await services.vault.keepKeystore(known.keystore);
+  await services.vault.storeKeystore(known.keystore);
   const { app_id, session_id } = known.keystore;
-  await services.table.createBot(newRow(services, { user_id: app_id, session_id }));
+  await services.table.createBot(newRow(services, { bot_id: app_id, session_id }));
   const user_id = await newUser();
   const confused = creating(async (by, user) => ({
     ...(await services.accounts.createUser(by, user)),

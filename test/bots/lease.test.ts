@@ -33,7 +33,7 @@ test('a write goes to the fresh row where only its surroundings changed', async 
   const { table } = memory.services;
   await table.updateBot(held.bot, { line: 99 });
   await held.write({ pin_set_at: 'now' });
-  expect(memory.bots.get(bot.user_id)).toMatchObject({ line: 99, pin_set_at: 'now' });
+  expect(memory.bots.get(bot.bot_id)).toMatchObject({ line: 99, pin_set_at: 'now' });
 });
 
 test('who has lost it writes nothing', async () => {
@@ -43,7 +43,7 @@ test('who has lost it writes nothing', async () => {
   await takeLease(late, held.bot, late.now() + SECONDS);
   await expect(held.write({ pin_set_at: 'now' })).rejects.toThrow(LeaseLost);
   await expect(held.reserveIterators(1n, {})).rejects.toThrow(LeaseLost);
-  expect(memory.bots.get(bot.user_id)).not.toHaveProperty('pin_set_at');
+  expect(memory.bots.get(bot.bot_id)).not.toHaveProperty('pin_set_at');
 });
 
 test('a write whose own condition does not hold is an error, and no endless round', async () => {
@@ -57,7 +57,7 @@ test('a write whose own condition does not hold is an error, and no endless roun
 test('given back, it can be taken at once', async () => {
   const { bot, memory, held } = await leased();
   await held.release({ pin_set_at: 'now' });
-  const row = memory.bots.get(bot.user_id);
+  const row = memory.bots.get(bot.bot_id);
   expect(row).toMatchObject({ pin_set_at: 'now' });
   expect(row && (await takeLease(memory.services, row, memory.services.now() + SECONDS))).toHaveProperty(
     'held',

@@ -1,23 +1,33 @@
 /** A small world in memory for the steps: rows in maps, messages and objects where a test can look at them. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { LogCode, LogFields } from '../../lib/model/log.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import type { Batch, Bot, BotChanges, Problem, RowError } from '../../lib/model/bot.ts';
-import type { BotState } from '../../lib/model/states.ts';
-import type { BotCounts, BotQuery, Message, Page, Services, StateCounts, Table } from '../../lib/model/ports.ts';
+import type { Batch } from '../../lib/model/batch.ts';
+import type { Bot, BotChanges } from '../../lib/model/bot.ts';
 import type { QueueName } from '../../lib/model/deployment.ts';
-import { pace } from '../../lib/model/deployment.ts';
+import type { LogCode, LogFields } from '../../lib/model/log.ts';
+import type {
+  BotCounts,
+  BotQuery,
+  Message,
+  Page,
+  Services,
+  StateCounts,
+  Table,
+} from '../../lib/model/ports.ts';
+import type { Problem, RowError } from '../../lib/model/problem.ts';
+import type { BotState } from '../../lib/model/states.ts';
+import { timing } from '../../lib/model/timing.ts';
 
 export const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 /** ISO time so many seconds after NOW. */
 export const later = (seconds: number): string => new Date(NOW + seconds * 1_000).toISOString();
 
 export const aBot = (more: Partial<Bot> = {}): Bot => ({
-  user_id: randomUUID(),
+  bot_id: randomUUID(),
   session_id: randomUUID(),
   batch_id: randomUUID(),
   line: 2,
-  listing: 'listing',
+  row_digest: 'listing',
   state: 'queued',
   state_since: later(-60),
   revision: 1,
@@ -28,7 +38,7 @@ export const aBot = (more: Partial<Bot> = {}): Bot => ({
 
 export const aBatch = (more: Partial<Batch> = {}): Batch => ({
   batch_id: randomUUID(),
-  status: 'taken_in',
+  status: 'imported',
   created_at: later(-600),
   total: 1,
   invalid: 0,
@@ -86,7 +96,7 @@ const page = <T>(items: readonly T[], limit: number, cursor: string | undefined)
 
 /** @param more rows to begin with */
 export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly Batch[] } = {}): Memory => {
-  const bots = new Map((more.bots ?? []).map((bot) => [bot.user_id, bot]));
+  const bots = new Map((more.bots ?? []).map((bot) => [bot.bot_id, bot]));
   const batches = new Map((more.batches ?? []).map((batch) => [batch.batch_id, batch]));
   const rowErrors: Memory['rowErrors'] = new Map();
   const stuck: Memory['stuck'] = new Map();
@@ -102,12 +112,12 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
     updateBot: async (bot, changes, from) => {
       memory.updates += 1;
       if (memory.updates > UPDATES_MAX) throw new Error('updateBot was called without end');
-      if (!mayUpdate(bots.get(bot.user_id), bot, changes, from)) return undefined;
+      if (!mayUpdate(bots.get(bot.bot_id), bot, changes, from)) return undefined;
       const next = applied(bot, changes);
-      bots.set(bot.user_id, next);
+      bots.set(bot.bot_id, next);
       return next;
     },
-    dueBots: notHere,
+    listDueBots: notHere,
     listBots: async (query) => page(botsOf(query), query.limit, query.cursor),
     countBots: async (batch_id) => {
       const counts: BotCounts = { states: {}, network_users: {}, sign_ins: {} };
@@ -126,11 +136,11 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
       batches.set(batch.batch_id, batch);
       return batch;
     },
-    recordListRead: notHere,
+    recordListSummary: notHere,
     confirmBatch: async (batch_id) => {
       const batch = batches.get(batch_id);
       if (batch?.status !== 'planned') return undefined;
-      const confirmed: Batch = { ...batch, status: 'taking_in' };
+      const confirmed: Batch = { ...batch, status: 'importing' };
       batches.set(batch_id, confirmed);
       return confirmed;
     },
@@ -144,13 +154,13 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
 
   const services: Services = {
     keys,
-    auditSeconds: pace.auditSeconds,
+    auditSeconds: timing.auditSeconds,
     table,
     vault: {
       read: notHere,
-      keepKeystore: notHere,
-      keepKey: notHere,
-      keepEnrolment: notHere,
+      storeKeystore: notHere,
+      storeKey: notHere,
+      storeEnrolment: notHere,
       readEnrolment: notHere,
       removeEnrolment: notHere,
     },

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { MixinError, type MixinErrorCode, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
 import { retryDelaySeconds } from '../../lib/bots/backoff.ts';
 import { reasonOf, type Trouble, troubleOf } from '../../lib/bots/mixin-failure.ts';
+import {
+  createMixinError,
+  type MixinErrorCode,
+  mixinErrorCodes,
+  mixinErrors,
+} from '../../lib/mixin/errors.ts';
+import type { MixinError } from '../../lib/model/mixin-error.ts';
 
 const DAY_SECONDS = 86_400;
 
@@ -15,8 +21,8 @@ const afterPost: Readonly<Record<MixinErrorCode, Trouble['move']>> = {
   not_found: 'fail',
   rate_limited: 'postpone',
   pin_locked: 'postpone',
-  server_error: 'doubt',
-  internal_error: 'doubt',
+  server_error: 'mark_unsure',
+  internal_error: 'mark_unsure',
   invalid_field: 'fail',
   sms_not_delivered: 'block',
   captcha_required: 'block',
@@ -36,8 +42,8 @@ const afterPost: Readonly<Record<MixinErrorCode, Trouble['move']>> = {
   too_many_apps: 'block',
   sms_too_often: 'postpone',
   no_connection: 'postpone',
-  no_answer: 'doubt',
-  broken_answer: 'doubt',
+  no_answer: 'mark_unsure',
+  broken_answer: 'mark_unsure',
   unknown_error: 'block',
 };
 const cases = Object.entries(afterPost) as [MixinErrorCode, Trouble['move']][];
@@ -48,21 +54,21 @@ test('every error has its case here', () => {
 
 describe('a POST', () => {
   test.each(cases)('%s → %s', (code, move) => {
-    const trouble = troubleOf(new MixinError(code, { method: 'POST' }), 0, 0);
+    const trouble = troubleOf(createMixinError(code, { method: 'POST' }), 0, 0);
     expect(trouble.move).toBe(move);
-    expect(trouble.reason).toMatchObject({ code, todo: mixinErrors[code].todo });
+    expect(trouble.reason).toMatchObject({ code, fix: mixinErrors[code].fix });
   });
 });
 
 describe('a GET leaves nothing in doubt', () => {
   test.each(cases)('%s', (code, move) => {
-    const trouble = troubleOf(new MixinError(code, { method: 'GET' }), 0, 0);
-    expect(trouble.move).toBe(move === 'doubt' ? 'postpone' : move);
+    const trouble = troubleOf(createMixinError(code, { method: 'GET' }), 0, 0);
+    expect(trouble.move).toBe(move === 'mark_unsure' ? 'postpone' : move);
   });
 });
 
 test.each(cases)('%s comes with a pause exactly where the bot comes back', (code, move) => {
-  const { delaySeconds } = troubleOf(new MixinError(code), 3, 0.5);
+  const { delaySeconds } = troubleOf(createMixinError(code), 3, 0.5);
   if (move === 'block' || move === 'fail') expect(delaySeconds).toBeUndefined();
   else if (code === 'pin_locked') expect(delaySeconds).toBeGreaterThanOrEqual(DAY_SECONDS);
   else expect(delaySeconds).toBe(retryDelaySeconds(3, 0.5));
@@ -70,14 +76,14 @@ test.each(cases)('%s comes with a pause exactly where the bot comes back', (code
 
 test('a PIN lock is waited out at the first try as at the hundredth', () => {
   for (const attempts of [0, 1, 100])
-    expect(troubleOf(new MixinError('pin_locked'), attempts, 0).delaySeconds).toBeGreaterThanOrEqual(
+    expect(troubleOf(createMixinError('pin_locked'), attempts, 0).delaySeconds).toBeGreaterThanOrEqual(
       DAY_SECONDS,
     );
 });
 
 test('a reason names the field or the skew, and is the same for every bot that meets it', () => {
   const reason = (details: ConstructorParameters<typeof MixinError>[1]) =>
-    reasonOf(new MixinError('invalid_field', { request_id: crypto.randomUUID(), ...details })).message;
+    reasonOf(createMixinError('invalid_field', { request_id: crypto.randomUUID(), ...details })).message;
   expect(reason({ field: 'public_key' })).toBe('Mixin refused a field of the request. (field public_key)');
   expect(reason({ skew_seconds: -90 })).toBe('Mixin refused a field of the request. (-90 s)');
   expect(reason({ field: 'x', status: 202 })).toBe(reason({ field: 'x', status: 500 }));

@@ -1,9 +1,9 @@
 /** What must be true at the moment a PIN call leaves, and what is never tried twice. The whole order is in test/flow/promise.test.ts. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { NewUser } from '../../emulators/mixin/server.ts';
-import type { Keystore } from '../../lib/model/keystore.ts';
 import { check } from '../../lib/bots/check.ts';
 import { register } from '../../lib/bots/register.ts';
+import type { Keystore } from '../../lib/model/keystore.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import { connect as connectClient } from '../emulators/mixin/client.ts';
 import { deadline, later, newRow, openWorkbench, type Workbench } from './workbench.ts';
@@ -17,9 +17,9 @@ afterAll(() => bench[Symbol.asyncDispose]());
 const listBot = async (account: NewUser = {}, more: Partial<Keystore> = {}) => {
   const { services, standIn } = bench;
   const { keystore } = await standIn.createUser(account);
-  await services.vault.keepKeystore({ ...keystore, ...more });
+  await services.vault.storeKeystore({ ...keystore, ...more });
   const { app_id: user_id, session_id } = keystore;
-  await services.table.createBot(newRow(services, { user_id, session_id, state: 'registering' }));
+  await services.table.createBot(newRow(services, { bot_id: user_id, session_id, state: 'registering' }));
   return keystore;
 };
 
@@ -53,7 +53,7 @@ const seeAtEachPost = async (user_id: string) => {
   const watched = watching(async (call, spend, iterator) => {
     const bot = await rowOf(user_id);
     const kept = await services.vault.read(user_id);
-    const public_key = await services.keys.publicKeyOf(spend);
+    const public_key = await services.keys.derivePublicKey(spend);
     seen.push({
       call,
       vaultHoldsIt: typeof kept === 'object' && kept.key?.public_key === public_key,
@@ -63,7 +63,7 @@ const seeAtEachPost = async (user_id: string) => {
       reserved: (bot?.pin_iterator ?? -1n) - iterator,
     });
   });
-  await register(watched, { user_id }, deadline(services));
+  await register(watched, { bot_id: user_id }, deadline(services));
   return seen;
 };
 
@@ -95,7 +95,7 @@ test('the iterator of a call grows beyond one that is ahead of the clock', async
   if (row) await bench.services.table.updateBot(row, { pin_iterator: ahead });
   const iterators: bigint[] = [];
   const watched = watching(async (_call, _spend, iterator) => void iterators.push(iterator));
-  await register(watched, { user_id }, deadline(bench.services));
+  await register(watched, { bot_id: user_id }, deadline(bench.services));
   expect(iterators).toEqual([ahead + 1n, ahead + 2n]);
 });
 
@@ -105,11 +105,11 @@ describe('six digits that are wrong', () => {
   test('are sent once, and no others after them, whatever is listed', async () => {
     const { services, standIn } = bench;
     const { app_id: user_id, ...keystore } = await listBot(wrong, { pin: '000000' });
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const bot = await rowOf(user_id);
     expect([bot?.state, bot?.reason?.code]).toEqual(['blocked', 'wrong_pin']);
     expect(bot?.wrong_pin_at).toBeDefined();
-    await services.vault.keepKeystore({ app_id: user_id, ...keystore, pin: '111111' });
+    await services.vault.storeKeystore({ app_id: user_id, ...keystore, pin: '111111' });
     for (const state of ['registering', 'queued'] as const) {
       const row = await rowOf(user_id);
       if (row) await services.table.updateBot(row, { state });
@@ -123,11 +123,11 @@ describe('six digits that are wrong', () => {
     const { services, standIn } = bench;
     const { app_id: user_id } = await listBot(wrong, { pin: '000000' });
     standIn.setFaults([{ name: 'answer_lost', path: '/pin/update', user_id, times: 1 }]);
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     expect((await rowOf(user_id))?.state).toBe('unsure');
     const minutesOn = later(services, 2);
-    await check(minutesOn, { user_id });
-    await register(minutesOn, { user_id }, deadline(minutesOn));
+    await check(minutesOn, { bot_id: user_id });
+    await register(minutesOn, { bot_id: user_id }, deadline(minutesOn));
     const bot = await rowOf(user_id);
     expect([bot?.state, bot?.reason?.code, sentTo(user_id, '/pin/update')]).toEqual([
       'blocked',
@@ -140,10 +140,10 @@ describe('six digits that are wrong', () => {
     const { services, standIn } = bench;
     const { app_id: user_id } = await listBot(wrong, { pin: '271828' });
     standIn.setFaults([{ name: 'request_lost', path: '/pin/update', user_id, times: 1 }]);
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const row = await rowOf(user_id);
     if (row) await services.table.updateBot(row, { state: 'registering' });
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const bot = await rowOf(user_id);
     expect([bot?.reason?.code, sentTo(user_id, '/pin/update')]).toEqual(['pin_not_visible', 1]);
   });
@@ -155,7 +155,7 @@ describe('six digits that are wrong', () => {
     for (let i = 0; i < 4; i += 1)
       await client.send('POST', '/pin/verify', { pin_base64: client.encrypt(Buffer.from('000000')) });
     const { app_id: user_id } = keystore;
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const bot = await rowOf(user_id);
     expect([bot?.state, bot?.reason?.code]).toEqual(['waiting', 'pin_nearly_locked']);
     expect(sentTo(user_id, '/pin/update')).toBe(0);
@@ -168,7 +168,7 @@ test('a locked PIN is left alone by every worker', async () => {
   const row = await rowOf(user_id);
   const pin_locked_until = new Date(Date.now() + 3_600_000).toISOString();
   if (row) await services.table.updateBot(row, { pin_locked_until });
-  await register(services, { user_id }, deadline(services));
+  await register(services, { bot_id: user_id }, deadline(services));
   expect((await rowOf(user_id))?.state).toBe('waiting');
   expect(sentTo(user_id, '/pin/update')).toBe(0);
 });
@@ -182,7 +182,7 @@ test.each(['/pin/update', '/safe/users'])(
       path === '/pin/update'
         ? await listBot()
         : await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
-    await register(services, { user_id }, services.now() + 7_000);
+    await register(services, { bot_id: user_id }, services.now() + 7_000);
     const bot = await rowOf(user_id);
     expect([bot?.state, bot?.lease_owner, bot?.pin_iterator, sentTo(user_id, path)]).toEqual([
       'registering',

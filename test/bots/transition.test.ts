@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { changesOf, moveBot, putOff, sendTo } from '../../lib/bots/transition.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import { type MoveName, moves } from '../../lib/model/states.ts';
 import type { Table } from '../../lib/model/ports.ts';
-import { pace } from '../../lib/model/deployment.ts';
+import { type MoveName, moves } from '../../lib/model/states.ts';
+import { timing } from '../../lib/model/timing.ts';
 import { aBot, createMemory, later, NOW } from './memory.ts';
 
 const note = { step: 'check' };
-const why = { code: 'some_reason', message: 'm', todo: 't' };
+const why = { code: 'some_reason', message: 'm', fix: 't' };
 const names = Object.keys(moves) as MoveName[];
 const anyMove = fc.constantFrom(...names);
 
@@ -69,36 +69,38 @@ describe('what a move writes', () => {
   });
 
   test('no GET can settle an enrolment in doubt, so the sweep leaves it to an operator', () => {
-    const dueAt = (bot: Partial<Bot>) => changesOf(aBot(bot), 'doubt', NOW, note).due_at;
+    const dueAt = (bot: Partial<Bot>) => changesOf(aBot(bot), 'mark_unsure', NOW, note).due_at;
     expect(dueAt({ state: 'enrolling', enrolment: enrolled })).toBeUndefined();
     expect(dueAt({ state: 'registering' })).toBeDefined();
   });
 
   test.each([
-    ['accept', pace.stalledSeconds],
-    ['requeue', pace.graceSeconds],
-    ['confirm', pace.auditSeconds],
-    ['disown', pace.auditSeconds],
+    ['accept', timing.stalledSeconds],
+    ['requeue', timing.graceSeconds],
+    ['confirm', timing.auditSeconds],
+    ['mark_external', timing.auditSeconds],
     ['block', undefined],
     ['fail', undefined],
-    ['enroll', pace.graceSeconds],
-    ['conclude', pace.graceSeconds],
-    ['repeat', pace.graceSeconds],
+    ['enroll', timing.graceSeconds],
+    ['conclude', timing.graceSeconds],
+    ['resend', timing.graceSeconds],
   ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
     const changes = changesOf(aBot(), move, NOW, note);
     expect(Object.hasOwn(changes, 'due_at')).toBe(true);
     expect(changes.due_at).toBe(seconds === undefined ? undefined : later(seconds));
   });
 
-  test.each(['postpone', 'doubt'] as const)(
+  test.each(['postpone', 'mark_unsure'] as const)(
     '%s: the sweep comes after the message, or in its place',
     (move) => {
       const due = (seconds: number) =>
         changesOf(aBot({ state: 'registering' }), move, NOW, note, { wait_until: later(seconds) }).due_at;
-      expect(due(10)).toBe(later(10 + pace.graceSeconds));
-      expect(due(pace.maxMessageDelaySeconds)).toBe(later(pace.maxMessageDelaySeconds + pace.graceSeconds));
-      expect(due(pace.maxMessageDelaySeconds + 1)).toBe(later(pace.maxMessageDelaySeconds + 1));
-      expect(due(pace.pinLockSeconds)).toBe(later(pace.pinLockSeconds));
+      expect(due(10)).toBe(later(10 + timing.graceSeconds));
+      expect(due(timing.maxMessageDelaySeconds)).toBe(
+        later(timing.maxMessageDelaySeconds + timing.graceSeconds),
+      );
+      expect(due(timing.maxMessageDelaySeconds + 1)).toBe(later(timing.maxMessageDelaySeconds + 1));
+      expect(due(timing.pinLockSeconds)).toBe(later(timing.pinLockSeconds));
     },
   );
 
@@ -125,14 +127,14 @@ describe('moveBot', () => {
     const bot = aBot();
     const memory = createMemory({ bots: [bot] });
     const moved = await moveBot(memory.services, bot, 'block', { ...note, reason: why, request_id: 'r-1' });
-    expect(moved).toEqual(memory.bots.get(bot.user_id));
+    expect(moved).toEqual(memory.bots.get(bot.bot_id));
     expect(moved).toMatchObject({ state: 'blocked', revision: 2 });
     expect(memory.logged).toEqual([
       {
         code: 'bot_moved',
         fields: {
           step: 'check',
-          user_id: bot.user_id,
+          bot_id: bot.bot_id,
           batch_id: bot.batch_id,
           from: 'queued',
           to: 'blocked',
@@ -170,7 +172,7 @@ describe('moveBot', () => {
       changes -= 1;
       return row;
     };
-    memory.bots.set(bot.user_id, { ...bot, revision: 7 });
+    memory.bots.set(bot.bot_id, { ...bot, revision: 7 });
     const services = { ...memory.services, table: { ...memory.services.table, readBot } };
     expect(await moveBot(services, bot, 'accept', note)).toMatchObject({ state: 'registering', line: 1 });
   });
@@ -188,7 +190,7 @@ describe('moveBot', () => {
     const row = { ...bot, ...changed, revision: 2 };
     const memory = createMemory({ bots: [row] });
     expect(await moveBot(memory.services, bot, 'block', { ...note, reason: why })).toBeUndefined();
-    expect(memory.bots.get(bot.user_id)).toEqual(row);
+    expect(memory.bots.get(bot.bot_id)).toEqual(row);
     expect(memory.logged.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
@@ -203,7 +205,7 @@ describe('moveBot', () => {
     const moving = moveBot(memory.services, bot, 'confirm', note, { public_key: 'b'.repeat(64) });
     await moving.catch(() => undefined);
     expect(memory.updates).toBeLessThan(10);
-    expect(memory.bots.get(bot.user_id)?.public_key).toBe(bot.public_key);
+    expect(memory.bots.get(bot.bot_id)?.public_key).toBe(bot.public_key);
   });
 });
 
@@ -211,12 +213,12 @@ describe('putOff', () => {
   test('a short pause is a delayed message, with the sweep behind it', async () => {
     const bot = aBot({ state: 'registering' });
     const memory = createMemory({ bots: [bot] });
-    await putOff(memory.services, bot, 'doubt', 40, { ...note, reason: why });
-    expect(memory.bots.get(bot.user_id)).toMatchObject({ state: 'unsure', wait_until: later(40) });
+    await putOff(memory.services, bot, 'mark_unsure', 40, { ...note, reason: why });
+    expect(memory.bots.get(bot.bot_id)).toMatchObject({ state: 'unsure', wait_until: later(40) });
     expect(memory.sent).toEqual([
       {
         queue: 'check',
-        message: { body: { user_id: bot.user_id }, batch_id: bot.batch_id, delaySeconds: 40 },
+        message: { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 40 },
       },
     ]);
   });
@@ -224,8 +226,11 @@ describe('putOff', () => {
   test('a pause that SQS cannot keep is the sweep’s alone', async () => {
     const bot = aBot();
     const memory = createMemory({ bots: [bot] });
-    await putOff(memory.services, bot, 'postpone', pace.maxMessageDelaySeconds + 1, { ...note, reason: why });
-    expect(memory.bots.get(bot.user_id)?.state).toBe('waiting');
+    await putOff(memory.services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, {
+      ...note,
+      reason: why,
+    });
+    expect(memory.bots.get(bot.bot_id)?.state).toBe('waiting');
     expect(memory.sent).toEqual([]);
   });
 
@@ -252,7 +257,7 @@ test('sendTo names the bot, and its batch for fairness, and nothing else', async
   expect(memory.sent).toEqual([
     {
       queue: 'register',
-      message: { body: { user_id: bot.user_id }, batch_id: bot.batch_id, delaySeconds: 3 },
+      message: { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 3 },
     },
   ]);
 });

@@ -1,10 +1,11 @@
 /** Steps called by hand: the emulators, a stand-in Mixin and the real services, without anything that calls them. */
-import { startEmulators } from '../../infra/local/emulators.ts';
+
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
-import { connect } from '../../lib/runtime/connect.ts';
+import { startEmulators } from '../../infra/local/emulators.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import type { Services } from '../../lib/model/ports.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
 
 export interface Workbench extends AsyncDisposable {
   readonly standIn: MixinStandIn;
@@ -27,10 +28,10 @@ export const openWorkbench = async (): Promise<Workbench> => {
 
 /** A row as a list makes it. */
 export const newRow = (services: Services, more: Partial<Bot>): Bot => ({
-  user_id: services.randomId(),
+  bot_id: services.randomId(),
   batch_id: services.randomId(),
   line: 1,
-  listing: '',
+  row_digest: '',
   state: 'queued',
   state_since: new Date().toISOString(),
   revision: 1,

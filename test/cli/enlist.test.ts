@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { uploads } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import { type LivedInHouse, openHouse, untilState } from '../flow/lived-in.ts';
 import { enlist, enlistProcess, jsonLines, printed, type Ran, type RunOptions } from './run.ts';
 
@@ -76,7 +76,7 @@ describe('lists of every fate', () => {
       ),
       locked: await listOf('locked.jsonl', JSON.stringify(bots.locked)),
       broken: await listOf('broken.json', '{"not": "a list"'),
-      large: await listOf('large.ndjson', JSON.stringify(bots.large) + ' '.repeat(uploads.maxInlineBytes)),
+      large: await listOf('large.ndjson', JSON.stringify(bots.large) + ' '.repeat(limits.maxInlineBytes)),
     };
     const stdin = `${JSON.stringify(bots.other)}\n`;
     const json = (file: string) => here(['upload', file, '--watch', '--json']);
@@ -136,7 +136,7 @@ describe('lists of every fate', () => {
     const file = join(folder, 'good.json');
     const again = await here(['upload', file]);
     expect(again).toMatchObject({ code: 0, stderr: '' });
-    expect(again.stdout).toContain(`${good}  ${file}  (this list was uploaded before: taken_in)`);
+    expect(again.stdout).toContain(`${good}  ${file}  (this list was uploaded before: imported)`);
     const [anew] = jsonLines(await here(['upload', '--new', '--json', file]));
     expect(anew).toEqual({ file, batch_id: expect.stringMatching(/^[0-9a-f-]{36}$/), status: 'received' });
     expect(anew?.batch_id).not.toBe(good);
@@ -146,7 +146,7 @@ describe('lists of every fate', () => {
     const files = ['locked.jsonl', 'broken.json'].map((name) => join(folder, name));
     const ran = await here(['upload', '--watch', '--json', ...files]);
     expect(jsonLines(ran).map(({ file, status }) => [file, status])).toEqual([
-      [files[0], 'taken_in'],
+      [files[0], 'imported'],
       [files[1], 'rejected'],
     ]);
     expect(ran.code).toBe(3);
@@ -165,7 +165,7 @@ describe('lists of every fate', () => {
   test('watch tells where the bots are and what to do', async () => {
     const [fine, hands] = await Promise.all([here(['watch', '--json', good]), here(['watch', mixed])]);
     expect(fine.code).toBe(0);
-    expect(jsonLines(fine)).toMatchObject([{ batch_id: good, status: 'taken_in' }]);
+    expect(jsonLines(fine)).toMatchObject([{ batch_id: good, status: 'imported' }]);
     expect(hands.code).toBe(3);
     expect(hands.stdout).toContain('→ Make a new session for the account');
     expect(hands.stdout).toContain('row 2 (line 3), app_id');
@@ -174,7 +174,7 @@ describe('lists of every fate', () => {
   test('a bot that waits for a day is not waited for: 5', async () => {
     expect(uploaded.locked.code).toBe(5);
     const [batch] = jsonLines(uploaded.locked);
-    expect(batch).toMatchObject({ states: { waiting: 1 }, at_rest: 0 });
+    expect(batch).toMatchObject({ states: { waiting: 1 }, finished: 0 });
     const batch_id = String(batch?.batch_id);
     const [status, json, text] = await Promise.all([
       here(['status', batch_id]),
@@ -210,7 +210,7 @@ describe('lists of every fate', () => {
       ['2', bots.revoked.app_id, 'blocked', 'session_refused'],
       [''],
     ]);
-    expect(jsonLines(json)).toMatchObject([{ user_id: bots.revoked.app_id, state: 'blocked' }]);
+    expect(jsonLines(json)).toMatchObject([{ bot_id: bots.revoked.app_id, state: 'blocked' }]);
     expect(none).toEqual({ code: 0, stdout: 'No bots are failed.\n', stderr: '' });
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { uploads } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import { BATCH_ID, says } from './made-up.ts';
 import { enlist, jsonLines, startServer } from './run.ts';
 
@@ -76,7 +76,7 @@ describe('a folder', () => {
     const good = await write('good.json', '[]');
     await write('none/readme.md', 'no list');
     await write('huge/a.json', '');
-    await truncate(join(home, 'huge/a.json'), uploads.maxArchiveBytes + 1);
+    await truncate(join(home, 'huge/a.json'), limits.maxArchiveBytes + 1);
     const [none, huge, typed] = await Promise.all([
       upload(good, join(home, 'none')),
       upload(good, join(home, 'huge')),

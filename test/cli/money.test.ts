@@ -100,7 +100,7 @@ describe('create', () => {
   });
 
   test('with a cost that is accepted it goes on: 0', async () => {
-    const confirmed = says({ batch_id: BATCH_ID, status: 'taking_in' });
+    const confirmed = says({ batch_id: BATCH_ID, status: 'importing' });
     const routes = {
       ...sees(planned()),
       'POST /batches': received,
@@ -116,7 +116,7 @@ describe('create', () => {
     });
     expect(text.bodies[1]).toEqual({ accept_cost_usd: 5 });
     expect(json.bodies[1]).toEqual({ accept_cost_usd: 6.5 });
-    expect(jsonLines(json.ran)).toEqual([planned({ status: 'taking_in' })]);
+    expect(jsonLines(json.ran)).toEqual([planned({ status: 'importing' })]);
   });
 
   test('a cost that is too little stops at the plan; a list that is refused is told: 3', async () => {
@@ -138,7 +138,7 @@ describe('create', () => {
   });
 
   test('the same command has the same key, whatever cost it accepts; other users or another --key have another', async () => {
-    const again = says({ batch_id: BATCH_ID, status: 'taken_in' }, 202);
+    const again = says({ batch_id: BATCH_ID, status: 'imported' }, 202);
     const routes = { ...sees(batchOf({ cost: costOf() })), 'POST /batches': again };
     const commands = [
       order,
@@ -151,7 +151,7 @@ describe('create', () => {
     expect(accepted).toBe(first);
     expect(all[1]?.posts.map(({ bytes }) => bytes.toString())).toEqual([all[0]?.posts[0]?.body]);
     expect(new Set([first, keyed, more]).size).toBe(3);
-    expect(all[0]?.ran.stdout).toContain('(asked for before: taken_in; --key makes another batch)');
+    expect(all[0]?.ran.stdout).toContain('(asked for before: imported; --key makes another batch)');
   });
 
   test('Ctrl-C while the plan is made: 4, and how to see it', async () => {
@@ -171,7 +171,7 @@ describe('confirm', () => {
   const accept = ['confirm', BATCH_ID, '--accept-cost', '5.00'];
 
   test('accepts the cost', async () => {
-    const routes = { [path]: says({ batch_id: BATCH_ID, status: 'taking_in' }) };
+    const routes = { [path]: says({ batch_id: BATCH_ID, status: 'importing' }) };
     const [text, json] = await Promise.all([ask(routes, accept), ask(routes, [...accept, '--json'])]);
     expect(text.ran).toEqual({
       code: 0,
@@ -179,12 +179,12 @@ describe('confirm', () => {
       stderr: '',
     });
     expect(text.bodies).toEqual([{ accept_cost_usd: 5 }]);
-    expect(jsonLines(json.ran)).toEqual([{ batch_id: BATCH_ID, status: 'taking_in' }]);
+    expect(jsonLines(json.ran)).toEqual([{ batch_id: BATCH_ID, status: 'importing' }]);
   });
 
   test('--watch follows it to its end', async () => {
     const batch = batchOf({ cost: costOf({ created_users: 10, created_usd: 5 }) });
-    const routes = { ...sees(batch), [path]: says({ batch_id: BATCH_ID, status: 'taking_in' }) };
+    const routes = { ...sees(batch), [path]: says({ batch_id: BATCH_ID, status: 'importing' }) };
     const { ran } = await ask(routes, [...accept, '--watch', '--json']);
     expect([ran.code, jsonLines(ran)]).toEqual([0, [batch]]);
   });
@@ -208,7 +208,7 @@ describe('creations without an answer', () => {
   const inDoubt = batchOf({
     total: 3,
     accepted: 3,
-    at_rest: 3,
+    finished: 3,
     states: { registered: 2, unsure: 1, enrolled: 2 },
     cost: costOf({
       planned_users: 3,
@@ -226,7 +226,7 @@ describe('creations without an answer', () => {
     state: 'unsure',
     state_since: '2026-11-22T10:00:00.000Z',
     enrolment: { kind: 'network_user', owner: OWNER_ID, full_name: 'Bot 3' },
-    reason: { code: 'user_creation_unknown', message: 'No answer came.', todo: 'Look at the bill.' },
+    reason: { code: 'user_creation_unknown', message: 'No answer came.', fix: 'Look at the bill.' },
     history: [],
   };
   const routes = {

@@ -6,14 +6,14 @@ import type { BatchView } from '../../cli/views.ts';
 
 const batch = (more: Partial<BatchView> = {}): BatchView => ({
   batch_id: '00000000-0000-4000-8000-00000000b001',
-  status: 'taken_in',
+  status: 'imported',
   created_at: '2026-01-01T00:00:00.000Z',
   total: 2,
   invalid: 0,
   duplicates: 0,
   accepted: 2,
-  at_rest: 1,
-  elsewhere: 0,
+  finished: 1,
+  not_in_batch: 0,
   percent_done: 50,
   bots_per_minute: null,
   eta_seconds: null,
@@ -68,7 +68,7 @@ test.each([['rejected'], ['stuck'], ['planned']] as const)(
 
 test('rest must be seen twice: a bot on the move may be missed once', async () => {
   const { stream } = createTerminal();
-  const rest = batch({ at_rest: 2, percent_done: 100, states: { registered: 2 } });
+  const rest = batch({ finished: 2, percent_done: 100, states: { registered: 2 } });
   const seen = [rest, batch(), rest, rest];
   const api = { readBatch: async () => seen.shift() ?? rest } as unknown as ApiClient;
   await followBatch(api, rest.batch_id, stream, new AbortController().signal, 10);

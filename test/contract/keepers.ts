@@ -2,9 +2,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { Services } from '../../lib/model/ports.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
-import type { Services } from '../../lib/model/ports.ts';
 
 /** A place where the keepers live. */
 export interface Place {

@@ -7,8 +7,8 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Message, Queues } from '../../lib/model/ports.ts';
 import type { QueueName } from '../../lib/model/deployment.ts';
+import type { Message, Queues } from '../../lib/model/ports.ts';
 import {
   type Call,
   clientOptions,
@@ -24,7 +24,7 @@ interface SendBatch {
 }
 
 const messages = (count: number): Message[] =>
-  Array.from({ length: count }, () => ({ body: { user_id: randomUUID() } }));
+  Array.from({ length: count }, () => ({ body: { bot_id: randomUUID() } }));
 const idsOf = (list: readonly Message[]) => list.map(({ body }) => body.user_id).sort();
 
 /** Tells the caller that these entries failed, and keeps them from the queue. */
@@ -76,7 +76,7 @@ export const describeQueues = (name: string, open: OpenPlace) => {
         await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: urlOf(queue), Entries }));
       }
     };
-    const takenIds = async (queue: QueueName) => (await takeAll(queue)).map(({ user_id }) => user_id).sort();
+    const takenIds = async (queue: QueueName) => (await takeAll(queue)).map(({ bot_id }) => bot_id).sort();
 
     test.each([0, 1, 10, 11, 35])('%i messages arrive, each once', async (count) => {
       const list = messages(count);

@@ -1,21 +1,23 @@
 /** What every keeper of the rows must do. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Batch, Bot, RowError } from '../../lib/model/bot.ts';
-import { type BotState, states } from '../../lib/model/states.ts';
-import type { Table } from '../../lib/model/ports.ts';
+import type { Batch } from '../../lib/model/batch.ts';
+import type { Bot } from '../../lib/model/bot.ts';
 import { table as shape } from '../../lib/model/deployment.ts';
+import type { Table } from '../../lib/model/ports.ts';
+import type { RowError } from '../../lib/model/problem.ts';
+import { type BotState, states } from '../../lib/model/states.ts';
 import { loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
 
 const NOW = '2026-11-21T12:00:00.000Z';
 const at = (second: number) => new Date(Date.parse(NOW) + second * 1_000).toISOString();
 
 const newBot = (more: Partial<Bot> = {}): Bot => ({
-  user_id: randomUUID(),
+  bot_id: randomUUID(),
   session_id: randomUUID(),
   batch_id: randomUUID(),
   line: 2,
-  listing: 'listing',
+  row_digest: 'listing',
   state: 'queued',
   state_since: NOW,
   revision: 1,
@@ -73,13 +75,13 @@ export const describeTable = (name: string, open: OpenPlace) => {
           wait_until: at(1),
         });
         expect(await table.createBot(bot)).toEqual(bot);
-        expect(await table.readBot(bot.user_id)).toEqual(bot);
+        expect(await table.readBot(bot.bot_id)).toEqual(bot);
       });
 
       test('is made once', async () => {
         const bot = await make();
         expect(await table.createBot({ ...bot, line: 99 })).toBeUndefined();
-        expect(await table.readBot(bot.user_id)).toEqual(bot);
+        expect(await table.readBot(bot.bot_id)).toEqual(bot);
         expect(await table.readBot(randomUUID())).toBeUndefined();
       });
 
@@ -88,7 +90,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const written = await table.updateBot(bot, { wait_until: undefined, attempts: 3 });
         const { wait_until: _, ...rest } = bot;
         expect(written).toEqual({ ...rest, attempts: 3, revision: 2 });
-        expect(await table.readBot(bot.user_id)).toEqual(written);
+        expect(await table.readBot(bot.bot_id)).toEqual(written);
       });
 
       test('of writers that read the same row one wins, and the others write nothing', async () => {
@@ -96,24 +98,24 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const written = await Promise.all(range(5).map((line) => table.updateBot(bot, { line: 100 + line })));
         const winners = written.filter((row) => row !== undefined);
         expect(winners).toHaveLength(1);
-        expect(await table.readBot(bot.user_id)).toEqual(winners[0]);
+        expect(await table.readBot(bot.bot_id)).toEqual(winners[0]);
         expect(winners[0]?.revision).toBe(2);
       });
 
       test('a row that nobody made is not written', async () => {
         const bot = newBot();
         expect(await table.updateBot(bot, { line: 1 })).toBeUndefined();
-        expect(await table.readBot(bot.user_id)).toBeUndefined();
+        expect(await table.readBot(bot.bot_id)).toBeUndefined();
       });
 
       test('a write names the states it may start from', async () => {
         const bot = await make({ state: 'waiting' });
         const others = states.filter((state) => state !== 'waiting');
         expect(await table.updateBot(bot, { state: 'failed' }, others)).toBeUndefined();
-        expect((await table.readBot(bot.user_id))?.state).toBe('waiting');
+        expect((await table.readBot(bot.bot_id))?.state).toBe('waiting');
         expect(await table.updateBot(bot, { state: 'queued' }, states)).toMatchObject({ state: 'queued' });
         // It is the row's state that counts, not the caller's idea of it.
-        const moved = must(await table.readBot(bot.user_id));
+        const moved = must(await table.readBot(bot.bot_id));
         expect(
           await table.updateBot({ ...moved, state: 'waiting' }, { line: 1 }, ['waiting']),
         ).toBeUndefined();
@@ -125,7 +127,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const named = must(await table.updateBot(bot, { public_key: ours }));
         expect(await table.updateBot(named, { public_key: other })).toBeUndefined();
         expect((await table.updateBot(named, { public_key: ours }))?.public_key).toBe(ours);
-        expect((await table.readBot(bot.user_id))?.public_key).toBe(ours);
+        expect((await table.readBot(bot.bot_id))?.public_key).toBe(ours);
       });
 
       test('the PIN iterator only grows, and keeps every digit', async () => {
@@ -137,7 +139,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
           expect(await table.updateBot(bot, { pin_iterator })).toBeUndefined();
         const next = must(await table.updateBot(bot, { pin_iterator: iterator + 1n }));
         expect(next.pin_iterator).toBe(iterator + 1n);
-        expect((await table.readBot(bot.user_id))?.pin_iterator).toBe(iterator + 1n);
+        expect((await table.readBot(bot.bot_id))?.pin_iterator).toBe(iterator + 1n);
       });
     });
 
@@ -168,14 +170,14 @@ export const describeTable = (name: string, open: OpenPlace) => {
         ]);
         expect(moved).toMatchObject({ state: 'registering', pin_iterator: 5n, revision: 2 });
         expect(lossy.times('UpdateItem')).toBe(2);
-        expect(await table.readBot(bot.user_id)).toEqual(moved);
+        expect(await table.readBot(bot.bot_id)).toEqual(moved);
       });
 
       test('is known as our own when it is sent again: a list that was read', async ({ skip }) => {
         const lossy = await through('UpdateItem', skip);
         const { batch_id } = must(await table.createBatch(newBatch()));
-        const read = { status: 'taking_in', total: 3, invalid: 1, duplicates: 0, chunks: 1 } as const;
-        expect(await lossy.table.recordListRead(batch_id, read)).toMatchObject(read);
+        const read = { status: 'importing', total: 3, invalid: 1, duplicates: 0, chunks: 1 } as const;
+        expect(await lossy.table.recordListSummary(batch_id, read)).toMatchObject(read);
         expect(lossy.times('UpdateItem')).toBe(2);
       });
 
@@ -184,7 +186,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const bot = await make();
         await table.updateBot(bot, { line: 5 });
         expect(await lossy.table.updateBot(bot, { line: 6 })).toBeUndefined();
-        expect((await table.readBot(bot.user_id))?.line).toBe(5);
+        expect((await table.readBot(bot.bot_id))?.line).toBe(5);
       });
     });
 
@@ -196,24 +198,24 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const shard = 3;
         const seconds = [40, -30, 0, -50, -10, 1];
         const bots = await Promise.all(
-          seconds.map((second) => make({ user_id: userIn(shard), due_at: at(second) })),
+          seconds.map((second) => make({ bot_id: userIn(shard), due_at: at(second) })),
         );
-        const idOf = (second: number) => bots[seconds.indexOf(second)]?.user_id;
+        const idOf = (second: number) => bots[seconds.indexOf(second)]?.bot_id;
         const due = [-50, -30, -10, 0].map(idOf);
-        expect(await table.dueBots(shard, NOW, 100)).toEqual(due);
-        expect(await table.dueBots(shard, NOW, 2)).toEqual(due.slice(0, 2));
-        expect(await table.dueBots(shard + 1, NOW, 100)).toEqual([]);
+        expect(await table.listDueBots(shard, NOW, 100)).toEqual(due);
+        expect(await table.listDueBots(shard, NOW, 2)).toEqual(due.slice(0, 2));
+        expect(await table.listDueBots(shard + 1, NOW, 100)).toEqual([]);
       });
 
       test('knows only bots that have a due time, by their last write', async () => {
         const shard = 5;
-        const bot = await make({ user_id: userIn(shard) });
-        const due = () => table.dueBots(shard, NOW, 100);
+        const bot = await make({ bot_id: userIn(shard) });
+        const due = () => table.listDueBots(shard, NOW, 100);
         expect(await due()).toEqual([]);
         const dated = must(await table.updateBot(bot, { due_at: at(-1) }));
-        expect(await due()).toEqual([bot.user_id]);
+        expect(await due()).toEqual([bot.bot_id]);
         const touched = must(await table.updateBot(dated, { line: 4 }));
-        expect(await due()).toEqual([bot.user_id]);
+        expect(await due()).toEqual([bot.bot_id]);
         const rests = must(await table.updateBot(touched, { state: 'blocked', due_at: undefined }));
         expect(await due()).toEqual([]);
         await table.updateBot(rests, { due_at: at(10) });
@@ -223,8 +225,10 @@ export const describeTable = (name: string, open: OpenPlace) => {
       test('every bot is in one of the partitions', async () => {
         const ids = range(16).map((i) => `${i.toString(16)}${i.toString(16)}${randomUUID().slice(2)}`);
         const early = '2020-01-01T00:00:00.000Z';
-        await Promise.all(ids.map((user_id) => make({ user_id, due_at: early })));
-        const found = await Promise.all(range(shape.shards).map((shard) => table.dueBots(shard, early, 100)));
+        await Promise.all(ids.map((user_id) => make({ bot_id: user_id, due_at: early })));
+        const found = await Promise.all(
+          range(shape.shards).map((shard) => table.listDueBots(shard, early, 100)),
+        );
         expect(found.flat().sort()).toEqual([...ids].sort());
       });
     });
@@ -283,12 +287,12 @@ export const describeTable = (name: string, open: OpenPlace) => {
             await table.listBots({ batch_id: own, state: 'blocked', limit: 3, ...(cursor && { cursor }) }),
           );
           for (const bot of page.items) {
-            seen.push(bot.user_id);
+            seen.push(bot.bot_id);
             await table.updateBot(bot, { state: 'queued' });
           }
           cursor = page.cursor;
         } while (cursor);
-        expect(seen.sort()).toEqual(made.map(({ user_id }) => user_id).sort());
+        expect(seen.sort()).toEqual(made.map(({ bot_id }) => bot_id).sort());
       });
 
       test('a bot that another list names moves to that batch', async () => {
@@ -332,10 +336,10 @@ export const describeTable = (name: string, open: OpenPlace) => {
     });
 
     describe('a batch', () => {
-      const read = { status: 'taking_in', total: 120, invalid: 3, duplicates: 1, chunks: 3 } as const;
+      const read = { status: 'importing', total: 120, invalid: 3, duplicates: 1, chunks: 3 } as const;
       const taking = async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
-        return must(await table.recordListRead(batch_id, read));
+        return must(await table.recordListSummary(batch_id, read));
       };
 
       test('that is planned is confirmed once, and no other is', async () => {
@@ -350,9 +354,9 @@ export const describeTable = (name: string, open: OpenPlace) => {
           chunks: 1,
           paid_rows: 1,
         } as const;
-        await table.recordListRead(planned.batch_id, read);
+        await table.recordListSummary(planned.batch_id, read);
         const answers = await Promise.all([1, 2, 3].map(() => confirmed(planned.batch_id)));
-        expect(answers.filter((status) => status !== undefined)).toEqual(['taking_in']);
+        expect(answers.filter((status) => status !== undefined)).toEqual(['importing']);
         expect(await confirmed(fresh.batch_id)).toBeUndefined();
         expect((await table.readBatch(fresh.batch_id))?.status).toBe('received');
         expect(await confirmed(randomUUID())).toBeUndefined();
@@ -370,15 +374,17 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const batch = await taking();
         expect(batch).toMatchObject({ ...read, chunks_done: [] });
         const problem = { code: 'c', message: 'm', fix: 'f' };
-        expect(await table.recordListRead(batch.batch_id, { status: 'rejected', problem })).toBeUndefined();
+        expect(
+          await table.recordListSummary(batch.batch_id, { status: 'rejected', problem }),
+        ).toBeUndefined();
         expect(await table.readBatch(batch.batch_id)).toEqual(batch);
-        expect(await table.recordListRead(randomUUID(), read)).toBeUndefined();
+        expect(await table.recordListSummary(randomUUID(), read)).toBeUndefined();
       });
 
       test('of readers side by side one wins', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         const results = await Promise.all(
-          range(4).map((total) => table.recordListRead(batch_id, { ...read, total })),
+          range(4).map((total) => table.recordListSummary(batch_id, { ...read, total })),
         );
         expect(results.filter((result) => result !== undefined)).toHaveLength(1);
       });
@@ -386,7 +392,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
       test('a list that was rejected says why', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         const problem = { code: 'not_csv', message: 'm', fix: 'f' };
-        expect(await table.recordListRead(batch_id, { status: 'rejected', problem })).toMatchObject({
+        expect(await table.recordListSummary(batch_id, { status: 'rejected', problem })).toMatchObject({
           status: 'rejected',
           problem,
         });
@@ -395,26 +401,26 @@ export const describeTable = (name: string, open: OpenPlace) => {
       test('is taken in with its last chunk, whatever their order and number of deliveries', async () => {
         const { batch_id } = await taking();
         expect(await table.recordChunkDone(batch_id, 3)).toMatchObject({
-          status: 'taking_in',
+          status: 'importing',
           chunks_done: [3],
         });
         expect(await table.recordChunkDone(batch_id, 3)).toMatchObject({
-          status: 'taking_in',
+          status: 'importing',
           chunks_done: [3],
         });
         expect(await table.recordChunkDone(batch_id, 1)).toMatchObject({ chunks_done: [1, 3] });
         const done = await table.recordChunkDone(batch_id, 2);
-        expect(done).toMatchObject({ status: 'taken_in', chunks_done: [1, 2, 3] });
+        expect(done).toMatchObject({ status: 'imported', chunks_done: [1, 2, 3] });
         expect(await table.recordChunkDone(batch_id, 2)).toEqual(done);
         expect(await table.readBatch(batch_id)).toEqual(done);
       });
 
       test('chunks side by side: none is lost', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
-        await table.recordListRead(batch_id, { ...read, chunks: 12 });
+        await table.recordListSummary(batch_id, { ...read, chunks: 12 });
         await Promise.all([...range(12), ...range(12)].map((i) => table.recordChunkDone(batch_id, i + 1)));
         expect(await table.readBatch(batch_id)).toMatchObject({
-          status: 'taken_in',
+          status: 'imported',
           chunks_done: range(12).map((i) => i + 1),
         });
       });
@@ -431,8 +437,8 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         await table.recordStuck(batch_id, problem);
         expect(await table.readBatch(batch_id)).toMatchObject({ status: 'stuck', problem });
-        const again = await table.recordListRead(batch_id, read);
-        expect(again).toMatchObject({ status: 'taking_in' });
+        const again = await table.recordListSummary(batch_id, read);
+        expect(again).toMatchObject({ status: 'importing' });
         expect(again).not.toHaveProperty('problem');
       });
 
@@ -442,7 +448,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         await table.recordStuck(batch_id, problem);
         expect(await table.recordChunkDone(batch_id, 2)).toMatchObject({ status: 'stuck', problem });
         const done = await table.recordChunkDone(batch_id, 3);
-        expect(done.status).toBe('taken_in');
+        expect(done.status).toBe('imported');
         expect(done).not.toHaveProperty('problem');
       });
 
@@ -450,7 +456,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         const { batch_id } = await taking();
         for (const chunk of [1, 2, 3]) await table.recordChunkDone(batch_id, chunk);
         await table.recordStuck(batch_id, problem).catch(() => undefined);
-        expect((await table.readBatch(batch_id))?.status).toBe('taken_in');
+        expect((await table.readBatch(batch_id))?.status).toBe('imported');
       });
 
       test.each([
@@ -460,7 +466,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         'a batch that is %s cannot become stuck: its plan would be forgotten',
         async (status, as) => {
           const { batch_id } = must(await table.createBatch(newBatch()));
-          await table.recordListRead(batch_id, as);
+          await table.recordListSummary(batch_id, as);
           await table.recordStuck(batch_id, problem).catch(() => undefined);
           expect((await table.readBatch(batch_id))?.status).toBe(status);
         },

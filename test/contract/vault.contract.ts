@@ -10,16 +10,16 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault/vault.ts';
+import { derivePublicKey, isScalar } from '../../lib/mixin/keys.ts';
 import type { Ed25519Keystore, Keystore, RsaKeystore } from '../../lib/model/keystore.ts';
-import { isScalar, publicKeyOf } from '../../lib/mixin/keys.ts';
-import type { Kept, KeptKey, Vault } from '../../lib/model/ports.ts';
+import type { StoredKey, StoredKeystore, Vault } from '../../lib/model/ports.ts';
 import { clientOptions, loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
 
 const seed = (): string => randomBytes(32).toString('hex');
 
 const session = async () => ({
   session_id: randomUUID() as string,
-  server_public_key: await publicKeyOf(seed()),
+  server_public_key: await derivePublicKey(seed()),
   session_private_key: seed(),
 });
 const newKeystore = async (more: Partial<Ed25519Keystore> = {}): Promise<Ed25519Keystore> => ({
@@ -59,7 +59,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       secrets.send(
         new PutSecretValueCommand({ SecretId: SecretId(app_id), SecretString: JSON.stringify(value) }),
       );
-    const keptOf = async (app_id: string): Promise<Kept> => {
+    const keptOf = async (app_id: string): Promise<StoredKeystore> => {
       const kept = await vault.read(app_id);
       if (typeof kept === 'string') throw new Error(kept);
       return kept;
@@ -67,16 +67,16 @@ export const describeVault = (name: string, open: OpenPlace) => {
     /** Keeps a keystore and a key beside it. */
     const withKey = async (more: Partial<Ed25519Keystore> = {}) => {
       const keystore = await newKeystore(more);
-      expect(await vault.keepKeystore(keystore)).toBe('kept');
+      expect(await vault.storeKeystore(keystore)).toBe('stored');
       const candidate = seed();
-      const key = await vault.keepKey((await keptOf(keystore.app_id)).keystore, candidate);
+      const key = await vault.storeKey((await keptOf(keystore.app_id)).keystore, candidate);
       return { keystore, candidate, key };
     };
 
     describe('a keystore', () => {
       test('reads back as it was kept, without a key of its own yet', async () => {
         const keystore = await newKeystore({ tip_private_key: seed() });
-        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.storeKeystore(keystore)).toBe('stored');
         expect(await vault.read(keystore.app_id)).toEqual({ keystore });
         expect(await current(keystore.app_id)).toEqual(keystore);
       });
@@ -84,14 +84,14 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('kept again unchanged writes nothing', async () => {
         const { keystore } = await withKey();
         const before = await labels(keystore.app_id);
-        expect(await vault.keepKeystore(keystore)).toBe('same');
+        expect(await vault.storeKeystore(keystore)).toBe('unchanged');
         expect(await labels(keystore.app_id)).toEqual(before);
       });
 
       test('with a newer session replaces the older one and leaves the key', async () => {
         const { keystore, key } = await withKey();
         const newer = { ...keystore, ...(await session()) };
-        expect(await vault.keepKeystore(newer)).toBe('kept');
+        expect(await vault.storeKeystore(newer)).toBe('stored');
         const spend_private_key = key.private_key;
         expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
@@ -100,9 +100,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('a TIP key may come later, and a list without it does not take it away', async () => {
         const { keystore, key } = await withKey();
         const tip_private_key = seed();
-        await vault.keepKeystore({ ...keystore, tip_private_key });
+        await vault.storeKeystore({ ...keystore, tip_private_key });
         expect((await keptOf(keystore.app_id)).keystore.tip_private_key).toBe(tip_private_key);
-        await vault.keepKeystore({ ...keystore, ...(await session()) });
+        await vault.storeKeystore({ ...keystore, ...(await session()) });
         expect(await keptOf(keystore.app_id)).toMatchObject({ keystore: { tip_private_key }, key });
       });
 
@@ -110,9 +110,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore();
         const other = { ...keystore, ...(await session()) };
         const answers = await Promise.all(
-          [keystore, other, keystore, other].map((it) => vault.keepKeystore(it)),
+          [keystore, other, keystore, other].map((it) => vault.storeKeystore(it)),
         );
-        for (const answer of answers) expect(['kept', 'same']).toContain(answer);
+        for (const answer of answers) expect(['stored', 'unchanged']).toContain(answer);
         expect([keystore, other]).toContainEqual((await keptOf(keystore.app_id)).keystore);
       });
 
@@ -126,7 +126,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const { keystore, candidate, key } = await withKey();
         expect(key).toEqual({
           private_key: candidate,
-          public_key: await publicKeyOf(candidate),
+          public_key: await derivePublicKey(candidate),
           secret_version: keyVersionId(keystore.app_id),
         });
         expect((await keptOf(keystore.app_id)).key).toEqual(key);
@@ -148,16 +148,16 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('of racing candidates one wins, all get it, and the secret holds it', async () => {
         for (let round = 0; round < 3; round += 1) {
           const keystore = await newKeystore();
-          await vault.keepKeystore(keystore);
+          await vault.storeKeystore(keystore);
           const candidates = Array.from({ length: 4 }, seed);
           const vaults = candidates.map(() => servicesOf(place.environment).vault);
           const keys = await Promise.all(
-            vaults.map((it, i) => it.keepKey(keystore, candidates[i] ?? seed())),
+            vaults.map((it, i) => it.storeKey(keystore, candidates[i] ?? seed())),
           );
           expect(new Set(keys.map(({ public_key }) => public_key)).size).toBe(1);
-          const [winner] = keys as [KeptKey];
+          const [winner] = keys as [StoredKey];
           expect(candidates).toContain(winner.private_key);
-          expect(await publicKeyOf(winner.private_key)).toBe(winner.public_key);
+          expect(await derivePublicKey(winner.private_key)).toBe(winner.public_key);
           expect((await keptOf(keystore.app_id)).key).toEqual(winner);
           expect((await current(keystore.app_id)).spend_private_key).toBe(winner.private_key);
         }
@@ -165,9 +165,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
       test('after a crash the first candidate stays, whatever comes next', async () => {
         const { keystore, key } = await withKey();
-        const later = await servicesOf(place.environment).vault.keepKey(keystore, seed());
+        const later = await servicesOf(place.environment).vault.storeKey(keystore, seed());
         expect(later).toEqual(key);
-        expect(await vault.keepKey({ ...keystore, spend_private_key: seed() }, seed())).toEqual(key);
+        expect(await vault.storeKey({ ...keystore, spend_private_key: seed() }, seed())).toEqual(key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
 
@@ -177,9 +177,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const proxy = await startProxy(endpoint, loseFirst('PutSecretValue'));
         const lossy = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
         const keystore = await newKeystore();
-        await vault.keepKeystore(keystore);
+        await vault.storeKeystore(keystore);
         const candidate = seed();
-        const key = await lossy.keepKey(keystore, candidate);
+        const key = await lossy.storeKey(keystore, candidate);
         expect(key.private_key).toBe(candidate);
         expect(proxy.actions.filter((action) => action === 'PutSecretValue')).toHaveLength(2);
         expect((await keptOf(keystore.app_id)).key).toEqual(key);
@@ -187,7 +187,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
       test('survives any number of keystore updates, though old versions are pruned', async () => {
         const { keystore, key } = await withKey();
-        for (let i = 0; i < 6; i += 1) await vault.keepKeystore({ ...keystore, ...(await session()) });
+        for (let i = 0; i < 6; i += 1) await vault.storeKeystore({ ...keystore, ...(await session()) });
         expect((await keptOf(keystore.app_id)).key).toEqual(key);
         expect((await labels(keystore.app_id))[key.secret_version]).toEqual([KEY_LABEL]);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
@@ -200,15 +200,15 @@ export const describeVault = (name: string, open: OpenPlace) => {
           keystore: { spend_private_key: key.private_key },
           key,
         });
-        expect(await vault.keepKey(keystore, seed())).toEqual(key);
+        expect(await vault.storeKey(keystore, seed())).toEqual(key);
       });
 
       test('and a newer session that come at the same time do not harm the key', async () => {
         for (let round = 0; round < 3; round += 1) {
           const keystore = await newKeystore();
-          await vault.keepKeystore(keystore);
+          await vault.storeKeystore(keystore);
           const newer = { ...keystore, ...(await session()) };
-          const [key] = await Promise.all([vault.keepKey(keystore, seed()), vault.keepKeystore(newer)]);
+          const [key] = await Promise.all([vault.storeKey(keystore, seed()), vault.storeKeystore(newer)]);
           const kept = await keptOf(keystore.app_id);
           expect(kept.key).toEqual(key);
           expect(kept.keystore.spend_private_key).toBe(key.private_key);
@@ -223,15 +223,15 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const endpoint = place.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
         if (endpoint === undefined) throw skip();
         const keystore = await newKeystore();
-        await vault.keepKeystore(keystore);
-        let key: KeptKey | undefined;
+        await vault.storeKeystore(keystore);
+        let key: StoredKey | undefined;
         const proxy = await startProxy(endpoint, async ({ action }) => {
-          if (action === 'PutSecretValue') key ??= await vault.keepKey(keystore, seed());
+          if (action === 'PutSecretValue') key ??= await vault.storeKey(keystore, seed());
           return undefined;
         });
         const slow = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
         const newer = { ...keystore, ...(await session()) };
-        expect(await slow.keepKeystore(newer)).toBe('kept');
+        expect(await slow.storeKeystore(newer)).toBe('stored');
         expect(key).toBeDefined();
         const spend_private_key = key?.private_key ?? '';
         expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
@@ -240,16 +240,16 @@ export const describeVault = (name: string, open: OpenPlace) => {
 
       test('does not bring an older session back: the worker’s keystore may be of yesterday', async () => {
         const keystore = await newKeystore();
-        await vault.keepKeystore(keystore);
+        await vault.storeKeystore(keystore);
         const newer = { ...keystore, ...(await session()) };
-        await vault.keepKeystore(newer);
-        await vault.keepKey(keystore, seed());
+        await vault.storeKeystore(newer);
+        await vault.storeKey(keystore, seed());
         expect((await keptOf(keystore.app_id)).keystore.session_id).toBe(newer.session_id);
       });
 
       test('is not made for a bot whose keystore nobody kept', async () => {
         const keystore = await newKeystore();
-        await expect(vault.keepKey(keystore, seed())).rejects.toThrow();
+        await expect(vault.storeKey(keystore, seed())).rejects.toThrow();
         expect(await vault.read(keystore.app_id)).toBe('missing');
       });
     });
@@ -257,19 +257,19 @@ export const describeVault = (name: string, open: OpenPlace) => {
     describe('a listed spend key', () => {
       test('becomes the key, whatever candidate comes later', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
-        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.storeKeystore(keystore)).toBe('stored');
         const kept = await keptOf(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
         expect(kept.key?.private_key).toBe(keystore.spend_private_key);
-        expect(await vault.keepKey(keystore, seed())).toEqual(kept.key);
-        expect(await vault.keepKeystore(keystore)).toBe('same');
+        expect(await vault.storeKey(keystore, seed())).toEqual(kept.key);
+        expect(await vault.storeKeystore(keystore)).toBe('unchanged');
       });
 
       test('may come after the bot was listed without one', async () => {
         const keystore = await newKeystore();
-        await vault.keepKeystore(keystore);
+        await vault.storeKeystore(keystore);
         const spend_private_key = seed();
-        expect(await vault.keepKeystore({ ...keystore, spend_private_key })).toBe('kept');
+        expect(await vault.storeKeystore({ ...keystore, spend_private_key })).toBe('stored');
         expect((await keptOf(keystore.app_id)).key?.private_key).toBe(spend_private_key);
       });
 
@@ -277,7 +277,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const { keystore, key } = await withKey();
         const before = { labels: await labels(keystore.app_id), value: await current(keystore.app_id) };
         const other = { ...keystore, ...(await session()), spend_private_key: seed() };
-        expect(await vault.keepKeystore(other)).toBe('key_conflict');
+        expect(await vault.storeKeystore(other)).toBe('key_conflict');
         expect({ labels: await labels(keystore.app_id), value: await current(keystore.app_id) }).toEqual(
           before,
         );
@@ -288,11 +288,11 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore();
         const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
         const answers = await Promise.all(
-          listed.map((it) => servicesOf(place.environment).vault.keepKeystore(it)),
+          listed.map((it) => servicesOf(place.environment).vault.storeKeystore(it)),
         );
-        expect([...answers].sort()).toEqual(['kept', 'key_conflict']);
+        expect([...answers].sort()).toEqual(['stored', 'key_conflict']);
         const kept = await keptOf(keystore.app_id);
-        expect(kept.keystore.spend_private_key).toBe(listed[answers.indexOf('kept')]?.spend_private_key);
+        expect(kept.keystore.spend_private_key).toBe(listed[answers.indexOf('stored')]?.spend_private_key);
       });
     });
 
@@ -307,31 +307,31 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('waits beside the session and is no key yet', async () => {
         const { spend_key } = await ambiguous();
         const keystore = await newKeystore({ spend_key });
-        expect(await vault.keepKeystore(keystore)).toBe('kept');
+        expect(await vault.storeKeystore(keystore)).toBe('stored');
         expect(await vault.read(keystore.app_id)).toEqual({ keystore });
-        expect(await vault.keepKeystore(keystore)).toBe('same');
+        expect(await vault.storeKeystore(keystore)).toBe('unchanged');
       });
 
       test('becomes the key in the form it turned out to have, and leaves the session', async () => {
         const { spend_key, scalar } = await ambiguous();
         const keystore = await newKeystore({ spend_key });
-        await vault.keepKeystore(keystore);
-        const key = await vault.keepKey(keystore, scalar);
-        expect(key).toMatchObject({ private_key: scalar, public_key: await publicKeyOf(scalar) });
+        await vault.storeKeystore(keystore);
+        const key = await vault.storeKey(keystore, scalar);
+        expect(key).toMatchObject({ private_key: scalar, public_key: await derivePublicKey(scalar) });
         const { spend_key: _, ...rest } = keystore;
         expect(await current(keystore.app_id)).toEqual({ ...rest, spend_private_key: scalar });
-        expect(await vault.keepKeystore(keystore)).toBe('same');
+        expect(await vault.storeKeystore(keystore)).toBe('unchanged');
         expect(await current(keystore.app_id)).toEqual({ ...rest, spend_private_key: scalar });
       });
 
       test('agrees with a kept key in either form, and conflicts with any other', async () => {
         const { spend_key } = await ambiguous();
         const keystore = await newKeystore({ spend_private_key: spend_key });
-        await vault.keepKeystore(keystore);
+        await vault.storeKeystore(keystore);
         const { spend_private_key: _, ...rest } = keystore;
-        expect(await vault.keepKeystore({ ...rest, spend_key })).toBe('same');
+        expect(await vault.storeKeystore({ ...rest, spend_key })).toBe('unchanged');
         const other = (await ambiguous()).spend_key;
-        expect(await vault.keepKeystore({ ...rest, spend_key: other })).toBe('key_conflict');
+        expect(await vault.storeKeystore({ ...rest, spend_key: other })).toBe('key_conflict');
         expect((await keptOf(keystore.app_id)).key?.private_key).toBe(spend_key);
       });
     });
@@ -339,11 +339,11 @@ export const describeVault = (name: string, open: OpenPlace) => {
     describe('a session', () => {
       test('whose server key differs in its sign only is the same', async () => {
         const keystore = await newKeystore();
-        await vault.keepKeystore(keystore);
+        await vault.storeKeystore(keystore);
         const flipped = Buffer.from(keystore.server_public_key, 'hex');
         flipped[31] = (flipped[31] ?? 0) ^ 128;
         const other = { ...keystore, server_public_key: flipped.toString('hex') };
-        expect(await vault.keepKeystore(other)).toBe('same');
+        expect(await vault.storeKeystore(other)).toBe('unchanged');
         expect((await keptOf(keystore.app_id)).keystore).toEqual(keystore);
       });
 
@@ -356,14 +356,14 @@ export const describeVault = (name: string, open: OpenPlace) => {
           private_key: '-----BEGIN RSA PRIVATE KEY-----\nmade up\n-----END RSA PRIVATE KEY-----\n',
           pin: '314159',
         };
-        expect(await vault.keepKeystore(rsa)).toBe('kept');
+        expect(await vault.storeKeystore(rsa)).toBe('stored');
         expect(await vault.read(app_id)).toEqual({ keystore: rsa });
-        const key = await vault.keepKey(rsa, seed());
+        const key = await vault.storeKey(rsa, seed());
         expect(await vault.read(app_id)).toEqual({
           keystore: { ...rsa, spend_private_key: key.private_key },
           key,
         });
-        expect(await vault.keepKeystore({ app_id, ...ed25519 })).toBe('kept');
+        expect(await vault.storeKeystore({ app_id, ...ed25519 })).toBe('stored');
         const { pin } = rsa;
         const { private_key: spend_private_key } = key;
         expect(await current(app_id)).toEqual({ app_id, ...ed25519, pin, spend_private_key });
@@ -386,9 +386,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('keeps its first session key, whatever comes later', async () => {
         const id = randomUUID();
         const session_key = seed();
-        const first = await vault.keepEnrolment(id, { session_key });
+        const first = await vault.storeEnrolment(id, { session_key });
         expect(first).toEqual({ kept: { session_key }, isNews: true });
-        const again = await vault.keepEnrolment(id, { session_key: seed() });
+        const again = await vault.storeEnrolment(id, { session_key: seed() });
         expect(again).toEqual({ kept: { session_key }, isNews: false });
         expect(await vault.readEnrolment(id)).toEqual({ session_key });
       });
@@ -396,13 +396,15 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('takes a newer code and keeps the session key', async () => {
         const id = randomUUID();
         const [session_key, old, newer] = [seed(), sign_in(), { ...sign_in(), code: '1618' }];
-        await vault.keepEnrolment(id, { session_key, sign_in: old });
-        expect(await vault.keepEnrolment(id, { session_key, sign_in: old })).toMatchObject({ isNews: false });
-        expect(await vault.keepEnrolment(id, { session_key: seed(), sign_in: newer })).toEqual({
+        await vault.storeEnrolment(id, { session_key, sign_in: old });
+        expect(await vault.storeEnrolment(id, { session_key, sign_in: old })).toMatchObject({
+          isNews: false,
+        });
+        expect(await vault.storeEnrolment(id, { session_key: seed(), sign_in: newer })).toEqual({
           kept: { session_key, sign_in: newer },
           isNews: true,
         });
-        expect(await vault.keepEnrolment(id, { session_key: seed() })).toEqual({
+        expect(await vault.storeEnrolment(id, { session_key: seed() })).toEqual({
           kept: { session_key, sign_in: newer },
           isNews: false,
         });
@@ -412,7 +414,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const id = randomUUID();
         const all = await Promise.all(
           Array.from({ length: 4 }, () =>
-            servicesOf(place.environment).vault.keepEnrolment(id, { session_key: seed() }),
+            servicesOf(place.environment).vault.storeEnrolment(id, { session_key: seed() }),
           ),
         );
         const kept = new Set(all.map((it) => (typeof it === 'object' ? it.kept.session_key : it)));
@@ -424,11 +426,11 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const id = randomUUID();
         expect(await vault.readEnrolment(id)).toBe('missing');
         await vault.removeEnrolment(id);
-        await vault.keepEnrolment(id, { session_key: seed() });
+        await vault.storeEnrolment(id, { session_key: seed() });
         await vault.removeEnrolment(id);
         await vault.removeEnrolment(id);
         expect(await vault.readEnrolment(id)).toBe('pending_deletion');
-        expect(await vault.keepEnrolment(id, { session_key: seed() })).toBe('pending_deletion');
+        expect(await vault.storeEnrolment(id, { session_key: seed() })).toBe('pending_deletion');
       });
     });
 
@@ -437,10 +439,10 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = keystore;
-        expect(await vault.keepKeystore(listed)).toBe('same');
+        expect(await vault.storeKeystore(listed)).toBe('unchanged');
         const kept = await keptOf(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
-        const key = await vault.keepKey(kept.keystore, seed());
+        const key = await vault.storeKey(kept.keystore, seed());
         expect(key.private_key).toBe(spend_private_key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(spend_private_key);
       });
@@ -449,7 +451,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = { ...keystore, ...(await session()) };
-        expect(await vault.keepKeystore(listed)).toBe('kept');
+        expect(await vault.storeKeystore(listed)).toBe('stored');
         expect((await keptOf(keystore.app_id)).keystore).toEqual({ ...listed, spend_private_key });
       });
 
@@ -457,7 +459,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const other = { ...keystore, spend_private_key: seed() };
-        expect(await vault.keepKeystore(other)).toBe('key_conflict');
+        expect(await vault.storeKeystore(other)).toBe('key_conflict');
         expect(await current(keystore.app_id)).toEqual(keystore);
       });
 
@@ -473,7 +475,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         expect(error).toBeInstanceOf(Error);
         const told = `${(error as Error).message} ${(error as Error).stack} ${String((error as Error).cause)}`;
         expect(told).not.toContain(canary.slice(0, 6));
-        await expect(vault.keepKeystore(keystore)).rejects.toThrow();
+        await expect(vault.storeKeystore(keystore)).rejects.toThrow();
       });
 
       test('for another bot is an error: no key is taken for a stranger’s', async () => {
@@ -489,9 +491,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
         new DeleteSecretCommand({ SecretId: SecretId(keystore.app_id), RecoveryWindowInDays: 7 }),
       );
       expect(await vault.read(keystore.app_id)).toBe('pending_deletion');
-      expect(await vault.keepKeystore(keystore)).toBe('pending_deletion');
-      expect(await vault.keepKeystore({ ...keystore, spend_private_key: seed() })).toBe('pending_deletion');
-      await expect(vault.keepKey(keystore, seed())).rejects.toThrow();
+      expect(await vault.storeKeystore(keystore)).toBe('pending_deletion');
+      expect(await vault.storeKeystore({ ...keystore, spend_private_key: seed() })).toBe('pending_deletion');
+      await expect(vault.storeKey(keystore, seed())).rejects.toThrow();
     });
   });
 };

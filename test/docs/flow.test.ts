@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { functionNames } from '../../lib/model/deployment.ts';
 import { type Move, moves, states } from '../../lib/model/states.ts';
-import { functionNames, pace } from '../../lib/model/deployment.ts';
+import { timing } from '../../lib/model/timing.ts';
 import { codeColumn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/flow.md');
@@ -34,5 +35,5 @@ test('the table of steps has one row a function', () => {
 test('the pauses are those of the topology', () => {
   const rows = tableRows(section(page, '## When a bot is looked at again'));
   const told = rows.map(([name = '', seconds]) => [name.replaceAll('`', ''), Number(seconds)]);
-  expect(Object.fromEntries(told)).toEqual(pace);
+  expect(Object.fromEntries(told)).toEqual(timing);
 });

@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { listFormats, typeOfFile } from '../../lib/lists/list.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
-import { uploads } from '../../lib/model/deployment.ts';
+import { keystoreSchema } from '../../lib/model/keystore.ts';
+import { limits } from '../../lib/model/limits.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/keystores.md');
@@ -69,10 +69,10 @@ test('content types, endings and limits of a list are those of the code', () => 
   expect([...types].sort()).toEqual(Object.keys(listFormats).sort());
   for (const [, cell = '', endings = ''] of rows)
     for (const ending of codesIn(endings)) expect(codesIn(cell)).toContain(typeOfFile(ending));
-  const { maxInlineBytes, maxUploadBytes, maxArchiveBytes } = uploads;
+  const { maxInlineBytes, maxUploadBytes, maxArchiveBytes } = limits;
   for (const bytes of [maxInlineBytes, maxUploadBytes, maxArchiveBytes])
     expect(page).toContain(`${bytes.toLocaleString('en-US')} bytes`);
-  expect(page).toContain(`${uploads.maxRows.toLocaleString('en-US')} rows`);
-  expect(page).toContain(`${uploads.maxArchiveFiles.toLocaleString('en-US')} files`);
-  expect(page).toContain(`first ${uploads.maxErrors.toLocaleString('en-US')} errors`);
+  expect(page).toContain(`${limits.maxRows.toLocaleString('en-US')} rows`);
+  expect(page).toContain(`${limits.maxArchiveFiles.toLocaleString('en-US')} files`);
+  expect(page).toContain(`first ${limits.maxErrors.toLocaleString('en-US')} errors`);
 });

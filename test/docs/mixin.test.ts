@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { faultNames } from '../../emulators/mixin/faults.ts';
 import { mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
-import { mixin } from '../../lib/model/deployment.ts';
+import { mixin } from '../../lib/model/mixin.ts';
 import { codeColumn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/mixin.md');

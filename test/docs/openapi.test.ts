@@ -1,15 +1,17 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { listFormats } from '../../lib/lists/list.ts';
-import { MixinError } from '../../lib/mixin/errors.ts';
 import { accounts } from '../../lib/api/accounts.ts';
 import { api } from '../../lib/api/batches.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
-import { reason } from '../../lib/model/reasons.ts';
-import type { Batch, BatchStatus, Bot } from '../../lib/model/bot.ts';
-import { states } from '../../lib/model/states.ts';
+import { listFormats } from '../../lib/lists/list.ts';
+import { createMixinError } from '../../lib/mixin/errors.ts';
+import type { Batch, BatchStatus } from '../../lib/model/batch.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import { type RouteName, routes } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import type { Services } from '../../lib/model/ports.ts';
-import { type RouteName, routes, uploads } from '../../lib/model/deployment.ts';
+import { reason } from '../../lib/model/reasons.ts';
+import { states } from '../../lib/model/states.ts';
 import { readPage } from './page.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -85,8 +87,8 @@ test('its statuses are those of a batch', () => {
     received: true,
     rejected: true,
     planned: true,
-    taking_in: true,
-    taken_in: true,
+    importing: true,
+    imported: true,
     stuck: true,
   };
   expect(schemas.BatchStatus?.enum).toEqual(Object.keys(statuses));
@@ -95,7 +97,7 @@ test('its statuses are those of a batch', () => {
 test('a list may have the content types that are read, and the size that is taken', () => {
   const body = document.paths['/batches']?.post?.requestBody;
   expect(Object.keys(body?.content ?? {})).toEqual(Object.keys(listFormats));
-  expect(JSON.stringify(body)).toContain(`${uploads.maxInlineBytes.toLocaleString('en-US')} bytes`);
+  expect(JSON.stringify(body)).toContain(`${limits.maxInlineBytes.toLocaleString('en-US')} bytes`);
 });
 
 test('its version is that of the package', () => {
@@ -122,7 +124,7 @@ const user_id = '00000000-0000-4000-8000-000000000001';
 const at = '2026-01-01T00:00:00.000Z';
 const batch: Batch = {
   batch_id,
-  status: 'taking_in',
+  status: 'importing',
   created_at: at,
   total: 2,
   invalid: 1,
@@ -131,11 +133,11 @@ const batch: Batch = {
   chunks_done: [],
 };
 const bot: Bot = {
-  user_id,
+  bot_id: user_id,
   session_id: user_id,
   batch_id,
   line: 1,
-  listing: 'digest',
+  row_digest: 'digest',
   state: 'blocked',
   state_since: at,
   reason: reason('tip_key_missing'),
@@ -169,7 +171,7 @@ const signInErrors = new Map(
 );
 const refusing = (id: string) => {
   const code = signInErrors.get(id);
-  if (code) throw new MixinError(code, { method: 'POST', request_id: user_id });
+  if (code) throw createMixinError(code, { method: 'POST', request_id: user_id });
 };
 const fields: readonly string[] = [...signInErrors.keys()];
 const [wrong = '', limited = '', broken = '', unreachable = '', silent = ''] = fields;
@@ -183,7 +185,7 @@ const services = (): Services => {
   const rows = new Map([[user_id, bot]]);
   const table: Partial<Services['table']> = {
     readBatch: async (id) => known.get(id) ?? made.get(id),
-    confirmBatch: async (id) => ({ ...(known.get(id) ?? batch), status: 'taking_in' }),
+    confirmBatch: async (id) => ({ ...(known.get(id) ?? batch), status: 'importing' }),
     createVerification: async () => undefined,
     readVerification: async (verification_id) => ({
       verification_id,
@@ -191,7 +193,7 @@ const services = (): Services => {
       ...(verification_id === pending && { deactivation_effective_at: at }),
     }),
     createBot: async (one) => {
-      rows.set(one.user_id, one);
+      rows.set(one.bot_id, one);
       return one;
     },
     createBatch: async (one) => {
@@ -205,7 +207,7 @@ const services = (): Services => {
     readBot: async (id) => rows.get(id),
     updateBot: async (before, changes) => {
       const after = { ...before, ...changes } as Bot;
-      rows.set(after.user_id, after);
+      rows.set(after.bot_id, after);
       return after;
     },
   };
@@ -258,7 +260,7 @@ const asks: readonly Ask[] = [
     409,
     { headers: { ...headers, 'idempotency-key': 'made-up-key' }, body: Buffer.from('[]') },
   ],
-  ['createBatch', 413, { headers, body: new Uint8Array(uploads.maxInlineBytes + 1) }],
+  ['createBatch', 413, { headers, body: new Uint8Array(limits.maxInlineBytes + 1) }],
   ['createBatch', 415, { headers: { 'content-type': 'text/plain' }, body: list }],
   ['createUpload', 201, { body: Buffer.from('{"content_type":"text/csv"}') }],
   ['createUpload', 400, { body: Buffer.from('{"content_type":"text/html"}') }],
@@ -283,8 +285,8 @@ const asks: readonly Ask[] = [
   ['retryBatch', 400, { path, body: Buffer.from('{"what": 1}') }],
   ['retryBatch', 400, { path, body: Buffer.from('{"cursor": "x"}') }],
   ['retryBatch', 404, { path: nowhere }],
-  ['readBot', 200, { path: { user_id: user_id.toUpperCase() } }],
-  ['readBot', 404, { path: { user_id: batch_id } }],
+  ['readBot', 200, { path: { bot_id: user_id.toUpperCase() } }],
+  ['readBot', 404, { path: { bot_id: batch_id } }],
   ['retryBatch', 400, { path, body: body({ states: ['unsure'] }) }],
   ['requestCode', 200, ask(user_id)],
   ['requestCode', 400, { body: body({ phone: '123' }) }],

@@ -12,8 +12,8 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
 import { deadLetterName, functions, queueNames } from '../../lib/model/deployment.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
 import { until } from '../flow/lived-in.ts';
 import {
   crashesOf,

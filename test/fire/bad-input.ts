@@ -7,8 +7,8 @@ import { open as openCheck } from '../../functions/check.ts';
 import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRegister } from '../../functions/register.ts';
-import type { Handler } from '../../lib/runtime/lambda.ts';
 import type { HttpFunctionName, QueueName } from '../../lib/model/deployment.ts';
+import type { Handler } from '../../lib/runtime/lambda.ts';
 import { type LivedInHouse, openHouse, until, upload } from '../flow/lived-in.ts';
 import { judgeEvents } from './bad-events.ts';
 import { type DamagedList, damagedList, judgeList, nastyLists, quoted, rows } from './bad-lists.ts';
@@ -64,7 +64,7 @@ const makeBatch = async (lived: LivedInHouse): Promise<{ batch_id: string; user_
   const users = await Promise.all([1, 2, 3].map(() => lived.standIn.createUser({ session: 'revoked' })));
   const keystores = users.map(({ keystore }) => keystore);
   const batch_id = await upload(lived, [...keystores, { app_id: 1 }, {}, keystores[0]]);
-  await untilStatus(lived, batch_id, 'taken_in');
+  await untilStatus(lived, batch_id, 'imported');
   return { batch_id, user_id: keystores[0]?.app_id ?? '' };
 };
 
@@ -146,7 +146,7 @@ export const sendNastyLists = async (target: Target, tried: Tried): Promise<void
 export const expectRest = async ({ lived, made }: Target): Promise<void> => {
   for (const batch_id of made) {
     if (await lived.services.table.readBatch(batch_id))
-      await untilStatus(lived, batch_id, 'rejected', 'taken_in', 'planned');
+      await untilStatus(lived, batch_id, 'rejected', 'imported', 'planned');
   }
 };
 

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { type ListFormat, readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import type { Problem, RowError } from '../../lib/model/bot.ts';
+import type { Problem, RowError } from '../../lib/model/problem.ts';
 import { type Bot, bot, pinTokenFor, rsaKeys, writers } from '../lists/keystores.ts';
 import { type ZipEnd, type ZipFile, zipOf } from '../lists/zip.ts';
 

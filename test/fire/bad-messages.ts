@@ -5,11 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
 import fc from 'fast-check';
-import type { Handler } from '../../lib/runtime/lambda.ts';
-import type { Batch, Bot } from '../../lib/model/bot.ts';
-import { states } from '../../lib/model/states.ts';
-import type { Services } from '../../lib/model/ports.ts';
+import type { Batch } from '../../lib/model/batch.ts';
+import type { Bot } from '../../lib/model/bot.ts';
 import { type QueueName, queueNames, queues } from '../../lib/model/deployment.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import { states } from '../../lib/model/states.ts';
+import type { Handler } from '../../lib/runtime/lambda.ts';
 import { byteDamage, CANARY, damageBytes, nastyValues } from './bad-lists.ts';
 
 export interface BadMessage {
@@ -30,11 +31,11 @@ const aDay = 86_400_000;
 const iso = (ms: number) => new Date(ms).toISOString();
 
 const witnessBot = (services: Services, state: Bot['state']): Bot => ({
-  user_id: randomUUID(),
+  bot_id: randomUUID(),
   session_id: randomUUID(),
   batch_id: randomUUID(),
   line: 1,
-  listing: 'x',
+  row_digest: 'x',
   state,
   state_since: iso(services.now()),
   // Not due: a right message leaves it alone as well.
@@ -66,7 +67,7 @@ export const makeWitnesses = async (services: Services): Promise<Witnesses> => {
   const batches = [
     witnessBatch(services, 'planned', 2),
     witnessBatch(services, 'rejected', 0),
-    witnessBatch(services, 'taken_in', 0),
+    witnessBatch(services, 'imported', 0),
   ];
   for (const bot of bots) await services.table.createBot(bot);
   for (const batch of batches) await services.table.createBatch(batch);
@@ -78,7 +79,7 @@ export const readWitnesses = async (
   services: Services,
   { bots, batches }: Witnesses,
 ): Promise<Witnesses> => ({
-  bots: await Promise.all(bots.map(async ({ user_id }) => (await services.table.readBot(user_id)) as Bot)),
+  bots: await Promise.all(bots.map(async ({ bot_id }) => (await services.table.readBot(bot_id)) as Bot)),
   batches: await Promise.all(
     batches.map(async ({ batch_id }) => (await services.table.readBatch(batch_id)) as Batch),
   ),
@@ -140,10 +141,10 @@ const inboxRubbish: readonly unknown[] = [
 
 /** Messages of the right form in the wrong queue, or about nothing there is. */
 const misled = ({ bots, batches }: Witnesses): readonly BadMessage[] => [
-  ...bots.flatMap(({ user_id }) =>
+  ...bots.flatMap(({ bot_id }) =>
     (['intake', 'enroll', 'check', 'register'] as const).map((queue) => ({
       queue,
-      body: JSON.stringify({ user_id }),
+      body: JSON.stringify({ bot_id: bot_id }),
     })),
   ),
   ...batches.flatMap(({ batch_id }) =>
@@ -176,7 +177,7 @@ export const nastyMessages = (witnesses: Witnesses): readonly BadMessage[] => [
 export const badMessage = (witnesses: Witnesses): fc.Arbitrary<BadMessage> => {
   const { bots, batches } = witnesses;
   const right = fc.oneof(
-    fc.constantFrom(...bots).map(({ user_id }) => ({ user_id })),
+    fc.constantFrom(...bots).map(({ bot_id }) => ({ bot_id })),
     fc.constantFrom(...batches).map(({ batch_id }) => ({ batch_id, chunk: 1 })),
     fc.constant(inboxEvent(anObject)),
   ) as fc.Arbitrary<Record<string, unknown>>;

@@ -161,17 +161,17 @@ const forgedCursors = (user_id: string): readonly string[] =>
     { sk: `error#${'x'.repeat(1_000)}` },
     { sk: 1 },
     { sk: 'error#', pk: `batch#${user_id}` },
-    { shard: -1, state_key: `blocked#${user_id}`, user_id },
-    { shard: 8, state_key: `blocked#${user_id}`, user_id },
-    { shard: 0.5, state_key: `blocked#${user_id}`, user_id },
-    ...[0, 1, 2, 3, 4, 5, 6, 7].map((shard) => ({ shard, state_key: `blocked#${user_id}`, user_id })),
+    { shard: -1, state_key: `blocked#${user_id}`, bot_id: user_id },
+    { shard: 8, state_key: `blocked#${user_id}`, bot_id: user_id },
+    { shard: 0.5, state_key: `blocked#${user_id}`, bot_id: user_id },
+    ...[0, 1, 2, 3, 4, 5, 6, 7].map((shard) => ({ shard, state_key: `blocked#${user_id}`, bot_id: user_id })),
     ...[0, 1, 2, 3, 4, 5, 6, 7].map((shard) => ({
       shard,
       state_key: `blocked#sign_in#${user_id.toUpperCase()}`,
       user_id: user_id.toUpperCase(),
     })),
     { shard: 0, state_key: '#', user_id: '#' },
-    { shard: 0, state_key: `constructor#${user_id}`, user_id },
+    { shard: 0, state_key: `constructor#${user_id}`, bot_id: user_id },
     { ['__proto__']: { sk: 'error#' } },
   ].map(cursorOf);
 

@@ -217,7 +217,7 @@ const ofTheCalls: readonly Guard[] = [
   {
     name: 'a POST that was lost leaves the bot in doubt',
     file: 'lib/bots/mixin-failure.ts',
-    find: "  if (error.verdict === 'unsure') return { move: 'doubt', reason, delaySeconds };\n",
+    find: "  if (error.verdict === 'unsure') return { move: 'mark_unsure', reason, delaySeconds };\n",
     replace: '',
     tests: ['bots/mixin-failure.test.ts'],
   },
@@ -435,14 +435,14 @@ const ofTheCosts: readonly Guard[] = [
   {
     name: 'a list that costs money is planned first',
     file: 'lib/batches/intake.ts',
-    find: "isPlan ? 'planned' : 'taking_in'",
-    replace: "'taking_in'",
+    find: "isPlan ? 'planned' : 'importing'",
+    replace: "'importing'",
     tests: inIntake,
   },
   {
     name: 'a plan is not taken in because its message came again',
     file: 'lib/batches/intake.ts',
-    find: "if (batch.status === 'taking_in' || batch.status === 'stuck') await queueChunks",
+    find: "if (batch.status === 'importing' || batch.status === 'stuck') await queueChunks",
     replace: 'await queueChunks',
     tests: inIntake,
   },
@@ -573,15 +573,15 @@ const ofTheCanary: readonly Guard[] = [
   {
     name: 'leak: a PIN stands on the row',
     file: 'lib/batches/chunk.ts',
-    find: 'listing: row.listing } };',
-    replace: 'listing: row.keystore.pin ?? row.listing } };',
+    find: 'row_digest: row.row_digest } };',
+    replace: 'listing: row.keystore.pin ?? row.row_digest } };',
     tests: SECRETS,
   },
   {
     name: 'leak: a code stands on the row of its sign-in',
     file: 'lib/batches/chunk.ts',
-    find: "const listed = { user_id, enrolment, listing: 'sign_in' } as const;",
-    replace: 'const listed = { user_id, enrolment, listing: sign_in.code } as const;',
+    find: "const listed = { user_id, enrolment, row_digest: 'sign_in' } as const;",
+    replace: 'const listed = { user_id, enrolment, row_digest: sign_in.code } as const;',
     tests: SECRETS,
   },
   {

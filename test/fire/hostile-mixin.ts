@@ -3,25 +3,26 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import fc from 'fast-check';
+import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
 import { countCustody } from '../../infra/local/custody.ts';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
-import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
-import { connect } from '../../lib/runtime/connect.ts';
-import { createLog } from '../../lib/model/log.ts';
+import { accounts } from '../../lib/api/accounts.ts';
+import type { HttpAnswer } from '../../lib/api/http.ts';
+import { check } from '../../lib/bots/check.ts';
+import { enroll } from '../../lib/bots/enroll.ts';
+import { register } from '../../lib/bots/register.ts';
+import { moveBot } from '../../lib/bots/transition.ts';
 import { createMixinAccounts } from '../../lib/mixin/accounts.ts';
 import { createMixinClient } from '../../lib/mixin/client.ts';
 import { createMixinSafe } from '../../lib/mixin/safe.ts';
-import { accounts } from '../../lib/api/accounts.ts';
-import { check } from '../../lib/bots/check.ts';
-import { enroll } from '../../lib/bots/enroll.ts';
-import type { HttpAnswer } from '../../lib/api/http.ts';
-import { moveBot } from '../../lib/bots/transition.ts';
-import type { Bot, Enrolment } from '../../lib/model/bot.ts';
-import { register } from '../../lib/bots/register.ts';
-import { allows } from '../../lib/model/states.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import type { Enrolment } from '../../lib/model/enrolment.ts';
+import { mixin } from '../../lib/model/mixin.ts';
 import type { Services } from '../../lib/model/ports.ts';
-import { mixin } from '../../lib/model/deployment.ts';
+import { allows } from '../../lib/model/states.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+import { createLog } from '../../lib/runtime/log.ts';
 import {
   accountLies,
   anyFieldLie,
@@ -225,10 +226,10 @@ export const servicesFor = (
 };
 
 const newRow = (user_id: string, more: Partial<Bot>): Bot => ({
-  user_id,
+  bot_id: user_id,
   batch_id: randomUUID(),
   line: 1,
-  listing: '',
+  row_digest: '',
   state: 'queued',
   state_since: new Date().toISOString(),
   revision: 1,
@@ -246,7 +247,7 @@ export const listBot = async (
   pin?: string,
 ): Promise<string> => {
   const { keystore } = await standIn.createUser(account);
-  await services.vault.keepKeystore({ ...keystore, ...(pin !== undefined && { pin }) });
+  await services.vault.storeKeystore({ ...keystore, ...(pin !== undefined && { pin }) });
   await services.table.createBot(newRow(keystore.app_id, { session_id: keystore.session_id }));
   return keystore.app_id;
 };
@@ -254,7 +255,7 @@ export const listBot = async (
 /** A row without an account. */
 const listEnrolment = async ({ services }: HostileWorld, enrolment: Enrolment): Promise<string> => {
   const user_id = randomUUID();
-  await services.table.createBot(newRow(user_id, { enrolment, listing: enrolment.kind }));
+  await services.table.createBot(newRow(user_id, { enrolment, row_digest: enrolment.kind }));
   return user_id;
 };
 
@@ -304,9 +305,10 @@ const step = async (services: Services, user_id: string): Promise<boolean> => {
   const deadlineMs = services.now() + 30_000;
   if (bot?.enrolment) {
     if (!['queued', 'enrolling', 'waiting'].includes(bot.state)) return false;
-    await enroll(services, { user_id }, deadlineMs);
-  } else if (bot?.state === 'registering') await register(services, { user_id }, deadlineMs);
-  else if (bot && ['queued', 'waiting', 'unsure'].includes(bot.state)) await check(services, { user_id });
+    await enroll(services, { bot_id: user_id }, deadlineMs);
+  } else if (bot?.state === 'registering') await register(services, { bot_id: user_id }, deadlineMs);
+  else if (bot && ['queued', 'waiting', 'unsure'].includes(bot.state))
+    await check(services, { bot_id: user_id });
   else return false;
   return true;
 };
@@ -330,7 +332,7 @@ const expectReason = (bot: Bot): void => {
   if (restful.includes(bot.state)) return;
   if (bot.state === 'registering' || bot.state === 'queued' || bot.state === 'enrolling')
     throw new Error(`the bot is left ${bot.state}`);
-  if (!bot.reason?.message || !bot.reason.todo) throw new Error(`the bot is ${bot.state} without a reason`);
+  if (!bot.reason?.message || !bot.reason.fix) throw new Error(`the bot is ${bot.state} without a reason`);
 };
 
 const distinct = <T>(list: readonly T[]): number => new Set(list).size;

@@ -7,8 +7,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { countCustody } from '../../infra/local/custody.ts';
 import { type Fault, type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { countCustody } from '../../infra/local/custody.ts';
 import { makeWorld } from '../../infra/local/demo.ts';
 import { type Growth, growthOf } from './soak/growth.ts';
 import { botsOf, disowned, type Listed, misled, readLedger } from './soak/reckoning.ts';
@@ -125,13 +125,13 @@ const untilAtRest = async (watch: Watch, goal: number): Promise<void> => {
   let retriedMs = Date.now();
   for (let told = -1; ; await sleep(LOOK_MS)) {
     const batches = await readAll(watch);
-    const resting = sum(batches.map(({ at_rest }) => at_rest));
+    const resting = sum(batches.map(({ finished }) => finished));
     if (resting !== told) watch.say(`${resting} of ${goal} at rest`);
     told = resting;
     if (resting >= goal) return;
     if (Date.now() > watch.deadlineMs)
       throw new Error(`only ${resting} of ${goal} bots came to rest in time`);
-    if (Date.now() - retriedMs < RETRY_MS || batches.some(({ status }) => status !== 'taken_in')) continue;
+    if (Date.now() - retriedMs < RETRY_MS || batches.some(({ status }) => status !== 'imported')) continue;
     await retryAll(watch, 'waiting');
     retriedMs = Date.now();
   }

@@ -46,7 +46,7 @@ const expectClean = async (
   const harm = { keys_lost, double_keys, double_paid_calls, unexpected_5xx };
   tally('throttled AWS', { bots: listed.rows.length, ...harm });
   const in_doubt = mayDoubt ? stock.in_doubt : 0;
-  const noted = house.lived.logs.filter((line) => line.includes('account_not_noted'));
+  const noted = house.lived.logs.filter((line) => line.includes('account_not_recorded'));
   expect({ ...stock, unexpected_5xx }).toEqual({ ...clean, unexpected_5xx: 0, in_doubt });
   // What the log says of a row is true of it.
   expect(noted.length).toBeLessThanOrEqual(in_doubt);

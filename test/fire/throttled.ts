@@ -3,12 +3,13 @@ import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { countCustody } from '../../infra/local/custody.ts';
 import { makeWorld, type World } from '../../infra/local/demo.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import { deadLetterName, pace, queueNames } from '../../lib/model/deployment.ts';
-import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
+import { deadLetterName, queueNames } from '../../lib/model/deployment.ts';
+import { timing } from '../../lib/model/timing.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
+import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
 import { type Rates, type ThrottledAws, throttleAws } from './throttled-aws.ts';
 
 export interface ThrottledHouse extends AsyncDisposable {
@@ -125,7 +126,7 @@ const SWEEP_AFTER_MS = 30_000;
 
 /** What the sweep does some 15 minutes from now: it looks for bots whose message could not be sent. */
 const sweepEarly = ({ services }: LivedInHouse) => {
-  const now = () => Date.now() + 1_000 * (pace.graceSeconds + 60);
+  const now = () => Date.now() + 1_000 * (timing.graceSeconds + 60);
   return recheck({ ...services, now }, now() + SWEEP_AFTER_MS);
 };
 
@@ -153,7 +154,7 @@ export const bringToRest = async (
     if (status === 'planned') await api.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: users });
     const isMoving = moving.some((state) => (states[state] ?? 0) > 0);
     const isWaiting = isMoving || (states.waiting ?? 0) !== waiting;
-    if (status === 'taken_in' && !isWaiting && (await isOfEnrolments(api, batch_id))) return batch_id;
+    if (status === 'imported' && !isWaiting && (await isOfEnrolments(api, batch_id))) return batch_id;
     if (before !== JSON.stringify(states)) changedAt = Date.now();
     before = JSON.stringify(states);
     if (Date.now() > changedAt + SWEEP_AFTER_MS) {
@@ -190,7 +191,7 @@ export const takeStock = async (
   bots: readonly Bot[],
 ) => {
   const stateOf = new Map(
-    bots.map((bot) => [bot.enrolment?.kind === 'sign_in' ? bot.enrolment.verification_id : bot.user_id, bot]),
+    bots.map((bot) => [bot.enrolment?.kind === 'sign_in' ? bot.enrolment.verification_id : bot.bot_id, bot]),
   );
   const astray = [
     ...fates.filter(({ ends }) => ends !== 'invalid' && ends !== 'duplicate'),

@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { intake } from '../../lib/batches/intake.ts';
 import { listKey } from '../../lib/batches/objects.ts';
-import type { ListRead } from '../../lib/model/ports.ts';
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
+import type { ListSummary } from '../../lib/model/ports.ts';
+import { aBatch, createMemory } from '../bots/memory.ts';
 import { zipOf } from '../lists/zip.ts';
 import { keystore } from '../mixin/vectors.ts';
-import { aBatch, createMemory } from '../bots/memory.ts';
 
 interface WorstList {
   readonly contentType: string;
@@ -92,14 +92,14 @@ export const worstLists: Readonly<Record<string, () => WorstList>> = {
 };
 
 /** Reads and validates a list as intake does, with everything but the list itself in memory. */
-const takeIn = async ({ contentType, body }: WorstList): Promise<ListRead | undefined> => {
+const takeIn = async ({ contentType, body }: WorstList): Promise<ListSummary | undefined> => {
   const batch = aBatch({ status: 'received', chunks: 0, chunks_done: [] });
   const { services, objects } = createMemory({ batches: [batch] });
-  let outcome: ListRead | undefined;
+  let outcome: ListSummary | undefined;
   const table = {
     ...services.table,
     putRowErrors: async () => undefined,
-    recordListRead: async (_batch_id: string, read: ListRead) => {
+    recordListRead: async (_batch_id: string, read: ListSummary) => {
       outcome = read;
       return undefined;
     },

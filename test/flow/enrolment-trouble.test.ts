@@ -2,12 +2,12 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '../../emulators/mixin/server.ts';
-import { MixinError, type MixinErrorCode, mixinErrors } from '../../lib/mixin/errors.ts';
 import { enroll } from '../../lib/bots/enroll.ts';
 import { enrolmentId } from '../../lib/bots/enrolment.ts';
-import { listBot } from '../../lib/bots/upsert.ts';
-import type { Bot, Enrolment } from '../../lib/model/bot.ts';
-import type { SignInRequest } from '../../lib/model/ports.ts';
+import { upsertBot } from '../../lib/bots/upsert.ts';
+import { createMixinError, type MixinErrorCode, mixinErrors } from '../../lib/mixin/errors.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import type { Enrolment, SignInRequest } from '../../lib/model/enrolment.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
@@ -16,7 +16,7 @@ let owner = '';
 beforeAll(async () => {
   lived = await openHouse();
   const { keystore } = await lived.standIn.createUser();
-  await lived.services.vault.keepKeystore(keystore);
+  await lived.services.vault.storeKeystore(keystore);
   owner = keystore.app_id;
 });
 afterAll(() => lived[Symbol.asyncDispose]());
@@ -24,7 +24,12 @@ afterAll(() => lived[Symbol.asyncDispose]());
 const newRow = async (enrolment: Enrolment): Promise<string> => {
   const batch_id = randomUUID();
   const user_id = enrolmentId(enrolment, batch_id, 1);
-  await listBot(lived.services, 'intake', { user_id, batch_id, line: 1, listing: '', enrolment }, true);
+  await upsertBot(
+    lived.services,
+    'intake',
+    { bot_id: user_id, batch_id, line: 1, row_digest: '', enrolment },
+    true,
+  );
   return user_id;
 };
 
@@ -41,7 +46,7 @@ const deadline = () => lived.services.now() + 30_000;
 /** What becomes of a row when the step takes it up while these faults strike. */
 const enrollUnder = async (user_id: string, faults: readonly Fault[]): Promise<Bot> => {
   lived.standIn.setFaults(faults);
-  await enroll(lived.services, { user_id }, deadline());
+  await enroll(lived.services, { bot_id: user_id }, deadline());
   lived.standIn.setFaults([]);
   const row = await lived.services.table.readBot(user_id);
   if (!row) throw new Error('the row is gone');
@@ -74,13 +79,13 @@ const signInRow = async (change: Partial<SignInRequest> = {}) => {
     ...change,
   };
   const session_key = Buffer.from(lived.services.randomBytes(32)).toString('hex');
-  await lived.services.vault.keepEnrolment(user_id, { session_key, sign_in });
+  await lived.services.vault.storeEnrolment(user_id, { session_key, sign_in });
   return user_id;
 };
 
 const newOwner = async (): Promise<string> => {
   const { keystore } = await lived.standIn.createUser();
-  await lived.services.vault.keepKeystore(keystore);
+  await lived.services.vault.storeKeystore(keystore);
   return keystore.app_id;
 };
 
@@ -128,8 +133,8 @@ const silences: readonly (readonly [string, Omit<Fault, 'path' | 'method'>])[] =
 
 const expectReason = (row: Bot, code: MixinErrorCode) => {
   expect(row.reason?.code).toBe(code);
-  expect(row.reason?.message).toContain(mixinErrors[code].sentence.replace(/\.$/, ''));
-  expect(row.reason?.todo).toBe(mixinErrors[code].todo);
+  expect(row.reason?.message).toContain(mixinErrors[code].message.replace(/\.$/, ''));
+  expect(row.reason?.fix).toBe(mixinErrors[code].fix);
 };
 
 describe('POST /users', () => {
@@ -149,7 +154,7 @@ describe('POST /users', () => {
     expect([row.state, row.reason?.code]).toEqual(['unsure', 'user_creation_unknown']);
     expect(row.reason?.message).toContain('0.5 USD');
     expect(row.due_at).toBeUndefined();
-    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { user_id }, deadline());
+    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { bot_id: user_id }, deadline());
     const bought = lived.standIn.ledger().filter((entry) => entry.path === '/users' && entry.user_id === by);
     expect(bought.length).toBeLessThanOrEqual(1);
   });
@@ -159,7 +164,7 @@ describe('POST /users', () => {
     const { batch_id } = await enrollUnder(user_id, [{ name: 'answer_lost', ...users }]);
     await lived.services.table.createBatch({
       batch_id,
-      status: 'taken_in',
+      status: 'imported',
       created_at: new Date().toISOString(),
       total: 1,
       invalid: 0,
@@ -193,9 +198,9 @@ describe('POST /users', () => {
     const user_id = await userRow();
     const accounts = {
       ...lived.services.accounts,
-      createUser: () => Promise.reject(new MixinError('no_connection', { method: 'POST' })),
+      createUser: () => Promise.reject(createMixinError('no_connection', { method: 'POST' })),
     };
-    await enroll({ ...lived.services, accounts }, { user_id }, deadline());
+    await enroll({ ...lived.services, accounts }, { bot_id: user_id }, deadline());
     const row = await lived.services.table.readBot(user_id);
     expect([row?.state, row?.reason?.code, row?.account_sent_at]).toEqual([
       'waiting',
@@ -206,9 +211,9 @@ describe('POST /users', () => {
 
   it('answered with a user that has a row already touches nothing of it', async () => {
     const { keystore } = await lived.standIn.createUser();
-    await lived.services.vault.keepKeystore(keystore);
-    const listed = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, listing: '' };
-    await listBot(lived.services, 'intake', { user_id: keystore.app_id, ...listed }, true);
+    await lived.services.vault.storeKeystore(keystore);
+    const listed = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, row_digest: '' };
+    await upsertBot(lived.services, 'intake', { bot_id: keystore.app_id, ...listed }, true);
     const user_id = await userRow();
     const accounts = {
       ...lived.services.accounts,
@@ -219,13 +224,13 @@ describe('POST /users', () => {
         request_id: randomUUID(),
       }),
     };
-    await enroll({ ...lived.services, accounts }, { user_id }, deadline());
+    await enroll({ ...lived.services, accounts }, { bot_id: user_id }, deadline());
     const row = await lived.services.table.readBot(user_id);
     expect([row?.state, row?.reason?.code, row?.account]).toEqual(['blocked', 'user_not_new', undefined]);
     expect(await lived.services.vault.read(keystore.app_id)).toMatchObject({ keystore });
     const again = { ...lived.services, accounts };
     await lived.services.table.updateBot(row as Bot, { state: 'queued' });
-    await enroll(again, { user_id }, deadline());
+    await enroll(again, { bot_id: user_id }, deadline());
     expect((await lived.services.table.readBot(user_id))?.state).toBe('unsure');
   });
 });
@@ -246,7 +251,7 @@ describe('POST /verifications/:id', () => {
     expect([row.state, row.reason?.code]).toEqual(['unsure', 'sign_in_unknown']);
     const address = addressOf(row);
     const before = sent(address);
-    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { user_id }, deadline());
+    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { bot_id: user_id }, deadline());
     expect(sent(address)).toBe(before);
   });
 
@@ -257,7 +262,7 @@ describe('POST /verifications/:id', () => {
     expect(first.reason?.code).toBe('sms_code_wrong');
     const address = addressOf(first);
     const before = sent(address);
-    await enroll(lived.services, { user_id }, deadline());
+    await enroll(lived.services, { bot_id: user_id }, deadline());
     expect(sent(address)).toBe(before);
   });
 });

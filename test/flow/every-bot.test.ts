@@ -4,8 +4,8 @@
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countCustody } from '../../infra/local/custody.ts';
 import type { NewUser } from '../../emulators/mixin/server.ts';
+import { countCustody } from '../../infra/local/custody.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { connect as connectClient, sendOpenly } from '../emulators/mixin/client.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
@@ -49,7 +49,7 @@ const newAccount = async (user: NewUser = {}) => {
 };
 type Account = Awaited<ReturnType<typeof newAccount>>;
 
-const seedAndPublic = async (hex: string) => hex + (await lived.services.keys.publicKeyOf(hex));
+const seedAndPublic = async (hex: string) => hex + (await lived.services.keys.derivePublicKey(hex));
 
 const formats: Readonly<Record<string, (account: Account) => Promise<Record<string, unknown>>>> = {
   'A dashboard': async ({ pin_token: _, pin_token_base64: __, ...keystore }) => keystore,
@@ -163,7 +163,7 @@ const addPins = async () => {
 
   const foreign = await newAccount({ tip: 'foreign' });
   rows.push({ ...foreign, pin: seed() });
-  expectEnd('a TIP key that is another', foreign.app_id, 'blocked', 'tip_key_foreign');
+  expectEnd('a TIP key that is another', foreign.app_id, 'blocked', 'tip_key_mismatch');
 };
 
 /** Asks Mixin for a code as a phone does; its row carries it. */
@@ -252,14 +252,14 @@ describe('a list with everything', () => {
     const tooLittle = await lived.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1.5 });
     expect(tooLittle).toMatchObject({ status: 422, body: { code: 'cost_not_accepted' } });
     const confirmed = await lived.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 2 });
-    expect(confirmed).toMatchObject({ status: 200, body: { status: 'taking_in' } });
+    expect(confirmed).toMatchObject({ status: 200, body: { status: 'importing' } });
   }, 30_000);
 
   it('comes to rest', async () => {
     await until(async () => {
       const { status, states } = await readBatch(batch_id);
       const { queued, enrolling, registering, unsure } = states;
-      return status === 'taken_in' && !queued && !enrolling && !registering && !unsure;
+      return status === 'imported' && !queued && !enrolling && !registering && !unsure;
     }, 90_000);
     bots = await allBots(batch_id);
   }, 100_000);
@@ -267,8 +267,8 @@ describe('a list with everything', () => {
   it('with every bot where it belongs', () => {
     const told = [...cases].map(([name, { id, ends, reason }]) => {
       const bot = bots.find(
-        ({ user_id, enrolment }) =>
-          user_id === id || (enrolment?.kind === 'sign_in' && enrolment.verification_id === id),
+        ({ bot_id, enrolment }) =>
+          bot_id === id || (enrolment?.kind === 'sign_in' && enrolment.verification_id === id),
       );
       const code = ends === 'registered' || ends === 'enrolled' ? {} : { reason: bot?.reason?.code };
       return [
@@ -282,7 +282,7 @@ describe('a list with everything', () => {
   it('with every account that was made registered in its turn', () => {
     const made = bots.flatMap(({ account_id }) => account_id ?? []);
     expect(made).toHaveLength(4);
-    for (const id of made) expect(bots.find(({ user_id }) => user_id === id)?.state).toBe('registered');
+    for (const id of made) expect(bots.find(({ bot_id }) => bot_id === id)?.state).toBe('registered');
   });
 
   it('with network users that were refused blocked, and none created twice', async () => {

@@ -19,8 +19,8 @@ interface BatchBody {
   invalid: number;
   duplicates: number;
   accepted: number;
-  at_rest: number;
-  elsewhere: number;
+  finished: number;
+  not_in_batch: number;
   states: Record<string, number>;
   errors: { line: number; field: string; code: string; fix: string }[];
 }
@@ -32,8 +32,8 @@ const untilAtRest = (id: string) =>
   until(async () => {
     const batch = await readBatch(id);
     const waiting = countFate('waiting');
-    return batch.status === 'taken_in' &&
-      batch.at_rest + (batch.states.waiting ?? 0) === batch.accepted &&
+    return batch.status === 'imported' &&
+      batch.finished + (batch.states.waiting ?? 0) === batch.accepted &&
       batch.states.waiting === waiting
       ? batch
       : undefined;
@@ -64,7 +64,7 @@ describe('a list of every fate', () => {
       total: SIZE,
       invalid: countFate('invalid'),
       duplicates: countFate('duplicate'),
-      elsewhere: 0,
+      not_in_batch: 0,
     });
     expect(batch.states).toMatchObject({
       registered: countFate('registered'),
@@ -99,10 +99,10 @@ describe('a list of every fate', () => {
   it('gives every blocked or waiting bot a sentence that says what to do', async () => {
     for (const state of ['blocked', 'waiting', 'external']) {
       const { body } = await lived.get(`/batches/${batch_id}/bots?state=${state}`);
-      const { bots } = body as { bots: { reason?: { todo: string }; history: { request_id?: string }[] }[] };
+      const { bots } = body as { bots: { reason?: { fix: string }; history: { request_id?: string }[] }[] };
       expect(bots.length).toBeGreaterThan(0);
       for (const bot of bots) {
-        expect(bot.reason?.todo).toMatch(/\.$/);
+        expect(bot.reason?.fix).toMatch(/\.$/);
         expect(bot.history.at(-1)?.request_id).toMatch(/^[0-9a-f-]{36}$/);
       }
     }
@@ -140,7 +140,7 @@ describe('the same list again', () => {
     expect(second.states).toEqual(first.states);
     expect(posts()).toBe(before.posts);
     expect(await countCustody(lived.house.environment, lived.standIn.ledger())).toEqual(before.custody);
-    expect((await readBatch(batch_id)).elsewhere).toBe(first.accepted);
+    expect((await readBatch(batch_id)).not_in_batch).toBe(first.accepted);
   });
 
   it('answers the same batch for the same Idempotency-Key', async () => {

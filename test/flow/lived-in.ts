@@ -1,11 +1,11 @@
 /** A house for flow tests: a stand-in Mixin, the embedded stack in memory, and what they emitted. */
 
-import { type House, type HouseOptions, startHouse } from '../../infra/local/embedded-stack.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { type House, type HouseOptions, startHouse } from '../../infra/local/embedded-stack.ts';
+import type { Services } from '../../lib/model/ports.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
-import { createLog } from '../../lib/model/log.ts';
-import type { Services } from '../../lib/model/ports.ts';
+import { createLog } from '../../lib/runtime/log.ts';
 
 export interface LivedInHouse extends AsyncDisposable {
   readonly house: House;

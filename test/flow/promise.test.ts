@@ -3,15 +3,15 @@
  * leaves behind that dies at any of its calls is in test/fire/crash.ts.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
-import { connect } from '../../lib/runtime/connect.ts';
-import type { Keystore } from '../../lib/model/keystore.ts';
-import { createLog } from '../../lib/model/log.ts';
+import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
 import { check } from '../../lib/bots/check.ts';
 import { register } from '../../lib/bots/register.ts';
+import type { Keystore } from '../../lib/model/keystore.ts';
 import type { Services } from '../../lib/model/ports.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+import { createLog } from '../../lib/runtime/log.ts';
 
 let standIn: MixinStandIn;
 let emulators: Emulators;
@@ -37,14 +37,14 @@ const listBot = async (
   more: Partial<Keystore> = {},
 ) => {
   const { keystore } = await standIn.createUser(account);
-  await services.vault.keepKeystore({ ...keystore, ...more });
+  await services.vault.storeKeystore({ ...keystore, ...more });
   const at = new Date().toISOString();
   await services.table.createBot({
-    user_id: keystore.app_id,
+    bot_id: keystore.app_id,
     session_id: keystore.session_id,
     batch_id: services.randomId(),
     line: 1,
-    listing: '',
+    row_digest: '',
     state: 'registering',
     state_since: at,
     revision: 1,
@@ -64,8 +64,8 @@ const runOn = async (user_id: string): Promise<string | undefined> => {
     const now = later(round);
     const bot = await now.table.readBot(user_id);
     if (bot?.state === 'registered') return bot.state;
-    if (bot?.state === 'registering') await register(now, { user_id }, deadline(now));
-    else await check(now, { user_id });
+    if (bot?.state === 'registering') await register(now, { bot_id: user_id }, deadline(now));
+    else await check(now, { bot_id: user_id });
   }
   return (await services.table.readBot(user_id))?.state;
 };
@@ -95,7 +95,9 @@ const expectOneKey = async (user_id: string, told: string) => {
 describe('two workers at once', () => {
   it('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
     const user_id = await listBot();
-    await Promise.all(Array.from({ length: 4 }, () => register(services, { user_id }, deadline(services))));
+    await Promise.all(
+      Array.from({ length: 4 }, () => register(services, { bot_id: user_id }, deadline(services))),
+    );
     expect(await runOn(user_id)).toBe('registered');
     await expectOneKey(user_id, 'four at once');
     const refused = standIn
@@ -126,9 +128,9 @@ describe('two workers at once', () => {
         },
       },
     };
-    const first = register(slow, { user_id }, deadline(services));
+    const first = register(slow, { bot_id: user_id }, deadline(services));
     await atWork;
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const posts = () =>
       standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST').length;
     expect(posts()).toBe(0);
@@ -153,7 +155,7 @@ describe('two workers at once', () => {
         },
       },
     };
-    await register(slow, { user_id }, deadline(services));
+    await register(slow, { bot_id: user_id }, deadline(services));
     expect(standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST')).toEqual(
       [],
     );
@@ -169,8 +171,8 @@ describe('two workers at once', () => {
       ...services,
       vault: { ...services.vault, read: () => Promise.reject(new Error('no access to the key')) },
     };
-    await expect(register(closed, { user_id }, deadline(services))).rejects.toThrow('no access');
-    await expect(register(closed, { user_id }, deadline(services))).rejects.toThrow('no access');
+    await expect(register(closed, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
+    await expect(register(closed, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
     expect((await services.table.readBot(user_id))?.lease_owner).toBeUndefined();
   });
 
@@ -184,17 +186,17 @@ describe('two workers at once', () => {
       ...services,
       vault: {
         ...services.vault,
-        keepKey: async (...args) => {
-          const key = await services.vault.keepKey(...args);
+        storeKey: async (...args) => {
+          const key = await services.vault.storeKey(...args);
           await frozen;
           return key;
         },
       },
     };
-    const late = register(slow, { user_id }, deadline(services));
+    const late = register(slow, { bot_id: user_id }, deadline(services));
     const next = later(1);
     await new Promise((wake) => setTimeout(wake, 300));
-    await register(next, { user_id }, deadline(next));
+    await register(next, { bot_id: user_id }, deadline(next));
     thaw();
     await late;
     await expectOneKey(user_id, 'frozen');
@@ -208,7 +210,7 @@ describe('a lost answer', () => {
     async (path) => {
       const user_id = await listBot();
       standIn.setFaults([{ name: 'answer_lost', method: 'POST', path, user_id, times: 1 }]);
-      await register(services, { user_id }, deadline(services));
+      await register(services, { bot_id: user_id }, deadline(services));
       expect((await services.table.readBot(user_id))?.state).toBe('unsure');
       expect(await runOn(user_id)).toBe('registered');
       expect(
@@ -221,10 +223,10 @@ describe('a lost answer', () => {
   it('is not settled while Mixin still shows the old state after it said yes', async () => {
     const user_id = await listBot();
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id }]);
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     expect((await services.table.readBot(user_id))?.reason?.code).toBe('pin_not_visible');
     const soon = later(1);
-    await check(soon, { user_id });
+    await check(soon, { bot_id: user_id });
     expect((await services.table.readBot(user_id))?.reason?.code).toBe('pin_not_visible');
     await new Promise((wake) => setTimeout(wake, 1_100));
     standIn.setFaults([]);
@@ -239,10 +241,10 @@ describe('a yes that does not show yet', () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id, times: 1 }]);
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const doubted = await services.table.readBot(user_id);
     expect([doubted?.state, doubted?.reason?.code]).toEqual(['unsure', 'not_confirmed']);
-    await check(later(1), { user_id });
+    await check(later(1), { bot_id: user_id });
     const waiting = await services.table.readBot(user_id);
     expect([waiting?.state, waiting?.reason?.code]).toEqual(['waiting', 'not_confirmed']);
     await new Promise((wake) => setTimeout(wake, 1_100));
@@ -252,14 +254,14 @@ describe('a yes that does not show yet', () => {
 });
 
 describe('a server that does not tell the spend key', () => {
-  const registerBot = async (user_id: string) => register(services, { user_id }, deadline(services));
+  const registerBot = async (user_id: string) => register(services, { bot_id: user_id }, deadline(services));
 
   it('is believed after our own POST, and at every audit', async () => {
     const user_id = await listBot();
     standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
     await registerBot(user_id);
     expect((await services.table.readBot(user_id))?.state).toBe('registered');
-    await check(later(1), { user_id });
+    await check(later(1), { bot_id: user_id });
     expect((await services.table.readBot(user_id))?.state).toBe('registered');
   });
 
@@ -277,7 +279,7 @@ describe('a server that does not tell the spend key', () => {
       },
     };
     standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
-    await register(refused, { user_id }, deadline(services));
+    await register(refused, { bot_id: user_id }, deadline(services));
     expect((await services.table.readBot(user_id))?.state).toBe('external');
   });
 });
@@ -285,12 +287,12 @@ describe('a server that does not tell the spend key', () => {
 describe('an audit', () => {
   it('leaves a registered bot where it is when its session is refused, and notes why', async () => {
     const user_id = await listBot();
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     standIn.setFaults([{ name: 'code', code: 401, user_id, times: 1 }]);
-    await check(services, { user_id });
+    await check(services, { bot_id: user_id });
     const noted = await services.table.readBot(user_id);
     expect([noted?.state, noted?.reason?.code]).toEqual(['registered', 'session_refused']);
-    await check(services, { user_id });
+    await check(services, { bot_id: user_id });
     expect((await services.table.readBot(user_id))?.reason).toBeUndefined();
   });
 });
@@ -300,7 +302,7 @@ describe('what does not agree is never sent', () => {
     const user_id = await listBot();
     const row = await services.table.readBot(user_id);
     if (row) await services.table.updateBot(row, { public_key: 'ab'.repeat(32) });
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     const bot = await services.table.readBot(user_id);
     expect([bot?.state, bot?.reason?.code]).toEqual(['blocked', 'key_conflict']);
     expect(boundKeys(user_id)).toEqual([]);
@@ -312,10 +314,10 @@ describe('what does not agree is never sent', () => {
       ...services,
       vault: {
         ...services.vault,
-        keepKey: () => Promise.reject(new Error('the key could not be read back')),
+        storeKey: () => Promise.reject(new Error('the key could not be read back')),
       },
     };
-    await expect(register(forgetful, { user_id }, deadline(services))).rejects.toThrow('read back');
+    await expect(register(forgetful, { bot_id: user_id }, deadline(services))).rejects.toThrow('read back');
     expect(standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST')).toEqual(
       [],
     );
@@ -328,7 +330,7 @@ describe('a bot with a TIP PIN', () => {
   it('keeps it: its key signs, and a dedicated spend key is bound', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
-    await register(services, { user_id }, deadline(services));
+    await register(services, { bot_id: user_id }, deadline(services));
     await expectOneKey(user_id, 'tip');
     expect(accepted(user_id, '/pin/update')).toBe(0);
     const kept = await services.vault.read(user_id);

@@ -21,12 +21,12 @@ import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRegister } from '../../functions/register.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { chunkKey } from '../../lib/batches/objects.ts';
 import { deadLetterName, queueNames, queues, type RouteName, routes } from '../../lib/model/deployment.ts';
+import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';
-import { type Decide, jsonFailure, startAwsProxy } from '../fire/aws-proxy.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
+import { type Decide, jsonFailure, startAwsProxy } from '../fire/aws-proxy.ts';
 import { type Canaries, canariesOf } from './canaries.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
@@ -156,7 +156,7 @@ const untilTakenIn = (batch_id: string) =>
     const { body } = await lived.get(`/batches/${batch_id}`);
     const { status, states } = body as { status: string; states: Record<string, number> };
     const { queued = 0, enrolling = 0, registering = 0, unsure = 0 } = states;
-    return status === 'taken_in' && queued + enrolling + registering + unsure === 0;
+    return status === 'imported' && queued + enrolling + registering + unsure === 0;
   });
 
 /** The lists, by the real command. */
@@ -300,10 +300,10 @@ const crash = async (batch_id: string) => {
   const { table } = lived.services;
   const row = (user_id: string, state: 'queued' | 'registering', more = {}) =>
     table.createBot({
-      user_id,
+      bot_id: user_id,
       batch_id,
       line: 1,
-      listing: '',
+      row_digest: '',
       state,
       state_since: '',
       revision: 1,
@@ -325,14 +325,14 @@ const crash = async (batch_id: string) => {
     );
     await row(bot, 'queued');
     await row(enrolment, 'queued', { enrolment: { kind: 'sign_in', verification_id: randomUUID() } });
-    await openCheck(environment, write)(recordOf({ user_id: bot }), context);
-    await openEnroll(environment, write)(recordOf({ user_id: enrolment }), context);
+    await openCheck(environment, write)(recordOf({ bot_id: bot }), context);
+    await openEnroll(environment, write)(recordOf({ bot_id: enrolment }), context);
   }
   // The vault refuses the new key, and quotes it.
   const keystore = await newAccount();
-  await lived.services.vault.keepKeystore(keystore as never);
+  await lived.services.vault.storeKeystore(keystore as never);
   await row(String(keystore.app_id), 'registering');
-  await openRegister(environment, write)(recordOf({ user_id: keystore.app_id }), context);
+  await openRegister(environment, write)(recordOf({ bot_id: keystore.app_id }), context);
   // A part of a list that is cut, of another shape, or whole and refused by the vault.
   const parts = [
     `[{"row":1,"keystore":{"session_private_key":"${planted.chunkKey}`,

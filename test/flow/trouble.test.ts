@@ -3,10 +3,10 @@
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clientConfig } from '../../infra/local/client-config.ts';
 import type { Fault } from '../../emulators/mixin/server.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
+import { clientConfig } from '../../infra/local/client-config.ts';
 import { deadLetterName, type queueNames } from '../../lib/model/deployment.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, until, untilState, upload } from './lived-in.ts';
 
 let lived: LivedInHouse;
@@ -56,7 +56,7 @@ describe.concurrent('trouble, sorted', () => {
   it.each(cases)('%s', async (_name, found, state, code) => {
     const bot = await bring(found, state);
     expect(bot.reason?.code).toBe(code);
-    expect(bot.reason?.todo).toMatch(/\.$/);
+    expect(bot.reason?.fix).toMatch(/\.$/);
   });
 
   it('stays away from a locked PIN for a day, whoever asks', async () => {
@@ -64,15 +64,15 @@ describe.concurrent('trouble, sorted', () => {
     expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(24 * 3_600_000);
     const { body } = await lived.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
     expect(body).toEqual({ retried: 0, pin_locked: 1 });
-    expect(requests(bot.user_id, pin)).toHaveLength(1);
+    expect(requests(bot.bot_id, pin)).toHaveLength(1);
   });
 
   it('sends a refused PIN once, and once more when the operator says so', async () => {
     const bot = await bring([refusal(safe, 20_119)], 'blocked');
-    expect(requests(bot.user_id, safe)).toHaveLength(1);
+    expect(requests(bot.bot_id, safe)).toHaveLength(1);
     await lived.post(`/batches/${bot.batch_id}/retry`, {});
-    await until(async () => requests(bot.user_id, safe).length === 2);
-    const again = await untilState(lived, bot.user_id, 'blocked');
+    await until(async () => requests(bot.bot_id, safe).length === 2);
+    const again = await untilState(lived, bot.bot_id, 'blocked');
     expect(again.public_key).toBe(bot.public_key);
   });
 
@@ -94,7 +94,7 @@ describe.concurrent('trouble, sorted', () => {
     const parked = await lived.services.table.updateBot(bot, { wait_until: past, due_at: past });
     expect(parked).toBeDefined();
     await lived.house.recheckNow();
-    await untilState(lived, bot.user_id, 'registered');
+    await untilState(lived, bot.bot_id, 'registered');
   });
 });
 
@@ -127,25 +127,25 @@ describe.concurrent('a message that crashes its handler', () => {
     const { keystore } = await lived.standIn.createUser();
     const { aws, secretPrefix } = readConfig(lived.house.environment);
     const secrets = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
-    await lived.services.vault.keepKeystore(keystore);
+    await lived.services.vault.storeKeystore(keystore);
     const spoil = (SecretString: string) =>
       secrets.send(
         new PutSecretValueCommand({ SecretId: `${secretPrefix}/${keystore.app_id}`, SecretString }),
       );
     await spoil('{"not":"a keystore"}');
     await lived.services.table.createBot({
-      user_id: keystore.app_id,
+      bot_id: keystore.app_id,
       session_id: keystore.session_id,
       batch_id,
       line: 1,
-      listing: '',
+      row_digest: '',
       state: 'queued',
       state_since: new Date().toISOString(),
       revision: 1,
       attempts: 0,
       history: [],
     });
-    await lived.services.queues.send('check', [{ body: { user_id: keystore.app_id } }]);
+    await lived.services.queues.send('check', [{ body: { bot_id: keystore.app_id } }]);
     const bot = await until(async () => {
       const row = await lived.services.table.readBot(keystore.app_id);
       return row?.state === 'blocked' ? row : undefined;

@@ -2,9 +2,9 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { readConfig } from '../../lib/runtime/config.ts';
 import { newBatch } from '../../lib/batches/progress.ts';
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
+import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, until, untilState } from './lived-in.ts';
 
 let lived: LivedInHouse;
@@ -56,7 +56,7 @@ describe('a form', () => {
     expect([status, body]).toEqual([202, { batch_id: form.batch_id, status: 'received' }]);
     await untilState(lived, keystore.app_id, 'registered');
     const again = await lived.post(`/uploads/${form.batch_id}`, {});
-    expect(again.body).toMatchObject({ status: 'taken_in' });
+    expect(again.body).toMatchObject({ status: 'imported' });
   });
 
   it('that was never used makes a batch that says so', async () => {
@@ -85,7 +85,7 @@ describe('a list of nonsense', () => {
     const rows = Array.from({ length: 400 }, () => '{}').join('\n');
     const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
-    await untilStatus(batch_id, 'taken_in');
+    await untilStatus(batch_id, 'imported');
     const batch = await batchStatus(batch_id);
     expect(batch).toMatchObject({ total: 400, invalid: 400, errors_left_out: 4 * 400 - limits.maxErrors });
   });
@@ -134,7 +134,7 @@ describe("the bucket's inbox", () => {
     expect(await inbox()).toBeUndefined();
     await lived.services.queues.send('intake', [{ body: event }]);
     await lived.services.queues.send('intake', [{ body: { Event: 's3:TestEvent' } }]);
-    expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'taken_in', total: 1 });
+    expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'imported', total: 1 });
   });
 
   it('rejects a file that is too large, and lets it go', async () => {

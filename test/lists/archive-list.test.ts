@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { readList } from '../../lib/lists/list.ts';
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import { type ZipEnd, type ZipFile, zipOf } from './zip.ts';
 
 const read = (body: Uint8Array) => readList(body, 'zip');

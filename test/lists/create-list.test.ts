@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 
 const owner = randomUUID();
 const wish = { owner, count: 3, full_name: 'Node {n} of {n}' };

@@ -1,7 +1,7 @@
 /** Random bots, and their keystores as each tool writes them (the formats of docs/keystores.md). */
 import { constants, createHash, generateKeyPairSync, publicEncrypt, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { publicKeyOf, toX25519PublicKey } from '../../lib/mixin/keys.ts';
+import { derivePublicKey, toX25519PublicKey } from '../../lib/mixin/keys.ts';
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'hex');
@@ -98,7 +98,7 @@ type Writing = typeof writing extends fc.Arbitrary<infer T> ? T : never;
 
 /** Seed, or seed and public key. */
 const written = async (seed: string, { isWhole, isHex, ...how }: Writing): Promise<string> => {
-  const whole = isWhole ? seed + (await publicKeyOf(seed)) : seed;
+  const whole = isWhole ? seed + (await derivePublicKey(seed)) : seed;
   return isHex ? how.cased(whole) : how.base64(bytesOf(whole));
 };
 
@@ -115,7 +115,7 @@ export const writers: Readonly<Record<string, Writer>> = {
   A: async (it, how) => ({
     app_id: how.cased(it.id),
     session_id: it.session_id,
-    server_public_key: how.cased(await publicKeyOf(it.server)),
+    server_public_key: how.cased(await derivePublicKey(it.server)),
     session_private_key: how.cased(it.session),
     ...(it.spend && { spend_private_key: await written(it.spend, how) }),
     ...(it.tip && { tip_private_key: await written(it.tip, how) }),
@@ -124,7 +124,7 @@ export const writers: Readonly<Record<string, Writer>> = {
   B: async (it, how) => ({
     client_id: it.id,
     session_id: how.cased(it.session_id),
-    pin_token: how.base64(bytesOf(imageOf(await publicKeyOf(it.server)))),
+    pin_token: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
     private_key: await written(it.session, { ...how, isWhole: true, isHex: false }),
     client_secret: 'a secret',
     ...(it.spend && { spend_private_key: it.spend }),
@@ -134,14 +134,14 @@ export const writers: Readonly<Record<string, Writer>> = {
     app_id: it.id,
     session_id: it.session_id,
     session_private_key: how.cased(it.session),
-    pin_token_base64: how.base64(bytesOf(imageOf(await publicKeyOf(it.server)))),
+    pin_token_base64: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
     ...(it.spend && { spend_private_key: it.spend }),
     ...(await pinOf(it, how)),
   }),
   E: async (it, how) => ({
     user_id: it.id,
     session_id: it.session_id,
-    server_public_key: await publicKeyOf(it.server),
+    server_public_key: await derivePublicKey(it.server),
     session_private_key: await written(it.session, how),
     ...(it.spend && { spend_private_key: it.spend }),
     ...(await pinOf(it, how)),
@@ -151,13 +151,13 @@ export const writers: Readonly<Record<string, Writer>> = {
     session_id: it.session_id,
     session_private_key: it.session,
     ...(it.spend && { spend_key: await written(it.spend, { ...how, isWhole: true }) }),
-    pin_token_base64: how.base64(bytesOf(imageOf(await publicKeyOf(it.server)))),
+    pin_token_base64: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
     ...(await pinOf(it, how)),
   }),
   G: async (it, how) => ({
     client_id: it.id,
     session_id: it.session_id,
-    pin_token: how.base64(bytesOf(imageOf(await publicKeyOf(it.server)))),
+    pin_token: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
     private_key: await written(it.session, how),
     scope: 'PROFILE:READ',
     extra_claims: { a: [1] },
@@ -168,7 +168,7 @@ export const writers: Readonly<Record<string, Writer>> = {
   H: async (it, how) => ({
     app_id: it.id,
     session_id: it.session_id,
-    server_public_key: how.cased(await publicKeyOf(it.server)),
+    server_public_key: how.cased(await derivePublicKey(it.server)),
     session_private_key: await written(it.session, { ...how, isWhole: true, isHex: true }),
     mixin_id: '7000103061',
     ...(it.spend && { safe_key: await written(it.spend, { ...how, isWhole: true, isHex: true }) }),
@@ -177,7 +177,7 @@ export const writers: Readonly<Record<string, Writer>> = {
   I: async (it, how) => ({
     user_id: it.id,
     session_id: it.session_id,
-    pin_token: how.cased(await publicKeyOf(it.server)),
+    pin_token: how.cased(await derivePublicKey(it.server)),
     private_key: how.cased(it.session),
     ...(it.spend && { spend_private_key: it.spend }),
     ...(await pinOf(it, how)),
@@ -194,7 +194,7 @@ export interface Sample {
 const normal = async (it: Bot) => ({
   app_id: it.id,
   session_id: it.session_id,
-  server_public_key: await publicKeyOf(it.server),
+  server_public_key: await derivePublicKey(it.server),
   session_private_key: it.session,
   ...(it.spend && { spend_private_key: it.spend }),
   ...(it.tip && { tip_private_key: it.tip }),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatOf, type ListFormat, readList, typeOfFile } from '../../lib/lists/list.ts';
-import { uploads as limits } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 
 const read = (text: string | Uint8Array, format: ListFormat) =>
   readList(typeof text === 'string' ? Buffer.from(text) : text, format);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readRow } from '../../lib/lists/row.ts';
 import { readSignIn } from '../../lib/lists/row-enrolment.ts';
 import * as keys from '../../lib/mixin/keys.ts';
-import { mixin } from '../../lib/model/deployment.ts';
+import { mixin } from '../../lib/model/mixin.ts';
 import type { Written } from './keystores.ts';
 
 const accepted = (fields: Written) => {

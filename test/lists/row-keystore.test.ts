@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isRsaKeystore, type Keystore, keystoreSchema, withoutSign } from '../../lib/model/keystore.ts';
 import { type ListFormat, readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
+import { isRsaKeystore, type Keystore, keystoreSchema, withoutSign } from '../../lib/model/keystore.ts';
 import {
   type Bot,
   clearSeed,
@@ -21,7 +21,7 @@ import {
 } from './keystores.ts';
 import { zipOf } from './zip.ts';
 
-const { publicKeyOf } = keys;
+const { derivePublicKey: publicKeyOf } = keys;
 const seed = () => hex(randomBytes(32));
 const base64 = (text: string) => Buffer.from(text, 'hex').toString('base64');
 const wholeOf = async (of: string) => of + (await publicKeyOf(of));
@@ -140,7 +140,7 @@ describe('every format, in every list', () => {
     };
     const rows = await Promise.all(Object.values(writers).map(async (write) => rowOf(await write(it, how))));
     expect(rows.length).toBe(8);
-    expect(new Set(rows.map(({ listing }) => listing)).size).toBe(1);
+    expect(new Set(rows.map(({ row_digest: listing }) => listing)).size).toBe(1);
   });
 });
 
@@ -563,9 +563,9 @@ describe('the digest', () => {
       rsaKeystore(),
       rsaKeystore(),
     ];
-    const listings = await Promise.all(variants.map(async (row) => (await rowOf(row)).listing));
+    const listings = await Promise.all(variants.map(async (row) => (await rowOf(row)).row_digest));
     expect(new Set(listings).size).toBe(variants.length);
-    expect((await rowOf({ ...listed, note: 'x' })).listing).toBe(listings[0]);
+    expect((await rowOf({ ...listed, note: 'x' })).row_digest).toBe(listings[0]);
   });
 
   test('tells nothing of the digits of a PIN', async () => {
@@ -574,8 +574,8 @@ describe('the digest', () => {
       await rowOf({ ...listed, pin: '000000' }),
       await rowOf({ ...listed, pin: '999999' }),
     ];
-    expect(one.listing).toBe(other.listing);
-    expect(one.listing).not.toBe((await rowOf(listed)).listing);
+    expect(one.row_digest).toBe(other.row_digest);
+    expect(one.row_digest).not.toBe((await rowOf(listed)).row_digest);
   });
 
   test('is the same for a scalar and its seed, and for both forms of an RSA key', async () => {
@@ -585,11 +585,11 @@ describe('the digest', () => {
       await rowOf({ ...listed, spend_private_key: it }),
       await rowOf({ ...listed, spend_private_key: scalar }),
     ];
-    expect(one.listing).toBe(other.listing);
+    expect(one.row_digest).toBe(other.row_digest);
     const rsa = rsaKeystore();
     const pkcs8 = await rowOf({ ...rsa, private_key: rsaKeys[0].pkcs8 });
-    expect(pkcs8.listing).toBe((await rowOf(rsa)).listing);
-    expect(pkcs8.listing).toMatch(/^[0-9a-f]{32}$/);
+    expect(pkcs8.row_digest).toBe((await rowOf(rsa)).row_digest);
+    expect(pkcs8.row_digest).toMatch(/^[0-9a-f]{32}$/);
   });
 });
 

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { readRow, splitDuplicates } from '../../lib/lists/row.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import * as keys from '../../lib/mixin/keys.ts';
+import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { hex, rsaKeys, type Written } from './keystores.ts';
 
 const seed = () => hex(randomBytes(32));
@@ -13,7 +13,7 @@ const seed = () => hex(randomBytes(32));
 const keystore = async () => ({
   app_id: randomUUID() as string,
   session_id: randomUUID() as string,
-  server_public_key: await keys.publicKeyOf(seed()),
+  server_public_key: await keys.derivePublicKey(seed()),
   session_private_key: seed(),
 });
 const signIn = () => ({ verification_id: randomUUID() as string, code: '1234' });
@@ -37,7 +37,7 @@ describe('a row is', () => {
   test('a keystore, with its digest', async () => {
     const listed = await keystore();
     const row = await rowOf(listed);
-    expect(row).toEqual({ ...place, keystore: listed, listing: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(row).toEqual({ ...place, keystore: listed, row_digest: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
 
   test('a sign-in, with the code', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type HttpAnswer, readAnswer } from '../../lib/mixin/answer.ts';
-import { codeOf, type Method, MixinError, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
+import { codeOf, type Method, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
+import { MixinError } from '../../lib/model/mixin-error.ts';
 import { nowMs, vectors } from './vectors.ts';
 
 const { request_id } = vectors.inputs;

@@ -1,8 +1,8 @@
 /** Random keys, and random bots with a keystore whose keys fit. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { derivePublicKey } from '../../lib/mixin/keys.ts';
 import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
-import { publicKeyOf } from '../../lib/mixin/keys.ts';
 import { bytes, hex } from './vectors.ts';
 
 /** Order of the group (RFC 8032, section 5.1). */
@@ -52,6 +52,6 @@ export const keystoreOf = async ({
 }: Ids): Promise<Ed25519Keystore> => ({
   app_id,
   session_id,
-  server_public_key: await publicKeyOf(hex(serverSeed)),
+  server_public_key: await derivePublicKey(hex(serverSeed)),
   session_private_key: hex(sessionSeed),
 });

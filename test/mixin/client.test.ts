@@ -3,8 +3,8 @@ import { inspect } from 'node:util';
 import { verifyAsync } from '@noble/ed25519';
 import { describe, expect, test } from 'vitest';
 import { createMixinClient, type MixinClientOptions, type MixinRequest } from '../../lib/mixin/client.ts';
-import { MixinError } from '../../lib/mixin/errors.ts';
 import { requestDigest } from '../../lib/mixin/token.ts';
+import { MixinError } from '../../lib/model/mixin-error.ts';
 import { json, type Received, type Reply, startServer } from './server.ts';
 import { bytes, keystore, nowMs, vectors } from './vectors.ts';
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { codeOf, MixinError, mixinErrorCodes, mixinErrors, verdictOf } from '../../lib/mixin/errors.ts';
+import { codeOf, createMixinError, mixinErrorCodes, mixinErrors, verdictOf } from '../../lib/mixin/errors.ts';
 
 test.each(mixinErrorCodes)('%s says what happened and what to do', (code) => {
-  const { sentence, todo } = mixinErrors[code];
+  const { message, fix } = mixinErrors[code];
   expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
-  expect(sentence).toMatch(/^[A-Z].{15,}\.$/);
-  expect(todo).toMatch(/^[A-Z].{10,}\.$/);
+  expect(message).toMatch(/^[A-Z].{15,}\.$/);
+  expect(fix).toMatch(/^[A-Z].{10,}\.$/);
 });
 
 test('every number of the protocol sheet has its code', () => {
@@ -83,7 +83,7 @@ test('without trouble of the moment a refusal is final', () => {
 });
 
 test('an error carries its facts and says them', () => {
-  const error = new MixinError('pin_refused', {
+  const error = createMixinError('pin_refused', {
     method: 'POST',
     mixin_code: 20119,
     status: 202,
@@ -93,31 +93,31 @@ test('an error carries its facts and says them', () => {
     name: 'MixinError',
     code: 'pin_refused',
     verdict: 'never',
-    todo: mixinErrors.pin_refused.todo,
+    fix: mixinErrors.pin_refused.fix,
     mixin_code: 20119,
     status: 202,
     request_id: '11111111-2222-4333-8444-555555555555',
   });
   expect(error.message).toBe(
-    `${mixinErrors.pin_refused.sentence} (Mixin code 20119, request 11111111-2222-4333-8444-555555555555)`,
+    `${mixinErrors.pin_refused.message} (Mixin code 20119, request 11111111-2222-4333-8444-555555555555)`,
   );
   expect(error.cause).toBeUndefined();
 });
 
-test('an error without facts is its sentence, with the verdict of a POST', () => {
-  const error = new MixinError('no_answer', { cause: 'ECONNRESET' });
-  expect(error.message).toBe(mixinErrors.no_answer.sentence);
+test('an error without facts is its message, with the verdict of a POST', () => {
+  const error = createMixinError('no_answer', { cause: 'ECONNRESET' });
+  expect(error.message).toBe(mixinErrors.no_answer.message);
   expect(error.verdict).toBe('unsure');
   expect(error.cause).toBe('ECONNRESET');
 });
 
 test('what to do is true of every call: nothing is said of what Enlist does next', () => {
   for (const code of mixinErrorCodes) {
-    expect(mixinErrors[code].todo).not.toMatch(/looked at again|is made again later|^Nothing/);
+    expect(mixinErrors[code].fix).not.toMatch(/looked at again|is made again later|^Nothing/);
   }
 });
 
 test('an error tells which captcha it is about', () => {
-  expect(new MixinError('captcha_wrong', { captcha: 'geetest' }).captcha).toBe('geetest');
-  expect(new MixinError('captcha_wrong').captcha).toBeUndefined();
+  expect(createMixinError('captcha_wrong', { captcha: 'geetest' }).captcha).toBe('geetest');
+  expect(createMixinError('captcha_wrong').captcha).toBeUndefined();
 });

@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import * as keys from '../../lib/mixin/keys.ts';
 import {
   bytesOfHex,
-  fromX25519,
+  derivePublicKey,
+  ed25519FromX25519,
   isPublicKey,
   isScalar,
-  publicKeyOf,
   sharedSecret,
   sign,
   toX25519PrivateKey,
@@ -25,7 +25,9 @@ const P = 2n ** 255n - 19n;
 
 test('this file is what the steps know as Keys', () => {
   const wanted: Keys = keys;
-  expect(Object.keys(keys)).toEqual(expect.arrayContaining(['newRsaKey', 'opensPinToken', 'readRsaKey']));
+  expect(Object.keys(keys)).toEqual(
+    expect.arrayContaining(['generateRsaKey', 'canDecryptPinToken', 'readRsaKey']),
+  );
   expect(wanted.isPublicKey).toBe(isPublicKey);
 });
 
@@ -44,7 +46,7 @@ describe('the frozen facts', () => {
     [`scalar:${v6.scalar_hex}`, v6.pub_from_scalar],
     [v6.scalar_hex, v6.pub_if_scalar_is_mistaken_for_seed],
   ])('public key of %s', async (key, publicKey) => {
-    expect(await publicKeyOf(key)).toBe(publicKey);
+    expect(await derivePublicKey(key)).toBe(publicKey);
     expect(isPublicKey(publicKey)).toBe(true);
   });
 
@@ -64,7 +66,7 @@ describe('the frozen facts', () => {
     const point = bytes(inputs.server_public_key);
     expect(point[31]).toBeGreaterThan(127);
     point[31] = (point[31] ?? 0) & 127;
-    expect(fromX25519(v5.server_x25519_pub_hex)).toBe(hex(point));
+    expect(ed25519FromX25519(v5.server_x25519_pub_hex)).toBe(hex(point));
   });
 });
 
@@ -72,7 +74,7 @@ describe('as the official SDK', () => {
   test('public keys on both curves', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
-        const publicKey = await publicKeyOf(hex(seed));
+        const publicKey = await derivePublicKey(hex(seed));
         expect(toX25519PublicKey(bytes(publicKey))).toEqual(
           new Uint8Array(edwards25519.edwardsToMontgomery(Buffer.from(publicKey, 'hex'))),
         );
@@ -95,7 +97,7 @@ describe('as the official SDK', () => {
         const { server_public_key: _, ...rest } = keystore;
         const pin_token_base64 = Buffer.from(image).toString('base64url');
         const theirs = sharedEd25519Key({ ...rest, pin_token_base64 });
-        const point = fromX25519(hex(image)) ?? '';
+        const point = ed25519FromX25519(hex(image)) ?? '';
         expect(hex(sharedSecret(bot.sessionSeed, bytes(point)))).toBe(theirs.toString('hex'));
       }),
       { numRuns: 30 },
@@ -107,7 +109,7 @@ describe('as the official SDK', () => {
       fc.asyncProperty(scalars, async (scalar) => {
         const text = littleEndian(scalar);
         const theirs = edwards25519.publicFromPrivate(Buffer.from(text, 'hex'));
-        expect(await publicKeyOf(`scalar:${text}`)).toBe(theirs.toString('hex'));
+        expect(await derivePublicKey(`scalar:${text}`)).toBe(theirs.toString('hex'));
       }),
       { numRuns: 30 },
     );
@@ -117,7 +119,7 @@ describe('as the official SDK', () => {
 test('a signature verifies under its key and no other message', async () => {
   await fc.assert(
     fc.asyncProperty(seeds, fc.uint8Array(), async (seed, message) => {
-      const [signature, publicKey] = [await sign(message, hex(seed)), await publicKeyOf(hex(seed))];
+      const [signature, publicKey] = [await sign(message, hex(seed)), await derivePublicKey(hex(seed))];
       expect(await verifyAsync(signature, message, bytes(publicKey))).toBe(true);
       expect(await verifyAsync(signature, Uint8Array.of(...message, 0), bytes(publicKey))).toBe(false);
     }),
@@ -130,8 +132,8 @@ describe('a scalar', () => {
     await fc.assert(
       fc.asyncProperty(seeds, fc.uint8Array(), async (seed, message) => {
         const scalar = `scalar:${littleEndian(scalarOfSeed(seed))}`;
-        const publicKey = await publicKeyOf(hex(seed));
-        expect(await publicKeyOf(scalar)).toBe(publicKey);
+        const publicKey = await derivePublicKey(hex(seed));
+        expect(await derivePublicKey(scalar)).toBe(publicKey);
         for (const signature of [await sign(message, scalar), await sign(message, hex(seed))]) {
           expect(nodeVerifies(signature, message, publicKey)).toBe(true);
           expect(await verifyAsync(signature, message, bytes(publicKey), { zip215: false })).toBe(true);
@@ -146,7 +148,7 @@ describe('a scalar', () => {
     await fc.assert(
       fc.asyncProperty(scalars, fc.uint8Array(), async (scalar, message) => {
         const key = `scalar:${littleEndian(scalar)}`;
-        const [signature, publicKey] = [await sign(message, key), await publicKeyOf(key)];
+        const [signature, publicKey] = [await sign(message, key), await derivePublicKey(key)];
         expect(nodeVerifies(signature, message, publicKey)).toBe(true);
         expect(await verifyAsync(signature, message, bytes(publicKey), { zip215: false })).toBe(true);
       }),
@@ -198,7 +200,7 @@ describe('a scalar', () => {
   ])('%s: %s is %s', async (_, text, expected) => {
     expect(isScalar(text)).toBe(expected);
     if (expected) return;
-    await expect(publicKeyOf(`scalar:${text}`)).rejects.toThrow(badKeystore);
+    await expect(derivePublicKey(`scalar:${text}`)).rejects.toThrow(badKeystore);
     await expect(sign(new Uint8Array(), `scalar:${text}`)).rejects.toThrow(badKeystore);
   });
 });
@@ -207,8 +209,8 @@ describe('from X25519 and back', () => {
   test('the point has the image it was made of, and sign 0', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
-        const image = toX25519PublicKey(bytes(await publicKeyOf(hex(seed))));
-        const point = bytes(fromX25519(hex(image)) ?? '');
+        const image = toX25519PublicKey(bytes(await derivePublicKey(hex(seed))));
+        const point = bytes(ed25519FromX25519(hex(image)) ?? '');
         expect((point[31] ?? 255) & 128).toBe(0);
         expect(hex(toX25519PublicKey(point))).toBe(hex(image));
       }),
@@ -224,7 +226,7 @@ describe('from X25519 and back', () => {
         const v2 = (u ** 3n + 486662n * u ** 2n + u) % P;
         const isOnCurve = power(v2, (P - 1n) / 2n) === 1n;
         const isSmall = u === 0n || u === 1n;
-        expect(fromX25519(littleEndian(u)) !== undefined).toBe(isOnCurve && !isSmall);
+        expect(ed25519FromX25519(littleEndian(u)) !== undefined).toBe(isOnCurve && !isSmall);
       }),
       { numRuns: 60, examples: [[0n], [1n], [2n], [9n], [P - 1n]] },
     );
@@ -240,11 +242,11 @@ describe('from X25519 and back', () => {
     ['too short', '09'],
     ['no hex', 'g'.repeat(64)],
   ])('%s', (_, text) => {
-    expect(fromX25519(text)).toBeUndefined();
+    expect(ed25519FromX25519(text)).toBeUndefined();
   });
 
   test('the base point is the base point', () => {
-    expect(fromX25519(littleEndian(9n))).toBe(Point.BASE.toHex());
+    expect(ed25519FromX25519(littleEndian(9n))).toBe(Point.BASE.toHex());
   });
 });
 
@@ -263,7 +265,7 @@ describe('keys that are none', () => {
     'hex %j',
     async (text) => {
       expect(() => bytesOfHex(text)).toThrow(badKeystore);
-      await expect(publicKeyOf(text)).rejects.toThrow(badKeystore);
+      await expect(derivePublicKey(text)).rejects.toThrow(badKeystore);
       await expect(sign(new Uint8Array(), text)).rejects.toThrow(badKeystore);
     },
   );

@@ -1,7 +1,7 @@
 import { sharedEd25519Key } from '@mixin.dev/mixin-node-sdk';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bytesOfHex, publicKeyOf, sharedSecret, toX25519PublicKey } from '../../lib/mixin/keys.ts';
+import { bytesOfHex, derivePublicKey, sharedSecret, toX25519PublicKey } from '../../lib/mixin/keys.ts';
 import { readNewUser, readSignedIn } from '../../lib/mixin/new-account.ts';
 import { seeds } from './arbitraries.ts';
 import { pinTokenFor, rsaPem, sessionPem } from './rsa-sessions.ts';
@@ -52,7 +52,7 @@ describe("Mixin's key of the session", () => {
   test('from pin_token gives the secret that the official SDK derives from it', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, seeds, async (session, server) => {
-        const image = Buffer.from(toX25519PublicKey(bytes(await publicKeyOf(hex(server)))));
+        const image = Buffer.from(toX25519PublicKey(bytes(await derivePublicKey(hex(server)))));
         const tokens = { pin_token: image.toString('base64'), pin_token_base64: image.toString('base64url') };
         const { server_public_key: point = '' } = newUser({ ...keyless, ...tokens }, hex(session));
         const theirs = sharedEd25519Key({

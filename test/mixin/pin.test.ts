@@ -2,7 +2,7 @@ import { getTipPinUpdateMsg, signEd25519PIN, TIPBodyForSequencerRegister } from 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mixinErrors } from '../../lib/mixin/errors.ts';
-import { publicKeyOf, sign } from '../../lib/mixin/keys.ts';
+import { derivePublicKey, sign } from '../../lib/mixin/keys.ts';
 import { digitsMessage, encryptPin, registrationDigest, tipSetUpMessage } from '../../lib/mixin/pin.ts';
 import { bots, keystoreOf, seeds } from './arbitraries.ts';
 import { openPin, openUnder } from './decrypt.ts';
@@ -91,7 +91,7 @@ describe('as the official SDK', () => {
   test('set-up messages and registration digests', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, fc.uuid(), fc.nat(), async (seed, user_id, counter) => {
-        const publicKey = await publicKeyOf(hex(seed));
+        const publicKey = await derivePublicKey(hex(seed));
         const theirs = getTipPinUpdateMsg(Buffer.from(publicKey, 'hex'), counter);
         expect(hex(tipSetUpMessage(publicKey, BigInt(counter)))).toBe(theirs.toString('hex'));
         const digest = TIPBodyForSequencerRegister(user_id, publicKey);
@@ -149,6 +149,6 @@ describe('an RSA session', () => {
     const own = { ...rsaKeystoreOf(Buffer.alloc(32, 1)), pin_token };
     const pin = { keystore: own, pinBytes: new Uint8Array(6), unixSeconds: 1, iterator: 1n, iv };
     expect(() => encryptPin(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
-    expect(() => encryptPin(pin)).toThrow(mixinErrors.bad_keystore.sentence);
+    expect(() => encryptPin(pin)).toThrow(mixinErrors.bad_keystore.message);
   });
 });

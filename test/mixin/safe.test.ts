@@ -2,7 +2,7 @@ import { verifyAsync } from '@noble/ed25519';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { MixinClient, MixinRequest } from '../../lib/mixin/client.ts';
-import { MixinError } from '../../lib/mixin/errors.ts';
+import { createMixinError } from '../../lib/mixin/errors.ts';
 import { createMixinSafe } from '../../lib/mixin/safe.ts';
 import { openPin, openUnder } from './decrypt.ts';
 import { aesKeys, rsaKeystoreOf } from './rsa-sessions.ts';
@@ -220,7 +220,7 @@ describe('trouble', () => {
   });
 
   test('an error of the client comes through as it is, after one call', async () => {
-    const error = new MixinError('pin_locked', { method: 'POST', mixin_code: 429 });
+    const error = createMixinError('pin_locked', { method: 'POST', mixin_code: 429 });
     const { calls, safe } = setUp(error);
     await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toBe(error);
     expect(calls).toHaveLength(1);

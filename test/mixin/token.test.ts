@@ -4,7 +4,7 @@ import { verifyAsync } from '@noble/ed25519';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Method } from '../../lib/mixin/errors.ts';
-import { publicKeyOf } from '../../lib/mixin/keys.ts';
+import { derivePublicKey } from '../../lib/mixin/keys.ts';
 import { createToken, requestDigest } from '../../lib/mixin/token.ts';
 import { bots, keystoreOf } from './arbitraries.ts';
 import { ed25519Pem, rsaKeystoreOf } from './rsa-sessions.ts';
@@ -64,7 +64,7 @@ test('the official SDK makes the same claims, and our signature verifies', async
       });
       expect(claimsOf(ours)).toEqual(claimsOf(theirs));
       const signed = Buffer.from(ours.slice(0, ours.lastIndexOf('.')));
-      const publicKey = bytes(await publicKeyOf(hex(bot.sessionSeed)));
+      const publicKey = bytes(await derivePublicKey(hex(bot.sessionSeed)));
       expect(await verifyAsync(part(ours, 2), signed, publicKey)).toBe(true);
     }),
     { numRuns: 40 },

@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  allows,
-  type BotState,
-  type Move,
-  type MoveName,
-  moves,
-  states,
-} from '../../lib/model/states.ts';
+import { allows, type BotState, type Move, type MoveName, moves, states } from '../../lib/model/states.ts';
 
 const all = Object.entries(moves) as [MoveName, Move][];
 const leaving = (state: BotState) => all.filter(([, { from }]) => from.includes(state));
@@ -40,12 +33,12 @@ test('a bot whose POST has an unknown outcome can come to every end', () => {
 });
 
 test('doubt arises only from a POST', () => {
-  expect(moves.doubt.from).toEqual(['enrolling', 'registering', 'unsure']);
+  expect(moves.mark_unsure.from).toEqual(['enrolling', 'registering', 'unsure']);
 });
 
 test('out of doubt back into the queue leads only the move that an operator makes knowingly', () => {
   const back = leaving('unsure').filter(([, { to }]) => to === 'queued');
-  expect(back.map(([name]) => name)).toEqual(['repeat']);
+  expect(back.map(([name]) => name)).toEqual(['resend']);
 });
 
 test('an account that is being made is neither in Safe nor outside: those moves are not for it', () => {

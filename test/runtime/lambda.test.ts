@@ -3,10 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Environment } from '../../lib/runtime/config.ts';
-import { httpFunction, opened, queueFunction, type Step, scheduledFunction } from '../../lib/runtime/lambda.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
-import type { Services } from '../../lib/model/ports.ts';
 import {
   type HttpFunctionName,
   queues,
@@ -14,6 +11,15 @@ import {
   routes,
   throttledPauseSeconds,
 } from '../../lib/model/deployment.ts';
+import type { Services } from '../../lib/model/ports.ts';
+import type { Environment } from '../../lib/runtime/config.ts';
+import {
+  httpFunction,
+  opened,
+  queueFunction,
+  type Step,
+  scheduledFunction,
+} from '../../lib/runtime/lambda.ts';
 
 /** An AWS that says yes to everything and has nothing, or refuses all, or throttles DynamoDB. */
 let refusing = false;

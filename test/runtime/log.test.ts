@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createLog, type LogCode, type LogFields, messages } from '../../lib/model/log.ts';
+import { type LogCode, type LogFields, logMessages } from '../../lib/model/log.ts';
+import { createLog } from '../../lib/runtime/log.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 
@@ -20,13 +21,13 @@ const head = {
   time: '2026-11-21T12:00:00.000Z',
   level: 'info',
   code: 'bot_moved',
-  message: messages.bot_moved,
+  message: logMessages.bot_moved,
 };
 
 /** Whatever else appears in a log line was not meant to. */
 const fieldNames = [
   'step',
-  'user_id',
+  'bot_id',
   'batch_id',
   'request_id',
   'message_id',
@@ -39,7 +40,7 @@ const fieldNames = [
 ] as const;
 
 test('a line is a code for queries, a sentence for people, and the fields that are told', () => {
-  expect(logged({ user_id: 'u', count: 0 }, { step: 'check' })).toEqual({
+  expect(logged({ bot_id: 'u', count: 0 }, { step: 'check' })).toEqual({
     ...head,
     step: 'check',
     user_id: 'u',
@@ -65,7 +66,7 @@ test('no other field can appear, by the base or by the call, nor forge the head 
   );
   fc.assert(
     fc.property(fields, fields, (more, base) => {
-      expect(logged({ ...more, user_id: 'u' } as LogFields, base as LogFields)).toEqual({
+      expect(logged({ ...more, bot_id: 'u' } as LogFields, base as LogFields)).toEqual({
         ...head,
         user_id: 'u',
       });
@@ -93,7 +94,7 @@ test('the time is that of the line', () => {
   ]);
 });
 
-test.each(Object.entries(messages) as [LogCode, string][])(
+test.each(Object.entries(logMessages) as [LogCode, string][])(
   '%s is a code with a sentence',
   (code, message) => {
     expect(code).toMatch(/^[a-z_]+$/);

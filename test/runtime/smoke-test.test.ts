@@ -9,13 +9,13 @@ import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRecheck } from '../../functions/recheck.ts';
 import { open as openRegister } from '../../functions/register.ts';
+import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
 import { needs } from '../../lib/model/permissions.ts';
+import type { Services } from '../../lib/model/ports.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 import type { Open } from '../../lib/runtime/lambda.ts';
-import type { Services } from '../../lib/model/ports.ts';
 import { isEmptyEvent, type SmokeAnswer, type SmokeWorld, smoke } from '../../lib/runtime/smoke-test.ts';
-import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
 import { enlist, jsonLines } from '../cli/run.ts';
 import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
 

@@ -2,8 +2,9 @@
 
 import { BatchWriteCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
-import type { Batch, Problem, RowError } from '../../model/bot.ts';
-import type { KnownVerification, ListRead, Page, Table } from '../../model/ports.ts';
+import type { Batch } from '../../model/batch.ts';
+import type { ListSummary, Page, Table, VerificationRecord } from '../../model/ports.ts';
+import type { Problem, RowError } from '../../model/problem.ts';
 import { pauseAfter } from '../throttling.ts';
 import {
   type Item,
@@ -36,7 +37,7 @@ const errorCursor = z.object({ sk: z.string().startsWith('error#').max(300) });
 
 export type BatchRows = Omit<
   Table,
-  'readBot' | 'createBot' | 'updateBot' | 'dueBots' | 'listBots' | 'countBots'
+  'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots' | 'countBots'
 >;
 
 export const createBatchRows = (
@@ -54,7 +55,7 @@ export const createBatchRows = (
       return item && toBatch(item);
     },
 
-    recordListRead: async (batch_id, read: ListRead) => {
+    recordListSummary: async (batch_id, read: ListSummary) => {
       const write_id = randomId();
       const parts = updateParts({ problem: undefined, ...read, write_id });
       try {
@@ -90,7 +91,7 @@ export const createBatchRows = (
             UpdateExpression: 'SET #status = :status, write_id = :write_id',
             ExpressionAttributeNames: { '#status': 'status' },
             ExpressionAttributeValues: {
-              ':status': 'taking_in',
+              ':status': 'importing',
               ':planned': 'planned',
               ':write_id': write_id,
             },
@@ -118,14 +119,14 @@ export const createBatchRows = (
         }),
       );
       const batch = toBatch(Attributes ?? {});
-      if (batch.chunks_done.length < batch.chunks || batch.status === 'taken_in') return batch;
+      if (batch.chunks_done.length < batch.chunks || batch.status === 'imported') return batch;
       const finished = await client.send(
         new UpdateCommand({
           TableName,
           Key: batchKey(batch_id),
           UpdateExpression: 'SET #status = :status REMOVE problem',
           ExpressionAttributeNames: { '#status': 'status' },
-          ExpressionAttributeValues: { ':status': 'taken_in' },
+          ExpressionAttributeValues: { ':status': 'imported' },
           ReturnValues: 'ALL_NEW',
         }),
       );
@@ -144,9 +145,9 @@ export const createBatchRows = (
               ':status': 'stuck',
               ':problem': problem,
               ':received': 'received',
-              ':taking_in': 'taking_in',
+              ':importing': 'importing',
             },
-            ConditionExpression: '#status IN (:status, :received, :taking_in)',
+            ConditionExpression: '#status IN (:status, :received, :importing)',
           }),
         )
         .catch((error: unknown) => {
@@ -178,7 +179,7 @@ export const createBatchRows = (
 
     readVerification: async (verification_id) => {
       const item = await getItem(verificationKey(verification_id));
-      return item && (withoutOwn(item) as unknown as KnownVerification);
+      return item && (withoutOwn(item) as unknown as VerificationRecord);
     },
 
     listRowErrors: async (batch_id, limit, cursor): Promise<Page<RowError> | undefined> => {

@@ -2,9 +2,9 @@
 import { BatchGetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Bot, BotChanges } from '../../model/bot.ts';
-import { type BotState, states } from '../../model/states.ts';
-import type { BotCounts, BotQuery, Page, StateCounts, Table } from '../../model/ports.ts';
 import { table as shape } from '../../model/deployment.ts';
+import type { BotCounts, BotQuery, Page, StateCounts, Table } from '../../model/ports.ts';
+import { type BotState, states } from '../../model/states.ts';
 import { pauseAfter } from '../throttling.ts';
 import {
   type Item,
@@ -20,22 +20,22 @@ import {
 const BATCH_GET_MAX = 100;
 const shards = Array.from({ length: shape.shards }, (_, shard) => shard);
 
-const botKey = (user_id: string) => ({ pk: `bot#${user_id}`, sk: 'bot' });
+const botKey = (bot_id: string) => ({ pk: `bot#${bot_id}`, sk: 'bot' });
 
-/** User ids are random, so their first digits spread evenly over the index partitions. */
-const shardOf = (user_id: string) => Number.parseInt(user_id.slice(0, 2), 16) % shape.shards;
+/** Ids are random, so their first digits spread evenly over the index partitions. */
+const shardOf = (bot_id: string) => Number.parseInt(bot_id.slice(0, 2), 16) % shape.shards;
 
-type Indexed = Pick<Bot, 'user_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
+type Indexed = Pick<Bot, 'bot_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
 
-/** `<state>#<user_id>`, with the kind between them on the row of an enrolment: counts need not read the rows. */
-const stateKey = ({ state, enrolment, user_id }: Indexed) =>
-  enrolment ? `${state}#${enrolment.kind}#${user_id}` : `${state}#${user_id}`;
+/** `<state>#<bot_id>`, with the kind between them on the row of an enrolment: counts need not read the rows. */
+const stateKey = ({ state, enrolment, bot_id }: Indexed) =>
+  enrolment ? `${state}#${enrolment.kind}#${bot_id}` : `${state}#${bot_id}`;
 
 /** The index attributes that follow from a bot's own attributes. */
 const indexAttributes = (bot: Indexed): Item => ({
-  batch_shard: `${bot.batch_id}#${shardOf(bot.user_id)}`,
+  batch_shard: `${bot.batch_id}#${shardOf(bot.bot_id)}`,
   state_key: stateKey(bot),
-  due_shard: bot.due_at === undefined ? undefined : `due#${shardOf(bot.user_id)}`,
+  due_shard: bot.due_at === undefined ? undefined : `due#${shardOf(bot.bot_id)}`,
 });
 
 const toBot = (item: Item): Bot => {
@@ -49,14 +49,14 @@ const botCursor = z.object({
     .min(0)
     .max(shape.shards - 1),
   state_key: z.string(),
-  user_id: z.guid(),
+  bot_id: z.guid(),
 });
 /** A cursor of ours points at the key that its bot has in the index, and fits the question. */
-const fits = ({ shard, state_key, user_id }: z.infer<typeof botCursor>, state: BotState | undefined) => {
+const fits = ({ shard, state_key, bot_id }: z.infer<typeof botCursor>, state: BotState | undefined) => {
   const its = state_key.slice(0, state_key.indexOf('#'));
-  const ways = ['', '#network_user', '#sign_in'].map((kind) => `${its}${kind}#${user_id}`);
+  const ways = ['', '#network_user', '#sign_in'].map((kind) => `${its}${kind}#${bot_id}`);
   const known = (states as readonly string[]).includes(its) && ways.includes(state_key);
-  return known && shard === shardOf(user_id) && (state === undefined || its === state);
+  return known && shard === shardOf(bot_id) && (state === undefined || its === state);
 };
 
 const addOne = (counts: StateCounts, state: BotState) => {
@@ -96,29 +96,29 @@ const expectationOf = (bot: Bot, changes: BotChanges, from: readonly BotState[] 
 
 export type BotRows = Pick<
   Table,
-  'readBot' | 'createBot' | 'updateBot' | 'dueBots' | 'listBots' | 'countBots'
+  'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots' | 'countBots'
 >;
 
 export const createBotRows = (
   { client, tableName: TableName, randomId }: ItemsOptions,
   { getItem, ourOwnWrite, putNew, queryAll }: Items,
 ): BotRows => {
-  const getBots = async (user_ids: readonly string[]): Promise<Bot[]> => {
+  const getBots = async (bot_ids: readonly string[]): Promise<Bot[]> => {
     const found = new Map<string, Bot>();
-    let keys = user_ids.map(botKey) as Item[];
+    let keys = bot_ids.map(botKey) as Item[];
     for (let attempt = 0; keys.length > 0; ) {
       const { Responses, UnprocessedKeys } = await client.send(
         new BatchGetCommand({
           RequestItems: { [TableName]: { Keys: keys.slice(0, BATCH_GET_MAX), ConsistentRead: true } },
         }),
       );
-      for (const item of Responses?.[TableName] ?? []) found.set(String(item.user_id), toBot(item));
+      for (const item of Responses?.[TableName] ?? []) found.set(String(item.bot_id), toBot(item));
       const again = UnprocessedKeys?.[TableName]?.Keys ?? [];
       keys = [...again, ...keys.slice(BATCH_GET_MAX)];
       if (again.length > 0) await pauseAfter(attempt, `DynamoDB left ${again.length} items unread`);
       attempt = again.length > 0 ? attempt + 1 : 0;
     }
-    return user_ids.flatMap((user_id) => found.get(user_id) ?? []);
+    return bot_ids.flatMap((bot_id) => found.get(bot_id) ?? []);
   };
 
   /** One page of a batch's index, going on from shard to shard until the limit is met. */
@@ -126,7 +126,7 @@ export const createBotRows = (
     { batch_id, state, limit }: BotQuery,
     start: z.infer<typeof botCursor> | undefined,
   ) => {
-    const keys: { shard: number; state_key: string; user_id: string }[] = [];
+    const keys: { shard: number; state_key: string; bot_id: string }[] = [];
     for (const shard of shards.slice(start?.shard ?? 0)) {
       const batch_shard = `${batch_id}#${shard}`;
       const from = start?.shard === shard ? start : undefined;
@@ -142,7 +142,7 @@ export const createBotRows = (
           }),
           Limit: limit - keys.length + 1,
           ...(from && {
-            ExclusiveStartKey: { ...botKey(from.user_id), batch_shard, state_key: from.state_key },
+            ExclusiveStartKey: { ...botKey(from.bot_id), batch_shard, state_key: from.state_key },
           }),
         }),
       );
@@ -150,7 +150,7 @@ export const createBotRows = (
         keys.push({
           shard,
           state_key: String(item.state_key),
-          user_id: String(item.pk).slice('bot#'.length),
+          bot_id: String(item.pk).slice('bot#'.length),
         });
       }
       if (keys.length > limit) break;
@@ -159,13 +159,13 @@ export const createBotRows = (
   };
 
   return {
-    readBot: async (user_id) => {
-      const item = await getItem(botKey(user_id));
+    readBot: async (bot_id) => {
+      const item = await getItem(botKey(bot_id));
       return item && toBot(item);
     },
 
     createBot: async (bot) => {
-      const item = await putNew(botKey(bot.user_id), { ...bot, ...indexAttributes(bot) });
+      const item = await putNew(botKey(bot.bot_id), { ...bot, ...indexAttributes(bot) });
       return item && toBot(item);
     },
 
@@ -183,7 +183,7 @@ export const createBotRows = (
         const { Attributes } = await client.send(
           new UpdateCommand({
             TableName,
-            Key: botKey(bot.user_id),
+            Key: botKey(bot.bot_id),
             ...parts,
             ExpressionAttributeNames: { ...parts.ExpressionAttributeNames, ...expected.names },
             ExpressionAttributeValues: { ...parts.ExpressionAttributeValues, ...expected.values },
@@ -194,12 +194,12 @@ export const createBotRows = (
         return Attributes && toBot(Attributes);
       } catch (error) {
         if (!isConditionFailure(error)) throw error;
-        const item = await ourOwnWrite(botKey(bot.user_id), write_id);
+        const item = await ourOwnWrite(botKey(bot.bot_id), write_id);
         return item && toBot(item);
       }
     },
 
-    dueBots: async (shard, now, limit) => {
+    listDueBots: async (shard, now, limit) => {
       const { Items } = await client.send(
         new QueryCommand({
           TableName,
@@ -218,7 +218,7 @@ export const createBotRows = (
       const keys = await listKeys(query, start);
       const page = keys.slice(0, query.limit);
       const last = page.at(-1);
-      const items = await getBots(page.map((key) => key.user_id));
+      const items = await getBots(page.map((key) => key.bot_id));
       return keys.length > page.length && last ? { items, cursor: writeCursor({ ...last }) } : { items };
     },
 

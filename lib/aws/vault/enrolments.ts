@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import { sessionKeySchema } from '../../model/keystore.ts';
+import { enrolmentRecoveryDays } from '../../model/mixin.ts';
 import type { EnrolmentSecret, Vault } from '../../model/ports.ts';
-import { enrolmentRecoveryDays } from '../../model/deployment.ts';
 import { type Secrets, unless } from './secrets.ts';
 
 const enrolmentSchema = z.object({
@@ -27,7 +27,7 @@ const enrolmentSchema = z.object({
 
 const CURRENT = { VersionStage: 'AWSCURRENT' };
 
-export type EnrolmentSecrets = Pick<Vault, 'keepEnrolment' | 'readEnrolment' | 'removeEnrolment'>;
+export type EnrolmentSecrets = Pick<Vault, 'storeEnrolment' | 'readEnrolment' | 'removeEnrolment'>;
 
 export const createEnrolmentSecrets = (secrets: Secrets, prefix: string): EnrolmentSecrets => {
   const nameOf = (enrolment_id: string) => `${prefix}/enrolment/${enrolment_id}`;
@@ -65,7 +65,7 @@ export const createEnrolmentSecrets = (secrets: Secrets, prefix: string): Enrolm
   };
 
   return {
-    keepEnrolment: (enrolment_id, listed) =>
+    storeEnrolment: (enrolment_id, listed) =>
       keep(enrolment_id, listed).catch(unless('InvalidRequestException', 'pending_deletion' as const)),
     readEnrolment: (enrolment_id) =>
       readKept(enrolment_id)

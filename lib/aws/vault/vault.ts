@@ -8,8 +8,14 @@
  */
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { v5 as uuidv5 } from 'uuid';
-import { isRsaKeystore, type Keystore, keystoreSchema, type PrivateKey, withoutSign } from '../../model/keystore.ts';
-import type { Kept, KeptKey, Keys, Vault } from '../../model/ports.ts';
+import {
+  isRsaKeystore,
+  type Keystore,
+  keystoreSchema,
+  type PrivateKey,
+  withoutSign,
+} from '../../model/keystore.ts';
+import type { Keys, StoredKey, StoredKeystore, Vault } from '../../model/ports.ts';
 import { createEnrolmentSecrets } from './enrolments.ts';
 import { createSecrets, unless, type WhichVersion } from './secrets.ts';
 
@@ -83,15 +89,18 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
 
   const readCurrent = (user_id: string) => readVersion(user_id, { VersionStage: 'AWSCURRENT' });
 
-  const keyOf = async (version: { keystore: Keystore; version_id: string }): Promise<KeptKey | undefined> => {
+  const keyOf = async (version: {
+    keystore: Keystore;
+    version_id: string;
+  }): Promise<StoredKey | undefined> => {
     const private_key = version.keystore.spend_private_key;
     if (private_key === undefined) return undefined;
-    const public_key = await keys.publicKeyOf(private_key);
+    const public_key = await keys.derivePublicKey(private_key);
     return { private_key, public_key, secret_version: version.version_id };
   };
 
   /** The spend key: always from its own version, never from whatever is current. */
-  const readKey = async (user_id: string): Promise<KeptKey | undefined> => {
+  const readKey = async (user_id: string): Promise<StoredKey | undefined> => {
     const version = await readVersion(user_id, { VersionId: keyVersionId(user_id) });
     return version && keyOf(version);
   };
@@ -99,13 +108,13 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
   const putCurrent = (keystore: Keystore) =>
     secrets.put(nameOf(keystore.app_id), keystore, { VersionStages: ['AWSCURRENT'] });
 
-  const readKept = async (user_id: string): Promise<Kept | undefined> => {
+  const readKept = async (user_id: string): Promise<StoredKeystore | undefined> => {
     const current = await readCurrent(user_id);
     if (!current) return undefined;
     const key = current.version_id === keyVersionId(user_id) ? await keyOf(current) : await readKey(user_id);
     if (!key) return { keystore: current.keystore };
     const { private_key: spend_private_key } = key;
-    return { keystore: compose(current.keystore, [current.keystore], { spend_private_key }), key };
+    return { keystore: compose(current.keystore, [current.keystore], { spend_private_key }), key: key };
   };
 
   const read: Vault['read'] = async (user_id) => {
@@ -120,14 +129,14 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
    * Writes the listed session over the current one, the kept key beside it. The key may have been made
    * while this ran, so what was written is read once more and completed.
    */
-  const replaceSession = async (merged: Keystore, kept: Kept) => {
+  const replaceSession = async (merged: Keystore, kept: StoredKeystore) => {
     await putCurrent(merged);
     if (kept.key) return;
     const after = await readKey(merged.app_id);
     if (after) await putCurrent(compose(merged, [merged], { spend_private_key: after.private_key }));
   };
 
-  const keepKey = async (keystore: Keystore, candidate: PrivateKey): Promise<KeptKey> => {
+  const keepKey = async (keystore: Keystore, candidate: PrivateKey): Promise<StoredKey> => {
     const user_id = keystore.app_id;
     const kept = await readKey(user_id);
     if (kept) return kept;
@@ -149,14 +158,17 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
 
   /** Is the listed spend key, in whichever form it is meant, this one? None listed is no contradiction. */
   const agrees = async ({ spend_private_key, spend_key }: Keystore, public_key: string): Promise<boolean> => {
-    if (spend_private_key !== undefined) return (await keys.publicKeyOf(spend_private_key)) === public_key;
+    if (spend_private_key !== undefined)
+      return (await keys.derivePublicKey(spend_private_key)) === public_key;
     if (spend_key === undefined) return true;
-    const forms = await Promise.all([spend_key, `scalar:${spend_key}`].map((key) => keys.publicKeyOf(key)));
+    const forms = await Promise.all(
+      [spend_key, `scalar:${spend_key}`].map((key) => keys.derivePublicKey(key)),
+    );
     return forms.includes(public_key);
   };
 
   /** The spend key that must stay: its own version's, or one that somebody else put beside the session. */
-  const spendOf = (kept: Kept | undefined): PrivateKey | undefined =>
+  const spendOf = (kept: StoredKeystore | undefined): PrivateKey | undefined =>
     kept?.key?.private_key ?? kept?.keystore.spend_private_key;
 
   const keepListed = async (listed: Keystore) => {
@@ -164,23 +176,26 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     let kept = await readKept(listed.app_id);
     if (!kept && !(await secrets.create(nameOf(listed.app_id), first))) kept = await readKept(listed.app_id);
     const spend_private_key = spendOf(kept);
-    if (spend_private_key !== undefined && !(await agrees(listed, await keys.publicKeyOf(spend_private_key))))
+    if (
+      spend_private_key !== undefined &&
+      !(await agrees(listed, await keys.derivePublicKey(spend_private_key)))
+    )
       return 'key_conflict';
     const spend_key = listed.spend_key ?? kept?.keystore.spend_key;
     const spend = spend_private_key === undefined ? { spend_key } : { spend_private_key };
     const merged = kept ? compose(listed, [kept.keystore, listed], spend) : first;
     const isSame = kept !== undefined && comparable(kept.keystore) === comparable(merged);
     if (kept && !isSame) await replaceSession(merged, kept);
-    if (listed.spend_private_key === undefined || kept?.key) return isSame ? 'same' : 'kept';
+    if (listed.spend_private_key === undefined || kept?.key) return isSame ? 'unchanged' : 'stored';
     const key = await keepKey(merged, listed.spend_private_key);
-    return (await agrees(listed, key.public_key)) ? 'kept' : 'key_conflict';
+    return (await agrees(listed, key.public_key)) ? 'stored' : 'key_conflict';
   };
 
   return {
     read,
-    keepKeystore: (listed) =>
+    storeKeystore: (listed) =>
       keepListed(listed).catch(unless('InvalidRequestException', 'pending_deletion' as const)),
-    keepKey,
+    storeKey: keepKey,
     ...createEnrolmentSecrets(secrets, prefix),
   };
 };

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Emulators, startEmulators } from '../../../infra/local/emulators.ts';
-import { publicKeyOf } from '../../../lib/mixin/keys.ts';
+import { derivePublicKey } from '../../../lib/mixin/keys.ts';
 import { type Call, type Fate, servicesOf, startProxy } from '../../contract/keepers.ts';
 
 let emulators: Emulators;
@@ -31,17 +31,17 @@ const keepNew = async () => {
   const keystore = {
     app_id: randomUUID(),
     session_id: randomUUID(),
-    server_public_key: await publicKeyOf(seed()),
+    server_public_key: await derivePublicKey(seed()),
     session_private_key: seed(),
   };
-  await vault.keepKeystore(keystore);
+  await vault.storeKeystore(keystore);
   return keystore;
 };
 
 test('a spend key that was not kept is an error', async () => {
   const keystore = await keepNew();
   const vault = await through(forget('PutSecretValue'));
-  await expect(vault.keepKey(keystore, seed())).rejects.toThrow('could not be read back');
+  await expect(vault.storeKey(keystore, seed())).rejects.toThrow('could not be read back');
 });
 
 test('a spend key that lies there changed is the one that counts', async () => {
@@ -52,8 +52,8 @@ test('a spend key that lies there changed is the one that counts', async () => {
       ? { body: Buffer.from(body.toString().replaceAll(candidate, other)) }
       : undefined,
   );
-  const key = await vault.keepKey(keystore, candidate);
-  expect(key).toMatchObject({ private_key: other, public_key: await publicKeyOf(other) });
+  const key = await vault.storeKey(keystore, candidate);
+  expect(key).toMatchObject({ private_key: other, public_key: await derivePublicKey(other) });
 });
 
 test('half a spend key is an error', async () => {
@@ -64,12 +64,12 @@ test('half a spend key is an error', async () => {
       ? { body: Buffer.from(body.toString().replaceAll(candidate, candidate.slice(0, 40))) }
       : undefined,
   );
-  await expect(vault.keepKey(keystore, candidate)).rejects.toThrow();
+  await expect(vault.storeKey(keystore, candidate)).rejects.toThrow();
 });
 
 test('a session key that was not kept is an error', async () => {
   const vault = await through(forget('CreateSecret'));
-  await expect(vault.keepEnrolment(randomUUID(), { session_key: seed() })).rejects.toThrow(
+  await expect(vault.storeEnrolment(randomUUID(), { session_key: seed() })).rejects.toThrow(
     'could not be read back',
   );
 });

@@ -1,11 +1,6 @@
 /** Values made with the Node SDK 7.5.5 and cross-checked with Python; never use these keys live. */
 import { expect, test } from 'vitest';
-import {
-  isPublicKey,
-  montgomeryPublicKey,
-  publicKeyOf,
-  sharedKey,
-} from '../../../emulators/mixin/curve.ts';
+import { isPublicKey, montgomeryPublicKey, publicKeyOf, sharedKey } from '../../../emulators/mixin/curve.ts';
 import { accountOf, connect, frozenClock, start } from './client.ts';
 
 const user_id = '6e8a3f0e-2f1c-4d0b-8f41-0a1b2c3d4e5f';

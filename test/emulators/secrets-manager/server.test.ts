@@ -18,8 +18,11 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import {
+  type SecretsManagerOptions,
+  startSecretsManager,
+} from '../../../emulators/secrets-manager/server.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
-import { type SecretsManagerOptions, startSecretsManager } from '../../../emulators/secrets-manager/server.ts';
 import { errorName, temporaryFolder } from '../../infra/local/helpers.ts';
 
 const NAME = 'enlist/0e0d4a43-6e4c-4d4b-9b6b-3f7c0a1b2c3d';

@@ -1,13 +1,14 @@
 /** The cases of the crash matrix: for each step, and each way it can go, everything new that a run of it needs. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { NewUser } from '../../../emulators/mixin/server.ts';
-import type { Keystore } from '../../../lib/model/keystore.ts';
-import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
+import { listKey } from '../../../lib/batches/objects.ts';
 import { newBatch } from '../../../lib/batches/progress.ts';
 import { enrolmentId } from '../../../lib/bots/enrolment.ts';
-import { listKey } from '../../../lib/batches/objects.ts';
-import type { Bot, Enrolment } from '../../../lib/model/bot.ts';
 import { withDevice } from '../../../lib/bots/sign-in.ts';
+import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
+import type { Bot } from '../../../lib/model/bot.ts';
+import type { Enrolment } from '../../../lib/model/enrolment.ts';
+import type { Keystore } from '../../../lib/model/keystore.ts';
 import type { Errand } from './errand.ts';
 import type { Lane } from './lane.ts';
 import { runStep } from './steps.ts';
@@ -20,11 +21,11 @@ const ago = (minutes: number) => new Date(Date.now() - 60_000 * minutes).toISOSt
 
 const addRow = async (
   { services }: Lane,
-  row: Pick<Bot, 'user_id' | 'state'> & Partial<Bot>,
+  row: Pick<Bot, 'bot_id' | 'state'> & Partial<Bot>,
 ): Promise<string> => {
-  const defaults = { batch_id: randomUUID(), line: 1, listing: '', revision: 1, attempts: 0, history: [] };
+  const defaults = { batch_id: randomUUID(), line: 1, row_digest: '', revision: 1, attempts: 0, history: [] };
   await services.table.createBot({ ...defaults, state_since: ago(0), ...row });
-  return row.user_id;
+  return row.bot_id;
 };
 
 /** A bot that is listed and kept. */
@@ -36,15 +37,15 @@ const addBot = async (
   row: Partial<Bot> = {},
 ): Promise<string> => {
   const { keystore } = await lane.standIn.createUser(account);
-  await lane.services.vault.keepKeystore({ ...keystore, ...listed } as Keystore);
+  await lane.services.vault.storeKeystore({ ...keystore, ...listed } as Keystore);
   const { app_id: user_id, session_id } = keystore;
-  return addRow(lane, { user_id, session_id, state, ...row });
+  return addRow(lane, { bot_id: user_id, session_id, state, ...row });
 };
 
 /** A bot that may create users. */
 const addOwner = async ({ standIn, services }: Lane): Promise<string> => {
   const { keystore } = await standIn.createUser();
-  await services.vault.keepKeystore(keystore);
+  await services.vault.storeKeystore(keystore);
   return keystore.app_id;
 };
 
@@ -73,7 +74,7 @@ const addNetworkUser = async (lane: Lane, row: Partial<Bot> = {}) => {
   const enrolment: Enrolment = { kind: 'network_user', owner, full_name: 'Wallet' };
   const batch_id = randomUUID();
   const user_id = enrolmentId(enrolment, batch_id, 1);
-  await addRow(lane, { user_id, batch_id, enrolment, state: 'queued', ...row });
+  await addRow(lane, { bot_id: user_id, batch_id, enrolment, state: 'queued', ...row });
   return { user_id, kind: 'network_user', paid: { path: '/users', user_id: owner, rows: 1 } } as const;
 };
 
@@ -96,7 +97,7 @@ const addRegistering = (
 
 const registering = (user_id: string): Errand => ({
   ...ofQueue,
-  task: { step: 'register', body: { user_id } },
+  task: { step: 'register', body: { bot_id: user_id } },
   bots: [user_id],
 });
 
@@ -132,7 +133,7 @@ const registerInSafe = async (lane: Lane): Promise<Errand> => {
 
 const checkQueued = async (lane: Lane): Promise<Errand> => {
   const user_id = await addBot(lane, 'queued');
-  return { ...ofQueue, task: { step: 'check', body: { user_id } }, bots: [user_id] };
+  return { ...ofQueue, task: { step: 'check', body: { bot_id: user_id } }, bots: [user_id] };
 };
 
 const checkWhileBusy = async (lane: Lane): Promise<Errand> => {
@@ -145,7 +146,12 @@ const checkWhileBusy = async (lane: Lane): Promise<Errand> => {
 const enrollUser = async (lane: Lane): Promise<Errand> => {
   const { paid, ...enrolled } = await addNetworkUser(lane);
   const { user_id } = enrolled;
-  return { ...ofQueue, task: { step: 'enroll', body: { user_id } }, enrolments: [enrolled], paid: [paid] };
+  return {
+    ...ofQueue,
+    task: { step: 'enroll', body: { bot_id: user_id } },
+    enrolments: [enrolled],
+    paid: [paid],
+  };
 };
 
 const enrollSignIn = async (lane: Lane): Promise<Errand> => {
@@ -154,10 +160,10 @@ const enrollSignIn = async (lane: Lane): Promise<Errand> => {
   const listed = readSignIn({ code });
   if (!('value' in listed)) throw new Error('a code of the stand-in is not valid');
   const sign_in = await withDevice(lane.services, id, listed.value);
-  await lane.services.vault.keepEnrolment(user_id, { session_key: seed(), sign_in });
-  await addRow(lane, { user_id, enrolment, state: 'queued' });
+  await lane.services.vault.storeEnrolment(user_id, { session_key: seed(), sign_in });
+  await addRow(lane, { bot_id: user_id, enrolment, state: 'queued' });
   const enrolments = [{ user_id, kind: 'sign_in' }] as const;
-  return { ...ofQueue, task: { step: 'enroll', body: { user_id } }, enrolments, paid: [paid] };
+  return { ...ofQueue, task: { step: 'enroll', body: { bot_id: user_id } }, enrolments, paid: [paid] };
 };
 
 const signInOverHttp = async (lane: Lane): Promise<Errand> => {

@@ -1,10 +1,10 @@
 /** Judges an errand that has come to rest: by what the stand-in's ledger bound and sold, and what the vault holds. */
 import { paginateListSecrets, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { countCustody } from '../../../infra/local/custody.ts';
-import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
-import { readConfig } from '../../../lib/runtime/config.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
+import { readConfig } from '../../../lib/runtime/config.ts';
 import type { Errand, Paid } from './errand.ts';
 import type { Lane } from './lane.ts';
 
@@ -71,7 +71,7 @@ const wrongWithBatch = async ({ services }: Lane, { batch }: Errand): Promise<st
   if (!batch) return [];
   const row = await services.table.readBatch(batch.batch_id);
   const errors = await services.table.listRowErrors(batch.batch_id, 100);
-  if (row?.status !== 'taken_in') return [`the batch ended ${row?.status}`];
+  if (row?.status !== 'imported') return [`the batch ended ${row?.status}`];
   const count = errors?.items.length;
   return count === batch.errors ? [] : [`the batch has ${count} errors in place of ${batch.errors}`];
 };

@@ -3,13 +3,13 @@
  * calls, and a clock that can be moved on. Messages wait here, out of the queues, until their time has come.
  */
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { startEmulators } from '../../../infra/local/emulators.ts';
-import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
+import { type QueueName, queueNames } from '../../../lib/model/deployment.ts';
+import type { Message, Services } from '../../../lib/model/ports.ts';
 import { type Environment, readConfig } from '../../../lib/runtime/config.ts';
 import { connect } from '../../../lib/runtime/connect.ts';
-import type { Message, Services } from '../../../lib/model/ports.ts';
-import { type QueueName, queueNames } from '../../../lib/model/deployment.ts';
 import { type Hand, startWorker } from './hand.ts';
 import { type Answer, type Call, type Door, type Fate, type Gate, startDoor } from './proxy.ts';
 import type { Task } from './steps.ts';

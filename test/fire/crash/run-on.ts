@@ -26,7 +26,7 @@ const isAtRest = (row: Bot | undefined) => {
 const allAtRest = async (lane: Lane, errand: Errand): Promise<boolean> => {
   if (lane.messages.length > 0) return false;
   const batch = errand.batch && (await lane.services.table.readBatch(errand.batch.batch_id));
-  if (errand.batch && batch?.status !== 'taken_in' && batch?.status !== 'stuck') return false;
+  if (errand.batch && batch?.status !== 'imported' && batch?.status !== 'stuck') return false;
   return (await rowsOf(lane, errand)).every(isAtRest);
 };
 

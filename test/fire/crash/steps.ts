@@ -1,12 +1,12 @@
 /** What a worker can be told to do, by name: the steps as a message, a schedule or an HTTP request wakes them. */
 import { accounts } from '../../../lib/api/accounts.ts';
+import { intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';
 import { enroll } from '../../../lib/bots/enroll.ts';
-import { intake } from '../../../lib/batches/intake.ts';
 import { recheck } from '../../../lib/bots/recheck.ts';
 import { register } from '../../../lib/bots/register.ts';
-import type { Services } from '../../../lib/model/ports.ts';
 import { functions } from '../../../lib/model/deployment.ts';
+import type { Services } from '../../../lib/model/ports.ts';
 
 const steps = {
   intake,

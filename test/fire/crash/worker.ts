@@ -2,9 +2,10 @@
  * A process that can be killed: it runs one task after the other as its parent tells it, with the environment it was
  * started with, and reports what became of each. Nothing of it outlives a SIGKILL.
  */
+
+import type { Services } from '../../../lib/model/ports.ts';
 import { readConfig } from '../../../lib/runtime/config.ts';
 import { connect } from '../../../lib/runtime/connect.ts';
-import type { Services } from '../../../lib/model/ports.ts';
 import { runStep, type Task } from './steps.ts';
 
 /** What a task ended with, where the worker lived to tell. */

@@ -9,7 +9,7 @@ export interface RowSeen {
   readonly user_id: string;
   readonly batch_id: string;
   readonly state: string;
-  readonly reason?: { readonly code: string; readonly message: string; readonly todo: string };
+  readonly reason?: { readonly code: string; readonly message: string; readonly fix: string };
   readonly public_key?: string;
   readonly due_at?: string;
   readonly wrong_pin_at?: string;

@@ -154,7 +154,7 @@ const rowWrong = (it: Case, row: RowSeen): string | undefined => {
   const { state, reason } = row;
   if (isOpen(row)) return `does not come to rest: ${state} (${reason?.code})`;
   const mustSay = ['blocked', 'failed', 'external', 'unsure'].includes(state);
-  if (mustSay && !(reason?.code && reason.message && reason.todo)) return `is ${state} without a reason`;
+  if (mustSay && !(reason?.code && reason.message && reason.fix)) return `is ${state} without a reason`;
   if (reason && FORBIDDEN.includes(reason.code)) return `is ${state} with ${reason.code}`;
   return rowAgrees(it, row);
 };
@@ -173,7 +173,7 @@ const fateOutside = (account: AccountView, held: SecretSeen, row: RowSeen): read
     if (held.spend.includes(tip)) return ['registered'];
     if (unsettled && held.listed.includes(tip)) return ['registered'];
     if (!held.tip.includes(tip))
-      return [held.tip.length === 0 ? 'blocked tip_key_missing' : 'blocked tip_key_foreign'];
+      return [held.tip.length === 0 ? 'blocked tip_key_missing' : 'blocked tip_key_mismatch'];
   } else if (account.has_pin) {
     if (row.wrong_pin_at !== undefined) return ['blocked wrong_pin'];
     if (held.pin === undefined) return ['blocked six_digit_pin'];
@@ -231,7 +231,7 @@ interface BatchTold {
   readonly status: string;
   readonly states: Readonly<Record<string, number>>;
   readonly accepted: number;
-  readonly elsewhere: number;
+  readonly not_in_batch: number;
   readonly percent_done: number;
 }
 
@@ -248,10 +248,10 @@ const batchWrong = async (it: Case, batch_id: string, size: number): Promise<str
     if (number !== (states.get(state) ?? 0))
       return `counts ${number} rows that are ${state}, and has ${states.get(state) ?? 0}`;
   if (told.status === 'planned') return undefined;
-  if (told.status !== 'taken_in') return `is ${told.status} in the end`;
+  if (told.status !== 'imported') return `is ${told.status} in the end`;
   const here = [...states].reduce((sum, [state, number]) => sum + (state === 'enrolled' ? 0 : number), 0);
-  if (told.accepted !== size || here + told.elsewhere !== size)
-    return `has ${size} rows, and tells of ${told.accepted}: ${here} here and ${told.elsewhere} elsewhere`;
+  if (told.accepted !== size || here + told.not_in_batch !== size)
+    return `has ${size} rows, and tells of ${told.accepted}: ${here} here and ${told.not_in_batch} elsewhere`;
   return told.percent_done === 100 ? undefined : `is ${told.percent_done} % done in the end`;
 };
 

@@ -1,16 +1,17 @@
 /** Lets happen what a story says, and afterwards whatever is needed until everything has come to rest. */
-import { publicKeyOfSeed } from '../../../infra/local/custody.ts';
+
 import type { Fault } from '../../../emulators/mixin/server.ts';
+import { publicKeyOfSeed } from '../../../infra/local/custody.ts';
 import { api } from '../../../lib/api/batches.ts';
+import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
+import { intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';
 import { recordCrash } from '../../../lib/bots/crash.ts';
 import { enroll } from '../../../lib/bots/enroll.ts';
-import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
-import { intake } from '../../../lib/batches/intake.ts';
 import { recheck } from '../../../lib/bots/recheck.ts';
 import { register } from '../../../lib/bots/register.ts';
-import type { Services } from '../../../lib/model/ports.ts';
 import { crashRetrySeconds, functions, type QueueName, queues } from '../../../lib/model/deployment.ts';
+import type { Services } from '../../../lib/model/ports.ts';
 import { connect as connectClient } from '../../emulators/mixin/client.ts';
 import { type Member, renewSession, sharedKeystore } from './cast.ts';
 import { isOpen, listsOf, type RowSeen, rowsOf } from './evidence.ts';
@@ -429,7 +430,7 @@ const followUp = async (world: World): Promise<void> => {
   for (const list of world.lists) if (list.batch_id === undefined) await sendList(world, list);
   const standing = await listsOf(world);
   for (const { batch_id = '' } of world.lists)
-    if (standing.get(batch_id) !== 'taken_in')
+    if (standing.get(batch_id) !== 'imported')
       await retry(world, batch_id, { states: ['blocked'], reason: 'none' });
 };
 

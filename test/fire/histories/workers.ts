@@ -100,7 +100,7 @@ export const countedKeys = (keys: Keys): Keys => {
   const derive = async (key: string) => {
     computing += 1;
     try {
-      return await keys.publicKeyOf(key);
+      return await keys.derivePublicKey(key);
     } finally {
       computing -= 1;
     }
@@ -110,7 +110,7 @@ export const countedKeys = (keys: Keys): Keys => {
     known.set(key, derived);
     return derived;
   };
-  return { ...keys, publicKeyOf };
+  return { ...keys, derivePublicKey: publicKeyOf };
 };
 
 /** Everything that can go on without a turn has done so. */

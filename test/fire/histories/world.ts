@@ -6,19 +6,21 @@ import { randomUUID } from 'node:crypto';
 import { CreateTableCommand, DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { type Fault, type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { describeTable } from '../../../infra/local/dynamodb.ts';
 import { startEmulators } from '../../../infra/local/emulators.ts';
-import { type Fault, type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { createTable, translateConfig } from '../../../lib/aws/table/table.ts';
 import { createVault } from '../../../lib/aws/vault/vault.ts';
-import { readConfig } from '../../../lib/runtime/config.ts';
-import { connect } from '../../../lib/runtime/connect.ts';
 import { createMixinAccounts } from '../../../lib/mixin/accounts.ts';
 import { createMixinClient } from '../../../lib/mixin/client.ts';
 import { createMixinSafe } from '../../../lib/mixin/safe.ts';
+import type { QueueName } from '../../../lib/model/deployment.ts';
+import { mixin } from '../../../lib/model/mixin.ts';
 import type { Keys, Message, Queues, Services, Uploads } from '../../../lib/model/ports.ts';
-import { mixin, pace, type QueueName } from '../../../lib/model/deployment.ts';
+import { timing } from '../../../lib/model/timing.ts';
+import { readConfig } from '../../../lib/runtime/config.ts';
+import { connect } from '../../../lib/runtime/connect.ts';
 import { type Member, makeCast, rsaPem } from './cast.ts';
 import { type Clock, startClock } from './clock.ts';
 import { type Dice, dice } from './dice.ts';
@@ -48,7 +50,7 @@ export const openGrounds = async (): Promise<Grounds> => {
     table,
     secrets,
     uploads: services.uploads,
-    keys: { ...countedKeys(services.keys), newRsaKey: async () => rsaPem },
+    keys: { ...countedKeys(services.keys), generateRsaKey: async () => rsaPem },
     [Symbol.asyncDispose]: async () => {
       table.destroy();
       secrets.destroy();
@@ -175,7 +177,7 @@ export const openWorld = async (grounds: Grounds, { chance, cast }: Story): Prom
       if (code !== 'bot_moved') return;
       notes.push(`${step}: ${from} → ${to}${reason === undefined ? '' : ` (${reason})`}`);
     },
-    auditSeconds: pace.auditSeconds,
+    auditSeconds: timing.auditSeconds,
     now: clock.now,
     randomBytes: thrown.bytes,
     randomId: thrown.uuid,

@@ -44,7 +44,7 @@ export const disowned = async (
   const wrong: string[] = [];
   for (const batch_id of batches)
     for await (const { user_id, reason } of stack.bots(batch_id, 'external')) {
-      const isExplained = reason?.code === 'key_not_told' && !ours.has(user_id);
+      const isExplained = reason?.code === 'key_not_shown' && !ours.has(user_id);
       if (fates.get(user_id) === 'registered' && !isExplained)
         wrong.push(`${user_id} was external (${reason?.code}) and should be registered`);
     }

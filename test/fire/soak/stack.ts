@@ -11,8 +11,8 @@ export interface Batch {
   readonly status: string;
   readonly states: Readonly<Record<string, number>>;
   readonly accepted: number;
-  readonly elsewhere: number;
-  readonly at_rest: number;
+  readonly not_in_batch: number;
+  readonly finished: number;
   readonly invalid: number;
   readonly duplicates: number;
 }

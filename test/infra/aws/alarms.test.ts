@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createLog } from '../../../lib/model/log.ts';
-import { moves } from '../../../lib/model/states.ts';
 import { functionNames } from '../../../lib/model/deployment.ts';
+import { moves } from '../../../lib/model/states.ts';
+import { createLog } from '../../../lib/runtime/log.ts';
 import { readPage } from '../../docs/page.ts';
 import { functionRoles } from './permissions.ts';
 import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
@@ -151,7 +151,7 @@ describe('what is counted from log lines', () => {
     expect(new Set(found.map(({ pattern }) => pattern))).toEqual(
       new Set(['{ ($.code = "bot_moved") && ($.from = "enrolling") && ($.to = "unsure") }']),
     );
-    expect(moves.doubt).toMatchObject({ from: expect.arrayContaining(['enrolling']), to: 'unsure' });
+    expect(moves.mark_unsure).toMatchObject({ from: expect.arrayContaining(['enrolling']), to: 'unsure' });
   });
 
   it('asks for fields that a log line has', () => {

@@ -4,11 +4,11 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { bundleFunctions } from '../../../infra/aws/bundle.ts';
 import { synthesiseCode } from '../../../infra/aws/synth.ts';
 import { countCustody } from '../../../infra/local/custody.ts';
 import { type House, startHouse } from '../../../infra/local/embedded-stack.ts';
-import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { type FunctionName, functionNames } from '../../../lib/model/deployment.ts';
 import { until } from '../../flow/lived-in.ts';
 
@@ -108,7 +108,7 @@ describe('a list, run by the bundles', () => {
         string,
         unknown
       >;
-      return seen.status === 'taken_in' && seen.at_rest === users.length && seen;
+      return seen.status === 'imported' && seen.finished === users.length && seen;
     }, 18_000);
     expect(batch).toMatchObject({ invalid: 1, states: { registered: 12, external: 1, blocked: 1 } });
     const custody = await countCustody(house.environment, standIn.ledger());

@@ -3,8 +3,8 @@ import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { secretPrefix } from '../../../infra/aws/settings.ts';
 import { createVault } from '../../../lib/aws/vault/vault.ts';
+import { enrolmentRecoveryDays } from '../../../lib/model/mixin.ts';
 import type { Keys, Vault } from '../../../lib/model/ports.ts';
-import { enrolmentRecoveryDays } from '../../../lib/model/deployment.ts';
 import { differences, functionRoles, permissionsOf } from './permissions.ts';
 import { flatten, resourcesOf, synthesise, type Template } from './synthesised.ts';
 

@@ -9,8 +9,8 @@ import {
   queues,
   schedules,
   table,
-  uploads,
 } from '../../../lib/model/deployment.ts';
+import { limits } from '../../../lib/model/limits.ts';
 import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
 let template: Template;
@@ -147,7 +147,7 @@ it('a list in the inbox is told to intake, by this bucket alone', () => {
   const [[, bucket] = []] = resourcesOf(template, 'AWS::S3::Bucket');
   const [told] = bucket?.Properties.NotificationConfiguration.QueueConfigurations ?? [];
   expect(targetOf(told.Queue)).toBe(queue('intake')[0]);
-  expect(told.Filter.S3Key.Rules).toEqual([{ Name: 'prefix', Value: uploads.inboxPrefix }]);
+  expect(told.Filter.S3Key.Rules).toEqual([{ Name: 'prefix', Value: limits.inboxPrefix }]);
   const policies = resourcesOf(template, 'AWS::SQS::QueuePolicy').flatMap(
     ([, { Properties }]) => Properties.PolicyDocument.Statement,
   );

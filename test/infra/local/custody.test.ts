@@ -4,10 +4,10 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { expect, onTestFinished, test } from 'vitest';
+import { publicKeyOfScalar } from '../../../emulators/mixin/scalar.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { countCustody, type Ledger } from '../../../infra/local/custody.ts';
 import { startEmulators } from '../../../infra/local/emulators.ts';
-import { publicKeyOfScalar } from '../../../emulators/mixin/scalar.ts';
 import type { Environment } from '../../../lib/runtime/config.ts';
 
 /** RFC 8032, 7.1, test 1. */

@@ -25,7 +25,6 @@ import { expect, onTestFinished, test } from 'vitest';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { type EmulatorsOptions, startEmulators } from '../../../infra/local/emulators.ts';
 import { queueUrl } from '../../../infra/local/queues.ts';
-import { readConfig } from '../../../lib/runtime/config.ts';
 import {
   deadLetterName,
   deadLetterRetentionSeconds,
@@ -33,6 +32,7 @@ import {
   queues,
   table,
 } from '../../../lib/model/deployment.ts';
+import { readConfig } from '../../../lib/runtime/config.ts';
 import { eventually, temporaryFolder } from './helpers.ts';
 
 const start = async (options: EmulatorsOptions = {}) => {
@@ -127,7 +127,7 @@ test('everything is there after a restart, under new ports', async () => {
   const key = { pk: { S: 'bot#1' }, sk: { S: 'bot' } };
   await first.dynamodb.send(new PutItemCommand({ TableName, Item: { ...key, state: { S: 'queued' } } }));
   await first.s3.send(new PutObjectCommand({ Bucket, Key: 'batches/1/list.csv', Body: 'a,b' }));
-  await first.secrets.send(new CreateSecretCommand({ Name: 'enlist/1', SecretString: 'kept' }));
+  await first.secrets.send(new CreateSecretCommand({ Name: 'enlist/1', SecretString: 'stored' }));
   await send(first, 'waiting');
   await first.stop();
 
@@ -137,7 +137,7 @@ test('everything is there after a restart, under new ports', async () => {
   const object = await second.s3.send(new GetObjectCommand({ Bucket, Key: 'batches/1/list.csv' }));
   expect(await object.Body?.transformToString()).toBe('a,b');
   const secret = await second.secrets.send(new GetSecretValueCommand({ SecretId: 'enlist/1' }));
-  expect(secret.SecretString).toBe('kept');
+  expect(secret.SecretString).toBe('stored');
   expect((await receive(second)).map((message) => message.Body)).toEqual(['waiting']);
 });
 

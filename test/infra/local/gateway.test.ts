@@ -184,13 +184,13 @@ test('a route without variables goes before one with', async () => {
     },
     {
       routes: {
-        one: { method: 'GET', path: '/bots/{user_id}', function: 'api' },
+        one: { method: 'GET', path: '/bots/{bot_id}', function: 'api' },
         all: { method: 'GET', path: '/bots/all', function: 'api' },
       },
     },
   );
   for (const path of ['/bots/all', '/bots/1']) await fetch(`${url}${path}`);
-  expect(keys).toEqual(['GET /bots/all', 'GET /bots/{user_id}']);
+  expect(keys).toEqual(['GET /bots/all', 'GET /bots/{bot_id}']);
 });
 
 test.each([
