@@ -13,7 +13,10 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
   encoding: 'utf8',
 })
   .split('\n')
-  .filter((file) => /\.(ts|mjs|md|json)$/.test(file) && ![list, 'package-lock.json', 'docs/glossary.md'].includes(file))
+  .filter(
+    (file) =>
+      /\.(ts|mjs|md|json)$/.test(file) && ![list, 'package-lock.json', 'docs/glossary.md'].includes(file),
+  )
   // A file that is deleted and not committed yet is still listed.
   .flatMap((file) => {
     try {
@@ -26,7 +29,7 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 const firstColumn = (heading: string) =>
   tableRows(section(readPage(list), heading)).map(([word = '']) => word);
 
-const escape = (word: string) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+const escapeForRegExp = (word: string) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /** `file:line` of every place that matches. */
 const find = (pattern: RegExp, only: RegExp = /./): string[] =>
@@ -37,13 +40,13 @@ const find = (pattern: RegExp, only: RegExp = /./): string[] =>
     );
 
 test.each(firstColumn('## Phrases'))('no text says "%s"', (phrase) => {
-  expect(find(new RegExp(`\\b${escape(phrase).replaceAll(' ', '\\s+')}\\b`, 'i'))).toEqual([]);
+  expect(find(new RegExp(`\\b${escapeForRegExp(phrase).replaceAll(' ', '\\s+')}\\b`, 'i'))).toEqual([]);
 });
 
 test.each(firstColumn('## Names of code'))('no code is named %s', (name) => {
   // A word of a sentence is not a name: comments and texts are looked at as phrases.
-  const declared = `\\b(?:const|let|function|class|interface|type)\\s+${escape(name)}\\b`;
-  const member = `^\\s*(?:readonly\\s+)?${escape(name)}\\??:`;
+  const declared = `\\b(?:const|let|function|class|interface|type)\\s+${escapeForRegExp(name)}\\b`;
+  const member = `^\\s*(?:readonly\\s+)?${escapeForRegExp(name)}\\??:`;
   expect(find(new RegExp(`${declared}|${member}`), /\.ts$/)).toEqual([]);
 });
 

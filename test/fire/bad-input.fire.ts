@@ -10,7 +10,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { deadLetterName, functions, queueNames } from '../../lib/model/deployment.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 describe('lists', () => {
-  it('that have a name are told', async () => {
+  test('that have a name are told', async () => {
     for (const [name, [list, code]] of Object.entries(nastyLists)) {
       tried.inputs += 1;
       const codes = await judgeList(list);
@@ -66,9 +66,9 @@ describe('lists', () => {
     }
   });
 
-  it('that are damaged at random are told', () => fireLists(tried, LISTS, seed));
+  test('that are damaged at random are told', () => fireLists(tried, LISTS, seed));
 
-  it('that have a name go through the API, and their batches say what is wrong', () =>
+  test('that have a name go through the API, and their batches say what is wrong', () =>
     sendNastyLists(target, tried));
 });
 
@@ -76,7 +76,7 @@ describe('the worst lists', () => {
   const run = promisify(execFile);
   const heapMb = Math.floor(0.9 * functions.intake.memoryMb);
 
-  it.each(Object.keys(worstLists))('%s: within the memory of intake', async (name) => {
+  test.each(Object.keys(worstLists))('%s: within the memory of intake', async (name) => {
     tried.inputs += 1;
     const file = new URL('worst-lists.ts', import.meta.url).pathname;
     const { stdout } = await run(process.execPath, [`--max-old-space-size=${heapMb}`, file, name]);
@@ -86,16 +86,16 @@ describe('the worst lists', () => {
 });
 
 describe('requests', () => {
-  it('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
+  test('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
 
-  it('that no socket lets through are refused', () => sendEvents(target, tried));
+  test('that no socket lets through are refused', () => sendEvents(target, tried));
 
-  it('that are wrong at random are refused with a problem document', () =>
+  test('that are wrong at random are refused with a problem document', () =>
     fireRequests(target, tried, REQUESTS, seed));
 });
 
 describe('messages', () => {
-  it('that no step sends harm no bot and no batch', async () => {
+  test('that no step sends harm no bot and no batch', async () => {
     const { services } = target.lived;
     const witnesses = await makeWitnesses(services);
     const ends = await sendNastyMessages(target, tried, witnesses);
@@ -110,7 +110,7 @@ describe('messages', () => {
     });
   });
 
-  it('that are no messages lie with the dead letters in the end', async () => {
+  test('that are no messages lie with the dead letters in the end', async () => {
     const { queueUrls, aws } = readConfig(target.lived.house.environment);
     const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
     const crashes = crashesOf(target).length;
@@ -133,7 +133,7 @@ describe('messages', () => {
 });
 
 describe('in the end', () => {
-  it('every batch that was made rests, nothing crashed but what is no message, nothing was quoted', async () => {
+  test('every batch that was made rests, nothing crashed but what is no message, nothing was quoted', async () => {
     await expectRest(target);
     const crashes = crashesOf(target).filter((line) => !line.includes('"error":"SyntaxError"'));
     expect(crashes).toEqual([]);

@@ -1,5 +1,5 @@
 /** The short cut of bad-input.fire.ts. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   crashesOf,
   expectRest,
@@ -26,23 +26,23 @@ afterAll(() => target[Symbol.asyncDispose]());
 
 describe('lists', () => {
   const quick = Object.entries(nastyLists).filter(([name]) => name !== 'ZIP: 65,535 files');
-  it.each(quick)('%s is told', async (_name, [list, code]) => {
+  test.each(quick)('%s is told', async (_name, [list, code]) => {
     const codes = await judgeList(list);
     if (code !== undefined) expect(codes).toEqual([code]);
   });
 
-  it('that are damaged at random are told', () => fireLists(tried, 80, seedOf()));
+  test('that are damaged at random are told', () => fireLists(tried, 80, seedOf()));
 });
 
 describe('requests', () => {
-  it('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
+  test('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
 
-  it('that are wrong at random are refused with a problem document', () =>
+  test('that are wrong at random are refused with a problem document', () =>
     fireRequests(target, tried, 80, seedOf()));
 });
 
 describe('messages', () => {
-  it('that no step sends harm no bot and no batch', async () => {
+  test('that no step sends harm no bot and no batch', async () => {
     const witnesses = await makeWitnesses(target.lived.services);
     await sendNastyMessages(target, tried, witnesses);
     await fireMessages(target, tried, witnesses, 30, seedOf());
@@ -51,7 +51,7 @@ describe('messages', () => {
 });
 
 describe('in the end', () => {
-  it('every batch that was made rests, nothing crashed, nothing was quoted', async () => {
+  test('every batch that was made rests, nothing crashed, nothing was quoted', async () => {
     await expectRest(target);
     expect(crashesOf(target)).toEqual([]);
     expect(leakOf(target)).toBeUndefined();

@@ -1,5 +1,5 @@
 /** The crash matrix as tests: all points, or a sample of them. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cases } from './crash/cases.ts';
 import { type Lane, openLane } from './crash/lane.ts';
 import {
@@ -55,13 +55,13 @@ const playCase = async (name: string): Promise<{ recording: Recording; wrong: re
 const describeAll = () => {
   const recordings: Recording[] = [];
 
-  it.each(Object.keys(cases))('holds at every call of %s', async (name) => {
+  test.each(Object.keys(cases))('holds at every call of %s', async (name) => {
     const { recording, wrong } = await playCase(name);
     recordings.push(recording);
     expect(wrong).toEqual([]);
   });
 
-  it('meets every method of the services', async () => {
+  test('meets every method of the services', async () => {
     await using lane = await openLane();
     expect(unmet(lane.services, recordings)).toEqual([]);
   });
@@ -111,7 +111,7 @@ const describeSample = () => {
   });
   afterAll(() => Promise.all(lanes.map((lane) => lane[Symbol.asyncDispose]())));
 
-  it('holds at a sample of all calls, and meets every method of the services', async () => {
+  test('holds at a sample of all calls, and meets every method of the services', async () => {
     const recordings = await share(lanes, Object.keys(cases), record);
     const byName = new Map(recordings.map((recording) => [recording.name, recording]));
     const points = samplePoints(recordings);

@@ -1,6 +1,6 @@
 /** A thousand random histories, other ones each time. ENLIST_HISTORIES_SEED and _PATH lead back to one of them. */
 import { randomInt } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { runHistories } from './histories.ts';
 import { tally } from './tally.ts';
 
@@ -10,7 +10,7 @@ const {
   ENLIST_HISTORIES_PATH: path,
 } = process.env;
 
-it(`${histories} random histories (seed ${seed}) lose no key and bind none twice`, async () => {
+test(`${histories} random histories (seed ${seed}) lose no key and bind none twice`, async () => {
   let bots = 0;
   await runHistories(
     {

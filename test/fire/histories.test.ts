@@ -1,12 +1,12 @@
 /** Some random histories with every `npm test`; a thousand of them are in histories.fire.ts. */
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { runHistories } from './histories.ts';
 
 const HISTORIES = 50;
 /** Always the same ones: what fails here was broken by a change. */
 const SEED = 20_261_122;
 
-it(`${HISTORIES} random histories lose no key and bind none twice`, async () => {
+test(`${HISTORIES} random histories lose no key and bind none twice`, async () => {
   let bots = 0;
   const { ENLIST_HISTORIES_SEED: seed, ENLIST_HISTORIES_PATH: path } = process.env;
   await runHistories(

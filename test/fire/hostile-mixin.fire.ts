@@ -5,7 +5,7 @@
 import { createServer as createTcpServer } from 'node:net';
 import tls from 'node:tls';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certify } from '../mixin/certificates.ts';
 import { seedOf } from './bad-input.ts';
 import {
@@ -74,24 +74,24 @@ const random = (plans: fc.Arbitrary<Plan>, numRuns: number, lives: (plan: Plan) 
   );
 
 describe('a Mixin that lies', () => {
-  it('to a bot', () => through(quickOf(namedPlans(world)), bot));
-  it('to a bot, without end', () => through(slowOf(namedPlans(world)), bot));
-  it('to a bot with six digits', () =>
+  test('to a bot', () => through(quickOf(namedPlans(world)), bot));
+  test('to a bot, without end', () => through(slowOf(namedPlans(world)), bot));
+  test('to a bot with six digits', () =>
     through(
       quickOf(namedPlans(world)).filter(({ at, times }) => at === 'POST /pin/update' && times === 1),
       botWithDigits,
     ));
-  it('about wrong PINs', () =>
+  test('about wrong PINs', () =>
     through(
       quickOf(namedPlans(world))
         .filter(({ at, times }) => at === 'GET /safe/me' && times === 99)
         .map((plan) => ({ ...plan, at: 'GET /logs' })),
       botWithDigits,
     ));
-  it('about an account, at random', () => random(anyBotPlan(world), RANDOM_BOTS, bot));
-  it('to who pays or signs in', () => through(quickOf(paidPlans(world)), paid));
-  it('to who pays or signs in, without end', () => through(slowOf(paidPlans(world)), paid));
-  it('to who pays or signs in, at random', () => random(anyPaidPlan(world), RANDOM_PAID, paid));
+  test('about an account, at random', () => random(anyBotPlan(world), RANDOM_BOTS, bot));
+  test('to who pays or signs in', () => through(quickOf(paidPlans(world)), paid));
+  test('to who pays or signs in, without end', () => through(slowOf(paidPlans(world)), paid));
+  test('to who pays or signs in, at random', () => random(anyPaidPlan(world), RANDOM_PAID, paid));
 });
 
 describe('a Mixin that is not where it should be', () => {
@@ -132,7 +132,7 @@ describe('a Mixin that is not where it should be', () => {
     ['without TLS', startPlain],
   ] as const;
 
-  it.each(servers)('%s gets no token and no key, and the bot waits', async (_name, start) => {
+  test.each(servers)('%s gets no token and no key, and the bot waits', async (_name, start) => {
     const server = await start();
     const { emulators, liar, services, count } = world;
     liar.lie(undefined);
@@ -156,7 +156,7 @@ describe('a Mixin that is not where it should be', () => {
 });
 
 describe('in the end', () => {
-  it('nothing arrived elsewhere, nothing was lost, bound twice or paid for twice', async () => {
+  test('nothing arrived elsewhere, nothing was lost, bound twice or paid for twice', async () => {
     await countLost(world);
     tell(JSON.stringify(world.count));
     expect(world.elsewhere()).toBe('');

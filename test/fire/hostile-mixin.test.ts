@@ -1,6 +1,6 @@
 /** The short cut of hostile-mixin.fire.ts. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seedOf } from './bad-input.ts';
 import {
   anyBotPlan,
@@ -32,16 +32,16 @@ const some = (plans: readonly Plan[], count: number): readonly Plan[] =>
   fc.sample(fc.constantFrom(...plans.filter(({ lie }) => !lie.isSlow)), { numRuns: count, seed });
 
 describe('a Mixin that lies', () => {
-  it('to a bot does it no harm', () =>
+  test('to a bot does it no harm', () =>
     through(some(namedPlans(world), 10), (plan) => liveThrough(world, plan)));
 
-  it('about an account at random does a bot no harm', () =>
+  test('about an account at random does a bot no harm', () =>
     fc.assert(
       fc.asyncProperty(anyBotPlan(world), async (plan) => void (await liveThrough(world, plan))),
       { numRuns: 5, seed, endOnFailure: true },
     ));
 
-  it('to who pays for users makes them pay once', () =>
+  test('to who pays for users makes them pay once', () =>
     through(
       some(
         paidPlans(world).filter(({ at }) => at === 'POST /users'),
@@ -50,7 +50,7 @@ describe('a Mixin that lies', () => {
       (plan) => createThrough(world, owner, plan),
     ));
 
-  it('to who signs in is called once', () =>
+  test('to who signs in is called once', () =>
     through(
       some(
         paidPlans(world).filter(({ at }) => at !== 'POST /users'),
@@ -59,7 +59,7 @@ describe('a Mixin that lies', () => {
       (plan) => signInThrough(world, plan),
     ));
 
-  it('has led nobody elsewhere, and nothing was lost or bound twice', async () => {
+  test('has led nobody elsewhere, and nothing was lost or bound twice', async () => {
     await countLost(world);
     expect(world.elsewhere()).toBe('');
     expect(world.count).toMatchObject({ keys_lost: 0, double_keys: 0, double_paid_calls: 0 });

@@ -2,7 +2,7 @@
  * Ten thousand bots, trouble of every kind with one call in twenty, and a power cut. ENLIST_SOAK_BOTS changes how
  * many bots, ENLIST_SOAK_SHARE which part of the calls meets trouble.
  */
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { type SoakFigures, soak } from './soak.ts';
 import { tally } from './tally.ts';
 
@@ -16,7 +16,7 @@ const JUDGED_BOTS = 5_000;
 
 const say = (line: string) => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
 
-it(`${bots} bots come to where they belong, and the functions do not grow`, async () => {
+test(`${bots} bots come to where they belong, and the functions do not grow`, async () => {
   const figures: SoakFigures = await soak({ bots, share, say });
   const { keys_lost, double_keys, double_paid_calls, unexpected_5xx } = figures;
   tally('soak', { bots, keys_lost, double_keys, double_paid_calls, unexpected_5xx });

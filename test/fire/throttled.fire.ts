@@ -1,6 +1,6 @@
 /** AWS throttles all four services: the work slows, and nothing is lost. */
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { tally } from './tally.ts';
 import {
   allBots,
@@ -54,7 +54,7 @@ const expectClean = async (
 };
 
 describe('a list of hundreds', () => {
-  it('comes to rest at the pace that AWS allows', async () => {
+  test('comes to rest at the pace that AWS allows', async () => {
     // Secrets Manager as AWS has it, the others as slow as this machine makes them matter.
     const rates = {
       secretWrites: 50,
@@ -77,7 +77,7 @@ describe('a list of hundreds', () => {
 });
 
 describe('two minutes in which AWS takes nothing', () => {
-  it('put everything off, and nothing into the dead letters', async () => {
+  test('put everything off, and nothing into the dead letters', async () => {
     const rates = ratesOf(2_000);
     await using house = await openThrottledHouse(rates);
     const listed = await makeList(house.lived, { world: 60, fresh: 0, users: 10 });
@@ -97,7 +97,7 @@ describe('two minutes in which AWS takes nothing', () => {
 });
 
 describe('the API', () => {
-  it('says within its time to try again, as a problem document, whatever AWS refuses', async () => {
+  test('says within its time to try again, as a problem document, whatever AWS refuses', async () => {
     await using house = await openThrottledHouse(ratesOf(0));
     const { url } = house.lived.house;
     const json = { 'content-type': 'application/json' };

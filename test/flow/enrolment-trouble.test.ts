@@ -1,6 +1,6 @@
 /** Every refusal and silence that the calls which make an account can meet, and where it leaves the row. */
 import { randomInt, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../emulators/mixin/server.ts';
 import { enroll } from '../../lib/bots/enroll.ts';
 import { enrolmentId } from '../../lib/bots/enrolment.ts';
@@ -140,14 +140,14 @@ const expectReason = (row: Bot, code: MixinErrorCode) => {
 describe('POST /users', () => {
   const users = { method: 'POST', path: '/users' };
 
-  it.each(ofUsers)('refused with %i: %s, %s, and nothing is in doubt', async (code, state, reason) => {
+  test.each(ofUsers)('refused with %i: %s, %s, and nothing is in doubt', async (code, state, reason) => {
     const row = await enrollUnder(await userRow(), [{ name: 'code', code, ...users }]);
     expect(row.state).toBe(state);
     expectReason(row, reason);
     expect([row.account_sent_at, row.account]).toEqual([undefined, undefined]);
   });
 
-  it.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
+  test.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
     const by = await newOwner();
     const user_id = await userRow(by);
     const row = await enrollUnder(user_id, [{ ...fault, ...users }]);
@@ -159,7 +159,7 @@ describe('POST /users', () => {
     expect(bought.length).toBeLessThanOrEqual(1);
   });
 
-  it('whose outcome is unknown is made again when an operator says so, with the same session key', async () => {
+  test('whose outcome is unknown is made again when an operator says so, with the same session key', async () => {
     const user_id = await userRow();
     const { batch_id } = await enrollUnder(user_id, [{ name: 'answer_lost', ...users }]);
     await lived.services.table.createBatch({
@@ -194,7 +194,7 @@ describe('POST /users', () => {
     expect(done).toMatchObject({ cost: { created_users: 1, unsure_users: 0 } });
   });
 
-  it('that no connection reached is tried again, and costs once', async () => {
+  test('that no connection reached is tried again, and costs once', async () => {
     const user_id = await userRow();
     const accounts = {
       ...lived.services.accounts,
@@ -209,7 +209,7 @@ describe('POST /users', () => {
     ]);
   });
 
-  it('answered with a user that has a row already touches nothing of it', async () => {
+  test('answered with a user that has a row already touches nothing of it', async () => {
     const { keystore } = await lived.standIn.createUser();
     await lived.services.vault.storeKeystore(keystore);
     const listed = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, row_digest: '' };
@@ -238,14 +238,14 @@ describe('POST /users', () => {
 describe('POST /verifications/:id', () => {
   const verifications = { method: 'POST', path: '/verifications/:id' };
 
-  it.each(ofSignIns)('refused with %i: %s, %s', async (code, state, reason) => {
+  test.each(ofSignIns)('refused with %i: %s, %s', async (code, state, reason) => {
     const row = await enrollUnder(await signInRow(), [{ name: 'code', code, ...verifications }]);
     expect(row.state).toBe(state);
     expectReason(row, reason);
     expect(row.account_sent_at).toBeUndefined();
   });
 
-  it.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
+  test.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
     const user_id = await signInRow();
     const row = await enrollUnder(user_id, [{ ...fault, ...verifications }]);
     expect([row.state, row.reason?.code]).toEqual(['unsure', 'sign_in_unknown']);
@@ -255,7 +255,7 @@ describe('POST /verifications/:id', () => {
     expect(sent(address)).toBe(before);
   });
 
-  it('with a code that is wrong is not made again with the same code', async () => {
+  test('with a code that is wrong is not made again with the same code', async () => {
     const user_id = await signInRow({ code: '0000' });
     const first = await enrollUnder(user_id, []);
     if (first.state === 'enrolled') return; // One code in ten thousand is 0000.
@@ -282,7 +282,7 @@ describe('the sign-in over HTTP', () => {
     };
   };
 
-  it.each(['ed25519', 'rsa'] as const)(
+  test.each(['ed25519', 'rsa'] as const)(
     'makes a bot of an account, with an %s session',
     async (session_key) => {
       const { verification_id, code } = await askAndRead({ phone: newPhone() });
@@ -315,7 +315,7 @@ describe('the sign-in over HTTP', () => {
     },
   );
 
-  it('takes another code after a wrong one, and keeps the session key it stored first', async () => {
+  test('takes another code after a wrong one, and keeps the session key it stored first', async () => {
     const { verification_id, code } = await askAndRead({ phone: newPhone() });
     const wrong = code === '1111' ? '2222' : '1111';
     const path = `/accounts/verifications/${verification_id}`;
@@ -330,7 +330,7 @@ describe('the sign-in over HTTP', () => {
     expect((await lived.post(path, { code })).status).toBe(201);
   });
 
-  it('asks before it calls a deactivation off', async () => {
+  test('asks before it calls a deactivation off', async () => {
     const phone = newPhone();
     const at = '2027-01-01T00:00:00Z';
     const asked = await askAndRead({ phone, deactivation_effective_at: at });
@@ -345,7 +345,7 @@ describe('the sign-in over HTTP', () => {
     expect(deactivation()).toBeDefined();
   });
 
-  it('reports a captcha and its kind, passes an answer through, and tells a wrong one', async () => {
+  test('reports a captcha and its kind, passes an answer through, and tells a wrong one', async () => {
     const phone = newPhone();
     lived.standIn.preparePhone({ phone, captcha: 'hcaptcha', captcha_answer: 'right' });
     expect(await ask({ phone })).toMatchObject({
@@ -363,7 +363,7 @@ describe('the sign-in over HTTP', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['answer_lost', 504],
     ['server_error', 504],
   ] as const)('after %s answers %i, and the code is of no more use', async (name, expected) => {
@@ -383,7 +383,7 @@ describe('the sign-in over HTTP', () => {
     expect(sent('/verifications/')).toBe(before);
   });
 
-  it('names the field of a body that is wrong, and quotes nothing of it', async () => {
+  test('names the field of a body that is wrong, and quotes nothing of it', async () => {
     const { status, body } = await ask({ phone: 'canary-phone' });
     expect([status, (body as { field: string }).field]).toEqual([400, 'phone']);
     const wrong = await lived.post(`/accounts/verifications/${randomUUID()}`, { code: 'canary-code' });

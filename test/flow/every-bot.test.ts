@@ -3,7 +3,7 @@
  * belongs. The list is JSON; that every format reads the same from CSV and ZIP is test/lists' business.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { NewUser } from '../../emulators/mixin/server.ts';
 import { countCustody } from '../../infra/local/custody.ts';
 import type { Bot } from '../../lib/model/bot.ts';
@@ -241,7 +241,7 @@ beforeAll(async () => {
 afterAll(() => lived[Symbol.asyncDispose]());
 
 describe('a list with everything', () => {
-  it('waits until its cost is accepted, and does nothing before', async () => {
+  test('waits until its cost is accepted, and does nothing before', async () => {
     const planned = await until(async () => {
       const batch = await readBatch(batch_id);
       return batch.status === 'planned' && batch;
@@ -255,7 +255,7 @@ describe('a list with everything', () => {
     expect(confirmed).toMatchObject({ status: 200, body: { status: 'importing' } });
   }, 30_000);
 
-  it('comes to rest', async () => {
+  test('comes to rest', async () => {
     await until(async () => {
       const { status, states } = await readBatch(batch_id);
       const { queued, enrolling, registering, unsure } = states;
@@ -264,7 +264,7 @@ describe('a list with everything', () => {
     bots = await allBots(batch_id);
   }, 100_000);
 
-  it('with every bot where it belongs', () => {
+  test('with every bot where it belongs', () => {
     const told = [...cases].map(([name, { id, ends, reason }]) => {
       const bot = bots.find(
         ({ bot_id, enrolment }) =>
@@ -279,13 +279,13 @@ describe('a list with everything', () => {
     expect(told.map(([is]) => is)).toEqual(told.map(([, must]) => must));
   });
 
-  it('with every account that was made registered in its turn', () => {
+  test('with every account that was made registered in its turn', () => {
     const made = bots.flatMap(({ account_id }) => account_id ?? []);
     expect(made).toHaveLength(4);
     for (const id of made) expect(bots.find(({ bot_id }) => bot_id === id)?.state).toBe('registered');
   });
 
-  it('with network users that were refused blocked, and none created twice', async () => {
+  test('with network users that were refused blocked, and none created twice', async () => {
     const users = bots.filter(({ enrolment }) => enrolment?.kind === 'network_user');
     const ends = users.map(({ state, reason }) => [state, reason?.code]);
     expect(ends.sort()).toEqual([
@@ -303,7 +303,7 @@ describe('a list with everything', () => {
     });
   });
 
-  it('sent one wrong PIN to the bot whose PIN is wrong, and none that could lock', () => {
+  test('sent one wrong PIN to the bot whose PIN is wrong, and none that could lock', () => {
     const account = (name: string) => {
       const id = cases.get(name)?.id;
       return lived.standIn.accounts().find(({ user_id }) => user_id === id);
@@ -314,7 +314,7 @@ describe('a list with everything', () => {
     expect(locked).toEqual([]);
   });
 
-  it('lost no key and bound no bot two', async () => {
+  test('lost no key and bound no bot two', async () => {
     const custody = await countCustody(lived.house.environment, lived.standIn.ledger());
     expect(custody.keys_lost).toBe(0);
     expect(custody.keys_bound).toBeGreaterThan(15);
@@ -322,7 +322,7 @@ describe('a list with everything', () => {
 });
 
 describe('a six-digit PIN that was wrong once', () => {
-  it('is not tried again, nor is another', async () => {
+  test('is not tried again, nor is another', async () => {
     const id = cases.get('six digits that are wrong')?.id ?? '';
     const row = rows.find((it) => it.app_id === id);
     const answer = await lived.post('/batches', [{ ...row, pin: '111111' }]);

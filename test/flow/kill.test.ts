@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { startMixinStandIn } from '../../emulators/mixin/server.ts';
 
 const BOTS = 40;
@@ -47,7 +47,7 @@ const running = (child: ChildProcess): Promise<unknown> =>
   });
 
 describe('kill -9', () => {
-  it('at ten random moments loses nothing', async () => {
+  test('at ten random moments loses nothing', async () => {
     const moments: number[] = [];
     for (let kill = 0; kill < KILLS; kill += 1) {
       const child = start();

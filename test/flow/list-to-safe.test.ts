@@ -1,6 +1,6 @@
 /** One mixed list, all the way, and the same list again. */
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { countCustody, readVault } from '../../infra/local/custody.ts';
 import { makeWorld, type World } from '../../infra/local/demo.ts';
@@ -50,7 +50,7 @@ beforeAll(async () => {
 afterAll(() => lived[Symbol.asyncDispose]());
 
 describe('a list of every fate', () => {
-  it('ends with each bot where its fate says', async () => {
+  test('ends with each bot where its fate says', async () => {
     for (const { app_id, ends } of world.fates) {
       if (ends === 'invalid' || ends === 'duplicate') continue;
       const bot = await lived.services.table.readBot(app_id);
@@ -58,7 +58,7 @@ describe('a list of every fate', () => {
     }
   });
 
-  it('counts what it tells: rows, wrong ones, double ones, states', async () => {
+  test('counts what it tells: rows, wrong ones, double ones, states', async () => {
     const batch = await readBatch(batch_id);
     expect(batch).toMatchObject({
       total: SIZE,
@@ -74,7 +74,7 @@ describe('a list of every fate', () => {
     });
   });
 
-  it('tells every row error with line, field and fix, all at once', async () => {
+  test('tells every row error with line, field and fix, all at once', async () => {
     const { errors } = await readBatch(batch_id);
     const lines = new Set(errors.map(({ line }) => line));
     const wrong = world.fates.flatMap(({ ends }, row) =>
@@ -84,7 +84,7 @@ describe('a list of every fate', () => {
     for (const error of errors) expect(error.fix).not.toBe('');
   });
 
-  it('leaves no bound key without its private half, and no bot with two', async () => {
+  test('leaves no bound key without its private half, and no bot with two', async () => {
     const ledger = lived.standIn.ledger();
     const custody = await countCustody(lived.house.environment, ledger);
     expect(custody.keys_lost).toBe(0);
@@ -96,7 +96,7 @@ describe('a list of every fate', () => {
     for (const bound of keys.values()) expect(bound.size).toBe(1);
   });
 
-  it('gives every blocked or waiting bot a sentence that says what to do', async () => {
+  test('gives every blocked or waiting bot a sentence that says what to do', async () => {
     for (const state of ['blocked', 'waiting', 'external']) {
       const { body } = await lived.get(`/batches/${batch_id}/bots?state=${state}`);
       const { bots } = body as { bots: { reason?: { fix: string }; history: { request_id?: string }[] }[] };
@@ -108,7 +108,7 @@ describe('a list of every fate', () => {
     }
   });
 
-  it('deletes the uploaded list when its last row is taken in', async () => {
+  test('deletes the uploaded list when its last row is taken in', async () => {
     const { aws, uploadsBucket } = readConfig(lived.house.environment);
     const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: uploadsBucket }));
@@ -117,7 +117,7 @@ describe('a list of every fate', () => {
 });
 
 describe('secrets', () => {
-  it('are in the vault, one secret a bot', async () => {
+  test('are in the vault, one secret a bot', async () => {
     const held = await readVault(lived.house.environment);
     for (const { app_id, ends } of world.fates) {
       if (ends === 'registered') expect(held.get(app_id)?.spend).toBe(true);
@@ -126,7 +126,7 @@ describe('secrets', () => {
 });
 
 describe('the same list again', () => {
-  it('makes no new key and no new POST, and reports the same states', async () => {
+  test('makes no new key and no new POST, and reports the same states', async () => {
     const posts = () => lived.standIn.ledger().filter(({ method }) => method === 'POST').length;
     const before = {
       posts: posts(),
@@ -143,7 +143,7 @@ describe('the same list again', () => {
     expect((await readBatch(batch_id)).not_in_batch).toBe(first.accepted);
   });
 
-  it('answers the same batch for the same Idempotency-Key', async () => {
+  test('answers the same batch for the same Idempotency-Key', async () => {
     const headers = { 'idempotency-key': 'a key of the client' };
     const [one, two] = [
       await lived.post('/batches', world.list, headers),

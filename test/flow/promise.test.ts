@@ -2,7 +2,7 @@
  * The one promise where workers meet, answers are lost and Mixin tells little: one key, kept and bound. What a worker
  * leaves behind that dies at any of its calls is in test/fire/crash.ts.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
 import { check } from '../../lib/bots/check.ts';
@@ -93,7 +93,7 @@ const expectOneKey = async (user_id: string, told: string) => {
 };
 
 describe('two workers at once', () => {
-  it('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
+  test('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
     const user_id = await listBot();
     await Promise.all(
       Array.from({ length: 4 }, () => register(services, { bot_id: user_id }, deadline(services))),
@@ -107,7 +107,7 @@ describe('two workers at once', () => {
     expect(accepted(user_id, '/pin/update')).toBe(1);
   });
 
-  it('where the second comes while the first is at work: it comes back later and sends nothing', async () => {
+  test('where the second comes while the first is at work: it comes back later and sends nothing', async () => {
     const user_id = await listBot();
     let thaw = () => {};
     const frozen = new Promise<void>((resolve) => {
@@ -140,7 +140,7 @@ describe('two workers at once', () => {
     await expectOneKey(user_id, 'second while first');
   });
 
-  it('where the answer of the reserved iterator comes too late: nothing is sent', async () => {
+  test('where the answer of the reserved iterator comes too late: nothing is sent', async () => {
     const user_id = await listBot();
     let lateMs = 0;
     const slow: Services = {
@@ -165,7 +165,7 @@ describe('two workers at once', () => {
     await expectOneKey(user_id, 'late iterator');
   });
 
-  it('where the vault cannot be read: the lease is given back, so that the crash is counted', async () => {
+  test('where the vault cannot be read: the lease is given back, so that the crash is counted', async () => {
     const user_id = await listBot();
     const closed: Services = {
       ...services,
@@ -176,7 +176,7 @@ describe('two workers at once', () => {
     expect((await services.table.readBot(user_id))?.lease_owner).toBeUndefined();
   });
 
-  it('where one is frozen after its lease has run out: the late one is refused its write', async () => {
+  test('where one is frozen after its lease has run out: the late one is refused its write', async () => {
     const user_id = await listBot();
     let thaw = () => {};
     const frozen = new Promise<void>((resolve) => {
@@ -205,7 +205,7 @@ describe('two workers at once', () => {
 });
 
 describe('a lost answer', () => {
-  it.each(['/pin/update', '/safe/users'])(
+  test.each(['/pin/update', '/safe/users'])(
     'of POST %s is settled by GET, never by a second POST',
     async (path) => {
       const user_id = await listBot();
@@ -220,7 +220,7 @@ describe('a lost answer', () => {
     },
   );
 
-  it('is not settled while Mixin still shows the old state after it said yes', async () => {
+  test('is not settled while Mixin still shows the old state after it said yes', async () => {
     const user_id = await listBot();
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id }]);
     await register(services, { bot_id: user_id }, deadline(services));
@@ -237,7 +237,7 @@ describe('a lost answer', () => {
 });
 
 describe('a yes that does not show yet', () => {
-  it('to POST /safe/users is waited for, and never sent again', async () => {
+  test('to POST /safe/users is waited for, and never sent again', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id, times: 1 }]);
@@ -256,7 +256,7 @@ describe('a yes that does not show yet', () => {
 describe('a server that does not tell the spend key', () => {
   const registerBot = async (user_id: string) => register(services, { bot_id: user_id }, deadline(services));
 
-  it('is believed after our own POST, and at every audit', async () => {
+  test('is believed after our own POST, and at every audit', async () => {
     const user_id = await listBot();
     standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
     await registerBot(user_id);
@@ -265,7 +265,7 @@ describe('a server that does not tell the spend key', () => {
     expect((await services.table.readBot(user_id))?.state).toBe('registered');
   });
 
-  it('is not believed when our POST was refused', async () => {
+  test('is not believed when our POST was refused', async () => {
     const user_id = await listBot();
     const refused: Services = {
       ...services,
@@ -285,7 +285,7 @@ describe('a server that does not tell the spend key', () => {
 });
 
 describe('an audit', () => {
-  it('leaves a registered bot where it is when its session is refused, and notes why', async () => {
+  test('leaves a registered bot where it is when its session is refused, and notes why', async () => {
     const user_id = await listBot();
     await register(services, { bot_id: user_id }, deadline(services));
     standIn.setFaults([{ name: 'code', code: 401, user_id, times: 1 }]);
@@ -298,7 +298,7 @@ describe('an audit', () => {
 });
 
 describe('what does not agree is never sent', () => {
-  it('a row that names another key than the vault blocks the bot', async () => {
+  test('a row that names another key than the vault blocks the bot', async () => {
     const user_id = await listBot();
     const row = await services.table.readBot(user_id);
     if (row) await services.table.updateBot(row, { public_key: 'ab'.repeat(32) });
@@ -308,7 +308,7 @@ describe('what does not agree is never sent', () => {
     expect(boundKeys(user_id)).toEqual([]);
   });
 
-  it('a key that cannot be read back is not sent', async () => {
+  test('a key that cannot be read back is not sent', async () => {
     const user_id = await listBot();
     const forgetful: Services = {
       ...services,
@@ -327,7 +327,7 @@ describe('what does not agree is never sent', () => {
 });
 
 describe('a bot with a TIP PIN', () => {
-  it('keeps it: its key signs, and a dedicated spend key is bound', async () => {
+  test('keeps it: its key signs, and a dedicated spend key is bound', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     await register(services, { bot_id: user_id }, deadline(services));

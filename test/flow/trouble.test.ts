@@ -2,7 +2,7 @@
 
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../emulators/mixin/server.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { deadLetterName, type queueNames } from '../../lib/model/deployment.ts';
@@ -53,13 +53,13 @@ const cases: readonly [string, readonly Omit<Fault, 'user_id'>[], string, string
 ];
 
 describe.concurrent('trouble, sorted', () => {
-  it.each(cases)('%s', async (_name, found, state, code) => {
+  test.each(cases)('%s', async (_name, found, state, code) => {
     const bot = await bring(found, state);
     expect(bot.reason?.code).toBe(code);
     expect(bot.reason?.fix).toMatch(/\.$/);
   });
 
-  it('stays away from a locked PIN for a day, whoever asks', async () => {
+  test('stays away from a locked PIN for a day, whoever asks', async () => {
     const bot = await bring([{ name: 'rate_limited', path: pin }], 'waiting');
     expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(24 * 3_600_000);
     const { body } = await lived.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
@@ -67,7 +67,7 @@ describe.concurrent('trouble, sorted', () => {
     expect(requests(bot.bot_id, pin)).toHaveLength(1);
   });
 
-  it('sends a refused PIN once, and once more when the operator says so', async () => {
+  test('sends a refused PIN once, and once more when the operator says so', async () => {
     const bot = await bring([refusal(safe, 20_119)], 'blocked');
     expect(requests(bot.bot_id, safe)).toHaveLength(1);
     await lived.post(`/batches/${bot.batch_id}/retry`, {});
@@ -76,7 +76,7 @@ describe.concurrent('trouble, sorted', () => {
     expect(again.public_key).toBe(bot.public_key);
   });
 
-  it('grows its pauses, burns no receive counts, and goes on when the trouble ends', async () => {
+  test('grows its pauses, burns no receive counts, and goes on when the trouble ends', async () => {
     const bot = await bring([{ name: 'rate_limited', path: me, times: 2 }], 'registered');
     const limited = bot.history.filter(({ code }) => code === 'rate_limited');
     const accepted = bot.history.filter(({ state }) => state === 'registering').slice(0, 1);
@@ -88,7 +88,7 @@ describe.concurrent('trouble, sorted', () => {
     expect(await deadLetters('check')).toBe(0);
   });
 
-  it('brings back what waits longer than SQS can delay, by the sweep', async () => {
+  test('brings back what waits longer than SQS can delay, by the sweep', async () => {
     const bot = await bring([{ name: 'rate_limited', path: me, times: 1 }], 'waiting');
     const past = new Date(Date.now() - 60_000).toISOString();
     const parked = await lived.services.table.updateBot(bot, { wait_until: past, due_at: past });
@@ -122,7 +122,7 @@ const deadLetters = async (name: (typeof queueNames)[number]) => {
 };
 
 describe.concurrent('a message that crashes its handler', () => {
-  it('goes to the dead-letter queue, and its row says so; a retry brings it back when mended', async () => {
+  test('goes to the dead-letter queue, and its row says so; a retry brings it back when mended', async () => {
     const { batch_id } = await bring([], 'registered');
     const { keystore } = await lived.standIn.createUser();
     const { aws, secretPrefix } = readConfig(lived.house.environment);

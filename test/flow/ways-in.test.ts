@@ -1,6 +1,6 @@
 /** The ways in besides the request itself: a form for large lists, and the bucket's inbox. */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { newBatch } from '../../lib/batches/progress.ts';
 import { limits } from '../../lib/model/limits.ts';
@@ -47,7 +47,7 @@ const untilStatus = (batch_id: string, status: string) =>
   });
 
 describe('a form', () => {
-  it('takes a list that is larger than a request may be', async () => {
+  test('takes a list that is larger than a request may be', async () => {
     const { keystore } = await lived.standIn.createUser();
     const form = await askForm();
     const padding = '\n'.repeat(limits.maxInlineBytes);
@@ -59,13 +59,13 @@ describe('a form', () => {
     expect(again.body).toMatchObject({ status: 'imported' });
   });
 
-  it('that was never used makes a batch that says so', async () => {
+  test('that was never used makes a batch that says so', async () => {
     const { batch_id } = await askForm();
     await lived.post(`/uploads/${batch_id}`, {});
     expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('list_gone');
   });
 
-  it('names its key, its type and its largest size in its policy', async () => {
+  test('names its key, its type and its largest size in its policy', async () => {
     const { fields, batch_id } = await askForm();
     const policy = JSON.parse(Buffer.from(fields.Policy ?? '', 'base64').toString('utf8'));
     expect(policy.conditions).toEqual(
@@ -81,7 +81,7 @@ describe('a form', () => {
 });
 
 describe('a list of nonsense', () => {
-  it('keeps its first errors and counts the others', async () => {
+  test('keeps its first errors and counts the others', async () => {
     const rows = Array.from({ length: 400 }, () => '{}').join('\n');
     const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
@@ -90,7 +90,7 @@ describe('a list of nonsense', () => {
     expect(batch).toMatchObject({ total: 400, invalid: 400, errors_left_out: 4 * 400 - limits.maxErrors });
   });
 
-  it('of too many rows is refused as a whole', async () => {
+  test('of too many rows is refused as a whole', async () => {
     const rows = '{}\n'.repeat(limits.maxRows + 1);
     const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
@@ -99,7 +99,7 @@ describe('a list of nonsense', () => {
 });
 
 describe('a batch whose message was lost', () => {
-  it('is taken up again by a retry', async () => {
+  test('is taken up again by a retry', async () => {
     const { keystore } = await lived.standIn.createUser();
     const batch_id = lived.services.randomId();
     const list = Buffer.from(JSON.stringify([keystore]));
@@ -125,7 +125,7 @@ describe("the bucket's inbox", () => {
     }) as never;
   const inbox = () => lived.services.uploads.get(`${limits.inboxPrefix}my bots.csv`);
 
-  it('takes a file in by its name, once, however often S3 tells of it', async () => {
+  test('takes a file in by its name, once, however often S3 tells of it', async () => {
     const { keystore } = await lived.standIn.createUser();
     const csv = `${Object.keys(keystore).join(',')}\n${Object.values(keystore).join(',')}\n`;
     const event = eventOf(await dropFile('my bots.csv', csv));
@@ -137,7 +137,7 @@ describe("the bucket's inbox", () => {
     expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'imported', total: 1 });
   });
 
-  it('rejects a file that is too large, and lets it go', async () => {
+  test('rejects a file that is too large, and lets it go', async () => {
     const object = await dropFile('huge.csv', 'x');
     const event = eventOf({ ...object, size: limits.maxUploadBytes + 1 });
     await lived.services.queues.send('intake', [{ body: event }]);
@@ -147,7 +147,7 @@ describe("the bucket's inbox", () => {
     await until(async () => !(await lived.services.uploads.get(`${limits.inboxPrefix}huge.csv`)));
   });
 
-  it('rejects a file whose format nothing tells', async () => {
+  test('rejects a file whose format nothing tells', async () => {
     const object = await dropFile('bots.txt', 'hello');
     await lived.services.queues.send('intake', [{ body: eventOf(object) }]);
     const line = await until(async () =>

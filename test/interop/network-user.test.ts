@@ -1,6 +1,6 @@
 /** A network user that Enlist created and registered is usable by others: the official SDK loads it from the vault. */
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
 import { type LivedInHouse, openHouse, until, untilState, upload } from '../flow/lived-in.ts';
 
@@ -22,7 +22,7 @@ const keystoreOf = async (user_id: string) => {
 };
 
 describe('network users of an owner bot', () => {
-  it('are created, registered, and then driven by the official SDK', async () => {
+  test('are created, registered, and then driven by the official SDK', async () => {
     const { keystore } = await lived.standIn.createUser();
     await upload(lived, [keystore]);
     await untilState(lived, keystore.app_id, 'registered');
@@ -49,7 +49,7 @@ describe('network users of an owner bot', () => {
     expect(names.sort()).toEqual(['Wallet 1', 'Wallet 2']);
   });
 
-  it('are bought once for each row, however often the list is sent', async () => {
+  test('are bought once for each row, however often the list is sent', async () => {
     const { keystore } = await lived.standIn.createUser();
     await upload(lived, [keystore]);
     await untilState(lived, keystore.app_id, 'registered');

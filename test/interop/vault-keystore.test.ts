@@ -1,7 +1,7 @@
 /** What Enlist leaves behind is usable by others: the official SDK loads a keystore out of the vault. */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, untilState, upload } from '../flow/lived-in.ts';
@@ -35,7 +35,7 @@ const sdk = (keystore: SecretKeystore) =>
   MixinApi({ keystore, requestConfig: { baseURL: lived.standIn.url, timeout: 5_000, retry: -1 } as never });
 
 describe('a keystore out of the vault', () => {
-  it('has the fields of the dashboard format and the spend key, and nothing else', async () => {
+  test('has the fields of the dashboard format and the spend key, and nothing else', async () => {
     const { keystore } = await lived.standIn.createUser();
     await upload(lived, [keystore]);
     await untilState(lived, keystore.app_id, 'registered');
@@ -50,7 +50,7 @@ describe('a keystore out of the vault', () => {
     expect(secret).toMatchObject(keystore);
   });
 
-  it('lets the official SDK verify the TIP PIN and read has_safe', async () => {
+  test('lets the official SDK verify the TIP PIN and read has_safe', async () => {
     const { keystore } = await lived.standIn.createUser();
     await upload(lived, [keystore]);
     await untilState(lived, keystore.app_id, 'registered');
@@ -62,7 +62,7 @@ describe('a keystore out of the vault', () => {
     expect(me.has_safe).toBe(true);
   });
 
-  it('is refused by Mixin when another key is taken for the PIN', async () => {
+  test('is refused by Mixin when another key is taken for the PIN', async () => {
     const { keystore } = await lived.standIn.createUser();
     await upload(lived, [keystore]);
     await untilState(lived, keystore.app_id, 'registered');

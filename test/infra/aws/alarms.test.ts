@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { functionNames } from '../../../lib/model/deployment.ts';
 import { moves } from '../../../lib/model/states.ts';
 import { createLog } from '../../../lib/runtime/log.ts';
@@ -21,7 +21,7 @@ const notices = () =>
     Properties.Name.replace('enlist-prod-', ''),
   );
 
-it('every dead-letter queue has an alarm at its first message', () => {
+test('every dead-letter queue has an alarm at its first message', () => {
   const dead = resourcesOf(template, 'AWS::SQS::Queue').filter(
     ([, { Properties }]) => Properties.RedriveAllowPolicy,
   );
@@ -45,7 +45,7 @@ it('every dead-letter queue has an alarm at its first message', () => {
   }
 });
 
-it('these are the alarms', () => {
+test('these are the alarms', () => {
   expect(alarms.map(([id]) => id).sort()).toEqual([
     'accounts-errors',
     'accounts-in-doubt',
@@ -79,7 +79,7 @@ it('these are the alarms', () => {
   ]);
 });
 
-it('every alarm goes to the topic and says what it means for a bot and what to do', () => {
+test('every alarm goes to the topic and says what it means for a bot and what to do', () => {
   const [[topic] = []] = resourcesOf(template, 'AWS::SNS::Topic');
   for (const [id, { Properties }] of alarms) {
     expect([id, Properties.AlarmActions.map(targetOf)]).toEqual([id, [topic]]);
@@ -92,14 +92,14 @@ it('every alarm goes to the topic and says what it means for a bot and what to d
   }
 });
 
-it('an e-mail address that is given hears them; without one nobody is subscribed', async () => {
+test('an e-mail address that is given hears them; without one nobody is subscribed', async () => {
   const subscribed = resourcesOf(template, 'AWS::SNS::Subscription').map(([, { Properties }]) => Properties);
   expect(subscribed).toMatchObject([{ Protocol: 'email', Endpoint: 'operator@example.com' }]);
   const other = await synthesise({ stage: 'test' });
   expect(resourcesOf(other.template, 'AWS::SNS::Subscription')).toEqual([]);
 }, 60_000);
 
-it('CloudWatch may use the topic and its key', () => {
+test('CloudWatch may use the topic and its key', () => {
   const statements = [
     ...resourcesOf(template, 'AWS::SNS::TopicPolicy').flatMap(
       ([, { Properties }]) => Properties.PolicyDocument.Statement,
@@ -112,7 +112,7 @@ it('CloudWatch may use the topic and its key', () => {
   ]);
 });
 
-it('silence of recheck is an alarm', () => {
+test('silence of recheck is an alarm', () => {
   const [, silent] = alarms.find(([id]) => id === 'recheck-not-running') ?? [];
   expect(silent?.Properties).toMatchObject({
     TreatMissingData: 'breaching',
@@ -129,7 +129,7 @@ describe('what is counted from log lines', () => {
       ...Properties.MetricTransformations[0],
     }));
 
-  it('has one filter a function and question', () => {
+  test('has one filter a function and question', () => {
     const moved = filters().filter(({ MetricName }) => MetricName === 'BotsMoved');
     expect(moved.map(({ group }) => group).sort()).toEqual(
       functionNames.map((name) => `/enlist/prod/${name}`).sort(),
@@ -143,7 +143,7 @@ describe('what is counted from log lines', () => {
     }
   });
 
-  it('sees in any function that the call which makes an account has an unknown end', () => {
+  test('sees in any function that the call which makes an account has an unknown end', () => {
     const found = filters().filter(({ MetricName }) => MetricName === 'AccountsInDoubt');
     expect(found.map(({ group }) => group).sort()).toEqual(
       functionNames.map((name) => `/enlist/prod/${name}`).sort(),
@@ -154,7 +154,7 @@ describe('what is counted from log lines', () => {
     expect(moves.mark_unsure).toMatchObject({ from: expect.arrayContaining(['enrolling']), to: 'unsure' });
   });
 
-  it('asks for fields that a log line has', () => {
+  test('asks for fields that a log line has', () => {
     const lines: string[] = [];
     const log = createLog((line) => lines.push(line), Date.now);
     log('info', 'bot_moved', { from: 'queued', to: 'blocked', reason: 'secret_pending_deletion' });
@@ -173,12 +173,12 @@ describe('docs/runbook.md', () => {
       .filter((line) => line.startsWith(`${rank} \``))
       .map((line) => line.slice(rank.length + 1).replaceAll('`', ''));
 
-  it('has a section for every alarm and notice, and for nothing else', () => {
+  test('has a section for every alarm and notice, and for nothing else', () => {
     expect([...headings('###')].sort()).toEqual([...alarms.map(([id]) => id), ...notices()].sort());
   });
 });
 
-it('these are the notices', () => {
+test('these are the notices', () => {
   expect(notices().sort()).toEqual(['key-endangered', 'secret-deleted', 'secret-read-while-deleted']);
 });
 
@@ -194,16 +194,16 @@ describe('the notices about secrets', () => {
   };
   const rolesOf = (...names: string[]) => names.map((name) => functionRoles(template)[name]).sort();
 
-  it('tell of everybody who deletes one, but of those who may delete enrolments only', () => {
+  test('tell of everybody who deletes one, but of those who may delete enrolments only', () => {
     expect(rolesIn('secret-deleted')).toEqual(rolesOf('accounts', 'enroll'));
   });
 
-  it('tell of everybody who asks for a deleted one, but of those who meet removed enrolments', () => {
+  test('tell of everybody who asks for a deleted one, but of those who meet removed enrolments', () => {
     expect(rolesIn('secret-read-while-deleted')).toEqual(rolesOf('accounts', 'intake', 'enroll'));
   });
 });
 
-it('the dashboard shows every alarm', () => {
+test('the dashboard shows every alarm', () => {
   const [[, dashboard] = []] = resourcesOf(template, 'AWS::CloudWatch::Dashboard');
   const body = flatten(dashboard?.Properties.DashboardBody);
   for (const [id] of resourcesOf(template, 'AWS::CloudWatch::Alarm')) expect(body).toContain(id);

@@ -1,4 +1,4 @@
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { type Route, routes } from '../../../lib/model/deployment.ts';
 import { flatten, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
@@ -7,7 +7,7 @@ beforeAll(async () => {
   ({ template } = await synthesise({ apiRequestsPerSecond: '20' }));
 }, 60_000);
 
-it('has the routes of the topology and no other', () => {
+test('has the routes of the topology and no other', () => {
   const made = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(
     ([, { Properties }]) => Properties.RouteKey,
   );
@@ -18,7 +18,7 @@ it('has the routes of the topology and no other', () => {
   );
 });
 
-it('asks for IAM credentials on every route', () => {
+test('asks for IAM credentials on every route', () => {
   for (const [, { Properties }] of resourcesOf(template, 'AWS::ApiGatewayV2::Route')) {
     expect([Properties.RouteKey, Properties.AuthorizationType]).toEqual([Properties.RouteKey, 'AWS_IAM']);
   }
@@ -28,7 +28,7 @@ it('asks for IAM credentials on every route', () => {
 const functionOf = (id: string | undefined) =>
   template.Resources[id ?? '']?.Properties.FunctionName.replace('enlist-prod-', '');
 
-it('leads each route to its function', () => {
+test('leads each route to its function', () => {
   const led = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => {
     const integration = /\$\{(\w+)\}/.exec(flatten(Properties.Target))?.[1] ?? '';
     const uri = template.Resources[integration]?.Properties.IntegrationUri;
@@ -41,7 +41,7 @@ it('leads each route to its function', () => {
   );
 });
 
-it('can start these functions, each for its own routes, and no other', () => {
+test('can start these functions, each for its own routes, and no other', () => {
   const started = resourcesOf(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => {
     expect(Properties.Principal).toBe('apigateway.amazonaws.com');
     const path = flatten(Properties.SourceArn).replace(/^.*\/\*\/\*/, '');
@@ -54,7 +54,7 @@ it('can start these functions, each for its own routes, and no other', () => {
   );
 });
 
-it('signs in at the pace of a person, and makes the stage when its routes are there', async () => {
+test('signs in at the pace of a person, and makes the stage when its routes are there', async () => {
   const limitsOf = (made: Template) =>
     resourcesOf(made, 'AWS::ApiGatewayV2::Stage')[0]?.[1].Properties.RouteSettings;
   const keys = Object.values<Route>(routes)
@@ -69,7 +69,7 @@ it('signs in at the pace of a person, and makes the stage when its routes are th
   expect(stage?.DependsOn).toEqual(expect.arrayContaining(made));
 }, 60_000);
 
-it('has a limit and an access log without headers and bodies', () => {
+test('has a limit and an access log without headers and bodies', () => {
   const [[, stage] = []] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');
   expect(stage?.Properties.DefaultRouteSettings).toMatchObject({
     ThrottlingRateLimit: 20,

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { bundleFunctions } from '../../../infra/aws/bundle.ts';
 import { synthesiseCode } from '../../../infra/aws/synth.ts';
@@ -33,16 +33,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const textOf = (name: FunctionName) => readFileSync(files[name], 'utf8');
 
 describe.each(functionNames)('the bundle of %s', (name) => {
-  it('is small', () => {
+  test('is small', () => {
     expect(statSync(files[name]).size).toBeLessThan(limits[name]);
   });
 
-  it('exports what Lambda and the house call', () => {
+  test('exports what Lambda and the house call', () => {
     const made = createRequire(import.meta.url)(files[name]);
     expect([typeof made.handler, typeof made.open]).toEqual(['function', 'function']);
   });
 
-  it('has a source map that knows nothing of this machine', () => {
+  test('has a source map that knows nothing of this machine', () => {
     const map = JSON.parse(readFileSync(`${files[name]}.map`, 'utf8')) as { sources: string[] };
     expect(map.sources).toContain(`../../functions/${name}.ts`);
     expect(map.sources.filter((source) => source.startsWith('/'))).toEqual([]);
@@ -53,12 +53,12 @@ describe.each(functionNames)('the bundle of %s', (name) => {
 describe('the clients of AWS', () => {
   const holds = (mark: string) => functionNames.filter((name) => textOf(name).includes(mark));
 
-  it('are bundled where they are needed and nowhere else', () => {
+  test('are bundled where they are needed and nowhere else', () => {
     expect(holds('"GetSecretValue"')).toEqual(['accounts', 'intake', 'enroll', 'check', 'register']);
     expect(holds('"PutObject"')).toEqual(['api', 'intake']);
   });
 
-  it('that are not there say so', () => {
+  test('that are not there say so', () => {
     expect(textOf('api')).toContain('api has no @aws-sdk/client-secrets-manager');
     expect(textOf('recheck')).toContain('recheck has no @aws-sdk/client-s3');
     expect(textOf('accounts')).toContain('accounts has no @aws-sdk/client-s3');
@@ -66,7 +66,7 @@ describe('the clients of AWS', () => {
   });
 });
 
-it('the same sources make the same bytes, wherever they are written', async () => {
+test('the same sources make the same bytes, wherever they are written', async () => {
   const again = await bundleFunctions(join(folder, 'again'));
   for (const name of functionNames) {
     for (const file of ['index.mjs', 'index.mjs.map']) {
@@ -90,7 +90,7 @@ describe('a list, run by the bundles', () => {
     await standIn?.stop();
   });
 
-  it('comes to rest, with every bound key in the vault', async () => {
+  test('comes to rest, with every bound key in the vault', async () => {
     const users = await Promise.all([
       ...Array.from({ length: 12 }, () => standIn.createUser({})),
       standIn.createUser({ tip: 'foreign', safe: 'foreign' }),

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
 let template: Template;
@@ -26,7 +26,7 @@ const denials = (type: string, holder: string) =>
   );
 
 describe('at rest', () => {
-  it.each([
+  test.each([
     ['AWS::SQS::Queue', 'KmsMasterKeyId'],
     ['AWS::SNS::Topic', 'KmsMasterKeyId'],
     ['AWS::Logs::LogGroup', 'KmsKeyId'],
@@ -36,14 +36,14 @@ describe('at rest', () => {
     }
   });
 
-  it('the table is under the data key', () => {
+  test('the table is under the data key', () => {
     for (const [, { Properties }] of all('AWS::DynamoDB::Table')) {
       expect(Properties.SSESpecification).toMatchObject({ SSEEnabled: true, SSEType: 'KMS' });
       expect(targetOf(Properties.SSESpecification.KMSMasterKeyId)).toBe(keyId('Data'));
     }
   });
 
-  it('lists are under the data key, seen by nobody outside, and gone after a day', () => {
+  test('lists are under the data key, seen by nobody outside, and gone after a day', () => {
     for (const [, { Properties }] of all('AWS::S3::Bucket')) {
       const [rule] = Properties.BucketEncryption.ServerSideEncryptionConfiguration;
       expect(rule.ServerSideEncryptionByDefault.SSEAlgorithm).toBe('aws:kms');
@@ -60,7 +60,7 @@ describe('at rest', () => {
     }
   });
 
-  it('secrets are under a key of their own, which the functions are told', () => {
+  test('secrets are under a key of their own, which the functions are told', () => {
     for (const [, { Properties }] of all('AWS::Lambda::Function')) {
       expect(targetOf(Properties.Environment.Variables.ENLIST_KMS_KEY_ID)).toBe(keyId('Vault'));
     }
@@ -68,14 +68,14 @@ describe('at rest', () => {
 });
 
 describe('keys', () => {
-  it('rotate, and outlive the stack', () => {
+  test('rotate, and outlive the stack', () => {
     for (const [, key] of all('AWS::KMS::Key')) {
       expect(key.Properties).toMatchObject({ EnableKeyRotation: true, PendingWindowInDays: 30 });
       expect([key.DeletionPolicy, key.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
     }
   });
 
-  it('are used by services only for this account', () => {
+  test('are used by services only for this account', () => {
     for (const [, { Properties }] of all('AWS::KMS::Key')) {
       for (const { Principal, Condition } of Properties.KeyPolicy.Statement) {
         if (Principal.Service !== undefined) expect(Condition).toBeDefined();
@@ -85,7 +85,7 @@ describe('keys', () => {
     expect(vault).toHaveLength(1);
   });
 
-  it('that outlived an earlier stack are taken up again', async () => {
+  test('that outlived an earlier stack are taken up again', async () => {
     const arn = (digit: string) =>
       `arn:aws:kms:us-east-1:111122223333:key/${digit.repeat(8)}-0000-0000-0000-000000000000`;
     const again = await synthesise({ dataKeyArn: arn('1'), vaultKeyArn: arn('2') });
@@ -98,7 +98,7 @@ describe('keys', () => {
 });
 
 describe('on the way', () => {
-  it('every queue, the bucket and the topic refuse what is not TLS', () => {
+  test('every queue, the bucket and the topic refuse what is not TLS', () => {
     const ids = (type: string) => all(type).map(([id]) => id);
     expect(denials('AWS::SQS::QueuePolicy', 'Queues').sort()).toEqual([...ids('AWS::SQS::Queue')].sort());
     expect(denials('AWS::S3::BucketPolicy', 'Bucket')).toEqual(ids('AWS::S3::Bucket'));

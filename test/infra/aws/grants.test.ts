@@ -1,6 +1,6 @@
 /** Who may do what: the whole list, so that a permission that comes or goes is seen by its name. */
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { secretPrefix } from '../../../infra/aws/settings.ts';
 import { createVault } from '../../../lib/aws/vault/vault.ts';
 import { enrolmentRecoveryDays } from '../../../lib/model/mixin.ts';
@@ -110,15 +110,15 @@ const linesOf = (name: string) => permissionsOf(template, functionRoles(template
 const unique = (lines: readonly string[]) => [...new Set(lines)].sort();
 
 describe('the role of each function', () => {
-  it('has what was argued for and nothing else', () => {
+  test('has what was argued for and nothing else', () => {
     expect(differences(template, argued)).toEqual([]);
   });
 
-  it.each(Object.entries(argued))('%s: the whole list', (name, lines) => {
+  test.each(Object.entries(argued))('%s: the whole list', (name, lines) => {
     expect(linesOf(name)).toEqual(unique(lines));
   });
 
-  it('is worn by this function alone, and by Lambda alone', () => {
+  test('is worn by this function alone, and by Lambda alone', () => {
     const roles = Object.values(functionRoles(template));
     expect(new Set(roles).size).toBe(roles.length);
     for (const role of roles) {
@@ -136,15 +136,15 @@ describe('secrets', () => {
       linesOf(name).some((line) => line.startsWith('secretsmanager:GetSecretValue')),
     );
 
-  it('can be read by these and nobody else', () => {
+  test('can be read by these and nobody else', () => {
     expect(readers().sort()).toEqual(['accounts', 'check', 'enroll', 'intake', 'register']);
   });
 
-  it.each(['api', 'recheck'])('are no matter of %s: neither the secrets nor their key', (name) => {
+  test.each(['api', 'recheck'])('are no matter of %s: neither the secrets nor their key', (name) => {
     expect(linesOf(name).filter((line) => /secretsmanager|vault key/.test(line))).toEqual([]);
   });
 
-  it('of enrolments can be deleted by accounts and enroll, and come back for some days', async () => {
+  test('of enrolments can be deleted by accounts and enroll, and come back for some days', async () => {
     const statements = deletions(template);
     expect(statements.map(({ at }) => at).sort()).toEqual(
       ['accounts', 'enroll'].map((name) => functionRoles(template)[name]).sort(),
@@ -159,7 +159,7 @@ describe('secrets', () => {
     });
   });
 
-  it.each(['prod', 'test', 'enrolment'])(
+  test.each(['prod', 'test', 'enrolment'])(
     'of bots can be deleted by nobody, in a stage named %s',
     async (stage) => {
       const { template: made } = await synthesise({ stage });
@@ -175,7 +175,7 @@ describe('secrets', () => {
     60_000,
   );
 
-  it('see these actions and no others: no labels moved, no policy changed, no key deleted', () => {
+  test('see these actions and no others: no labels moved, no policy changed, no key deleted', () => {
     const text = JSON.stringify(template.Resources);
     expect([...new Set(text.match(/secretsmanager:[A-Z]\w+/g))].sort()).toEqual([
       'secretsmanager:CreateSecret',
@@ -187,7 +187,7 @@ describe('secrets', () => {
     expect(text).not.toContain('kms:ScheduleKeyDeletion');
   });
 
-  it('are those of the stage and no others', async () => {
+  test('are those of the stage and no others', async () => {
     const other = await synthesise({ stage: 'test' });
     const roles = functionRoles(other.template);
     const lines = permissionsOf(other.template, roles.register ?? '').filter((line) =>
@@ -200,7 +200,7 @@ describe('secrets', () => {
 });
 
 describe('the other roles', () => {
-  it('start recheck, and send notices: nothing else', () => {
+  test('start recheck, and send notices: nothing else', () => {
     const functions = new Set(Object.values(functionRoles(template)));
     const others = resourcesOf(template, 'AWS::IAM::Role').filter(([id]) => !functions.has(id));
     const lines = others.map(([id, { Properties }]) => [Properties.Description, permissionsOf(template, id)]);
@@ -249,13 +249,13 @@ const deletions = (among: Template) =>
   allows(among).filter(({ actions }) => actions.includes('secretsmanager:DeleteSecret'));
 
 describe('wildcards', () => {
-  it('stand in no action, but that the account rules its own keys', () => {
+  test('stand in no action, but that the account rules its own keys', () => {
     const wild = allows(template).filter(({ actions }) => actions.some((action) => action.includes('*')));
     const types = wild.map(({ at, actions }) => `${template.Resources[at]?.Type} ${actions}`);
     expect([...new Set(types)]).toEqual(['AWS::KMS::Key kms:*']);
   });
 
-  it('stand in these resources and no others', () => {
+  test('stand in these resources and no others', () => {
     const keyPolicies = new Set(resourcesOf(template, 'AWS::KMS::Key').map(([id]) => id));
     const wild = allows(template)
       .filter(({ at }) => !keyPolicies.has(at))
@@ -276,7 +276,7 @@ describe('wildcards', () => {
     ]);
   });
 
-  it('let only traces name no resource', () => {
+  test('let only traces name no resource', () => {
     const unnamed = allows(template).filter(
       ({ at, resources }) => template.Resources[at]?.Type === 'AWS::IAM::Role' && resources.includes('*'),
     );
@@ -294,7 +294,7 @@ describe('a change of a role', () => {
     return copy;
   };
 
-  it('is seen by its name when any one action is taken away', () => {
+  test('is seen by its name when any one action is taken away', () => {
     for (const name of Object.keys(argued)) {
       const actions = new Set(linesOf(name).map((line) => line.split(' ')[0] ?? ''));
       for (const action of actions) {
@@ -308,7 +308,7 @@ describe('a change of a role', () => {
     }
   });
 
-  it('is seen by its name when an action is added', () => {
+  test('is seen by its name when an action is added', () => {
     const more = changed('api', (statement) => {
       const actions = [statement.Action].flat();
       if (actions.includes('s3:PutObject')) statement.Action = [...actions, 's3:GetObject'];
@@ -316,7 +316,7 @@ describe('a change of a role', () => {
     expect(differences(more, argued)).toEqual(['the role of api has s3:GetObject on objects *, unargued']);
   });
 
-  it('is seen when a policy of its own is attached', () => {
+  test('is seen when a policy of its own is attached', () => {
     const copy = structuredClone(template);
     const role = functionRoles(copy).recheck ?? '';
     copy.Resources.Extra = {

@@ -1,5 +1,5 @@
 /** The cloud and the laptop read the same numbers: the template is compared with lib/model/deployment.ts. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import {
   deadLetterName,
   deadLetterRetentionSeconds,
@@ -29,7 +29,7 @@ const queue = (name: string) => find('AWS::SQS::Queue', 'QueueName', `enlist-pro
 const fn = (name: string) => find('AWS::Lambda::Function', 'FunctionName', `enlist-prod-${name}`);
 
 describe.each(queueNames)('the queue %s', (name) => {
-  it('has the times and tries of the topology', () => {
+  test('has the times and tries of the topology', () => {
     const [, { Properties }] = queue(name);
     expect(Properties).toMatchObject({
       VisibilityTimeout: queues[name].visibilityTimeoutSeconds,
@@ -39,7 +39,7 @@ describe.each(queueNames)('the queue %s', (name) => {
     expect(Properties.VisibilityTimeout).toBeGreaterThanOrEqual(6 * functions[name].timeoutSeconds);
   });
 
-  it('has dead letters of its own, kept longer than itself', () => {
+  test('has dead letters of its own, kept longer than itself', () => {
     const [deadId, dead] = queue(deadLetterName(name));
     const [, { Properties }] = queue(name);
     expect(targetOf(Properties.RedrivePolicy.deadLetterTargetArn)).toBe(deadId);
@@ -52,7 +52,7 @@ describe.each(queueNames)('the queue %s', (name) => {
     ]);
   });
 
-  it('is drained by its function, with partial failures and a bound on how many run', () => {
+  test('is drained by its function, with partial failures and a bound on how many run', () => {
     const [queueId] = queue(name);
     const mappings = resourcesOf(template, 'AWS::Lambda::EventSourceMapping').filter(
       ([, { Properties }]) => targetOf(Properties.EventSourceArn) === queueId,
@@ -68,7 +68,7 @@ describe.each(queueNames)('the queue %s', (name) => {
 });
 
 describe.each(functionNames)('the function %s', (name) => {
-  it('has the time and memory of the topology, on arm64 and Node 24', () => {
+  test('has the time and memory of the topology, on arm64 and Node 24', () => {
     expect(fn(name)[1].Properties).toMatchObject({
       Timeout: functions[name].timeoutSeconds,
       MemorySize: functions[name].memoryMb,
@@ -78,11 +78,11 @@ describe.each(functionNames)('the function %s', (name) => {
     });
   });
 
-  it('may go round with its messages: a bot comes back more often than 16 times', () => {
+  test('may go round with its messages: a bot comes back more often than 16 times', () => {
     expect(fn(name)[1].Properties.RecursiveLoop).toBe('Allow');
   });
 
-  it('logs JSON to a log group of its own that does not keep for ever, and is traced', () => {
+  test('logs JSON to a log group of its own that does not keep for ever, and is traced', () => {
     const { LoggingConfig, TracingConfig } = fn(name)[1].Properties;
     expect(LoggingConfig.LogFormat).toBe('JSON');
     const logs = template.Resources[targetOf(LoggingConfig.LogGroup) ?? ''];
@@ -90,7 +90,7 @@ describe.each(functionNames)('the function %s', (name) => {
     expect(TracingConfig).toEqual({ Mode: 'Active' });
   });
 
-  it('is given every variable that lib/runtime/config.ts asks for, and no secret', () => {
+  test('is given every variable that lib/runtime/config.ts asks for, and no secret', () => {
     const { Variables } = fn(name)[1].Properties.Environment;
     expect(Object.keys(Variables).sort()).toEqual([
       'ENLIST_AUDIT_DAYS',
@@ -112,7 +112,7 @@ describe.each(functionNames)('the function %s', (name) => {
   });
 });
 
-it('recheck runs as often as the topology says, one at most twice', () => {
+test('recheck runs as often as the topology says, one at most twice', () => {
   const found = resourcesOf(template, 'AWS::Scheduler::Schedule');
   expect(found).toHaveLength(Object.keys(schedules).length);
   const { ScheduleExpression, Target } = found[0]?.[1].Properties ?? {};
@@ -123,7 +123,7 @@ it('recheck runs as often as the topology says, one at most twice', () => {
   expect(Object.keys(JSON.parse(Target.Input)).length).toBeGreaterThan(0);
 });
 
-it('the table has the keys and indexes of the topology, and nobody loses it by mistake', () => {
+test('the table has the keys and indexes of the topology, and nobody loses it by mistake', () => {
   const [[, made] = []] = resourcesOf(template, 'AWS::DynamoDB::Table');
   const keys = (partition: string, sort: string) => [
     { AttributeName: partition, KeyType: 'HASH' },
@@ -143,7 +143,7 @@ it('the table has the keys and indexes of the topology, and nobody loses it by m
   expect([made?.DeletionPolicy, made?.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
 });
 
-it('a list in the inbox is told to intake, by this bucket alone', () => {
+test('a list in the inbox is told to intake, by this bucket alone', () => {
   const [[, bucket] = []] = resourcesOf(template, 'AWS::S3::Bucket');
   const [told] = bucket?.Properties.NotificationConfiguration.QueueConfigurations ?? [];
   expect(targetOf(told.Queue)).toBe(queue('intake')[0]);
@@ -159,7 +159,7 @@ it('a list in the inbox is told to intake, by this bucket alone', () => {
   );
 });
 
-it('tells the command line and the operator where things are', () => {
+test('tells the command line and the operator where things are', () => {
   expect(Object.keys(template.Outputs).sort()).toEqual([
     'AlarmTopic',
     'ApiUrl',
@@ -179,7 +179,7 @@ it('tells the command line and the operator where things are', () => {
   ]);
 });
 
-it('the periods and rates of the settings reach the template', async () => {
+test('the periods and rates of the settings reach the template', async () => {
   const chosen = await synthesise({ recheckMinutes: '5', auditDays: '30', mixinConcurrency: '40' });
   const [[, clock] = []] = resourcesOf(chosen.template, 'AWS::Scheduler::Schedule');
   expect(clock?.Properties.ScheduleExpression).toBe('rate(5 minutes)');

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { namesOf } from '../../../infra/aws/names.ts';
 import { rateOf } from '../../../infra/aws/schedule.ts';
 import { enrolmentPrefix, readSettings, secretPrefix, settingNames } from '../../../infra/aws/settings.ts';
@@ -6,7 +6,7 @@ import { makeApp } from '../../../infra/aws/synth.ts';
 import { readPage, section, tableRows } from '../../docs/page.ts';
 
 describe('settings', () => {
-  it('have defaults for everything that must be', () => {
+  test('have defaults for everything that must be', () => {
     expect(readSettings({})).toEqual({
       stage: 'prod',
       mixinUrl: 'https://api.mixin.one',
@@ -19,19 +19,19 @@ describe('settings', () => {
     });
   });
 
-  it('come as text from the command line and as numbers from cdk.json', () => {
+  test('come as text from the command line and as numbers from cdk.json', () => {
     expect(readSettings({ keyDeletionWindowDays: '7', logRetentionDays: 30 })).toMatchObject({
       keyDeletionWindowDays: 7,
       logRetentionDays: 30,
     });
   });
 
-  it("leave CDK's own context alone", () => {
+  test("leave CDK's own context alone", () => {
     const context = { '@aws-cdk/core:x': true, 'aws:cdk:y': 1, 'cli-telemetry': false, 'ami:account=1': 'z' };
     expect(readSettings(context).stage).toBe('prod');
   });
 
-  it.each([
+  test.each([
     ['stage', 'Prod', 'The setting stage ("Prod") is not 1 to 20 of a-z, 0-9 and -.'],
     ['stage', 'a-stage-with-21-letter', 'The setting stage'],
     [
@@ -62,13 +62,13 @@ describe('settings', () => {
     await expect(makeApp({ context: { [name]: value } })).rejects.toThrow(sentence);
   });
 
-  it('that are wrong are told all at once', () => {
+  test('that are wrong are told all at once', () => {
     expect(() => readSettings({ stage: 'X', keyDeletionWindowDays: 1 })).toThrow(
       /The setting stage .*\. The setting keyDeletionWindowDays .*\./,
     );
   });
 
-  it('stand in docs/deploy.md, each with its default', () => {
+  test('stand in docs/deploy.md, each with its default', () => {
     const rows = tableRows(section(readPage('docs/deploy.md'), '## Settings'));
     const defaults = readSettings({}) as unknown as Record<string, unknown>;
     expect(rows.map(([name]) => name)).toEqual(settingNames.map((name) => `\`${name}\``));
@@ -80,7 +80,7 @@ describe('settings', () => {
 });
 
 describe('names', () => {
-  it('keep the stages of one account apart', () => {
+  test('keep the stages of one account apart', () => {
     const flat = (stage: string) => {
       const names = namesOf(stage);
       const { stack, table, bucket, topic, dashboard, metrics, api, operator } = names;
@@ -99,12 +99,12 @@ describe('names', () => {
     expect(flat('prod').filter((name) => test.has(name))).toEqual([]);
   });
 
-  it('of secrets are those of the design for prod', () => {
+  test('of secrets are those of the design for prod', () => {
     expect([secretPrefix('prod'), secretPrefix('test')]).toEqual(['enlist', 'enlist-test']);
     expect(enrolmentPrefix('test')).toBe('enlist-test/enrolment');
   });
 
-  it('of buckets stay within 63 characters', () => {
+  test('of buckets stay within 63 characters', () => {
     const longest = namesOf('x'.repeat(20)).bucket.replace(
       /\$\{Token\[AWS\.AccountId[^}]*\}/,
       '1'.repeat(12),
@@ -114,12 +114,12 @@ describe('names', () => {
 });
 
 describe('rateOf', () => {
-  it.each([
+  test.each([
     [60, 'rate(1 minute)'],
     [300, 'rate(5 minutes)'],
   ])('%i s', (seconds, rate) => expect(rateOf(seconds)).toBe(rate));
 
-  it('refuses what EventBridge Scheduler cannot count', () => {
+  test('refuses what EventBridge Scheduler cannot count', () => {
     expect(() => rateOf(90)).toThrow('not in whole minutes');
   });
 });
