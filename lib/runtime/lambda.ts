@@ -16,7 +16,6 @@ import type {
 } from 'aws-lambda';
 import { type Answers, type HttpAnswer, type HttpRequest, problem } from '../api/http.ts';
 import { isBusy } from '../aws/throttling.ts';
-import { recordCrash } from '../bots/crash.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
@@ -32,6 +31,7 @@ import type { Services } from '../model/ports.ts';
 import { type Environment, readConfig } from './config.ts';
 import { type Connection, connect } from './connect.ts';
 import { createLog } from './log.ts';
+import { recordCrash } from './record-crash.ts';
 import { isEmptyEvent, type SmokeAnswer, smoke } from './smoke-test.ts';
 
 /** A built Lambda handler. */

@@ -150,7 +150,7 @@ describe('a table that takes no account', () => {
     expect(logged).toContainEqual([
       'error',
       'account_not_recorded',
-      expect.objectContaining({ user_id: made, step: 'enroll', request_id: expect.any(String) }),
+      expect.objectContaining({ bot_id: made, step: 'enroll', request_id: expect.any(String) }),
     ]);
   });
 });

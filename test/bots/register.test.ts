@@ -113,7 +113,7 @@ describe('six digits that are wrong', () => {
     for (const state of ['registering', 'queued'] as const) {
       const row = await rowOf(user_id);
       if (row) await services.table.updateBot(row, { state });
-      await (state === 'queued' ? check : register)(services, { user_id }, deadline(services));
+      await (state === 'queued' ? check : register)(services, { bot_id: user_id }, deadline(services));
       expect((await rowOf(user_id))?.reason?.code).toBe('wrong_pin');
     }
     expect(standIn.accounts().find((it) => it.user_id === user_id)?.pin_errors).toBe(1);

@@ -58,13 +58,13 @@ describe('what a move writes', () => {
       conclude: 0,
       accept: 4,
       confirm: 0,
-      disown: 0,
+      mark_external: 0,
       postpone: 5,
-      doubt: 5,
+      mark_unsure: 5,
       block: 0,
       fail: 0,
       requeue: 0,
-      repeat: 0,
+      resend: 0,
     });
   });
 

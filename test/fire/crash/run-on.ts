@@ -1,7 +1,8 @@
 /** What the system does by itself, with the clock moved on: messages come, crashed ones again, and the sweep rings. */
-import { recordCrash } from '../../../lib/bots/crash.ts';
+
 import type { Bot } from '../../../lib/model/bot.ts';
 import { crashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
+import { recordCrash } from '../../../lib/runtime/record-crash.ts';
 import type { Errand } from './errand.ts';
 import type { Lane, Waiting } from './lane.ts';
 import { runStep, type Task } from './steps.ts';
