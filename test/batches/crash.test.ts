@@ -1,19 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { giveUpBatch } from '../../lib/batches/crash.ts';
-import { aBatch, createMemory } from '../bots/memory.ts';
+import { buildBatch, recordServices } from '../helpers/services.ts';
 
 test.each([
   [{}, /Reading the list/],
   [{ chunk: 3 }, /a part of the list/],
 ])('a batch whose message %j crashed on every delivery is stuck', async (part, message) => {
-  const batch = aBatch({ status: 'importing' });
-  const memory = createMemory({ batches: [batch] });
-  await giveUpBatch(memory.services, { batch_id: batch.batch_id, ...part });
-  expect(memory.stuck.get(batch.batch_id)).toMatchObject({
-    code: 'handler_crashed',
-    message: expect.stringMatching(message),
-    fix: expect.stringContaining('/retry'),
+  const batch = buildBatch({ status: 'importing' });
+  const { services } = await recordServices({ batches: [batch] });
+  await giveUpBatch(services, { batch_id: batch.batch_id, ...part });
+  expect(await services.table.readBatch(batch.batch_id)).toMatchObject({
+    status: 'stuck',
+    problem: {
+      code: 'handler_crashed',
+      message: expect.stringMatching(message),
+      fix: expect.stringContaining('/retry'),
+    },
   });
 });
 
@@ -23,7 +26,7 @@ test.each([
   ['of a bot', { bot_id: randomUUID() }],
   ['of chunk 0', { batch_id: randomUUID(), chunk: 0 }],
 ])('a message %s is given up without a write', async (_name, message) => {
-  const memory = createMemory();
-  await giveUpBatch(memory.services, message);
-  expect(memory.stuck.size).toBe(0);
+  const { services } = await recordServices();
+  const recordStuck = () => Promise.reject(new Error('nothing is to be written'));
+  await giveUpBatch({ ...services, table: { ...services.table, recordStuck } }, message);
 });

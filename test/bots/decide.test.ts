@@ -3,7 +3,7 @@ import { type Decision, decide, type OurKeys } from '../../lib/bots/decide.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import type { Profile } from '../../lib/model/ports.ts';
 import { states } from '../../lib/model/states.ts';
-import { aBot, later } from './memory.ts';
+import { buildBot, isoTime } from '../helpers/services.ts';
 
 const OURS = 'a'.repeat(64);
 const TIP = 'b'.repeat(64);
@@ -30,10 +30,10 @@ interface Case {
 }
 
 const check = ({ bot = {}, shown, ours, decision }: Case) => {
-  expect(decide(aBot(bot), profile(shown), keysOf(ours))).toEqual(decision);
+  expect(decide(buildBot(bot), profile(shown), keysOf(ours))).toEqual(decision);
 };
 
-const sent = { safe_sent_at: later(-10) };
+const sent = { safe_sent_at: isoTime(-10) };
 
 describe('in Safe', () => {
   test.each<Case>([
@@ -194,7 +194,7 @@ describe('not in Safe', () => {
     },
     {
       name: 'a six-digit PIN of which one was wrong: no other is tried',
-      bot: { wrong_pin_at: later(-5) },
+      bot: { wrong_pin_at: isoTime(-5) },
       shown: { has_pin: true },
       ours: { has_pin: true },
       decision: { kind: 'block', reason: 'wrong_pin' },
@@ -237,35 +237,35 @@ describe('not in Safe', () => {
     },
     {
       name: 'our PIN was accepted and is not shown: wait, never set it twice',
-      bot: { pin_set_at: later(-5) },
+      bot: { pin_set_at: isoTime(-5) },
       shown: {},
       ours: { spend: OURS },
       decision: { kind: 'wait', reason: 'pin_not_visible' },
     },
     {
       name: 'our PIN was accepted and only has_pin is shown: wait',
-      bot: { pin_set_at: later(-5) },
+      bot: { pin_set_at: isoTime(-5) },
       shown: { has_pin: true },
       ours: { spend: OURS },
       decision: { kind: 'wait', reason: 'pin_not_visible' },
     },
     {
       name: 'our PIN was sent and the answer lost, and none is shown: set it (the GET settled it)',
-      bot: { state: 'unsure', pin_sent_at: later(-500) },
+      bot: { state: 'unsure', pin_sent_at: isoTime(-500) },
       shown: {},
       ours: { spend: OURS },
       decision: { kind: 'register', pin: 'unset' },
     },
     {
       name: 'our registration was accepted and is not shown: wait, never send it twice',
-      bot: { state: 'unsure', pin_set_at: later(-9), safe_set_at: later(-5) },
+      bot: { state: 'unsure', pin_set_at: isoTime(-9), safe_set_at: isoTime(-5) },
       shown: { has_pin: true, tip_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'wait', reason: 'not_confirmed' },
     },
     {
       name: 'our registration was sent and the answer lost, and nothing is shown: send it (the GET settled it)',
-      bot: { state: 'unsure', safe_sent_at: later(-500) },
+      bot: { state: 'unsure', safe_sent_at: isoTime(-500) },
       shown: { has_pin: true, tip_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'register', pin: 'spend' },
@@ -325,8 +325,8 @@ describe('not in Safe', () => {
 
 test('a key that is not the one told is never confirmed, in whatever state', () => {
   for (const state of states)
-    for (const safe_sent_at of [undefined, later(-5)]) {
-      const bot = aBot({ state, ...(safe_sent_at && { safe_sent_at }) });
+    for (const safe_sent_at of [undefined, isoTime(-5)]) {
+      const bot = buildBot({ state, ...(safe_sent_at && { safe_sent_at }) });
       const shown = profile({ has_safe: true, spend_public_key: FOREIGN });
       expect(decide(bot, shown, keysOf({ spend: OURS, tip: [TIP], listed: [LISTED] })).kind, state).not.toBe(
         'confirm',

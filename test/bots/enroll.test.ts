@@ -1,42 +1,49 @@
 /** The call that makes an account is made once, with a session key that is kept before. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { enroll } from '../../lib/bots/enroll.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import type { Services } from '../../lib/model/ports.ts';
-import { Died, deadline, dying, later, newRow, openWorkbench, type Workbench } from './workbench.ts';
+import {
+  buildBot,
+  Death,
+  deadline,
+  minutesLater,
+  startServices,
+  survive,
+  type TestServices,
+} from '../helpers/services.ts';
 
-let bench: Workbench;
+let stack: TestServices;
 let owner: string;
 beforeAll(async () => {
-  bench = await openWorkbench();
-  const { keystore } = await bench.standIn.createUser();
+  stack = await startServices();
+  const { keystore } = await stack.standIn.createUser();
   owner = keystore.app_id;
-  await bench.services.vault.storeKeystore(keystore);
+  await stack.services.vault.storeKeystore(keystore);
 });
-afterAll(() => bench[Symbol.asyncDispose]());
 
-const FULL_NAME = () => `User ${bench.services.randomId()}`;
+const FULL_NAME = () => `User ${stack.services.randomId()}`;
 const newUser = async () => {
-  const { services } = bench;
+  const { services } = stack;
   const enrolment = { kind: 'network_user', owner, full_name: FULL_NAME() } as const;
-  const row = newRow(services, { enrolment });
+  const row = buildBot({ enrolment });
   await services.table.createBot(row);
   return row.bot_id;
 };
-const rowOf = (user_id: string) => bench.services.table.readBot(user_id);
+const rowOf = (user_id: string) => stack.services.table.readBot(user_id);
 const run = (services: Services, user_id: string) =>
   enroll(services, { bot_id: user_id }, deadline(services));
 
 /** Requests that cost money, since the count began. */
 const counting = () => {
-  const paid = () => bench.standIn.ledger().filter(({ path }) => path === '/users').length;
+  const paid = () => stack.standIn.ledger().filter(({ path }) => path === '/users').length;
   const before = paid();
   return () => paid() - before;
 };
 
 const creating = (createUser: Services['accounts']['createUser']): Services => ({
-  ...bench.services,
-  accounts: { ...bench.services.accounts, createUser },
+  ...stack.services,
+  accounts: { ...stack.services.accounts, createUser },
 });
 
 /** Dies instead of the write that changes this, or right after it. */
@@ -46,9 +53,9 @@ const dyingAt = (services: Services, attribute: keyof Bot, when: 'before' | 'aft
     ...services.table,
     updateBot: async (bot, changes, from) => {
       const isIt = changes[attribute as 'account'] !== undefined;
-      if (isIt && when === 'before') throw new Died();
+      if (isIt && when === 'before') throw new Death();
       const written = await services.table.updateBot(bot, changes, from);
-      if (isIt) throw new Died();
+      if (isIt) throw new Death();
       return written;
     },
   },
@@ -56,7 +63,7 @@ const dyingAt = (services: Services, attribute: keyof Bot, when: 'before' | 'aft
 
 /** The account's own keystore works. */
 const expectWhole = async (user_id: string) => {
-  const { services } = bench;
+  const { services } = stack;
   const row = await rowOf(user_id);
   expect(row?.state).toBe('enrolled');
   const account = row?.account?.user_id ?? '';
@@ -68,7 +75,7 @@ const expectWhole = async (user_id: string) => {
 };
 
 test('when the call leaves, the vault holds the session key, and the row notes the call under a lease', async () => {
-  const { services } = bench;
+  const { services } = stack;
   const user_id = await newUser();
   const seen: unknown[] = [];
   const watched = creating(async (by, user) => {
@@ -89,8 +96,8 @@ describe('a worker that dies', () => {
   test('after the call, before it noted the account: nobody calls again, and the row says why', async () => {
     const user_id = await newUser();
     const paid = counting();
-    await dying(run(dyingAt(bench.services, 'account', 'before'), user_id));
-    for (const minutes of [1, 2, 3]) await run(later(bench.services, minutes), user_id);
+    await survive(run(dyingAt(stack.services, 'account', 'before'), user_id));
+    for (const minutes of [1, 2, 3]) await run(minutesLater(stack.services, minutes), user_id);
     const row = await rowOf(user_id);
     expect([paid(), row?.state, row?.reason?.code]).toEqual([1, 'unsure', 'user_creation_unknown']);
   });
@@ -98,19 +105,19 @@ describe('a worker that dies', () => {
   test('after it noted the call, before it was made: nobody calls', async () => {
     const user_id = await newUser();
     const paid = counting();
-    await dying(run(dyingAt(bench.services, 'account_sent_at', 'after'), user_id));
-    await run(later(bench.services, 1), user_id);
+    await survive(run(dyingAt(stack.services, 'account_sent_at', 'after'), user_id));
+    await run(minutesLater(stack.services, 1), user_id);
     expect([paid(), (await rowOf(user_id))?.state]).toEqual([0, 'unsure']);
   });
 
   test('after it noted the account: the next one goes on, with the key that Mixin has', async () => {
-    const { services } = bench;
+    const { services } = stack;
     const user_id = await newUser();
     const paid = counting();
     // The first one stores a session key and goes no further.
-    await dying(run(dyingAt(services, 'account_sent_at', 'before'), user_id));
-    await dying(run(dyingAt(later(services, 1), 'account', 'after'), user_id));
-    await run(later(services, 2), user_id);
+    await survive(run(dyingAt(services, 'account_sent_at', 'before'), user_id));
+    await survive(run(dyingAt(minutesLater(services, 1), 'account', 'after'), user_id));
+    await run(minutesLater(services, 2), user_id);
     expect(paid()).toBe(1);
     await expectWhole(user_id);
   });
@@ -131,7 +138,7 @@ describe('a table that takes no account', () => {
   test('for a while: the account is noted all the same', async () => {
     const user_id = await newUser();
     const paid = counting();
-    await run(refusing(bench.services, 5), user_id);
+    await run(refusing(stack.services, 5), user_id);
     expect(paid()).toBe(1);
     await expectWhole(user_id);
   });
@@ -141,12 +148,12 @@ describe('a table that takes no account', () => {
     const paid = counting();
     const logged: unknown[][] = [];
     const log: Services['log'] = (...line) => void logged.push(line);
-    await expect(run({ ...refusing(bench.services, Infinity), log }, user_id)).rejects.toThrow(
+    await expect(run({ ...refusing(stack.services, Infinity), log }, user_id)).rejects.toThrow(
       'takes nothing',
     );
-    await run(later(bench.services, 1), user_id);
+    await run(minutesLater(stack.services, 1), user_id);
     expect([paid(), (await rowOf(user_id))?.state]).toEqual([1, 'unsure']);
-    const made = bench.standIn.ledger().findLast(({ created }) => created)?.created?.user_id;
+    const made = stack.standIn.ledger().findLast(({ created }) => created)?.created?.user_id;
     expect(logged).toContainEqual([
       'error',
       'account_not_recorded',
@@ -156,20 +163,20 @@ describe('a table that takes no account', () => {
 });
 
 test('an answer that was lost leaves the row unsure, and the call is not made again', async () => {
-  const { services, standIn } = bench;
+  const { services, standIn } = stack;
   const user_id = await newUser();
   const paid = counting();
   standIn.setFaults([{ name: 'answer_lost', path: '/users', user_id: owner, times: 1 }]);
   await run(services, user_id);
   expect((await rowOf(user_id))?.state).toBe('unsure');
-  await run(later(services, 5), user_id);
+  await run(minutesLater(services, 5), user_id);
   expect(paid()).toBe(1);
 });
 
 test('an answer that was lost is told by the row before the invocation ends', async () => {
-  const { services } = bench;
+  const { services } = stack;
   const user_id = await newUser();
-  bench.standIn.setFaults([{ name: 'answer_lost', path: '/users', user_id: owner, times: 1 }]);
+  stack.standIn.setFaults([{ name: 'answer_lost', path: '/users', user_id: owner, times: 1 }]);
   await run(services, user_id);
   const row = await rowOf(user_id);
   expect([row?.reason?.code, row?.account_sent_at !== undefined]).toEqual(['user_creation_unknown', true]);
@@ -178,13 +185,13 @@ test('an answer that was lost is told by the row before the invocation ends', as
 test('of four workers at once one makes the call', async () => {
   const user_id = await newUser();
   const paid = counting();
-  await Promise.all(Array.from({ length: 4 }, () => run(bench.services, user_id)));
+  await Promise.all(Array.from({ length: 4 }, () => run(stack.services, user_id)));
   expect(paid()).toBe(1);
   await expectWhole(user_id);
 });
 
 test('a worker that comes while another is at work makes no call', async () => {
-  const { services } = bench;
+  const { services } = stack;
   const user_id = await newUser();
   const paid = counting();
   const slow = creating(async (by, user) => {
@@ -197,7 +204,7 @@ test('a worker that comes while another is at work makes no call', async () => {
 });
 
 test('a call that would outlive its invocation is not made, and leaves no mark', async () => {
-  const { services } = bench;
+  const { services } = stack;
   const user_id = await newUser();
   const paid = counting();
   await enroll(services, { bot_id: user_id }, services.now() + 7_000);
@@ -208,7 +215,7 @@ test('a call that would outlive its invocation is not made, and leaves no mark',
 });
 
 test('where the note of the call took too long, the call is not made and the note is taken back', async () => {
-  const { services } = bench;
+  const { services } = stack;
   const user_id = await newUser();
   const paid = counting();
   let lateMs = 0;
@@ -230,11 +237,11 @@ test('where the note of the call took too long, the call is not made and the not
 });
 
 test('an answer about a user that is known here touches nobody’s keystore', async () => {
-  const { services } = bench;
-  const known = await bench.standIn.createUser();
+  const { services } = stack;
+  const known = await stack.standIn.createUser();
   await services.vault.storeKeystore(known.keystore);
   const { app_id, session_id } = known.keystore;
-  await services.table.createBot(newRow(services, { bot_id: app_id, session_id }));
+  await services.table.createBot(buildBot({ bot_id: app_id, session_id }));
   const user_id = await newUser();
   const confused = creating(async (by, user) => ({
     ...(await services.accounts.createUser(by, user)),

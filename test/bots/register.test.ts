@@ -1,35 +1,34 @@
 /** What must be true at the moment a PIN call leaves, and what is never tried twice. The whole order is in test/flow/promise.test.ts. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { NewUser } from '../../emulators/mixin/server.ts';
 import { check } from '../../lib/bots/check.ts';
 import { register } from '../../lib/bots/register.ts';
 import type { Keystore } from '../../lib/model/keystore.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import { connect as connectClient } from '../emulators/mixin/client.ts';
-import { deadline, later, newRow, openWorkbench, type Workbench } from './workbench.ts';
+import { buildBot, deadline, minutesLater, startServices, type TestServices } from '../helpers/services.ts';
 
-let bench: Workbench;
+let stack: TestServices;
 beforeAll(async () => {
-  bench = await openWorkbench();
+  stack = await startServices();
 });
-afterAll(() => bench[Symbol.asyncDispose]());
 
 const listBot = async (account: NewUser = {}, more: Partial<Keystore> = {}) => {
-  const { services, standIn } = bench;
+  const { services, standIn } = stack;
   const { keystore } = await standIn.createUser(account);
   await services.vault.storeKeystore({ ...keystore, ...more });
   const { app_id: user_id, session_id } = keystore;
-  await services.table.createBot(newRow(services, { bot_id: user_id, session_id, state: 'registering' }));
+  await services.table.createBot(buildBot({ bot_id: user_id, session_id, state: 'registering' }));
   return keystore;
 };
 
-const rowOf = (user_id: string) => bench.services.table.readBot(user_id);
+const rowOf = (user_id: string) => stack.services.table.readBot(user_id);
 const sentTo = (user_id: string, path: string) =>
-  bench.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path).length;
+  stack.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path).length;
 
 /** Looks at row and vault at the moment a POST leaves. */
 const watching = (look: (call: string, spend: string, iterator: bigint) => Promise<void>): Services => {
-  const { services } = bench;
+  const { services } = stack;
   const { mixin } = services;
   return {
     ...services,
@@ -48,7 +47,7 @@ const watching = (look: (call: string, spend: string, iterator: bigint) => Promi
 };
 
 const seeAtEachPost = async (user_id: string) => {
-  const { services } = bench;
+  const { services } = stack;
   const seen: unknown[] = [];
   const watched = watching(async (call, spend, iterator) => {
     const bot = await rowOf(user_id);
@@ -92,10 +91,10 @@ test('the iterator of a call grows beyond one that is ahead of the clock', async
   const { app_id: user_id } = await listBot();
   const ahead = BigInt(Date.now() + 3_600_000) * 1_000_000n;
   const row = await rowOf(user_id);
-  if (row) await bench.services.table.updateBot(row, { pin_iterator: ahead });
+  if (row) await stack.services.table.updateBot(row, { pin_iterator: ahead });
   const iterators: bigint[] = [];
   const watched = watching(async (_call, _spend, iterator) => void iterators.push(iterator));
-  await register(watched, { bot_id: user_id }, deadline(bench.services));
+  await register(watched, { bot_id: user_id }, deadline(stack.services));
   expect(iterators).toEqual([ahead + 1n, ahead + 2n]);
 });
 
@@ -103,7 +102,7 @@ describe('six digits that are wrong', () => {
   const wrong = { six_digit_pin: '271828' };
 
   test('are sent once, and no others after them, whatever is listed', async () => {
-    const { services, standIn } = bench;
+    const { services, standIn } = stack;
     const { app_id: user_id, ...keystore } = await listBot(wrong, { pin: '000000' });
     await register(services, { bot_id: user_id }, deadline(services));
     const bot = await rowOf(user_id);
@@ -120,12 +119,12 @@ describe('six digits that are wrong', () => {
   });
 
   test('whose answer was lost are known by the log of the account, and not sent again', async () => {
-    const { services, standIn } = bench;
+    const { services, standIn } = stack;
     const { app_id: user_id } = await listBot(wrong, { pin: '000000' });
     standIn.setFaults([{ name: 'answer_lost', path: '/pin/update', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
     expect((await rowOf(user_id))?.state).toBe('unsure');
-    const minutesOn = later(services, 2);
+    const minutesOn = minutesLater(services, 2);
     await check(minutesOn, { bot_id: user_id });
     await register(minutesOn, { bot_id: user_id }, deadline(minutesOn));
     const bot = await rowOf(user_id);
@@ -137,7 +136,7 @@ describe('six digits that are wrong', () => {
   });
 
   test('whose answer was lost are not sent again before the call is surely over', async () => {
-    const { services, standIn } = bench;
+    const { services, standIn } = stack;
     const { app_id: user_id } = await listBot(wrong, { pin: '271828' });
     standIn.setFaults([{ name: 'request_lost', path: '/pin/update', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
@@ -149,7 +148,7 @@ describe('six digits that are wrong', () => {
   });
 
   test('are not tried where one more could lock the account', async () => {
-    const { services, standIn } = bench;
+    const { services, standIn } = stack;
     const keystore = await listBot(wrong, { pin: '271828' });
     const client = connectClient(standIn, keystore, { now: Date.now });
     for (let i = 0; i < 4; i += 1)
@@ -163,7 +162,7 @@ describe('six digits that are wrong', () => {
 });
 
 test('a locked PIN is left alone by every worker', async () => {
-  const { services } = bench;
+  const { services } = stack;
   const { app_id: user_id } = await listBot();
   const row = await rowOf(user_id);
   const pin_locked_until = new Date(Date.now() + 3_600_000).toISOString();
@@ -176,7 +175,7 @@ test('a locked PIN is left alone by every worker', async () => {
 test.each(['/pin/update', '/safe/users'])(
   'a POST %s that would outlive its invocation is not sent',
   async (path) => {
-    const { services } = bench;
+    const { services } = stack;
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const { app_id: user_id } =
       path === '/pin/update'

@@ -6,7 +6,7 @@ import type { Bot } from '../../lib/model/bot.ts';
 import type { Table } from '../../lib/model/ports.ts';
 import { type MoveName, moves } from '../../lib/model/states.ts';
 import { timing } from '../../lib/model/timing.ts';
-import { aBot, createMemory, later, NOW } from './memory.ts';
+import { buildBot, isoTime, NOW, recordServices, startServices } from '../helpers/services.ts';
 
 const note = { step: 'check' };
 const why = { code: 'some_reason', message: 'm', fix: 't' };
@@ -17,7 +17,7 @@ const enrolled = { kind: 'network_user', owner: 'owner', full_name: 'name' } as 
 
 describe('what a move writes', () => {
   test.each(names)('%s ends in its state, and ends the lease and the wait of before', (move) => {
-    const bot = aBot({ state: moves[move].from[0], stalls: 2 });
+    const bot = buildBot({ state: moves[move].from[0], stalls: 2 });
     const changes = changesOf(bot, move, NOW, note);
     expect(changes.state).toBe(moves[move].to);
     for (const name of ['lease_owner', 'lease_until', 'wait_until', 'reason', 'stalls']) {
@@ -27,9 +27,9 @@ describe('what a move writes', () => {
   });
 
   test('the history says when, where and why', () => {
-    const changes = changesOf(aBot(), 'block', NOW, { step: 'check', reason: why, request_id: 'r-1' });
+    const changes = changesOf(buildBot(), 'block', NOW, { step: 'check', reason: why, request_id: 'r-1' });
     expect(changes.history?.at(-1)).toEqual({
-      at: later(0),
+      at: isoTime(0),
       state: 'blocked',
       step: 'check',
       code: 'some_reason',
@@ -39,20 +39,20 @@ describe('what a move writes', () => {
   });
 
   test('state_since is the day the state began, not of the last look', () => {
-    const bot = aBot({ state: 'registered' });
+    const bot = buildBot({ state: 'registered' });
     expect(changesOf(bot, 'confirm', NOW, note).state_since).toBe(bot.state_since);
-    expect(changesOf(aBot(), 'confirm', NOW, note).state_since).toBe(later(0));
+    expect(changesOf(buildBot(), 'confirm', NOW, note).state_since).toBe(isoTime(0));
   });
 
   test('an audit that finds nothing new writes no history', () => {
-    const bot = aBot({ state: 'registered' });
+    const bot = buildBot({ state: 'registered' });
     expect(changesOf(bot, 'confirm', NOW, note).history).toBe(bot.history);
-    const waiting = aBot({ state: 'waiting' });
+    const waiting = buildBot({ state: 'waiting' });
     expect(changesOf(waiting, 'postpone', NOW, { ...note, reason: why }).history).toHaveLength(2);
   });
 
   test('attempts grow with trouble, stay while a bot comes forward, and begin anew elsewhere', () => {
-    const after = (move: MoveName) => changesOf(aBot({ attempts: 4 }), move, NOW, note).attempts;
+    const after = (move: MoveName) => changesOf(buildBot({ attempts: 4 }), move, NOW, note).attempts;
     expect(Object.fromEntries(names.map((name) => [name, after(name)]))).toEqual({
       enroll: 4,
       conclude: 0,
@@ -69,7 +69,7 @@ describe('what a move writes', () => {
   });
 
   test('no GET can settle an enrolment in doubt, so the sweep leaves it to an operator', () => {
-    const dueAt = (bot: Partial<Bot>) => changesOf(aBot(bot), 'mark_unsure', NOW, note).due_at;
+    const dueAt = (bot: Partial<Bot>) => changesOf(buildBot(bot), 'mark_unsure', NOW, note).due_at;
     expect(dueAt({ state: 'enrolling', enrolment: enrolled })).toBeUndefined();
     expect(dueAt({ state: 'registering' })).toBeDefined();
   });
@@ -85,22 +85,23 @@ describe('what a move writes', () => {
     ['conclude', timing.graceSeconds],
     ['resend', timing.graceSeconds],
   ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
-    const changes = changesOf(aBot(), move, NOW, note);
+    const changes = changesOf(buildBot(), move, NOW, note);
     expect(Object.hasOwn(changes, 'due_at')).toBe(true);
-    expect(changes.due_at).toBe(seconds === undefined ? undefined : later(seconds));
+    expect(changes.due_at).toBe(seconds === undefined ? undefined : isoTime(seconds));
   });
 
   test.each(['postpone', 'mark_unsure'] as const)(
     '%s: the sweep comes after the message, or in its place',
     (move) => {
       const due = (seconds: number) =>
-        changesOf(aBot({ state: 'registering' }), move, NOW, note, { wait_until: later(seconds) }).due_at;
-      expect(due(10)).toBe(later(10 + timing.graceSeconds));
+        changesOf(buildBot({ state: 'registering' }), move, NOW, note, { wait_until: isoTime(seconds) })
+          .due_at;
+      expect(due(10)).toBe(isoTime(10 + timing.graceSeconds));
       expect(due(timing.maxMessageDelaySeconds)).toBe(
-        later(timing.maxMessageDelaySeconds + timing.graceSeconds),
+        isoTime(timing.maxMessageDelaySeconds + timing.graceSeconds),
       );
-      expect(due(timing.maxMessageDelaySeconds + 1)).toBe(later(timing.maxMessageDelaySeconds + 1));
-      expect(due(timing.pinLockSeconds)).toBe(later(timing.pinLockSeconds));
+      expect(due(timing.maxMessageDelaySeconds + 1)).toBe(isoTime(timing.maxMessageDelaySeconds + 1));
+      expect(due(timing.pinLockSeconds)).toBe(isoTime(timing.pinLockSeconds));
     },
   );
 
@@ -108,7 +109,7 @@ describe('what a move writes', () => {
     const steps = (bot: Pick<Bot, 'history'>) => bot.history.map(({ step }) => step);
     fc.assert(
       fc.property(fc.array(anyMove, { minLength: 61, maxLength: 150 }), (walk) => {
-        let bot = aBot({ history: [] });
+        let bot = buildBot({ history: [] });
         walk.forEach((move, i) => {
           const changes = changesOf(bot, move, NOW + i, { step: String(i), reason: why });
           bot = { ...bot, ...changes } as Bot;
@@ -122,14 +123,17 @@ describe('what a move writes', () => {
   });
 });
 
+const readBot = async ({ bot_id }: Bot) => (await startServices()).services.table.readBot(bot_id);
+const because = { ...note, reason: why };
+
 describe('moveBot', () => {
-  test('writes the move and says so', async () => {
-    const bot = aBot();
-    const memory = createMemory({ bots: [bot] });
-    const moved = await moveBot(memory.services, bot, 'block', { ...note, reason: why, request_id: 'r-1' });
-    expect(moved).toEqual(memory.bots.get(bot.bot_id));
+  test('writes the move and logs it', async () => {
+    const bot = buildBot();
+    const { services, logged } = await recordServices({ bots: [bot] });
+    const moved = await moveBot(services, bot, 'block', { ...because, request_id: 'r-1' });
+    expect(moved).toEqual(await readBot(bot));
     expect(moved).toMatchObject({ state: 'blocked', revision: 2 });
-    expect(memory.logged).toEqual([
+    expect(logged).toEqual([
       {
         code: 'bot_moved',
         fields: {
@@ -145,119 +149,111 @@ describe('moveBot', () => {
     ]);
   });
 
-  test('a move that may not start here writes nothing', async () => {
-    const bot = aBot({ state: 'blocked' });
-    const memory = createMemory({ bots: [bot] });
-    expect(await moveBot(memory.services, bot, 'accept', note)).toBeUndefined();
-    expect(memory.updates).toBe(0);
-    expect(memory.logged.map(({ code }) => code)).toEqual(['lost_race']);
+  test('writes nothing when the move may not start from the state of the bot', async () => {
+    const bot = buildBot({ state: 'blocked' });
+    const { services, logged, countUpdates } = await recordServices({ bots: [bot] });
+    expect(await moveBot(services, bot, 'accept', note)).toBeUndefined();
+    expect(countUpdates()).toBe(0);
+    expect(logged.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
-  test('what a list or the sweep changed around the bot does not stop the move, and is kept', async () => {
-    const bot = aBot();
+  test('makes the move on the fresh row when only a list or the sweep has changed it', async () => {
+    const bot = buildBot();
     const batch_id = randomUUID();
-    const memory = createMemory({ bots: [{ ...bot, batch_id, line: 9, attempts: 3, revision: 2 }] });
-    const moved = await moveBot(memory.services, bot, 'postpone', { ...note, reason: why });
+    const row = { ...bot, batch_id, line: 9, attempts: 3, revision: 2 };
+    const { services, countUpdates } = await recordServices({ bots: [row] });
+    const moved = await moveBot(services, bot, 'postpone', because);
     expect(moved).toMatchObject({ state: 'waiting', batch_id, line: 9, attempts: 4, revision: 3 });
-    expect(memory.updates).toBe(2);
+    expect(countUpdates()).toBe(2);
   });
 
-  test('it goes on as often as the surroundings change', async () => {
-    const bot = aBot();
-    const memory = createMemory({ bots: [bot] });
+  test('tries again for as long as only a list changes the row', async () => {
+    const bot = buildBot();
+    const { services } = await recordServices({ bots: [{ ...bot, revision: 7 }] });
+    const { table } = services;
     let changes = 5;
-    const readBot: Table['readBot'] = async (user_id) => {
-      const row = memory.bots.get(user_id);
-      if (row && changes > 0) memory.bots.set(user_id, { ...row, line: changes, revision: row.revision + 1 });
+    const changeAndRead: Table['readBot'] = async (bot_id) => {
+      const row = await table.readBot(bot_id);
+      if (row && changes > 0) await table.updateBot(row, { line: changes });
       changes -= 1;
       return row;
     };
-    memory.bots.set(bot.bot_id, { ...bot, revision: 7 });
-    const services = { ...memory.services, table: { ...memory.services.table, readBot } };
-    expect(await moveBot(services, bot, 'accept', note)).toMatchObject({ state: 'registering', line: 1 });
+    const changing = { ...services, table: { ...table, readBot: changeAndRead } };
+    expect(await moveBot(changing, bot, 'accept', note)).toMatchObject({ state: 'registering', line: 1 });
   });
 
   test.each<[string, Partial<Bot>]>([
     ['is in another state', { state: 'registering' }],
     [
       'was moved there and back',
-      { history: [...aBot().history, { at: later(0), state: 'queued', step: 'x' }] },
+      { history: [...buildBot().history, { at: isoTime(0), state: 'queued', step: 'x' }] },
     ],
     ['has got its lease', { lease_owner: 'another worker' }],
-    ['has a full history that went on', { history: [{ at: later(1), state: 'queued', step: 'x' }] }],
-  ])('a bot that meanwhile %s is left alone', async (_name, changed) => {
-    const bot = aBot();
+    ['has a full history that went on', { history: [{ at: isoTime(1), state: 'queued', step: 'x' }] }],
+  ])('changes nothing of a bot that meanwhile %s', async (_name, changed) => {
+    const bot = buildBot();
     const row = { ...bot, ...changed, revision: 2 };
-    const memory = createMemory({ bots: [row] });
-    expect(await moveBot(memory.services, bot, 'block', { ...note, reason: why })).toBeUndefined();
-    expect(memory.bots.get(bot.bot_id)).toEqual(row);
-    expect(memory.logged.map(({ code }) => code)).toEqual(['lost_race']);
+    const { services, logged } = await recordServices({ bots: [row] });
+    expect(await moveBot(services, bot, 'block', because)).toBeUndefined();
+    expect(await readBot(bot)).toEqual(row);
+    expect(logged.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
-  test('a bot that is gone is left alone', async () => {
-    const memory = createMemory();
-    expect(await moveBot(memory.services, aBot(), 'accept', note)).toBeUndefined();
+  test('makes no row for a bot that has none', async () => {
+    const { services } = await recordServices();
+    const bot = buildBot();
+    expect(await moveBot(services, bot, 'accept', note)).toBeUndefined();
+    expect(await readBot(bot)).toBeUndefined();
   });
 
-  test('a write that its own condition forbids ends, and is not tried without end', async () => {
-    const bot = aBot({ state: 'waiting', public_key: 'a'.repeat(64) });
-    const memory = createMemory({ bots: [bot] });
-    const moving = moveBot(memory.services, bot, 'confirm', note, { public_key: 'b'.repeat(64) });
+  test('gives up a write that the row itself forbids', async () => {
+    const bot = buildBot({ state: 'waiting', public_key: 'a'.repeat(64) });
+    const { services, countUpdates } = await recordServices({ bots: [bot] });
+    const moving = moveBot(services, bot, 'confirm', note, { public_key: 'b'.repeat(64) });
     await moving.catch(() => undefined);
-    expect(memory.updates).toBeLessThan(10);
-    expect(memory.bots.get(bot.bot_id)?.public_key).toBe(bot.public_key);
+    expect(countUpdates()).toBeLessThan(10);
+    expect((await readBot(bot))?.public_key).toBe(bot.public_key);
   });
 });
 
 describe('putOff', () => {
-  test('a short pause is a delayed message, with the sweep behind it', async () => {
-    const bot = aBot({ state: 'registering' });
-    const memory = createMemory({ bots: [bot] });
-    await putOff(memory.services, bot, 'mark_unsure', 40, { ...note, reason: why });
-    expect(memory.bots.get(bot.bot_id)).toMatchObject({ state: 'unsure', wait_until: later(40) });
-    expect(memory.sent).toEqual([
-      {
-        queue: 'check',
-        message: { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 40 },
-      },
-    ]);
+  test('sends a delayed message for a short pause', async () => {
+    const bot = buildBot({ state: 'registering' });
+    const { services, sent } = await recordServices({ bots: [bot] });
+    await putOff(services, bot, 'mark_unsure', 40, because);
+    expect(await readBot(bot)).toMatchObject({ state: 'unsure', wait_until: isoTime(40) });
+    const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 40 };
+    expect(sent).toEqual([{ queue: 'check', message }]);
   });
 
-  test('a pause that SQS cannot keep is the sweep’s alone', async () => {
-    const bot = aBot();
-    const memory = createMemory({ bots: [bot] });
-    await putOff(memory.services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, {
-      ...note,
-      reason: why,
-    });
-    expect(memory.bots.get(bot.bot_id)?.state).toBe('waiting');
-    expect(memory.sent).toEqual([]);
+  test('leaves a pause to the sweep when SQS cannot delay a message that long', async () => {
+    const bot = buildBot();
+    const { services, sent } = await recordServices({ bots: [bot] });
+    await putOff(services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, because);
+    expect((await readBot(bot))?.state).toBe('waiting');
+    expect(sent).toEqual([]);
   });
 
-  test('a lost race sends nothing', async () => {
-    const bot = aBot();
-    const memory = createMemory({ bots: [{ ...bot, state: 'blocked', revision: 2 }] });
-    await putOff(memory.services, bot, 'postpone', 5, note);
-    expect(memory.sent).toEqual([]);
+  test('sends nothing when another worker has moved the bot', async () => {
+    const bot = buildBot();
+    const { services, sent } = await recordServices({ bots: [{ ...bot, state: 'blocked', revision: 2 }] });
+    await putOff(services, bot, 'postpone', 5, note);
+    expect(sent).toEqual([]);
   });
 
-  test('SQS takes whole seconds only: a message is never early nor broken', async () => {
-    const bot = aBot({ state: 'registering' });
-    const memory = createMemory({ bots: [bot] });
+  test('rounds a delay up, because SQS takes whole seconds only', async () => {
+    const bot = buildBot({ state: 'registering' });
+    const { services, sent } = await recordServices({ bots: [bot] });
     // The rest of a PIN lock, as register computes it.
-    await putOff(memory.services, bot, 'postpone', 12.345, { ...note, reason: why });
-    expect(memory.sent.map(({ message }) => message.delaySeconds)).toEqual([13]);
+    await putOff(services, bot, 'postpone', 12.345, because);
+    expect(sent.map(({ message }) => message.delaySeconds)).toEqual([13]);
   });
 });
 
-test('sendTo names the bot, and its batch for fairness, and nothing else', async () => {
-  const memory = createMemory();
-  const bot = aBot();
-  await sendTo(memory.services, 'register', bot, 3);
-  expect(memory.sent).toEqual([
-    {
-      queue: 'register',
-      message: { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 3 },
-    },
-  ]);
+test('a message to a step has the ids of the bot and of its batch, and nothing else', async () => {
+  const { services, sent } = await recordServices();
+  const bot = buildBot();
+  await sendTo(services, 'register', bot, 3);
+  const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 3 };
+  expect(sent).toEqual([{ queue: 'register', message }]);
 });

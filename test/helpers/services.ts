@@ -1,0 +1,129 @@
+/**
+ * What a step may touch, as on AWS: the real SDK against the emulators, and the stand-in for Mixin. Tests call steps
+ * by themselves here; nothing polls the queues.
+ */
+import { randomUUID } from 'node:crypto';
+import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { startEmulators } from '../../infra/local/emulators.ts';
+import type { Batch } from '../../lib/model/batch.ts';
+import type { Bot } from '../../lib/model/bot.ts';
+import type { QueueName } from '../../lib/model/deployment.ts';
+import type { LogCode, LogFields } from '../../lib/model/log.ts';
+import type { Message, Services } from '../../lib/model/ports.ts';
+import { type Environment, readConfig } from '../../lib/runtime/config.ts';
+import { connect } from '../../lib/runtime/connect.ts';
+
+export interface TestServices {
+  readonly services: Services;
+  readonly standIn: MixinStandIn;
+  /** Every variable that lib/runtime/config.ts reads. */
+  readonly environment: Environment;
+}
+
+const start = async (): Promise<TestServices> => {
+  const [standIn, emulators] = await Promise.all([startMixinStandIn({}), startEmulators()]);
+  const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
+  return { services: connect(readConfig(environment), () => undefined).services, standIn, environment };
+};
+
+let started: Promise<TestServices> | undefined;
+
+/** One set for all test files of a worker process, which ends with it: tests use bots and batches of their own. */
+export const startServices = (): Promise<TestServices> => {
+  started ??= start();
+  return started;
+};
+
+/** The time of recorded services. */
+export const NOW = Date.parse('2026-11-21T12:00:00.000Z');
+
+/** ISO time so many seconds after NOW. */
+export const isoTime = (seconds: number): string => new Date(NOW + seconds * 1_000).toISOString();
+
+/** A bot that a list has just made, but for `more`. */
+export const buildBot = (more: Partial<Bot> = {}): Bot => ({
+  bot_id: randomUUID(),
+  session_id: randomUUID(),
+  batch_id: randomUUID(),
+  line: 2,
+  row_digest: 'digest',
+  state: 'queued',
+  state_since: isoTime(-60),
+  revision: 1,
+  attempts: 0,
+  history: [{ at: isoTime(-60), state: 'queued', step: 'intake' }],
+  ...more,
+});
+
+/** A batch of one row that is imported, but for `more`. */
+export const buildBatch = (more: Partial<Batch> = {}): Batch => ({
+  batch_id: randomUUID(),
+  status: 'imported',
+  created_at: isoTime(-600),
+  total: 1,
+  invalid: 0,
+  duplicates: 0,
+  chunks: 1,
+  chunks_done: [1],
+  ...more,
+});
+
+/** Services that stand still at NOW, and what was done with them. */
+export interface Recorder {
+  readonly services: Services;
+  /** Messages: they are kept here and go to no queue. */
+  readonly sent: { readonly queue: QueueName; readonly message: Message }[];
+  readonly logged: { readonly code: LogCode; readonly fields: LogFields }[];
+  /** How often the step wrote to a bot's row. */
+  readonly countUpdates: () => number;
+}
+
+/** @param rows bots and batches that the table is to hold before the test begins */
+export const recordServices = async (
+  rows: { readonly bots?: readonly Bot[]; readonly batches?: readonly Batch[] } = {},
+): Promise<Recorder> => {
+  const { services } = await startServices();
+  for (const bot of rows.bots ?? []) await services.table.createBot(bot);
+  for (const batch of rows.batches ?? []) await services.table.createBatch(batch);
+  const sent: Recorder['sent'] = [];
+  const logged: Recorder['logged'] = [];
+  let updates = 0;
+  return {
+    sent,
+    logged,
+    countUpdates: () => updates,
+    services: {
+      ...services,
+      table: {
+        ...services.table,
+        updateBot: (...args) => {
+          updates += 1;
+          return services.table.updateBot(...args);
+        },
+      },
+      queues: {
+        send: async (queue, messages) => void sent.push(...messages.map((message) => ({ queue, message }))),
+      },
+      log: (_level, code, fields = {}) => void logged.push({ code, fields }),
+      now: () => NOW,
+    },
+  };
+};
+
+/** A time limit for a step: so long that no test meets it. */
+export const deadline = (services: Services): number => services.now() + 30_000;
+
+/** The same services some minutes later, when leases have run out. */
+export const minutesLater = (services: Services, minutes: number): Services => ({
+  ...services,
+  now: () => Date.now() + minutes * 60_000,
+});
+
+/** Thrown where a test lets a worker die. */
+export class Death extends Error {}
+
+/** Waits for work that dies by Death, or that ends; any other error is thrown on. */
+export const survive = (work: Promise<unknown>): Promise<unknown> =>
+  work.catch((error: unknown) => {
+    if (!(error instanceof Death)) throw error;
+  });
