@@ -96,8 +96,9 @@ export const canariesOf = (long: Iterable<string>, digits: readonly string[]): C
   const secrets = [...new Set(long)].filter((secret) => secret !== '');
   const { dense, sparse } = together(secrets.map(longForms));
   const windows = [
-    [WINDOW, windowsOf(dense, WINDOW)],
-    [2 * WINDOW, windowsOf(sparse, 2 * WINDOW)],
+    [WINDOW, windowsOf(dense, WINDOW), (text: string) => text],
+    // Node's inspector aligns the numbers of an array with spaces.
+    [2 * WINDOW, windowsOf(sparse, 2 * WINDOW), (text: string) => text.replaceAll(/\s+/g, ' ')],
   ] as const;
   const alone = digits.map(standingAlone);
   // As JSON has them: without the quotes they turn up in other numbers.
@@ -111,12 +112,14 @@ export const canariesOf = (long: Iterable<string>, digits: readonly string[]): C
     count: secrets.length + digits.length,
     find: (text) => {
       const found: string[] = [];
-      for (const [length, known] of windows)
-        for (let i = 0; i + length <= text.length; i += 1)
-          if (known.has(text.slice(i, i + length))) {
-            found.push(around(text, i, length));
+      for (const [length, known, prepare] of windows) {
+        const searched = prepare(text);
+        for (let i = 0; i + length <= searched.length; i += 1)
+          if (known.has(searched.slice(i, i + length))) {
+            found.push(around(searched, i, length));
             i += 100;
           }
+      }
       for (const pattern of alone) {
         const match = pattern.exec(text);
         if (match) found.push(around(text, match.index, match[0].length));

@@ -157,7 +157,7 @@ describe.concurrent('a message that crashes its handler', () => {
       );
       return received.Messages?.length ? received : undefined;
     }, 30_000);
-    expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ user_id: keystore.app_id });
+    expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ bot_id: keystore.app_id });
     await spoil(JSON.stringify(keystore));
     const { body } = await lived.post(`/batches/${batch_id}/retry`, {});
     expect(body).toMatchObject({ retried: 1 });

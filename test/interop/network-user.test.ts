@@ -35,9 +35,9 @@ describe('network users of an owner bot', () => {
       return batch.states.registered === 2 && batch.states.enrolled === 2;
     });
     const { body: page } = await lived.get(`/batches/${batch_id}/bots?state=registered`);
-    const { bots } = page as { bots: { user_id: string }[] };
+    const { bots } = page as { bots: { bot_id: string }[] };
     const names: string[] = [];
-    for (const { user_id } of bots) {
+    for (const { bot_id: user_id } of bots) {
       const secret = await keystoreOf(user_id);
       const client = sdk(secret);
       const me = await client.safe.checkRegisteration();
