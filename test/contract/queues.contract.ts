@@ -25,7 +25,7 @@ interface SendBatch {
 
 const messages = (count: number): Message[] =>
   Array.from({ length: count }, () => ({ body: { bot_id: randomUUID() } }));
-const idsOf = (list: readonly Message[]) => list.map(({ body }) => body.user_id).sort();
+const idsOf = (list: readonly Message[]) => list.map(({ body }) => body.bot_id).sort();
 
 /** Tells the caller that these entries failed, and keeps them from the queue. */
 const refuseEntries =

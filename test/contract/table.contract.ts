@@ -225,7 +225,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
       test('every bot is in one of the partitions', async () => {
         const ids = range(16).map((i) => `${i.toString(16)}${i.toString(16)}${randomUUID().slice(2)}`);
         const early = '2020-01-01T00:00:00.000Z';
-        await Promise.all(ids.map((user_id) => make({ bot_id: user_id, due_at: early })));
+        await Promise.all(ids.map((bot_id) => make({ bot_id, due_at: early })));
         const found = await Promise.all(
           range(shape.shards).map((shard) => table.listDueBots(shard, early, 100)),
         );
@@ -311,7 +311,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
       });
 
       const forge = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-      const good = { shard: 0, state_key: `queued#${randomUUID()}`, user_id: randomUUID() };
+      const good = { shard: 0, state_key: `queued#${randomUUID()}`, bot_id: randomUUID() };
       test.each([
         ['text', 'hello'],
         ['nothing', ''],
@@ -320,7 +320,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         ['a shard that is not there', forge({ ...good, shard: shape.shards })],
         ['a negative shard', forge({ ...good, shard: -1 })],
         ['a shard in pieces', forge({ ...good, shard: 0.5 })],
-        ['a user id that is none', forge({ ...good, user_id: 'batch#x' })],
+        ['a bot id that is none', forge({ ...good, bot_id: 'batch#x' })],
         ['a cursor of row errors', forge({ sk: 'error#1' })],
         ['an empty sort key', forge({ ...good, state_key: '' })],
         ['a sort key too long', forge({ ...good, state_key: 'x'.repeat(2_000) })],
@@ -536,7 +536,7 @@ export const describeTable = (name: string, open: OpenPlace) => {
         ['text', 'hello'],
         ['nothing', ''],
         ['the key of another item', forge({ sk: 'batch' })],
-        ['a cursor of bots', forge({ shard: 0, state_key: 'queued#x', user_id: randomUUID() })],
+        ['a cursor of bots', forge({ shard: 0, state_key: 'queued#x', bot_id: randomUUID() })],
         ['a sort key too long', forge({ sk: `error#${'9'.repeat(2_000)}` })],
       ])('a cursor that is %s is none of ours', async (_name, cursor) => {
         expect(await table.listRowErrors(randomUUID(), 5, cursor)).toBeUndefined();

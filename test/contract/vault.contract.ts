@@ -290,7 +290,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const answers = await Promise.all(
           listed.map((it) => servicesOf(place.environment).vault.storeKeystore(it)),
         );
-        expect([...answers].sort()).toEqual(['stored', 'key_conflict']);
+        expect([...answers].sort()).toEqual(['key_conflict', 'stored']);
         const kept = await keptOf(keystore.app_id);
         expect(kept.keystore.spend_private_key).toBe(listed[answers.indexOf('stored')]?.spend_private_key);
       });
