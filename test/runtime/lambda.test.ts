@@ -190,7 +190,7 @@ describe('a queue’s function', () => {
 
   test('only the last delivery tells the row', async () => {
     const last = queues.check.maxReceiveCount;
-    const body = JSON.stringify({ user_id: randomUUID() });
+    const body = JSON.stringify({ bot_id: randomUUID() });
     const crash: Step = async () => {
       throw new Error('no');
     };
@@ -202,7 +202,7 @@ describe('a queue’s function', () => {
   });
 
   test('a message fails though nobody can be told, and that is said too', async () => {
-    const bad = record(JSON.stringify({ user_id: randomUUID() }), queues.check.maxReceiveCount);
+    const bad = record(JSON.stringify({ bot_id: randomUUID() }), queues.check.maxReceiveCount);
     refusing = true;
     const { answer, log } = await run(async () => {
       throw new Error('no');
@@ -228,7 +228,7 @@ describe('a queue’s function', () => {
 
   describe('that AWS throttles', () => {
     const last = queues.check.maxReceiveCount;
-    const body = JSON.stringify({ user_id: randomUUID() });
+    const body = JSON.stringify({ bot_id: randomUUID() });
     const crashWith =
       (name: string, $metadata = {}): Step =>
       () =>

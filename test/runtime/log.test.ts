@@ -43,7 +43,7 @@ test('a line is a code for queries, a sentence for people, and the fields that a
   expect(logged({ bot_id: 'u', count: 0 }, { step: 'check' })).toEqual({
     ...head,
     step: 'check',
-    user_id: 'u',
+    bot_id: 'u',
     count: 0,
   });
   expect(logged()).toEqual(head);
@@ -68,7 +68,7 @@ test('no other field can appear, by the base or by the call, nor forge the head 
     fc.property(fields, fields, (more, base) => {
       expect(logged({ ...more, bot_id: 'u' } as LogFields, base as LogFields)).toEqual({
         ...head,
-        user_id: 'u',
+        bot_id: 'u',
       });
     }),
   );
