@@ -65,7 +65,7 @@ describe('create', () => {
     expect([again.code, idIn(again.stdout), usersMade()]).toEqual([0, batch_id, 3]);
     expect(again.stdout).toMatch(/3 +created +1\.50 USD/);
     const rows = await here(['bots', batch_id, '--state', 'enrolled', '--json']);
-    const shown = await here(['show', String(jsonLines(rows)[0]?.user_id)]);
+    const shown = await here(['show', String(jsonLines(rows)[0]?.bot_id)]);
     expect(shown.stdout).toMatch(new RegExp(`makes +user "Made \\d", created by ${owner}`));
     expect((await here(['show', String(jsonLines(rows)[0]?.account_id)])).stdout).toContain('registered');
   });

@@ -220,7 +220,7 @@ describe('creations without an answer', () => {
     }),
   });
   const doubtful = {
-    user_id: '00000000-0000-4000-8000-00000000e001',
+    bot_id: '00000000-0000-4000-8000-00000000e001',
     batch_id: BATCH_ID,
     line: 3,
     state: 'unsure',
@@ -232,7 +232,7 @@ describe('creations without an answer', () => {
   const routes = {
     ...sees(inDoubt),
     [`GET ${batchPath}/bots`]: says({ bots: [doubtful] }),
-    [`GET /bots/${doubtful.user_id}`]: says(doubtful),
+    [`GET /bots/${doubtful.bot_id}`]: says(doubtful),
   };
 
   test('the batch has ended and needs hands: 3, with what is spent and possibly spent', async () => {
@@ -254,7 +254,7 @@ describe('creations without an answer', () => {
   test('show and bots tell what such a row is for', async () => {
     const made = { ...doubtful, state: 'enrolled', account_id: '00000000-0000-4000-8000-000000000009' };
     const [shown, listed] = await Promise.all([
-      ask(routes, ['show', doubtful.user_id]),
+      ask(routes, ['show', doubtful.bot_id]),
       ask({ [`GET ${batchPath}/bots`]: says({ bots: [made] }) }, ['bots', BATCH_ID, '--state', 'enrolled']),
     ]);
     expect(shown.ran.stdout).toMatch(new RegExp(`makes +user "Bot 3", created by ${OWNER_ID}`));
