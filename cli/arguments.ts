@@ -1,8 +1,7 @@
 /** What commands take on the command line. */
+import { parseUuid } from '../lib/model/uuid.ts';
 import type { Call } from './command.ts';
 import { UsageError } from './failure.ts';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const onlyArgument = ({ args }: Call, name: string): string => {
   const [text, ...more] = args;
@@ -12,7 +11,8 @@ const onlyArgument = ({ args }: Call, name: string): string => {
 };
 
 const mustBeUuid = (name: string, origin: string, text: string): string => {
-  if (UUID.test(text)) return text.toLowerCase();
+  const uuid = parseUuid(text);
+  if (uuid !== undefined) return uuid;
   throw new UsageError(`${name} must be a UUID: ${origin}.`);
 };
 

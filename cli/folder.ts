@@ -1,13 +1,13 @@
 /** Packs a folder of lists into a ZIP archive, in memory: the same files give the same bytes. */
 import { readdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { type ZippableFile, zipSync } from 'fflate';
+import { findTextFormat, textEndings } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
 import { UsageError } from './failure.ts';
 import { readable, readBytes } from './files.ts';
 import { bytes, printable } from './output.ts';
 
-const endings: readonly string[] = ['.json', '.jsonl', '.ndjson', '.csv'];
 /** What an archive without ZIP64 can hold. */
 const MAX_FILES = Math.min(limits.maxArchiveFiles, 65_535);
 const NAMES_TOLD = 3;
@@ -27,7 +27,7 @@ const find = async (folder: string, prefix: string, found: Found): Promise<void>
     if (entry.name.startsWith('.')) continue;
     const name = `${prefix}${entry.name}`;
     if (entry.isDirectory()) await find(folder, `${name}/`, found);
-    else if (entry.isFile() && endings.includes(extname(name).toLowerCase())) found.lists.push(name);
+    else if (entry.isFile() && findTextFormat(name)) found.lists.push(name);
     else found.others.push(name);
   }
 };
@@ -70,7 +70,7 @@ export const packFolder = async (folder: string): Promise<Packed> => {
   await find(folder, '', found);
   const { lists, others } = found;
   if (lists.length === 0) {
-    throw new UsageError(`${folder} holds no list: no file in it ends in ${endings.join(', ')}.`);
+    throw new UsageError(`${folder} holds no list: no file in it ends in ${textEndings}.`);
   }
   if (lists.length > MAX_FILES) {
     throw new UsageError(

@@ -1,20 +1,13 @@
 /** Reads the lists to upload. What is in them is only ever sent, never shown. */
 import { createHash, randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { extname } from 'node:path';
+import { findContentType } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
 import { UsageError } from './failure.ts';
 import { readable, readBytes } from './files.ts';
 import { packFolder } from './folder.ts';
 import type { Terminal } from './terminal.ts';
 
-const contentTypes: Readonly<Record<string, string>> = {
-  json: 'application/json',
-  jsonl: 'application/x-ndjson',
-  ndjson: 'application/x-ndjson',
-  csv: 'text/csv',
-  zip: 'application/zip',
-};
 export const typeNames = 'json, jsonl, csv or zip';
 
 export interface List {
@@ -27,8 +20,7 @@ export interface List {
 }
 
 const contentTypeOf = (file: string, type: string | undefined): string => {
-  const name = type ?? extname(file).slice(1).toLowerCase();
-  const contentType = Object.hasOwn(contentTypes, name) ? contentTypes[name] : undefined;
+  const contentType = findContentType(type === undefined ? file : `.${type}`);
   if (contentType !== undefined) return contentType;
   if (type !== undefined) throw new UsageError(`--type takes ${typeNames}, not ${type}.`);
   if (file === '-') throw new UsageError(`A list from stdin needs --type: ${typeNames}.`);

@@ -1,5 +1,6 @@
 /** The options of sign-in, as the fields of its requests. */
 
+import { maxRegistrationId, platforms, sessionKinds } from '../lib/model/enrolment.ts';
 import { mixin } from '../lib/model/mixin.ts';
 import type { Fields } from './api-client.ts';
 import { mustBeOneOf, optionOf, uuidOption, wholeOption } from './arguments.ts';
@@ -8,8 +9,6 @@ import { UsageError } from './failure.ts';
 import { readText } from './files.ts';
 
 const { device } = mixin;
-const sessionKeys = ['ed25519', 'rsa'] as const;
-const platforms = ['iOS', 'Android'] as const;
 const captchaFields: readonly string[] = [
   'g_recaptcha_response',
   'hcaptcha_response',
@@ -33,7 +32,7 @@ export const signInOptions = {
   'session-key': {
     type: 'string',
     value: 'KIND',
-    help: `of the new session: ${sessionKeys.join(' or ')} (default: ed25519)`,
+    help: `of the new session: ${sessionKinds.join(' or ')} (default: ed25519)`,
   },
   'abort-deactivation': {
     type: 'boolean',
@@ -80,8 +79,6 @@ export const signInOptions = {
 /** Without the fields that nobody gave. */
 const given = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-
-const MAX_REGISTRATION_ID = 2 ** 31 - 1;
 
 const deviceOf = (call: Call): Fields =>
   given({
@@ -139,13 +136,13 @@ export const readSignInWish = async (call: Call): Promise<SignInWish> => {
   const fields = deviceOf(call);
   const isAbortingDeactivation = call.flag('abort-deactivation');
   const session_key = optionOf(call, 'session-key', (text) =>
-    mustBeOneOf('--session-key', sessionKeys, text),
+    mustBeOneOf('--session-key', sessionKinds, text),
   );
   const signInFields = given({
     ...fields,
     session_key,
     notification_token: await optionOf(call, 'notification-token-file', readText),
-    registration_id: wholeOption(call, 'registration-id', 0, MAX_REGISTRATION_ID),
+    registration_id: wholeOption(call, 'registration-id', 1, maxRegistrationId),
     ...(isAbortingDeactivation && { abort_deactivation: true }),
   });
   return {

@@ -1,12 +1,13 @@
 /** `npm start`: Enlist on one machine, with a stand-in of Mixin or against a real one. */
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { extname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
 import { summaryLines } from '../../cli/summary.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
+import { findContentType, listEndings } from '../../lib/lists/formats.ts';
 import { type Custody, countCustody, fetchLedger, type Ledger } from './custody.ts';
 import { makeWorld } from './demo.ts';
 import { type House, startHouse } from './embedded-stack.ts';
@@ -24,14 +25,6 @@ const help = `Enlist on this machine: brings every bot of a list into Mixin Safe
   --port N      port of the HTTP API on 127.0.0.1                    (default: any)
   --bundled     synthesise the AWS stack and run its bundles in place of the sources
 `;
-
-const contentTypes: Readonly<Record<string, string>> = {
-  '.json': 'application/json',
-  '.jsonl': 'application/x-ndjson',
-  '.ndjson': 'application/x-ndjson',
-  '.csv': 'text/csv',
-  '.zip': 'application/zip',
-};
 
 /** A wrong call: its sentence is all the user needs. */
 class UsageError extends Error {
@@ -93,9 +86,8 @@ interface List {
 }
 
 const readList = (path: string): List => {
-  const contentType = contentTypes[extname(path).toLowerCase()];
-  if (contentType === undefined)
-    throw new UsageError('the list must end in .json, .jsonl, .ndjson, .csv or .zip');
+  const contentType = findContentType(path);
+  if (contentType === undefined) throw new UsageError(`the list must end in ${listEndings}`);
   try {
     return { body: readFileSync(path), contentType, path };
   } catch {

@@ -9,15 +9,17 @@ import { enrolmentId } from '../bots/enrolment.ts';
 import { newSessionKey, withDevice } from '../bots/sign-in.ts';
 import { moveBot } from '../bots/transition.ts';
 import { upsertBot } from '../bots/upsert.ts';
-import { type FieldError, type ListedSignIn, readSignIn } from '../lists/row.ts';
+import { readSignIn } from '../lists/row-enrolment.ts';
+import type { FieldError } from '../lists/row-fields.ts';
 import type { Bot, Reason } from '../model/bot.ts';
 import { functions } from '../model/deployment.ts';
-import type { SignInRequest } from '../model/enrolment.ts';
+import { platforms, type SessionKind, type SignInRequest } from '../model/enrolment.ts';
 import { isRsaKey } from '../model/keystore.ts';
 import { mixin } from '../model/mixin.ts';
 import { MixinError } from '../model/mixin-error.ts';
 import type { Services, SignInResult } from '../model/ports.ts';
 import { allows } from '../model/states.ts';
+import { uuidSchema } from '../model/uuid.ts';
 import { ok, parseBody } from './answers.ts';
 import { type Answers, type HttpAnswer, type HttpRequest, problem } from './http.ts';
 
@@ -63,8 +65,8 @@ const answerOfCaptcha = z.string().min(1).max(10_000).optional();
 const codeRequest = z.strictObject({
   phone: z.string().regex(/^\+[1-9]\d{6,14}$/),
   purpose: z.literal('SESSION').default('SESSION'),
-  device_id: z.guid().toLowerCase().optional(),
-  platform: z.enum(['iOS', 'Android']).default(mixin.device.platform),
+  device_id: uuidSchema.optional(),
+  platform: z.enum(platforms).default(mixin.device.platform),
   platform_version: line.default(mixin.device.platform_version),
   app_version: line.default(mixin.device.app_version),
   package_name: line.default(mixin.device.package_name),
@@ -193,7 +195,7 @@ const signedIn = (row: Bot, { account, person }: SignInResult): HttpAnswer => ({
   },
 });
 
-const keepSession = async (services: Services, bot_id: string, kind: ListedSignIn['session_key']) => {
+const keepSession = async (services: Services, bot_id: string, kind: SessionKind) => {
   const stored = await services.vault.storeEnrolment(bot_id, {
     session_key: await newSessionKey(services, kind),
   });
@@ -212,7 +214,7 @@ const makeSignIn = async (
   services: Services,
   verification_id: string,
   request: SignInRequest,
-  kind: ListedSignIn['session_key'],
+  kind: SessionKind,
 ): Promise<HttpAnswer> => {
   const row = await rowOf(services, verification_id);
   if (!row) return busy();

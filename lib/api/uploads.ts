@@ -4,7 +4,7 @@ import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
 import { listKey } from '../batches/objects.ts';
 import { newBatch } from '../batches/progress.ts';
-import { formatOf, listFormats } from '../lists/list.ts';
+import { findFormat, listFormats } from '../lists/formats.ts';
 import type { Batch } from '../model/batch.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
@@ -16,7 +16,7 @@ const BATCH_NAMESPACE = '0e1f5c3a-94b7-5d62-8a3e-6c7d2b1f9e40';
 
 /** Why an upload cannot be a list at all; undefined when it may be one. */
 const refuseUpload = ({ headers, body }: HttpRequest): HttpAnswer | undefined => {
-  if (!formatOf(headers['content-type'])) {
+  if (!findFormat(headers['content-type'])) {
     const types = Object.keys(listFormats).join(', ');
     return problem(415, 'unknown_format', 'The Content-Type names no list format.', `Use one of ${types}.`);
   }

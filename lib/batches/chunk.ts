@@ -6,7 +6,12 @@ import { upsertBot } from '../bots/upsert.ts';
 import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
 import type { Batch } from '../model/batch.ts';
 import type { Bot } from '../model/bot.ts';
-import type { SignInRequest } from '../model/enrolment.ts';
+import {
+  networkUserSchema,
+  type SignInRequest,
+  signInFieldsSchema,
+  signInSchema,
+} from '../model/enrolment.ts';
 import { keystoreSchema } from '../model/keystore.ts';
 import type { Services } from '../model/ports.ts';
 import type { RowError } from '../model/problem.ts';
@@ -21,27 +26,11 @@ const place = {
   file: z.string().exactOptional(),
 };
 
-const networkUser = z.object({ kind: z.literal('network_user'), owner: z.guid(), full_name: z.string() });
-const signIn = z.object({ kind: z.literal('sign_in'), verification_id: z.guid() });
-
-const listedSignIn = z.object({
-  code: z.string(),
-  session_key: z.enum(['ed25519', 'rsa']),
-  device_id: z.string().exactOptional(),
-  platform: z.string(),
-  platform_version: z.string(),
-  app_version: z.string(),
-  package_name: z.string(),
-  notification_token: z.string().exactOptional(),
-  purpose: z.literal('SESSION'),
-  registration_id: z.int().exactOptional(),
-});
-
 const chunkSchema: z.ZodType<Row[]> = z.array(
   z.union([
     z.object({ ...place, row_digest: z.string(), keystore: keystoreSchema }),
-    z.object({ ...place, enrolment: signIn, sign_in: listedSignIn }),
-    z.object({ ...place, enrolment: networkUser }),
+    z.object({ ...place, enrolment: signInSchema, sign_in: signInFieldsSchema }),
+    z.object({ ...place, enrolment: networkUserSchema }),
   ]),
 );
 

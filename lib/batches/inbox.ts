@@ -1,7 +1,7 @@
 /** Lists that were put into the bucket itself, and S3's events about them. */
 import { v5 as uuidv5 } from 'uuid';
 import { z } from 'zod';
-import { typeOfFile } from '../lists/list.ts';
+import { findContentType } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
 import { listKey } from './objects.ts';
@@ -60,7 +60,7 @@ export const takeFromInbox = async (
   if (object.size > limits.maxUploadBytes) return refuseLarge(services, batch_id, key);
   const list = await services.uploads.get(key);
   if (list) {
-    await services.uploads.put(listKey(batch_id), list.body, typeOfFile(key) ?? list.contentType);
+    await services.uploads.put(listKey(batch_id), list.body, findContentType(key) ?? list.contentType);
     await services.table.createBatch(newBatch(batch_id, services.now()));
     await services.uploads.remove([key]);
     services.log('info', 'batch_received', { batch_id });

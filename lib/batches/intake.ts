@@ -3,7 +3,8 @@
  * the errors written down; then chunk by chunk the keystores go to the vault, rows are made and checks queued.
  */
 import { z } from 'zod';
-import { formatOf, listFormats, readList } from '../lists/list.ts';
+import { findFormat, listFormats } from '../lists/formats.ts';
+import { readList } from '../lists/list.ts';
 import { type Row, readRow, splitDuplicates } from '../lists/row.ts';
 import type { Batch } from '../model/batch.ts';
 import { limits } from '../model/limits.ts';
@@ -77,7 +78,7 @@ const readWholeList = async (services: Services, batch: Batch) => {
   const { batch_id } = batch;
   const list = await services.uploads.get(listKey(batch_id));
   if (!list) return reject(services, batch, gone);
-  const format = formatOf(list.contentType);
+  const format = findFormat(list.contentType);
   if (!format) return reject(services, batch, unknownFormat);
   const read = await readList(list.body, format);
   if ('problem' in read) return reject(services, batch, read.problem);

@@ -1,17 +1,14 @@
 /** What a sign-in needs beyond what the operator says: a session key, a device and a registration id. */
 import { createHash } from 'node:crypto';
 import { v5 as uuidv5 } from 'uuid';
-import type { ListedSignIn } from '../lists/row.ts';
-import type { SignInRequest } from '../model/enrolment.ts';
+import type { SessionKind, SignInFields, SignInRequest } from '../model/enrolment.ts';
 import type { SessionKey } from '../model/keystore.ts';
 import type { Services } from '../model/ports.ts';
 import { newSeed } from './settle.ts';
 
 /** A new session key: 32 random bytes in hex, or an RSA key in PEM. */
-export const newSessionKey = async (
-  services: Services,
-  kind: ListedSignIn['session_key'],
-): Promise<SessionKey> => (kind === 'rsa' ? services.keys.generateRsaKey() : newSeed(services));
+export const newSessionKey = async (services: Services, kind: SessionKind): Promise<SessionKey> =>
+  kind === 'rsa' ? services.keys.generateRsaKey() : newSeed(services);
 
 const DEVICE_NAMESPACE = '91c4e0d7-6b2a-5f3c-a8d1-4e7f9b0c2a68';
 
@@ -28,7 +25,7 @@ const registrationIdOf = (verification_id: string): number =>
 export const withDevice = async (
   services: Services,
   verification_id: string,
-  { session_key: _, device_id, registration_id, ...said }: ListedSignIn,
+  { session_key: _, device_id, registration_id, ...said }: SignInFields,
 ): Promise<SignInRequest> => {
   const known = device_id === undefined ? await services.table.readVerification(verification_id) : undefined;
   return {

@@ -2,7 +2,7 @@
 
 import { limits } from '../model/limits.ts';
 import type { RowError } from '../model/problem.ts';
-import { formatOf, typeOfFile } from './formats.ts';
+import { findContentType, findFormat } from './formats.ts';
 import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
 import { decodeText, notUtf8, readText } from './text.ts';
 import { type ArchiveEntry, damaged, openArchive } from './zip-archive.ts';
@@ -29,7 +29,7 @@ const emptyFile = problem('empty_list', 'The file has no rows.', 'Take it out of
 
 /** What one file holds; a problem that is not the file's alone is one of the whole archive. */
 const readFile = ({ name, unpack }: ArchiveEntry): ReadList => {
-  const format = formatOf(typeOfFile(name));
+  const format = findFormat(findContentType(name));
   if (format === undefined || format === 'zip') return unknownFile;
   const bytes = unpack();
   if (!bytes) return damaged;

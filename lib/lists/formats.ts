@@ -8,18 +8,18 @@ export const listFormats = {
   'application/zip': 'zip',
   'application/x-zip-compressed': 'zip',
 } as const;
-export type ListType = keyof typeof listFormats;
-export type ListFormat = (typeof listFormats)[ListType];
+export type ContentType = keyof typeof listFormats;
+export type ListFormat = (typeof listFormats)[ContentType];
 /** A format whose files are text. */
 export type TextFormat = Exclude<ListFormat, 'zip'>;
 
 /** The format a Content-Type names; undefined when it is none of ours. */
-export const formatOf = (contentType: string | undefined): ListFormat | undefined => {
+export const findFormat = (contentType: string | undefined): ListFormat | undefined => {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
-  return Object.hasOwn(listFormats, type) ? listFormats[type as ListType] : undefined;
+  return Object.hasOwn(listFormats, type) ? listFormats[type as ContentType] : undefined;
 };
 
-const typesOfFiles: Readonly<Record<string, ListType>> = {
+const contentTypesByEnding: Readonly<Record<string, ContentType>> = {
   json: 'application/json',
   jsonl: 'application/x-ndjson',
   ndjson: 'application/x-ndjson',
@@ -27,8 +27,18 @@ const typesOfFiles: Readonly<Record<string, ListType>> = {
   zip: 'application/zip',
 };
 
+/** The endings of lists, for sentences. */
+export const textEndings = '.json, .jsonl, .ndjson or .csv';
+export const listEndings = '.json, .jsonl, .ndjson, .csv or .zip';
+
 /** The Content-Type a file's name speaks of; undefined when it is none of ours. */
-export const typeOfFile = (name: string): ListType | undefined => {
+export const findContentType = (name: string): ContentType | undefined => {
   const ending = /\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase() ?? '';
-  return Object.hasOwn(typesOfFiles, ending) ? typesOfFiles[ending] : undefined;
+  return Object.hasOwn(contentTypesByEnding, ending) ? contentTypesByEnding[ending] : undefined;
+};
+
+/** The format of a file of an archive or a folder, by its name; undefined when it is not a list in text. */
+export const findTextFormat = (name: string): TextFormat | undefined => {
+  const format = findFormat(findContentType(name));
+  return format === 'zip' ? undefined : format;
 };

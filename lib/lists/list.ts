@@ -6,9 +6,6 @@ import { isOneObject } from './json.ts';
 import { problem, type ReadList } from './raw-list.ts';
 import { decodeText, notUtf8, readText } from './text.ts';
 
-export { formatOf, type ListFormat, listFormats, typeOfFile } from './formats.ts';
-export type { RawRow, ReadList } from './raw-list.ts';
-
 const readTextList = (body: Uint8Array, format: TextFormat): ReadList => {
   const text = decodeText(body);
   if (text === undefined) return notUtf8;

@@ -1,6 +1,14 @@
 /** Rows of accounts that are yet to be made: a sign-in by a code, or a user that a bot creates. Pure. */
 
-import type { Enrolment } from '../model/enrolment.ts';
+import {
+  maxRegistrationId,
+  type NetworkUserEnrolment,
+  platforms,
+  type SessionKind,
+  type SignInEnrolment,
+  type SignInFields,
+  sessionKinds,
+} from '../model/enrolment.ts';
 import { mixin } from '../model/mixin.ts';
 import {
   digitsOf,
@@ -14,24 +22,6 @@ import {
   textOf,
 } from './row-fields.ts';
 
-type Of<K extends Enrolment['kind']> = Extract<Enrolment, { kind: K }>;
-
-/** What an operator says of a sign-in. */
-export interface SignInFields {
-  /** What Mixin sent to the phone: a secret. */
-  readonly code: string;
-  /** Kind of the session key that is made for it. */
-  readonly session_key: 'ed25519' | 'rsa';
-  readonly device_id?: string;
-  readonly platform: string;
-  readonly platform_version: string;
-  readonly app_version: string;
-  readonly package_name: string;
-  readonly notification_token?: string;
-  readonly purpose: 'SESSION';
-  readonly registration_id?: number;
-}
-
 const oneOf = <T extends string>(values: readonly T[], value: unknown): T | undefined =>
   values.find((one) => one.toLowerCase() === textOf(value).toLowerCase());
 
@@ -43,15 +33,15 @@ const readCode = (value: unknown): Read =>
         fix: 'Give the code as Mixin sent it, as text: a spreadsheet cuts leading zeros off.',
       };
 
-const readSessionKind = (value: unknown): Read<SignInFields['session_key']> => {
-  const kind = oneOf(['ed25519', 'rsa'], value);
+const readSessionKind = (value: unknown): Read<SessionKind> => {
+  const kind = oneOf(sessionKinds, value);
   if (kind) return { value: kind };
   return { message: 'It is not a kind of session key.', fix: 'Write ed25519 or rsa, or leave it out.' };
 };
 
 /** The page of 2018 spells the second one "Andoird". */
-const readPlatform = (value: unknown): Read => {
-  const platform = oneOf(['iOS', 'Android'], value);
+const readPlatform = (value: unknown): Read<SignInFields['platform']> => {
+  const platform = oneOf(platforms, value);
   if (platform) return { value: platform };
   return {
     message: 'It is not a platform that Mixin knows.',
@@ -91,15 +81,13 @@ const readToken = (value: unknown): Read => {
   };
 };
 
-const MAX_REGISTRATION_ID = 2 ** 31 - 1;
-
 const readRegistrationId = (value: unknown): Read<number> => {
   const digits = digitsOf(value);
   const id = /^\d{1,10}$/.test(digits) ? Number(digits) : 0;
-  if (id >= 1 && id <= MAX_REGISTRATION_ID) return { value: id };
+  if (id >= 1 && id <= maxRegistrationId) return { value: id };
   return {
     message: 'It is not a registration id.',
-    fix: `Give a whole number from 1 to ${MAX_REGISTRATION_ID}, or leave it out.`,
+    fix: `Give a whole number from 1 to ${maxRegistrationId}, or leave it out.`,
   };
 };
 
@@ -115,7 +103,9 @@ export const signInFields = {
   notification_token: readToken,
   purpose: readPurpose,
   registration_id: readRegistrationId,
-} as const satisfies Readonly<Record<keyof SignInFields, (value: unknown) => Read<unknown>>>;
+} as const satisfies {
+  readonly [F in keyof SignInFields]-?: (value: unknown) => Read<NonNullable<SignInFields[F]>>;
+};
 
 const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device } as const;
 
@@ -142,7 +132,7 @@ export const readSignIn = (
 };
 
 /** Which verification a row signs in with. */
-export const readVerification = (fields: Fields): { readonly value: Of<'sign_in'> } | FieldError => {
+export const readVerification = (fields: Fields): { readonly value: SignInEnrolment } | FieldError => {
   const field = 'verification_id';
   const value = given(fields, field);
   if (value === undefined)
@@ -168,7 +158,7 @@ export const readFullName = (value: unknown): Read => {
 /** A user that is to be created, and by whom. */
 export const readNetworkUser = (
   fields: Fields,
-): { readonly value: Of<'network_user'> } | { readonly errors: readonly FieldError[] } => {
+): { readonly value: NetworkUserEnrolment } | { readonly errors: readonly FieldError[] } => {
   const [owner, full_name] = [given(fields, 'owner'), given(fields, 'full_name')];
   const id = readUuid(owner);
   const name = readFullName(full_name);

@@ -1,4 +1,5 @@
 /** Fields of a row → their normal form, or what is wrong and how to mend it. Never quotes a value. Pure. */
+import { parseUuid } from '../model/uuid.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -20,7 +21,6 @@ export type Read<T = string> = { readonly value: T } | Wrong;
 
 /** Longer than any value that is read. */
 const MAX_CHARACTERS = 20_000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** What the row itself says, and undefined where it says nothing: an empty cell is as good as none. */
 export const given = (fields: Fields, name: string): unknown => {
@@ -38,8 +38,8 @@ export const digitsOf = (value: unknown): string =>
   textOf(Number.isSafeInteger(value) ? String(value) : value);
 
 export const readUuid = (value: unknown): Read => {
-  const uuid = textOf(value).toLowerCase();
-  if (UUID.test(uuid)) return { value: uuid };
+  const uuid = parseUuid(textOf(value));
+  if (uuid !== undefined) return { value: uuid };
   return { message: 'It is not a UUID.', fix: 'Copy it again, whole, with its four dashes.' };
 };
 

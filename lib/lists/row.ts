@@ -1,17 +1,14 @@
 /** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. */
 
-import type { Enrolment } from '../model/enrolment.ts';
+import type { NetworkUserEnrolment, SignInEnrolment, SignInFields } from '../model/enrolment.ts';
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import type { RowError } from '../model/problem.ts';
 import { digestOf } from './keystore-digest.ts';
 import { type Place, placeOf, type RawRow } from './raw-list.ts';
-import { readNetworkUser, readSignIn, readVerification, type SignInFields } from './row-enrolment.ts';
+import { readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';
 import { type FieldError, type Fields, given } from './row-fields.ts';
 import { keystoreFields, readKeystore } from './row-keystore.ts';
-
-export { readSignIn, type SignInFields as ListedSignIn } from './row-enrolment.ts';
-export type { FieldError } from './row-fields.ts';
 
 /** A bot that has an account and a session. */
 export interface KeystoreRow extends Place {
@@ -22,13 +19,13 @@ export interface KeystoreRow extends Place {
 
 /** An account that is signed in with a code. */
 export interface SignInRow extends Place {
-  readonly enrolment: Extract<Enrolment, { kind: 'sign_in' }>;
+  readonly enrolment: SignInEnrolment;
   readonly sign_in: SignInFields;
 }
 
 /** A user that a bot is to create. */
 export interface NetworkUserRow extends Place {
-  readonly enrolment: Extract<Enrolment, { kind: 'network_user' }>;
+  readonly enrolment: NetworkUserEnrolment;
 }
 
 export type Row = KeystoreRow | SignInRow | NetworkUserRow;

@@ -5,6 +5,7 @@
  */
 import { isRsaKey, type SessionKey } from '../model/keystore.ts';
 import type { MixinAccounts } from '../model/ports.ts';
+import { parseUuid } from '../model/uuid.ts';
 import type { MixinClient } from './client.ts';
 import { createMixinError } from './errors.ts';
 import { bytesOfHex, derivePublicKey } from './keys.ts';
@@ -12,12 +13,11 @@ import { readNewUser, readSignedIn } from './new-account.ts';
 import { readRsaKey } from './rsa.ts';
 import { readVerification } from './verification.ts';
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 /** Goes into a path or a header, so it must be a UUID and nothing else. Throws TypeError. */
 const uuid = (text: string): string => {
-  if (!UUID.test(text)) throw new TypeError('an id for a path or a header must be a UUID');
-  return text.toLowerCase();
+  const id = parseUuid(text);
+  if (id === undefined) throw new TypeError('an id for a path or a header must be a UUID');
+  return id;
 };
 
 /**

@@ -8,6 +8,7 @@ import type { NewAccount } from '../model/enrolment.ts';
 import { isRsaKey, type SessionKey, withoutSign } from '../model/keystore.ts';
 import type { MixinError } from '../model/mixin-error.ts';
 import type { SignInResult } from '../model/ports.ts';
+import { uuidSchema } from '../model/uuid.ts';
 import type { MixinAnswer } from './answer.ts';
 import { createMixinError } from './errors.ts';
 import { ed25519FromX25519, isPublicKey } from './keys.ts';
@@ -20,8 +21,8 @@ const text = z
   .transform((value) => (value ? value : undefined));
 
 const schema = z.object({
-  user_id: z.guid().toLowerCase(),
-  session_id: z.guid().toLowerCase(),
+  user_id: uuidSchema,
+  session_id: uuidSchema,
   server_public_key: text,
   pin_token_base64: text,
   pin_token: text,

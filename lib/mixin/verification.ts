@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Verification } from '../model/ports.ts';
+import { uuidSchema } from '../model/uuid.ts';
 import type { MixinAnswer } from './answer.ts';
 import { createMixinError } from './errors.ts';
 
@@ -23,9 +24,9 @@ const time = z.preprocess(
 );
 
 const schema = z.object({
-  id: z.guid().toLowerCase(),
+  id: uuidSchema,
   has_emergency_contact: z.preprocess(absent, z.boolean().default(false)),
-  contact_id: z.preprocess(absent, z.guid().toLowerCase().optional()),
+  contact_id: z.preprocess(absent, uuidSchema.optional()),
   deactivation_requested_at: time,
   deactivation_effective_at: time,
 });

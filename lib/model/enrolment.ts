@@ -1,17 +1,63 @@
-/** How a row that has no account yet gets one. */
-export type Enrolment =
-  | {
-      /** A user that an owner bot creates: POST /users, which costs money. */
-      readonly kind: 'network_user';
-      /** User id of the bot that creates it. */
-      readonly owner: string;
-      readonly full_name: string;
-    }
-  | {
-      /** Sign-in with a code: POST /verifications/:id. */
-      readonly kind: 'sign_in';
-      readonly verification_id: string;
-    };
+/** How a row that has no account yet gets one, and the fields of a sign-in: they are declared here and nowhere else. */
+import { z } from 'zod';
+import { uuidSchema } from './uuid.ts';
+
+/** A user that an owner bot creates: POST /users, which costs money. */
+export const networkUserSchema = z.object({
+  kind: z.literal('network_user'),
+  /** User id of the bot that creates it. */
+  owner: uuidSchema,
+  full_name: z.string(),
+});
+
+/** Sign-in with a code: POST /verifications/:id. */
+export const signInSchema = z.object({ kind: z.literal('sign_in'), verification_id: uuidSchema });
+
+export type NetworkUserEnrolment = Readonly<z.infer<typeof networkUserSchema>>;
+export type SignInEnrolment = Readonly<z.infer<typeof signInSchema>>;
+export type Enrolment = NetworkUserEnrolment | SignInEnrolment;
+
+/** Kinds of session keys. */
+export const sessionKinds = ['ed25519', 'rsa'] as const;
+export type SessionKind = (typeof sessionKinds)[number];
+
+export const platforms = ['iOS', 'Android'] as const;
+export const maxRegistrationId = 2 ** 31 - 1;
+
+const deviceId = uuidSchema;
+const registrationId = z.int().min(1).max(maxRegistrationId);
+
+/** What Mixin is sent as it was given, or with a default in its place. */
+const fields = {
+  /** What Mixin sent to the phone: a secret. */
+  code: z.string(),
+  platform: z.enum(platforms),
+  platform_version: z.string(),
+  app_version: z.string(),
+  package_name: z.string(),
+  /** Of APNS or FCM. */
+  notification_token: z.string().exactOptional(),
+  purpose: z.literal('SESSION'),
+};
+
+/** What an operator gives for a sign-in, in its normal form: every field that has a default has a value. */
+export const signInFieldsSchema = z.object({
+  ...fields,
+  /** Kind of the session key that is generated for it. */
+  session_key: z.enum(sessionKinds),
+  device_id: deviceId.exactOptional(),
+  registration_id: registrationId.exactOptional(),
+});
+export type SignInFields = Readonly<z.infer<typeof signInFieldsSchema>>;
+
+/** What Mixin is sent to sign an account in. The code is in here, so this is a secret. */
+export const signInRequestSchema = z.object({
+  ...fields,
+  device_id: deviceId,
+  registration_id: registrationId,
+});
+export type SignInRequest = Readonly<z.infer<typeof signInRequestSchema>>;
+
 /** An account that Mixin has just made or signed in: what a keystore needs beyond the session's private key. */
 export interface NewAccount {
   readonly user_id: string;
@@ -22,17 +68,4 @@ export interface NewAccount {
   readonly pin_token?: string;
   /** The X-Request-Id of the call that made it. */
   readonly request_id: string;
-}
-
-/** How an account is signed in; the code is in here, so this is a secret. */
-export interface SignInRequest {
-  readonly code: string;
-  readonly device_id: string;
-  readonly platform: string;
-  readonly platform_version: string;
-  readonly app_version: string;
-  readonly package_name: string;
-  readonly notification_token?: string;
-  readonly purpose: 'SESSION';
-  readonly registration_id: number;
 }

@@ -3,9 +3,8 @@
  * all keys lower-case hex, private keys as 32-byte seeds (RFC 8032). Older accounts have an RSA session instead.
  */
 import { z } from 'zod';
+import { uuidSchema } from './uuid.ts';
 
-/** Any UUID, of whatever version: Mixin makes some by hashing. */
-const uuid = z.guid().lowercase();
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /**
@@ -24,8 +23,8 @@ export const isRsaKey = (key: SessionKey): boolean => key.startsWith('-----BEGIN
 
 const common = {
   /** The bot's user id, a lower-case UUID. */
-  app_id: uuid,
-  session_id: uuid,
+  app_id: uuidSchema,
+  session_id: uuidSchema,
   /** The key that is registered with Safe. */
   spend_private_key: privateKeySchema.exactOptional(),
   /** A listed spend key of which only Mixin can tell whether it is a seed or a scalar; never beside the one above. */

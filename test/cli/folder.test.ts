@@ -84,7 +84,7 @@ describe('a folder', () => {
     ]);
     for (const { ran, heard } of [none, huge, typed])
       expect([ran.code, ran.stdout, heard.length]).toEqual([1, '', 0]);
-    expect(none.ran.stderr).toContain('holds no list: no file in it ends in .json, .jsonl, .ndjson, .csv.');
+    expect(none.ran.stderr).toContain('holds no list: no file in it ends in .json, .jsonl, .ndjson or .csv.');
     expect(huge.ran.stderr).toContain(
       'have more than 60,000,000 bytes. Share them out among several folders.',
     );

@@ -374,7 +374,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       const sign_in = () => ({
         code: '2718',
         device_id: randomUUID() as string,
-        platform: 'Android',
+        platform: 'Android' as const,
         platform_version: '16',
         app_version: '3.0.0',
         package_name: 'one.mixin.messenger',

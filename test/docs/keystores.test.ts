@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { listFormats, typeOfFile } from '../../lib/lists/list.ts';
+import { findContentType, listFormats } from '../../lib/lists/formats.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import { keystoreSchema } from '../../lib/model/keystore.ts';
@@ -68,7 +68,7 @@ test('content types, endings and limits of a list are those of the code', () => 
   const types = rows.flatMap(([, cell = '']) => codesIn(cell));
   expect([...types].sort()).toEqual(Object.keys(listFormats).sort());
   for (const [, cell = '', endings = ''] of rows)
-    for (const ending of codesIn(endings)) expect(codesIn(cell)).toContain(typeOfFile(ending));
+    for (const ending of codesIn(endings)) expect(codesIn(cell)).toContain(findContentType(ending));
   const { maxInlineBytes, maxUploadBytes, maxArchiveBytes } = limits;
   for (const bytes of [maxInlineBytes, maxUploadBytes, maxArchiveBytes])
     expect(page).toContain(`${bytes.toLocaleString('en-US')} bytes`);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { accounts } from '../../lib/api/accounts.ts';
 import { api } from '../../lib/api/batches.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
-import { listFormats } from '../../lib/lists/list.ts';
+import { listFormats } from '../../lib/lists/formats.ts';
 import { createMixinError } from '../../lib/mixin/errors.ts';
 import type { Batch, BatchStatus } from '../../lib/model/batch.ts';
 import type { Bot } from '../../lib/model/bot.ts';

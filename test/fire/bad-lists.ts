@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { type ListFormat, readList } from '../../lib/lists/list.ts';
+import type { ListFormat } from '../../lib/lists/formats.ts';
+import { readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import type { Problem, RowError } from '../../lib/model/problem.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatOf, type ListFormat, readList, typeOfFile } from '../../lib/lists/list.ts';
+import { findContentType, findFormat, type ListFormat } from '../../lib/lists/formats.ts';
+import { readList } from '../../lib/lists/list.ts';
 import { limits } from '../../lib/model/limits.ts';
 
 const read = (text: string | Uint8Array, format: ListFormat) =>
@@ -32,11 +33,11 @@ describe('the format', () => {
     [' text/csv ', 'csv'],
     ['application/zip', 'zip'],
     ['application/x-zip-compressed', 'zip'],
-  ])('%s is %s', (type, format) => expect(formatOf(type)).toBe(format));
+  ])('%s is %s', (type, format) => expect(findFormat(type)).toBe(format));
 
   test.each([undefined, '', 'text/plain', 'constructor', '__proto__', 'toString', 'application/json+x'])(
     '%s is none of ours',
-    (type) => expect(formatOf(type)).toBeUndefined(),
+    (type) => expect(findFormat(type)).toBeUndefined(),
   );
 
   test.each([
@@ -49,7 +50,7 @@ describe('the format', () => {
     ['json', undefined],
     ['x.constructor', undefined],
     ['', undefined],
-  ])('of a file named %s is %s', (name, format) => expect(formatOf(typeOfFile(name))).toBe(format));
+  ])('of a file named %s is %s', (name, format) => expect(findFormat(findContentType(name))).toBe(format));
 });
 
 describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ListFormat, readList } from '../../lib/lists/list.ts';
+import type { ListFormat } from '../../lib/lists/formats.ts';
+import { readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { isRsaKeystore, type Keystore, keystoreSchema, withoutSign } from '../../lib/model/keystore.ts';

@@ -3,6 +3,7 @@
  * secret of its own.
  */
 import { z } from 'zod';
+import { signInRequestSchema } from '../../model/enrolment.ts';
 import { sessionKeySchema } from '../../model/keystore.ts';
 import { enrolmentRecoveryDays } from '../../model/mixin.ts';
 import type { EnrolmentSecret, Vault } from '../../model/ports.ts';
@@ -10,19 +11,7 @@ import { type Secrets, unless } from './secrets.ts';
 
 const enrolmentSchema = z.object({
   session_key: sessionKeySchema,
-  sign_in: z
-    .object({
-      code: z.string(),
-      device_id: z.string(),
-      platform: z.string(),
-      platform_version: z.string(),
-      app_version: z.string(),
-      package_name: z.string(),
-      notification_token: z.string().exactOptional(),
-      purpose: z.literal('SESSION'),
-      registration_id: z.int(),
-    })
-    .exactOptional(),
+  sign_in: signInRequestSchema.exactOptional(),
 });
 
 const CURRENT = { VersionStage: 'AWSCURRENT' };
