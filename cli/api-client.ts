@@ -1,76 +1,102 @@
-/** The HTTP API as the command line sees it. */
+/** The HTTP API as the command line sees it: requests and answers are those of lib/api/contract.ts. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { z } from 'zod';
+import * as z from 'zod';
+import {
+  answers,
+  type BatchReferenceView,
+  type BatchView,
+  type BotPageView,
+  type BotView,
+  type NewSessionView,
+  type ProblemView,
+  type RetryCountView,
+  type Route,
+  type RouteAnswer,
+  type RouteName,
+  type RowErrorPageView,
+  type RowErrorView,
+  routes,
+  type UploadFormView,
+  type VerificationView,
+} from '../lib/api/contract.ts';
 import { causeOf, isAbort, Refusal } from './failure.ts';
 import { type Outgoing, type Send, sendPlain } from './send.ts';
-import type {
-  BatchView,
-  BotPage,
-  BotView,
-  ErrorPage,
-  Form,
-  Received,
-  Retried,
-  RowErrorView,
-  SignedInView,
-  VerificationView,
-} from './views.ts';
-import * as views from './views.ts';
 
-interface Told {
-  /** Of the problem document, if it was one. */
-  readonly code?: string | undefined;
-  /** Who made the captcha that Mixin asks for. */
-  readonly captcha?: string | undefined;
-  /** The account it is about. */
-  readonly user_id?: string | undefined;
-}
-
-/** The API said no: its own words. */
+/** The API refused: its own words. */
 export class ApiError extends Refusal {
   readonly status: number;
-  readonly code: string | undefined;
-  readonly captcha: string | undefined;
-  readonly user_id: string | undefined;
+  /** The problem document, where the answer was one. */
+  readonly problem: Partial<ProblemView>;
 
-  constructor(message: string, status: number, { code, captcha, user_id }: Told = {}) {
+  constructor(message: string, status: number, problem: Partial<ProblemView> = {}) {
     super(message);
     this.status = status;
-    this.code = code;
-    this.captcha = captcha;
-    this.user_id = user_id;
+    this.problem = problem;
+  }
+
+  get code(): string | undefined {
+    return this.problem.code;
   }
 }
 
-/** A request that is made once only got no answer that can be understood. */
+/** A request that is sent only once got no answer that can be understood. */
 export class UnknownOutcome extends Refusal {
   constructor(message: string) {
-    super(`${message} Whether it was done is not known.`);
+    super(`${message} Nobody knows whether it took effect.`);
   }
 }
 
-const PATIENCE_MS = 60_000;
-/** One more than the pauses below. */
+const TIMEOUT_MS = 60_000;
+/** One try more than there are pauses. */
 const pausesMs = [300, 900, 2_700];
-const passing = new Set([429, 500, 502, 503, 504]);
-/** Nothing has left this machine, or nobody has heard it. */
+const passingStatuses = new Set([429, 500, 502, 503, 504]);
+/** Nothing was sent, or nothing received it. */
 const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
 
-interface Asked extends Omit<Outgoing, 'signal'> {
-  /** Asking a second time could do harm: a trouble is told and never sat out. */
+interface ApiRequest {
+  /** Values of the path's names. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** Without a value: left out. */
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Bytes as they are; anything else as JSON. */
+  readonly body?: unknown;
+  /** Sending it a second time could do harm: a failure is reported, and the request never repeated. */
   readonly isOnce?: boolean;
 }
 
-/** The words of the API; of others, what is known of the outcome too. */
-const apiError = (status: number, body: unknown, isOnce: boolean): Refusal => {
-  const told = views.problem.safeParse(body);
-  if (told.success) {
-    const { detail, fix, request_id = '' } = told.data;
-    const request = detail.includes(request_id) ? '' : ` (Mixin's request ${request_id})`;
-    return new ApiError(`${detail}${request} ${fix}`, status, told.data);
+const fillPath = (path: string, parameters: Readonly<Record<string, string>> = {}): string =>
+  path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''));
+
+const createOutgoing = ({ method }: Route, { headers = {}, body }: ApiRequest): Omit<Outgoing, 'signal'> => {
+  if (method === 'GET') return { method, headers };
+  if (body instanceof Uint8Array) return { method, headers, body };
+  return {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: Buffer.from(JSON.stringify(body ?? {})),
+  };
+};
+
+/** What is needed of a problem document. */
+const problemDocument = answers.ProblemDocument.omit({ type: true, title: true, status: true });
+
+/** An answer of API Gateway itself. */
+const gatewayMessage = z.union([
+  z.object({ message: z.string() }).transform(({ message }) => message),
+  z.object({ Message: z.string() }).transform(({ Message }) => Message),
+]);
+
+/** The words of the API; for an answer of others, whether the request took effect. */
+const createApiError = (status: number, body: unknown, isOnce: boolean): Refusal => {
+  const parsed = problemDocument.safeParse(body);
+  if (parsed.success) {
+    const { message, fix, request_id = '' } = parsed.data;
+    const request = message.includes(request_id) ? '' : ` (Mixin's request ${request_id})`;
+    return new ApiError(`${message}${request} ${fix}`, status, parsed.data);
   }
-  const said = views.gatewayMessage.safeParse(body);
-  const text = `The API answered ${status}${said.success ? `: ${said.data}` : ''}.`;
+  const gateway = gatewayMessage.safeParse(body);
+  const text = `The API answered ${status}${gateway.success ? `: ${gateway.data}` : ''}.`;
   return isOnce && status >= 500 ? new UnknownOutcome(text) : new ApiError(text, status);
 };
 
@@ -82,7 +108,7 @@ export interface ListQuery {
 export interface RetryQuery {
   readonly states?: readonly string[];
   readonly reason?: string;
-  /** Creations of users whose answer was lost are made again, although each may cost a second time. */
+  /** Users whose creation was sent and not answered are created again, although each may cost a second time. */
   readonly pay_again?: true;
 }
 
@@ -91,47 +117,47 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 export interface ApiClient {
   readonly url: string;
-  /** Sends a list; with the same key and list again it answers the same batch, and how that fares. */
-  sendList(list: Uint8Array, contentType: string, idempotencyKey: string): Promise<Received>;
+  /** Sends a list; with the same key and list again it answers the same batch, and its status. */
+  sendList(list: Uint8Array, contentType: string, idempotencyKey: string): Promise<BatchReferenceView>;
   /** The same, if only the batch id is wanted. */
   createBatch(list: Uint8Array, contentType: string, idempotencyKey: string): Promise<string>;
   /** Sends a list that is too large for a request, by an upload form: a new batch each time. */
-  uploadLarge(list: Uint8Array, contentType: string): Promise<Received>;
+  uploadLarge(list: Uint8Array, contentType: string): Promise<BatchReferenceView>;
   readBatch(batch_id: string): Promise<BatchView>;
   /** Accepts the cost of a planned batch. */
-  confirmBatch(batch_id: string, accept_cost_usd: number): Promise<Received>;
+  confirmBatch(batch_id: string, accept_cost_usd: number): Promise<BatchReferenceView>;
   /** One page. */
-  pageOfBots(batch_id: string, query: ListQuery): Promise<BotPage>;
+  pageOfBots(batch_id: string, query: ListQuery): Promise<BotPageView>;
   /** All bots, or all in a state, page by page. */
   listBots(batch_id: string, state?: string): AsyncGenerator<BotView>;
   listErrors(batch_id: string): AsyncGenerator<RowErrorView>;
-  readBot(user_id: string): Promise<BotView>;
+  readBot(bot_id: string): Promise<BotView>;
   /** Counts how many bots were queued again, over all pages. */
   retryBatch(batch_id: string, query: RetryQuery): Promise<{ retried: number; pin_locked: number }>;
-  /** Has a code sent to a phone; asked once only. */
+  /** Has a code sent to a phone; sent once only. */
   requestCode(fields: Fields): Promise<VerificationView>;
-  /** Signs an account in with the code; asked once only. */
-  signIn(verification_id: string, fields: Fields): Promise<SignedInView>;
+  /** Signs an account in with the code; sent once only. */
+  signIn(verification_id: string, fields: Fields): Promise<NewSessionView>;
 }
 
 export interface ApiClientOptions {
   readonly send?: Send;
-  /** Ends whatever is under way with its AbortError. */
+  /** Ends every call with its AbortError. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * @param url of the API, without a trailing slash. Calls throw ApiError when it says no, and Refusal when it
+ * @param url of the API, without a trailing slash. Calls throw ApiError when it refuses, and Refusal when it
  * cannot be reached.
  */
 export const createApiClient = (url: string, options: ApiClientOptions = {}): ApiClient => {
   const { send = sendPlain, signal } = options;
 
-  const exchange = async (path: string, { isOnce = false, ...request }: Asked): Promise<Response> => {
-    const timeout = AbortSignal.timeout(PATIENCE_MS);
+  const exchange = async (path: string, outgoing: Omit<Outgoing, 'signal'>, isOnce: boolean) => {
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
       return await send(`${url}${path}`, {
-        ...request,
+        ...outgoing,
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
     } catch (error) {
@@ -142,34 +168,34 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
     }
   };
 
-  const ask = async <T>(path: string, schema: z.ZodType<T>, request: Asked): Promise<T> => {
-    const { isOnce = false } = request;
+  /** Sends a request of the contract and reads the answer. */
+  const call = async <Name extends RouteName>(
+    name: Name,
+    request: ApiRequest = {},
+  ): Promise<RouteAnswer<Name>> => {
+    const route: Route = routes[name];
+    const { parameters, query = {}, isOnce = false } = request;
+    const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
+    const search = given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+    const path = `${fillPath(route.path, parameters)}${search}`;
+    const outgoing = createOutgoing(route, request);
     for (let attempt = 0; ; attempt += 1) {
-      const answer = await exchange(path, request);
+      const answer = await exchange(path, outgoing, isOnce);
       const body: unknown = await answer.json().catch(() => undefined);
       const pauseMs = isOnce ? undefined : pausesMs[attempt];
-      if (passing.has(answer.status) && pauseMs !== undefined) {
+      if (passingStatuses.has(answer.status) && pauseMs !== undefined) {
         await sleep(pauseMs, undefined, signal ? { signal } : {});
         continue;
       }
-      if (!answer.ok) throw apiError(answer.status, body, isOnce);
-      const parsed = schema.safeParse(body);
-      if (parsed.success) return parsed.data;
+      if (!answer.ok) throw createApiError(answer.status, body, isOnce);
+      const parsed = routes[name].answer.body.safeParse(body);
+      if (parsed.success) return parsed.data as RouteAnswer<Name>;
       throw new Refusal(`${url} answers, but not as the API of Enlist does.`);
     }
   };
 
-  const get = <T>(path: string, schema: z.ZodType<T>) => ask(path, schema, { method: 'GET', headers: {} });
-  const post = <T>(path: string, schema: z.ZodType<T>, body: unknown, isOnce = false) =>
-    ask(path, schema, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: Buffer.from(JSON.stringify(body)),
-      isOnce,
-    });
-
-  /** The form is a door of its own: it takes no signature but the one it carries. */
-  const fillIn = async ({ url: target, fields }: Form, list: Uint8Array) => {
+  /** The form carries a signature of its own, so it is sent without ours. */
+  const submitForm = async ({ url: target, fields }: UploadFormView, list: Uint8Array) => {
     const data = new FormData();
     for (const [name, value] of Object.entries(fields)) data.append(name, value);
     data.append('file', new Blob([Buffer.from(list)]));
@@ -186,14 +212,11 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
     if (!answer.ok) throw new Refusal(`The upload bucket answered ${answer.status}.`);
   };
 
-  const pageOfBots = (batch_id: string, query: ListQuery): Promise<BotPage> => {
-    const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
-    return get(`/batches/${batch_id}/bots?${new URLSearchParams(given)}`, views.botPage);
-  };
+  const pageOfBots: ApiClient['pageOfBots'] = (batch_id, query) =>
+    call('listBots', { parameters: { batch_id }, query: { ...query } });
 
   const sendList: ApiClient['sendList'] = (body, contentType, idempotencyKey) =>
-    ask('/batches', views.received, {
-      method: 'POST',
+    call('createBatch', {
       headers: { 'content-type': contentType, 'idempotency-key': idempotencyKey },
       body,
     });
@@ -203,48 +226,52 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
     sendList,
     createBatch: async (...list) => (await sendList(...list)).batch_id,
     uploadLarge: async (list, content_type) => {
-      const empty = await post('/uploads', views.form, { content_type });
-      await fillIn(empty, list);
-      return post(`/uploads/${empty.batch_id}`, views.received, {});
+      const form = await call('createUpload', { body: { content_type } });
+      await submitForm(form, list);
+      return call('completeUpload', { parameters: { batch_id: form.batch_id } });
     },
-    readBatch: (batch_id) => get(`/batches/${batch_id}`, views.batch),
+    readBatch: (batch_id) => call('readBatch', { parameters: { batch_id } }),
     confirmBatch: (batch_id, accept_cost_usd) =>
-      post(`/batches/${batch_id}/confirm`, views.received, { accept_cost_usd }),
+      call('confirmBatch', { parameters: { batch_id }, body: { accept_cost_usd } }),
     pageOfBots,
     listBots: async function* (batch_id, state) {
       let cursor: string | undefined;
       do {
-        const found: BotPage = await pageOfBots(batch_id, { state, cursor });
-        yield* found.bots;
-        cursor = found.cursor;
+        const page: BotPageView = await pageOfBots(batch_id, { state, cursor });
+        yield* page.bots;
+        cursor = page.cursor;
       } while (cursor !== undefined);
     },
     listErrors: async function* (batch_id) {
       let cursor: string | undefined;
       do {
-        const query = cursor === undefined ? '' : `?${new URLSearchParams({ cursor })}`;
-        const found: ErrorPage = await get(`/batches/${batch_id}/errors${query}`, views.errorPage);
-        yield* found.errors;
-        cursor = found.cursor;
+        const page: RowErrorPageView = await call('listRowErrors', {
+          parameters: { batch_id },
+          query: { cursor },
+        });
+        yield* page.errors;
+        cursor = page.cursor;
       } while (cursor !== undefined);
     },
-    readBot: (user_id) => get(`/bots/${user_id}`, views.bot),
+    readBot: (bot_id) => call('readBot', { parameters: { bot_id } }),
     retryBatch: async (batch_id, query) => {
       const sum = { retried: 0, pin_locked: 0 };
       let cursor: string | undefined;
       do {
-        const wanted = { ...query, ...(cursor !== undefined && { cursor }) };
-        // A creation that is repeated and lost once more must not be repeated by a second request.
-        const isOnce = query.pay_again === true;
-        const page: Retried = await post(`/batches/${batch_id}/retry`, views.retried, wanted, isOnce);
+        const page: RetryCountView = await call('retryBatch', {
+          parameters: { batch_id },
+          body: { ...query, ...(cursor !== undefined && { cursor }) },
+          // A creation that is repeated and lost once more must not be repeated by a second request.
+          isOnce: query.pay_again === true,
+        });
         sum.retried += page.retried;
         sum.pin_locked += page.pin_locked;
         cursor = page.cursor;
       } while (cursor !== undefined);
       return sum;
     },
-    requestCode: (fields) => post('/accounts/verifications', views.verification, fields, true),
+    requestCode: (fields) => call('requestCode', { body: fields, isOnce: true }),
     signIn: (verification_id, fields) =>
-      post(`/accounts/verifications/${verification_id}`, views.signedIn, fields, true),
+      call('signIn', { parameters: { verification_id }, body: fields, isOnce: true }),
   };
 };

@@ -1,7 +1,8 @@
 /** What the users of a batch cost, in words. The numbers are the API's. */
+
+import type { BatchView, CostView } from '../lib/api/contract.ts';
 import { limits } from '../lib/model/limits.ts';
 import { columns, shortTime } from './output.ts';
-import type { BatchView, CostView } from './views.ts';
 
 /** 5.00, or as many digits as the amount has. */
 export const amount = (dollars: number): string => {

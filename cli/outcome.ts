@@ -1,15 +1,16 @@
 /** How a batch ended, as exit codes that a script can trust. */
+
+import type { BatchView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import { exitCodes } from './failure.ts';
-import type { BatchView } from './views.ts';
 
 /** Bots that are still on their way or wait. */
 const countOpen = ({ accepted, not_in_batch, finished }: BatchView) => accepted - not_in_batch - finished;
 
 /** At rest, and neither done nor refused: accounts whose making got no answer, so that somebody must decide. */
 const countDoubtful = ({ finished, states }: BatchView): number =>
-  ['registered', 'external', 'blocked', 'failed'].reduce(
-    (rest, state) => rest - (states[state] ?? 0),
+  (['registered', 'external', 'blocked', 'failed'] as const).reduce(
+    (rest, state) => rest - states[state],
     finished,
   );
 

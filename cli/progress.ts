@@ -1,9 +1,9 @@
 /** Follows a batch until its bots have come to rest: a live bar in a terminal, plain lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SingleBar } from 'cli-progress';
+import type { BatchView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Terminal } from './terminal.ts';
-import type { BatchView } from './views.ts';
 
 const POLL_MS = 500;
 /** A large batch takes long to count: most of the time nobody should be counting. */

@@ -1,8 +1,9 @@
 /** The table at the end: how many bots are where, why, and what to do. */
+
+import type { BatchView, BotView, RowErrorView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import { costLines, countLost, planLines } from './cost.ts';
 import { printable } from './output.ts';
-import type { BatchView, BotView, RowErrorView } from './views.ts';
 
 const EXAMPLES = 2;
 const explained = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;

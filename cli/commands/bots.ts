@@ -1,17 +1,17 @@
 /** bots, show: the bots themselves. */
 
+import type { BotView, EnrolmentView } from '../../lib/api/contract.ts';
 import { states } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import { batchArgument, botArgument, mustBeOneOf } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';
 import { exitCodes } from '../failure.ts';
 import { columns, printable, shortTime } from '../output.ts';
-import type { BotView, EnrolmentView } from '../views.ts';
 
-const remarks = ({ reason, wait_until, account_id }: BotView): string[] => [
+const remarks = ({ reason, wait_until, enrolment, user_id }: BotView): string[] => [
   ...(reason ? [reason.code] : []),
   ...(wait_until === undefined ? [] : [`until ${shortTime(wait_until)}`]),
-  ...(account_id === undefined ? [] : [`account ${account_id}`]),
+  ...(enrolment && user_id !== undefined ? [`account ${user_id}`] : []),
 ];
 
 const row = (bot: BotView): string[] => [String(bot.line), bot.bot_id, bot.state, remarks(bot).join(' ')];
@@ -80,7 +80,7 @@ const fields = (bot: BotView): string[] => {
     ['what to do', bot.reason?.fix],
     ['waits until', bot.wait_until && shortTime(bot.wait_until)],
     ['makes', bot.enrolment && enrolmentText(bot.enrolment)],
-    ['account', bot.account_id],
+    ['account', bot.enrolment && bot.user_id],
     ['public key', bot.public_key],
     ['batch', `${bot.batch_id}, line ${bot.line}`],
   ];

@@ -1,14 +1,15 @@
 /** confirm: accepts what a planned batch costs, and so starts it. */
+
+import type { BatchReferenceView } from '../../lib/api/contract.ts';
 import { type ApiClient, ApiError } from '../api-client.ts';
 import { batchArgument, mustBeGiven, usdOption } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { exitCodes, Refusal } from '../failure.ts';
-import type { Received } from '../views.ts';
 import { watchBatch } from './watch.ts';
 
 const NEW_PLAN = 'A new plan:  enlist upload --new FILE, or enlist create with another --key';
 
-const accept = async (api: ApiClient, batch_id: string, dollars: number): Promise<Received> => {
+const accept = async (api: ApiClient, batch_id: string, dollars: number): Promise<BatchReferenceView> => {
   try {
     return await api.confirmBatch(batch_id, dollars);
   } catch (error) {

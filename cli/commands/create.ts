@@ -1,5 +1,6 @@
 /** create: has a bot create network users, which then go into Safe. */
 import { createHash } from 'node:crypto';
+import type { BatchView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
 import { mixin } from '../../lib/model/mixin.ts';
 import type { ApiClient } from '../api-client.ts';
@@ -10,7 +11,6 @@ import { exitCodes, isAbort, UsageError } from '../failure.ts';
 import { codeOfStatus } from '../outcome.ts';
 import { bytes } from '../output.ts';
 import { waitUntilRead } from '../progress.ts';
-import type { BatchView } from '../views.ts';
 import { watchBatch } from './watch.ts';
 
 interface Wanted {

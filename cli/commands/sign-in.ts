@@ -1,4 +1,6 @@
 /** sign-in: signs an account in by the code that Mixin sends to its phone. */
+
+import type { NewSessionView, VerificationView } from '../../lib/api/contract.ts';
 import { type ApiClient, ApiError, UnknownOutcome } from '../api-client.ts';
 import { noArguments } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';
@@ -6,7 +8,6 @@ import { exitCodes, Refusal, UsageError } from '../failure.ts';
 import { printable, shortTime } from '../output.ts';
 import { openPrompt, type Prompt } from '../prompt.ts';
 import { phoneOf, readSignInWish, type SignInWish, signInOptions } from '../sign-in-options.ts';
-import type { SignedInView, VerificationView } from '../views.ts';
 
 /** The command that goes on with a code; a session key of another kind would be refused. */
 const goOn = (verification_id: string, { session_key }: SignInWish): string => {
@@ -29,7 +30,7 @@ const captchaHint = (kind: string | undefined): string => {
 const codeRefusal = (error: unknown): unknown => {
   const isCaptcha =
     error instanceof ApiError && (error.code === 'captcha_required' || error.code === 'captcha_wrong');
-  return isCaptcha ? new Refusal(`${error.message} ${captchaHint(error.captcha)}`) : error;
+  return isCaptcha ? new Refusal(`${error.message} ${captchaHint(error.problem.captcha)}`) : error;
 };
 
 /** Nothing stands against giving a code once more: Enlist sends it to Mixin once, whatever is asked of the API. */
@@ -45,9 +46,9 @@ const signInRefusal = (error: unknown, command: string): unknown => {
   if (!(error instanceof ApiError)) return error;
   if (error.code === 'deactivation_pending')
     return new Refusal(`${error.message}\n${command} --abort-deactivation`);
-  const { code, message, user_id } = error;
-  if (code === 'signed_in_already' && user_id !== undefined)
-    return new Refusal(`${message}\nLook at it:  enlist show ${user_id}`);
+  const { code, message, problem } = error;
+  if (code === 'signed_in_already' && problem.user_id !== undefined)
+    return new Refusal(`${message}\nLook at it:  enlist show ${problem.user_id}`);
   return error;
 };
 
@@ -93,7 +94,7 @@ const stopAtDeactivation = ({ output }: Call, asked: VerificationView, wish: Sig
 const textOf = (value: unknown, otherwise: string) =>
   typeof value === 'string' && value !== '' ? printable(value) : otherwise;
 
-const tell = ({ output }: Call, answer: SignedInView) => {
+const tell = ({ output }: Call, answer: NewSessionView) => {
   const { user_id, batch_id, state, account } = answer;
   const name = textOf(account.full_name, 'an account');
   const number = textOf(account.identity_number, 'no identity number was told');
@@ -137,7 +138,7 @@ export const signIn: Command = {
     'Where no code comes it ends, and --verification goes on with it. Nothing is asked of Mixin twice by itself.',
     'A captcha is told with its kind and never solved. An account that is to be deleted is left alone without',
     '--abort-deactivation.',
-    '--json prints {"user_id", "batch_id", "state", "account"}; without a code {"verification_id", …}.',
+    '--json prints {"bot_id", "user_id", "session_id", "batch_id", "state", "account"}; without a code {"verification_id", …}.',
   ],
   options: signInOptions,
   run,

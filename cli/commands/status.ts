@@ -1,5 +1,6 @@
 /** status: how a batch fares now. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BatchView } from '../../lib/api/contract.ts';
 import type { ApiClient } from '../api-client.ts';
 import { batchArgument } from '../arguments.ts';
 import type { Command } from '../command.ts';
@@ -7,7 +8,6 @@ import { costLines, planLines } from '../cost.ts';
 import { codeOfStatus } from '../outcome.ts';
 import { columns } from '../output.ts';
 import { lostLines } from '../summary.ts';
-import type { BatchView } from '../views.ts';
 
 const statusWords: Readonly<Record<BatchView['status'], string>> = {
   received: 'received, not read yet',
@@ -21,7 +21,7 @@ const statusWords: Readonly<Record<BatchView['status'], string>> = {
 const nextSteps = (batch: BatchView): string[] => {
   const { batch_id, states, errors } = batch;
   const next: string[][] = [];
-  for (const state of ['blocked', 'failed']) {
+  for (const state of ['blocked', 'failed'] as const) {
     if (states[state]) next.push([`Why ${state}:`, `enlist bots ${batch_id} --state ${state}`]);
   }
   if (errors.length > 0) next.push(['Rows that were not taken:', `enlist errors ${batch_id}`]);

@@ -1,4 +1,6 @@
 /** upload: sends lists, each as a batch of its own. */
+
+import type { BatchReferenceView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Call, Command } from '../command.ts';
@@ -6,7 +8,6 @@ import { exitCodes, Refusal, UsageError } from '../failure.ts';
 import { idempotencyKey, isLarge, type List, readList, typeNames } from '../lists.ts';
 import { worstOf } from '../outcome.ts';
 import { bytes } from '../output.ts';
-import type { Received } from '../views.ts';
 import { watchBatch } from './watch.ts';
 
 const readLists = async (call: Call): Promise<List[]> => {
@@ -19,7 +20,7 @@ const readLists = async (call: Call): Promise<List[]> => {
   return lists;
 };
 
-const sendList = async (api: ApiClient, list: List, isNew: boolean): Promise<Received> => {
+const sendList = async (api: ApiClient, list: List, isNew: boolean): Promise<BatchReferenceView> => {
   try {
     if (isLarge(list)) return await api.uploadLarge(list.body, list.contentType);
     return await api.sendList(list.body, list.contentType, idempotencyKey(list, isNew));

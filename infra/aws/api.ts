@@ -12,7 +12,7 @@ import {
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Construct } from 'constructs';
-import { type HttpFunctionName, type Route, routes } from '../../lib/model/deployment.ts';
+import { type HttpFunctionName, type Route, routes } from '../../lib/api/contract.ts';
 import { FIVE_MINUTES } from './alarms.ts';
 import { type MadeFunction, makeFunction, makeLogGroup } from './function.ts';
 import type { House } from './stack-context.ts';

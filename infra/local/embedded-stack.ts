@@ -8,15 +8,14 @@ import { open as openEnroll } from '../../functions/enroll.ts';
 import { open as openIntake } from '../../functions/intake.ts';
 import { open as openRecheck } from '../../functions/recheck.ts';
 import { open as openRegister } from '../../functions/register.ts';
+import { type HttpFunctionName, routes } from '../../lib/api/contract.ts';
 import {
   type FunctionName,
   functionNames,
   functions,
-  type HttpFunctionName,
   type QueueName,
   queueNames,
   queues,
-  routes,
   schedules,
 } from '../../lib/model/deployment.ts';
 import type { LogCode } from '../../lib/model/log.ts';

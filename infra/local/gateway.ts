@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { close, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
-import type { HttpFunctionName, Route } from '../../lib/model/deployment.ts';
+import type { HttpFunctionName, Route } from '../../lib/api/contract.ts';
 import { type HttpAnswer, messageAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
 import { asError, type Handler, InvocationTimeout, invoke } from './invocation.ts';
 import { matchRoute } from './route-match.ts';

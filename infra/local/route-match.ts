@@ -1,5 +1,5 @@
 /** Finds the route of a request, as an HTTP API does. */
-import type { Route } from '../../lib/model/deployment.ts';
+import type { Route } from '../../lib/api/contract.ts';
 
 export interface RouteMatch {
   readonly route: Route;

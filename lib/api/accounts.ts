@@ -1,8 +1,7 @@
 /**
- * accounts: signs one account in with a code, while the operator waits. Codes are short-lived, so nothing here is
- * queued: the answer says what happened. Asking for a code is for one phone at a time, on purpose never from a list.
+ * accounts: signs one account in with a code, while the operator waits. Codes are valid for a short time, so nothing
+ * is queued: the answer says what happened. A code is requested for one phone at a time, never from a list.
  */
-import { z } from 'zod';
 import { newBatch } from '../batches/progress.ts';
 import { enrollRow } from '../bots/enroll.ts';
 import { enrolmentId } from '../bots/enrolment.ts';
@@ -10,21 +9,19 @@ import { newSessionKey, withDevice } from '../bots/sign-in.ts';
 import { moveBot } from '../bots/transition.ts';
 import { upsertBot } from '../bots/upsert.ts';
 import { readSignIn } from '../lists/row-enrolment.ts';
-import type { FieldError } from '../lists/row-fields.ts';
-import type { Bot, Reason } from '../model/bot.ts';
+import type { Bot } from '../model/bot.ts';
 import { functions } from '../model/deployment.ts';
-import { platforms, type SessionKind, type SignInRequest } from '../model/enrolment.ts';
+import type { SessionKind, SignInRequest } from '../model/enrolment.ts';
 import { isRsaKey } from '../model/keystore.ts';
-import { mixin } from '../model/mixin.ts';
 import { MixinError } from '../model/mixin-error.ts';
 import type { Services, SignInResult } from '../model/ports.ts';
+import { fail, type Result, succeed } from '../model/result.ts';
 import { allows } from '../model/states.ts';
-import { uuidSchema } from '../model/uuid.ts';
-import { ok, parseBody } from './answers.ts';
-import { type Answers, type HttpAnswer, type HttpRequest, problem } from './http.ts';
+import type { RouteRequest } from './contract.ts';
+import { createAnswers, type ProblemAnswer, problem, problemOf, type Reply } from './http.ts';
 
 const step = 'accounts';
-/** Left of the function's time for its own ending. */
+/** Left of the function's time for its answer. */
 const SPARE_SECONDS = 3;
 
 const statusOf = ({ verdict, code }: MixinError): number => {
@@ -34,85 +31,34 @@ const statusOf = ({ verdict, code }: MixinError): number => {
   return code === 'no_answer' ? 504 : 502;
 };
 
-/** What Mixin refused, or did not answer, as a problem document. */
-const mixinProblem = (error: MixinError): HttpAnswer => {
-  const { code, verdict, request_id, captcha, message, fix } = error;
-  return problem(statusOf(error), code, message, fix, {
+/** What Mixin refused, or did not answer. */
+const describeMixinError = (error: MixinError): ProblemAnswer => {
+  const { verdict, request_id, captcha } = error;
+  return problemOf(statusOf(error), error, {
     verdict,
     ...(request_id !== undefined && { request_id }),
     ...(captcha !== undefined && { captcha }),
   });
 };
 
-const orProblem = async (work: Promise<HttpAnswer>): Promise<HttpAnswer> => {
+/** The same work, with a problem where Mixin refused. */
+const catchMixinError = async <T>(work: Promise<T>): Promise<T | ProblemAnswer> => {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof MixinError) return mixinProblem(error);
+    if (error instanceof MixinError) return describeMixinError(error);
     throw error;
   }
 };
 
-const badField = ({ field, message, fix }: Pick<FieldError, 'field' | 'message' | 'fix'>): HttpAnswer =>
-  problem(400, 'bad_body', `${field}: ${message}`, fix, { field });
-
-const line = z
-  .string()
-  .max(100)
-  .regex(/^[\x20-\x7e]+$/);
-const answerOfCaptcha = z.string().min(1).max(10_000).optional();
-
-const codeRequest = z.strictObject({
-  phone: z.string().regex(/^\+[1-9]\d{6,14}$/),
-  purpose: z.literal('SESSION').default('SESSION'),
-  device_id: uuidSchema.optional(),
-  platform: z.enum(platforms).default(mixin.device.platform),
-  platform_version: line.default(mixin.device.platform_version),
-  app_version: line.default(mixin.device.app_version),
-  package_name: line.default(mixin.device.package_name),
-  g_recaptcha_response: answerOfCaptcha,
-  hcaptcha_response: answerOfCaptcha,
-  gt4_lot_number: answerOfCaptcha,
-  gt4_captcha_output: answerOfCaptcha,
-  gt4_pass_token: answerOfCaptcha,
-  gt4_gen_time: answerOfCaptcha,
-});
-
-const fixes: Readonly<Record<string, string>> = {
-  phone: 'Send one number in international form, such as "+8613800000000".',
-  purpose: 'Send "SESSION" or leave it out.',
-  platform: 'Send "iOS" or "Android".',
-  device_id: 'Send a UUID, or leave it out.',
-};
-
-/** The body's fields, or the first thing that is wrong with them. Never quotes a value. */
-const readFields = ({ body }: HttpRequest): Record<string, unknown> | undefined =>
-  parseBody(z.record(z.string(), z.unknown()), body);
-
-const notAnObject = () =>
-  problem(400, 'bad_body', 'The body is not a JSON object.', 'Send {"phone": …}; see docs/openapi.json.');
-
-const requestCode = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const fields = readFields(request);
-  if (!fields) return notAnObject();
-  const parsed = codeRequest.safeParse(fields);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const unknown = issue?.code === 'unrecognized_keys';
-    const field = String(issue?.path[0] ?? '(body)');
-    return badField({
-      field,
-      message: unknown ? 'It has a field that is not known.' : 'It is missing or not valid.',
-      fix: fixes[field] ?? 'See docs/openapi.json for what may be sent.',
-    });
-  }
+const requestCode = async (
+  services: Services,
+  { body }: RouteRequest<'requestCode'>,
+): Promise<Reply<'requestCode'>> => {
   const { phone, purpose, platform, platform_version, app_version, package_name, device_id, ...answers } =
-    parsed.data;
+    body;
   const device = device_id ?? services.randomId();
-  const captcha = Object.fromEntries(
-    Object.entries(answers).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  const verification = await services.accounts.requestCode({
+  const { request_id, ...verification } = await services.accounts.requestCode({
     phone,
     purpose,
     device_id: device,
@@ -120,61 +66,34 @@ const requestCode = async (services: Services, request: HttpRequest): Promise<Ht
     platform_version,
     app_version,
     package_name,
-    captcha,
+    captcha: answers as Readonly<Record<string, string>>,
   });
-  const { request_id: _, ...told } = verification;
   const { verification_id, deactivation_effective_at } = verification;
   await services.table.createVerification({
     verification_id,
     device_id: device,
     ...(deactivation_effective_at !== undefined && { deactivation_effective_at }),
   });
-  services.log('info', 'code_requested', { request_id: verification.request_id });
-  return ok({ ...told, device_id: device });
+  services.log('info', 'code_requested', { request_id });
+  return { body: { ...verification, device_id: device } };
 };
 
-const conflict = (code: string, detail: string, fix: string, more = {}) =>
-  problem(409, code, detail, fix, more);
-
-const deactivationPending = (at: string) =>
-  conflict(
-    'deactivation_pending',
-    'The account is to be deleted soon, and signing in calls that off.',
-    'Send "abort_deactivation": true with the code if the account shall stay.',
-    { deactivation_effective_at: at },
-  );
-
-/** The row says where the sign-in stands: why it is not to be tried now, if it is not. */
-const refuseState = ({ state, reason, account }: Bot): HttpAnswer | undefined => {
-  if (state === 'enrolled') {
-    return conflict('signed_in_already', 'This code was used before.', 'Look at the bot it signed in.', {
-      user_id: account?.user_id,
-    });
-  }
-  if (state === 'unsure' && reason) return problemOf(reason, 409);
-  return undefined;
+/** Why the sign-in must not be tried now; undefined when it may. */
+const findObstacle = ({ state, reason, account }: Bot): ProblemAnswer | undefined => {
+  if (state === 'enrolled') return problem('signed_in_already', account && { user_id: account.user_id });
+  return state === 'unsure' && reason ? problemOf(409, reason) : undefined;
 };
 
-const problemOf = ({ code, message, fix }: Reason, status: number) => problem(status, code, message, fix);
-
-const busy = () =>
-  conflict('sign_in_busy', 'This sign-in is being made at this moment.', 'Ask for its state in a minute.');
-
-/** The sign-in's own batch of one, so that it can be looked up and watched like any other. */
-const makeBatch = async (services: Services, batch_id: string) => {
-  const at = newBatch(batch_id, services.now());
-  await services.table.createBatch({ ...at, status: 'imported', total: 1 });
-};
-
-/** The row of the sign-in, ready to be taken up. */
-const rowOf = async (services: Services, verification_id: string): Promise<Bot | undefined> => {
+/** The row of the sign-in, queued; undefined when another request works on it. It has a batch of its own. */
+const upsertRow = async (services: Services, verification_id: string): Promise<Bot | undefined> => {
   const enrolment = { kind: 'sign_in', verification_id } as const;
   const bot_id = enrolmentId(enrolment, '', 0);
   const known = await services.table.readBot(bot_id);
   if (known && allows('requeue', known.state)) return moveBot(services, known, 'requeue', { step });
   if (known) return known;
   // The batch of a sign-in has the id of its row.
-  await makeBatch(services, bot_id);
+  const batch = newBatch(bot_id, services.now());
+  await services.table.createBatch({ ...batch, status: 'imported', total: 1 });
   return upsertBot(
     services,
     step,
@@ -183,75 +102,72 @@ const rowOf = async (services: Services, verification_id: string): Promise<Bot |
   );
 };
 
-const signedIn = (row: Bot, { account, person }: SignInResult): HttpAnswer => ({
-  status: 201,
-  headers: { location: `/bots/${account.user_id}` },
+const showSession = ({ batch_id }: Bot, { account, person }: SignInResult): Reply<'signIn'> => ({
+  location: `/bots/${account.user_id}`,
   body: {
+    bot_id: account.user_id,
     user_id: account.user_id,
     session_id: account.session_id,
-    batch_id: row.batch_id,
+    batch_id,
     state: 'queued',
     account: person,
   },
 });
 
-const keepSession = async (services: Services, bot_id: string, kind: SessionKind) => {
+/** Stores a session key for the sign-in, unless one is stored already. Fails when that is of the other kind. */
+const storeSessionKey = async (
+  services: Services,
+  bot_id: string,
+  kind: SessionKind,
+): Promise<Result<'stored' | 'pending_deletion', ProblemAnswer>> => {
   const stored = await services.vault.storeEnrolment(bot_id, {
     session_key: await newSessionKey(services, kind),
   });
-  if (stored === 'pending_deletion') return undefined;
-  return isRsaKey(stored.kept.session_key) ? 'rsa' : 'ed25519';
+  if (stored === 'pending_deletion') return succeed(stored);
+  const isSameKind = isRsaKey(stored.kept.session_key) === (kind === 'rsa');
+  return isSameKind ? succeed('stored') : fail(problem('session_key_exists'));
 };
 
-const otherKey = () =>
-  conflict(
-    'session_key_kept',
-    'A session key of the other kind is kept for this code already.',
-    'Send the same session_key as before, or ask for a new code.',
-  );
-
-const makeSignIn = async (
+const signInAccount = async (
   services: Services,
   verification_id: string,
   request: SignInRequest,
   kind: SessionKind,
-): Promise<HttpAnswer> => {
-  const row = await rowOf(services, verification_id);
-  if (!row) return busy();
-  const refused = refuseState(row);
-  if (refused) return refused;
-  const kept = await keepSession(services, row.bot_id, kind);
-  if (kept !== undefined && kept !== kind) return otherKey();
+): Promise<Reply<'signIn'>> => {
+  const row = await upsertRow(services, verification_id);
+  if (!row) return problem('sign_in_busy');
+  const obstacle = findObstacle(row);
+  if (obstacle) return obstacle;
+  const stored = await storeSessionKey(services, row.bot_id, kind);
+  if (!stored.ok) return stored.error;
   const deadlineMs = services.now() + 1_000 * (functions.accounts.timeoutSeconds - SPARE_SECONDS);
-  const made = await enrollRow(services, row, deadlineMs, request);
-  if (made) return signedIn(row, made);
+  const result = await enrollRow(services, row, deadlineMs, request);
+  if (result) return showSession(row, result);
   const after = await services.table.readBot(row.bot_id);
-  return after?.reason ? problemOf(after.reason, after.state === 'unsure' ? 504 : 409) : busy();
+  return after?.reason
+    ? problemOf(after.state === 'unsure' ? 504 : 409, after.reason)
+    : problem('sign_in_busy');
 };
 
-const signIn = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const id = z.guid().safeParse(request.path.verification_id?.toLowerCase());
-  if (!id.success) {
-    return problem(
-      404,
-      'no_such_verification',
-      'The path names no verification.',
-      'Use its verification_id.',
-    );
+const signIn = async (
+  services: Services,
+  { parameters: { verification_id }, body }: RouteRequest<'signIn'>,
+): Promise<Reply<'signIn'>> => {
+  const { abort_deactivation, ...fields } = body;
+  const read = readSignIn(fields);
+  if ('errors' in read) {
+    const { field = '(body)', message, fix } = read.errors[0] ?? {};
+    return problem('bad_body', { message: `${field}: ${message}`, fix, field });
   }
-  const fields = readFields(request);
-  if (!fields) return notAnObject();
-  const { abort_deactivation, ...said } = fields;
-  const read = readSignIn(said);
-  if ('errors' in read) return badField(read.errors[0] as FieldError);
-  const known = await services.table.readVerification(id.data);
-  const at = known?.deactivation_effective_at;
-  if (at !== undefined && abort_deactivation !== true) return deactivationPending(at);
-  const whole = await withDevice(services, id.data, read.value);
-  return makeSignIn(services, id.data, whole, read.value.session_key);
+  const known = await services.table.readVerification(verification_id);
+  const deactivation_effective_at = known?.deactivation_effective_at;
+  if (deactivation_effective_at !== undefined && abort_deactivation !== true)
+    return problem('deactivation_pending', { deactivation_effective_at });
+  const request = await withDevice(services, verification_id, read.value);
+  return signInAccount(services, verification_id, request, read.value.session_key);
 };
 
-export const accounts: Answers<'accounts'> = {
-  requestCode: (services, request) => orProblem(requestCode(services, request)),
-  signIn: (services, request) => orProblem(signIn(services, request)),
-};
+export const accounts = createAnswers<'accounts'>({
+  requestCode: (services, request) => catchMixinError(requestCode(services, request)),
+  signIn: (services, request) => catchMixinError(signIn(services, request)),
+});

@@ -1,28 +1,35 @@
-/** api: takes lists and answers about batches and bots. It can read no secret. */
-import { z } from 'zod';
-import { costOf } from '../batches/cost.ts';
-import { progressOf } from '../batches/progress.ts';
+/** The routes of batches: send a list, see its status and its errors, accept its cost. */
+import { describeCost } from '../batches/cost.ts';
+import { confirmPlan } from '../batches/plan.ts';
+import { measureProgress } from '../batches/progress.ts';
+import { createBatchId, receiveList } from '../batches/receive.ts';
 import type { Batch } from '../model/batch.ts';
-import type { Bot } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
-import { states } from '../model/states.ts';
-import { badCursor, badParameter, batchOf, noSuchBatch, noSuchBot, ok } from './answers.ts';
-import { confirmBatch } from './confirm.ts';
-import type { Answers, HttpAnswer, HttpRequest } from './http.ts';
-import { retryBatch } from './retry.ts';
-import { completeUpload, createBatch, createUpload } from './uploads.ts';
+import type { BatchReferenceView, BatchView, RouteRequest } from './contract.ts';
+import { PAGE_MAX } from './contract.ts';
+import { problem, type Reply } from './http.ts';
 
-const PAGE_MAX = 100;
-const FIRST_ERRORS = 100;
+/** How a batch is named in answers. */
+export const referTo = ({ batch_id, status }: Batch): BatchReferenceView => ({ batch_id, status });
+export const locate = ({ batch_id }: Batch): string => `/batches/${batch_id}`;
 
-/** A batch as the API shows it. */
-const viewBatch = async (services: Services, batch: Batch) => {
+export const createBatch = async (
+  services: Services,
+  { headers, body }: RouteRequest<'createBatch'>,
+): Promise<Reply<'createBatch'>> => {
+  const batch_id = createBatchId(services, headers['idempotency-key']);
+  const received = await receiveList(services, batch_id, body);
+  if (!received.ok) return problem(received.error);
+  return { body: referTo(received.value), location: locate(received.value) };
+};
+
+const showBatch = async (services: Services, batch: Batch): Promise<BatchView> => {
   const [counts, errors] = await Promise.all([
     services.table.countBots(batch.batch_id),
-    services.table.listRowErrors(batch.batch_id, FIRST_ERRORS),
+    services.table.listRowErrors(batch.batch_id, PAGE_MAX),
   ]);
-  const cost = costOf(batch, counts);
-  const { batch_id, status, created_at, total, invalid, duplicates, problem, errors_left_out = 0 } = batch;
+  const cost = describeCost(batch, counts);
+  const { batch_id, status, created_at, total, invalid, duplicates, errors_left_out = 0 } = batch;
   return {
     batch_id,
     status,
@@ -30,92 +37,59 @@ const viewBatch = async (services: Services, batch: Batch) => {
     total,
     invalid,
     duplicates,
-    ...progressOf(batch, counts, services.now()),
+    ...measureProgress(batch, counts, services.now()),
     ...(cost && { cost }),
-    ...(problem && { problem }),
-    errors: errors?.items ?? [],
+    ...(batch.problem && { problem: batch.problem }),
+    errors: [...(errors?.items ?? [])],
     more_errors: errors?.cursor !== undefined,
     errors_left_out,
   };
 };
 
-/** A bot as the API shows it: nothing private is on the row in the first place. */
-const viewBot = ({
-  bot_id,
-  batch_id,
-  line,
-  state,
-  state_since,
-  reason,
-  public_key,
-  wait_until,
-  enrolment,
-  account,
-  history,
-}: Bot) => ({
-  bot_id,
-  batch_id,
-  line,
-  state,
-  state_since,
-  ...(reason && { reason }),
-  ...(public_key !== undefined && { public_key }),
-  ...(wait_until !== undefined && { wait_until }),
-  ...(enrolment && { enrolment }),
-  ...(account && { account_id: account.user_id }),
-  history,
-});
-
-const readBatch = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const batch = await batchOf(services, request);
-  return batch ? ok(await viewBatch(services, batch)) : noSuchBatch();
+export const readBatch = async (
+  services: Services,
+  { parameters }: RouteRequest<'readBatch'>,
+): Promise<Reply<'readBatch'>> => {
+  const batch = await services.table.readBatch(parameters.batch_id);
+  return batch ? { body: await showBatch(services, batch) } : problem('no_such_batch');
 };
 
-const limitParameter = z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX);
-const badLimit = () => badParameter('limit', `Use a number from 1 to ${PAGE_MAX}.`);
-
-const listRowErrors = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const limit = limitParameter.safeParse(request.query.limit);
-  if (!limit.success) return badLimit();
-  const batch = await batchOf(services, request);
-  if (!batch) return noSuchBatch();
-  const page = await services.table.listRowErrors(batch.batch_id, limit.data, request.query.cursor);
-  return page ? ok({ errors: page.items, ...(page.cursor && { cursor: page.cursor }) }) : badCursor();
-};
-
-const stateParameter = z.enum(states).optional();
-
-const listBots = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const state = stateParameter.safeParse(request.query.state);
-  if (!state.success) return badParameter('state', `Use one of ${states.join(', ')}.`);
-  const limit = limitParameter.safeParse(request.query.limit);
-  if (!limit.success) return badLimit();
-  const batch = await batchOf(services, request);
-  if (!batch) return noSuchBatch();
-  const page = await services.table.listBots({
-    batch_id: batch.batch_id,
-    limit: limit.data,
-    ...(state.data && { state: state.data }),
-    ...(request.query.cursor !== undefined && { cursor: request.query.cursor }),
+const costNotAccepted = (usd: number) =>
+  problem('cost_not_accepted', {
+    message: `The list costs up to ${usd.toFixed(2)} US dollars, which is more than you accepted; nothing was done.`,
+    fix: `Send {"accept_cost_usd": ${usd}} to go on.`,
   });
+
+export const confirmBatch = async (
+  services: Services,
+  { parameters, body }: RouteRequest<'confirmBatch'>,
+): Promise<Reply<'confirmBatch'>> => {
+  const batch = await services.table.readBatch(parameters.batch_id);
+  if (!batch) return problem('no_such_batch');
+  const confirmed = await confirmPlan(services, batch, body.accept_cost_usd);
+  if (confirmed.ok) return { body: referTo(confirmed.value) };
+  const { error } = confirmed;
+  if (error.code === 'plan_expired') return problem('plan_expired');
+  if (error.code === 'cost_not_accepted') return costNotAccepted(error.cost_usd);
+  return problem('not_planned', {
+    message: `The batch needs no confirmation: its status is ${error.status}.`,
+  });
+};
+
+export const badCursor = () =>
+  problem('bad_parameter', {
+    message: 'The parameter cursor is not valid.',
+    fix: 'Use the cursor of the page before, unchanged, or leave it out.',
+    field: 'cursor',
+  });
+
+export const listRowErrors = async (
+  services: Services,
+  { parameters, query }: RouteRequest<'listRowErrors'>,
+): Promise<Reply<'listRowErrors'>> => {
+  const batch = await services.table.readBatch(parameters.batch_id);
+  if (!batch) return problem('no_such_batch');
+  const page = await services.table.listRowErrors(batch.batch_id, query.limit, query.cursor);
   if (!page) return badCursor();
-  return ok({ bots: page.items.map(viewBot), ...(page.cursor && { cursor: page.cursor }) });
-};
-
-const readBot = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const id = z.guid().safeParse(request.path.bot_id?.toLowerCase());
-  const bot = id.success ? await services.table.readBot(id.data) : undefined;
-  return bot ? ok(viewBot(bot)) : noSuchBot();
-};
-
-export const api: Answers<'api'> = {
-  createBatch,
-  createUpload,
-  completeUpload,
-  readBatch,
-  confirmBatch,
-  listRowErrors,
-  listBots,
-  retryBatch,
-  readBot,
+  return { body: { errors: [...page.items], ...(page.cursor !== undefined && { cursor: page.cursor }) } };
 };

@@ -1,7 +1,17 @@
 /** The HTTP API's requests and answers, without AWS around them. */
 
-import type { HttpFunctionName, RouteNameOf } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
+import type { Problem } from '../model/problem.ts';
+import {
+  type HttpFunctionName,
+  type RouteAnswer,
+  type RouteName,
+  type RouteNameOf,
+  type RouteRequest,
+  routes,
+} from './contract.ts';
+import { parseRequest } from './parse-request.ts';
+import { describeProblem, type ProblemCode, problems } from './problems.ts';
 
 export interface HttpRequest {
   readonly path: Readonly<Record<string, string | undefined>>;
@@ -17,33 +27,63 @@ export interface HttpAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What answers each route of one function. */
+/** A problem in place of a route's answer. */
+export interface ProblemAnswer {
+  readonly problem: ReturnType<typeof describeProblem>;
+}
+
+/** What a handler answers: the body that the contract names, or a problem. */
+export type Reply<Name extends RouteName> =
+  | { readonly body: RouteAnswer<Name>; readonly location?: string }
+  | ProblemAnswer;
+
+/** What handles each route of one function: it receives the request as the contract reads it. */
+export type Handlers<F extends HttpFunctionName> = {
+  readonly [Name in RouteNameOf<F>]: (
+    services: Services,
+    request: RouteRequest<Name>,
+  ) => Promise<Reply<Name>>;
+};
+
+/** What answers each route of one function, whatever the request is. */
 export type Answers<F extends HttpFunctionName> = Readonly<
   Record<RouteNameOf<F>, (services: Services, request: HttpRequest) => Promise<HttpAnswer>>
 >;
 
-const titles: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  404: 'Not Found',
-  409: 'Conflict',
-  413: 'Content Too Large',
-  415: 'Unsupported Media Type',
-  422: 'Unprocessable Content',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
+/** A problem of the contract; `more` are its sentences for this request, and members of its own. */
+export const problem = (code: ProblemCode, more: Readonly<Record<string, unknown>> = {}): ProblemAnswer => {
+  const { status, message, fix } = problems[code];
+  return { problem: describeProblem(status, { code, message, fix }, more) };
 };
 
-/** A problem document (RFC 9457) with a stable code and a way to mend it; `more` are members of its own. */
-export const problem = (
+/** A problem whose code is Mixin's, or a row's. */
+export const problemOf = (
   status: number,
-  code: string,
-  detail: string,
-  fix: string,
+  { code, message, fix }: Problem,
   more: Readonly<Record<string, unknown>> = {},
-): HttpAnswer => ({
-  status,
-  body: { type: 'about:blank', title: titles[status] ?? 'Error', status, code, detail, fix, ...more },
+): ProblemAnswer => ({ problem: describeProblem(status, { code, message, fix }, more) });
+
+/** The same as an answer over HTTP. */
+export const answerProblem = ({ problem: body }: ProblemAnswer): HttpAnswer => ({
+  status: body.status,
+  body,
 });
+
+/** Reads each request as the contract says, and answers what does not fit with a problem. */
+export const createAnswers = <F extends HttpFunctionName>(handlers: Handlers<F>): Answers<F> => {
+  const answer = (name: RouteName) => async (services: Services, request: HttpRequest) => {
+    const parsed = parseRequest(name, request);
+    if (!parsed.ok) return answerProblem(parsed.error);
+    const handle = handlers[name as RouteNameOf<F>] as (
+      services: Services,
+      request: unknown,
+    ) => Promise<Reply<RouteName>>;
+    const reply = await handle(services, parsed.value);
+    if ('problem' in reply) return answerProblem(reply);
+    const { body, location } = reply;
+    const { status } = routes[name].answer;
+    return { status, body, ...(location !== undefined && { headers: { location } }) };
+  };
+  const names = Object.keys(handlers) as RouteName[];
+  return Object.fromEntries(names.map((name) => [name, answer(name)])) as unknown as Answers<F>;
+};

@@ -1,26 +1,14 @@
 /** POST /batches/{batch_id}/retry: an operator asks for another try. */
-import { z } from 'zod';
 import { stepOf } from '../bots/enrolment.ts';
 import { moveBot, sendTo } from '../bots/transition.ts';
 import type { Bot } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
-import { retryStates } from '../model/states.ts';
-import { badCursor, batchOf, noSuchBatch, ok, parseBody } from './answers.ts';
-import { type HttpAnswer, type HttpRequest, problem } from './http.ts';
+import { badCursor } from './batches.ts';
+import type { RouteRequest } from './contract.ts';
+import { problem, type Reply } from './http.ts';
 
 /** Bots one retry request moves: well within API Gateway's 30 seconds. */
 const RETRY_PAGE = 200;
-
-const retryOptions = z.strictObject({
-  /** Which bots to try again. */
-  states: z.array(z.enum(retryStates)).nonempty().default(['blocked', 'failed']),
-  /** Must stand beside `unsure`: repeats calls that made an account, perhaps, and may have cost money. */
-  pay_again: z.literal(true).optional(),
-  /** Only those with this reason code. */
-  reason: z.string().optional(),
-  /** Where the request before stopped. */
-  cursor: z.string().optional(),
-});
 
 /** Every PIN call during a lock lengthens it: such a bot keeps waiting. */
 const isLocked = (bot: Bot, nowMs: number) =>
@@ -39,26 +27,20 @@ const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
 };
 
 const payAgain = () =>
-  problem(
-    400,
-    'bad_body',
-    'States that are unsure stand for calls that may have taken effect: repeating one can cost money twice.',
-    'Send {"states": ["unsure"], "pay_again": true} if that is wanted.',
-  );
+  problem('bad_body', {
+    message:
+      'An unsure state stands for a call that may have taken effect: sending it again can cost money twice.',
+    fix: 'To accept that, send {"states": ["unsure"], "pay_again": true}.',
+    field: 'pay_again',
+  });
 
-export const retryBatch = async (services: Services, request: HttpRequest): Promise<HttpAnswer> => {
-  const options = parseBody(retryOptions, request.body);
-  if (!options) {
-    return problem(
-      400,
-      'bad_body',
-      'The body is not valid.',
-      `Send {} or {"states": [one of ${retryStates.join(', ')}]}.`,
-    );
-  }
+export const retryBatch = async (
+  services: Services,
+  { parameters, body: options }: RouteRequest<'retryBatch'>,
+): Promise<Reply<'retryBatch'>> => {
   if (options.states.includes('unsure') && !options.pay_again) return payAgain();
-  const batch = await batchOf(services, request);
-  if (!batch) return noSuchBatch();
+  const batch = await services.table.readBatch(parameters.batch_id);
+  if (!batch) return problem('no_such_batch');
   // Its message may be lost, whatever its status says; intake goes on where it stopped.
   if (batch.status !== 'imported' && batch.status !== 'rejected' && batch.status !== 'planned')
     await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
@@ -76,9 +58,11 @@ export const retryBatch = async (services: Services, request: HttpRequest): Prom
   const free = wanted.filter((bot) => !isLocked(bot, services.now()));
   let retried = 0;
   for (const bot of free) if (await retryBot(services, bot)) retried += 1;
-  return ok({
-    retried,
-    pin_locked: wanted.length - free.length,
-    ...(page.cursor && { cursor: page.cursor }),
-  });
+  return {
+    body: {
+      retried,
+      pin_locked: wanted.length - free.length,
+      ...(page.cursor !== undefined && { cursor: page.cursor }),
+    },
+  };
 };

@@ -21,7 +21,7 @@ export interface Cost {
 }
 
 /** Undefined for a batch that costs nothing. */
-export const costOf = ({ paid_rows }: Batch, { network_users }: BotCounts): Cost | undefined => {
+export const describeCost = ({ paid_rows }: Batch, { network_users }: BotCounts): Cost | undefined => {
   if (paid_rows === undefined) return undefined;
   const created = network_users.enrolled ?? 0;
   const unsure = network_users.unsure ?? 0;

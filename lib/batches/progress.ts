@@ -35,7 +35,7 @@ export interface BatchProgress {
 const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
 
 /** @param counts bots of the batch by state, @param nowMs milliseconds since 1970 */
-export const progressOf = (batch: Batch, counts: BotCounts, nowMs: number): BatchProgress => {
+export const measureProgress = (batch: Batch, counts: BotCounts, nowMs: number): BatchProgress => {
   const all = Object.fromEntries(states.map((state) => [state, counts.states[state] ?? 0])) as Record<
     BotState,
     number

@@ -1,5 +1,5 @@
 /**
- * The shape of the system as plain data: queues, functions, table, routes and schedules.
+ * The shape of the system as plain data: queues, functions, table and schedules.
  * The cloud stack (infra/aws) and the embedded one (infra/local) both read it, so a batch size or a
  * time-out cannot differ between them.
  */
@@ -88,34 +88,3 @@ export const table = {
 export const schedules = {
   recheck: { everySeconds: 60 },
 } as const;
-
-/** The functions that answer HTTP. Only `accounts` may touch secrets and call Mixin. */
-export type HttpFunctionName = 'api' | 'accounts';
-
-export interface Route {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly function: HttpFunctionName;
-}
-
-const api = (method: Route['method'], path: string) => ({ method, path, function: 'api' }) as const;
-const accounts = (method: Route['method'], path: string) => ({ method, path, function: 'accounts' }) as const;
-
-export const routes = {
-  createBatch: api('POST', '/batches'),
-  createUpload: api('POST', '/uploads'),
-  completeUpload: api('POST', '/uploads/{batch_id}'),
-  readBatch: api('GET', '/batches/{batch_id}'),
-  confirmBatch: api('POST', '/batches/{batch_id}/confirm'),
-  listRowErrors: api('GET', '/batches/{batch_id}/errors'),
-  listBots: api('GET', '/batches/{batch_id}/bots'),
-  retryBatch: api('POST', '/batches/{batch_id}/retry'),
-  readBot: api('GET', '/bots/{bot_id}'),
-  requestCode: accounts('POST', '/accounts/verifications'),
-  signIn: accounts('POST', '/accounts/verifications/{verification_id}'),
-} as const satisfies Record<string, Route>;
-export type RouteName = keyof typeof routes;
-/** The routes that one function answers. */
-export type RouteNameOf<F extends HttpFunctionName> = {
-  [Name in RouteName]: (typeof routes)[Name]['function'] extends F ? Name : never;
-}[RouteName];

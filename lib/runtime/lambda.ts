@@ -14,17 +14,14 @@ import type {
   SQSEvent,
   SQSRecord,
 } from 'aws-lambda';
-import { type Answers, type HttpAnswer, type HttpRequest, problem } from '../api/http.ts';
+import { type HttpFunctionName, type RouteName, type RouteNameOf, routes } from '../api/contract.ts';
+import { type Answers, answerProblem, type HttpAnswer, type HttpRequest, problem } from '../api/http.ts';
 import { isBusy } from '../aws/throttling.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
-  type HttpFunctionName,
   type QueueName,
   queues,
-  type RouteName,
-  type RouteNameOf,
-  routes,
   throttledPauseSeconds,
 } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
@@ -201,12 +198,7 @@ const routesOf = <F extends HttpFunctionName>(name: F): readonly RouteNameOf<F>[
 const RETRY_AFTER_SECONDS = '5';
 
 const throttled = (): HttpAnswer => ({
-  ...problem(
-    503,
-    'throttled',
-    'AWS takes no more calls at the moment.',
-    'Send the same request again in some seconds.',
-  ),
+  ...answerProblem(problem('throttled')),
   headers: { 'retry-after': RETRY_AFTER_SECONDS },
 });
 
@@ -222,8 +214,7 @@ export const httpFunction =
         handler: async (event: APIGatewayProxyEventV2) =>
           toResult(await answers[route](services, toRequest(event))),
       })),
-      notFoundResponse: () =>
-        toResult(problem(404, 'no_such_route', 'There is nothing at this path.', 'See docs/openapi.json.')),
+      notFoundResponse: () => toResult(answerProblem(problem('no_such_route'))),
     });
     /** Before API Gateway gives up, whose own answer would be no problem document. */
     const inTime = (event: APIGatewayProxyEventV2, context: Context) => {
@@ -239,14 +230,7 @@ export const httpFunction =
       .use(httpHeaderNormalizer())
       .onError((request) => {
         services.log('error', 'request_failed', { error: errorName(request.error) });
-        request.response = toResult(
-          problem(
-            500,
-            'internal_error',
-            'Something unexpected happened here.',
-            'Try again; the logs tell more.',
-          ),
-        );
+        request.response = toResult(answerProblem(problem('internal_error')));
       });
     return orSmoke(trySmoke, handler as unknown as Handler);
   };

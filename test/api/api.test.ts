@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { api } from '../../lib/api/batches.ts';
+import { api } from '../../lib/api/api.ts';
+import type { RouteNameOf } from '../../lib/api/contract.ts';
 import type { HttpAnswer, HttpRequest } from '../../lib/api/http.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import type { RouteNameOf } from '../../lib/model/deployment.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { RowError } from '../../lib/model/problem.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
@@ -28,15 +28,17 @@ const json = (value: unknown): Partial<HttpRequest> => ({ body: Buffer.from(JSON
 /** Checks that it is a problem document (RFC 9457) and returns its code. */
 const problemOf = ({ status, body }: HttpAnswer): [number, unknown] => {
   const text = expect.stringMatching(/.\.$/);
+  const { code } = body as { code: string };
   expect(body).toEqual({
     type: 'about:blank',
     title: expect.stringMatching(/^[A-Z]/),
     status,
     code: expect.stringMatching(/^[a-z_]+$/),
-    detail: text,
+    message: text,
     fix: text,
+    ...(code.startsWith('bad_') && { field: expect.stringMatching(/./) }),
   });
-  return [status, (body as { code: unknown }).code];
+  return [status, code];
 };
 const bodyOf = ({ status, body }: HttpAnswer) => {
   expect(status).toBe(200);
@@ -260,7 +262,10 @@ describe('GET /batches/{batch_id}/bots', () => {
   });
 
   test.each(['', 'QUEUED', 'gone', 'constructor'])('state=%s is refused', async (state) => {
-    const answer = await ask(createMemory(), 'listBots', { query: { state } });
+    const answer = await ask(createMemory(), 'listBots', {
+      path: { batch_id: randomUUID() },
+      query: { state },
+    });
     expect(problemOf(answer)).toEqual([400, 'bad_parameter']);
   });
 });
@@ -274,8 +279,8 @@ describe('GET /bots/{bot_id}', () => {
     expect(bodyOf(answer)).toMatchObject({ bot_id: bot.bot_id, state: 'queued', history: bot.history });
   });
 
-  test.each(unknownIds)('there is no bot %s', async (user_id) => {
-    expect(problemOf(await ask(createMemory(), 'readBot', { path: { bot_id: user_id } }))).toEqual([
+  test.each(unknownIds)('there is no bot %s', async (bot_id) => {
+    expect(problemOf(await ask(createMemory(), 'readBot', { path: { bot_id } }))).toEqual([
       404,
       'no_such_bot',
     ]);
@@ -299,8 +304,9 @@ test('a bot is shown by an allow-list: leases, iterators, versions and strangers
     spend_private_key: 'CANARY-key',
     write_id: 'CANARY-write',
   };
+  const bot_id = randomUUID();
   const shown = {
-    user_id: randomUUID(),
+    bot_id,
     batch_id: batch.batch_id,
     line: 3,
     state: 'waiting' as const,
@@ -311,10 +317,11 @@ test('a bot is shown by an allow-list: leases, iterators, versions and strangers
     history: [{ at: later(0), state: 'waiting' as const, step: 'check' }],
   };
   const bot = aBot({ ...shown, ...hidden });
+  const answered = { ...shown, user_id: bot_id };
   const memory = createMemory({ bots: [bot], batches: [batch] });
   const path = { batch_id: batch.batch_id, bot_id: bot.bot_id };
-  expect(bodyOf(await ask(memory, 'readBot', { path }))).toEqual(shown);
-  expect(bodyOf(await ask(memory, 'listBots', { path }))).toEqual({ bots: [shown] });
+  expect(bodyOf(await ask(memory, 'readBot', { path }))).toEqual(answered);
+  expect(bodyOf(await ask(memory, 'listBots', { path }))).toEqual({ bots: [answered] });
   const answers = await Promise.all(
     (['readBot', 'listBots', 'readBatch', 'listRowErrors', 'retryBatch'] as const).map((route) =>
       ask(memory, route, { path }),
@@ -376,7 +383,7 @@ describe('POST /batches/{batch_id}/retry', () => {
       pin_locked: 1,
     });
     expect(memory.bots.get(bots[0]?.bot_id ?? '')).toEqual(bots[0]);
-    expect(memory.sent.map(({ message }) => message.body.user_id)).toEqual(
+    expect(memory.sent.map(({ message }) => message.body.bot_id)).toEqual(
       bots.slice(1).map(({ bot_id }) => bot_id),
     );
   });

@@ -1,6 +1,6 @@
 /** What is in doubt is not repeated by a retry, unless it can only be settled by an operator. */
 import { expect, test } from 'vitest';
-import { retryBatch } from '../../lib/api/retry.ts';
+import { api } from '../../lib/api/api.ts';
 import { aBatch, aBot, createMemory } from '../bots/memory.ts';
 
 const batch = aBatch();
@@ -15,7 +15,7 @@ const asked = async (body: unknown) => {
   ];
   const memory = createMemory({ batches: [batch], bots });
   const request = { path: { batch_id }, query: {}, headers: {}, body: Buffer.from(JSON.stringify(body)) };
-  const answer = await retryBatch(memory.services, request);
+  const answer = await api.retryBatch(memory.services, request);
   const rows = bots.map(({ bot_id }) => memory.bots.get(bot_id));
   return { answer, rows, sent: memory.sent };
 };

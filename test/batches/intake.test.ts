@@ -1,6 +1,6 @@
 /** What costs money waits, however often its messages come. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { api } from '../../lib/api/batches.ts';
+import { api } from '../../lib/api/api.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
 import { intake } from '../../lib/batches/intake.ts';
 import { recheck } from '../../lib/bots/recheck.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { progressOf } from '../../lib/batches/progress.ts';
+import { measureProgress } from '../../lib/batches/progress.ts';
 import type { BotCounts, StateCounts } from '../../lib/model/ports.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
 import { aBatch, NOW } from '../bots/memory.ts';
@@ -16,7 +16,11 @@ const bots = (counts: StateCounts, more: Partial<BotCounts> = {}): BotCounts => 
 const tenMinutesOld = (more: Parameters<typeof aBatch>[0]) => aBatch(more);
 
 test('every state is counted, zeroes included', () => {
-  const { states: counts } = progressOf(tenMinutesOld({ total: 3 }), bots({ queued: 2, blocked: 1 }), NOW);
+  const { states: counts } = measureProgress(
+    tenMinutesOld({ total: 3 }),
+    bots({ queued: 2, blocked: 1 }),
+    NOW,
+  );
   expect(Object.keys(counts)).toEqual([...states]);
   expect(counts).toMatchObject({ queued: 2, blocked: 1, registered: 0 });
 });
@@ -24,7 +28,7 @@ test('every state is counted, zeroes included', () => {
 test('speed and time left follow from what came to rest since the batch was made', () => {
   const counts = { registered: 30, external: 5, blocked: 3, failed: 2, registering: 20, waiting: 20 };
   expect(
-    progressOf(tenMinutesOld({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
+    measureProgress(tenMinutesOld({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
   ).toMatchObject({
     accepted: 80,
     finished: 40,
@@ -37,25 +41,25 @@ test('speed and time left follow from what came to rest since the batch was made
 
 test('nobody guesses a speed before the first bot is done, or at the moment of birth', () => {
   const nothing = { bots_per_minute: null, eta_seconds: null };
-  expect(progressOf(tenMinutesOld({ total: 2 }), bots({ queued: 2 }), NOW)).toMatchObject(nothing);
+  expect(measureProgress(tenMinutesOld({ total: 2 }), bots({ queued: 2 }), NOW)).toMatchObject(nothing);
   const born = tenMinutesOld({ total: 2, created_at: new Date(NOW).toISOString() });
-  expect(progressOf(born, bots({ registered: 1, queued: 1 }), NOW)).toMatchObject(nothing);
+  expect(measureProgress(born, bots({ registered: 1, queued: 1 }), NOW)).toMatchObject(nothing);
 });
 
 test('percent counts only whole ones: 100 means done', () => {
-  const almost = progressOf(tenMinutesOld({ total: 1_000 }), bots({ registered: 999, unsure: 1 }), NOW);
+  const almost = measureProgress(tenMinutesOld({ total: 1_000 }), bots({ registered: 999, unsure: 1 }), NOW);
   expect(almost.percent_done).toBe(99);
-  const done = progressOf(tenMinutesOld({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
+  const done = measureProgress(tenMinutesOld({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
   expect(done).toMatchObject({ percent_done: 100, eta_seconds: null, bots_per_minute: null });
 });
 
 test('bots that a later list took over are elsewhere, not missing', () => {
-  expect(progressOf(tenMinutesOld({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
+  expect(measureProgress(tenMinutesOld({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
     not_in_batch: 6,
     percent_done: 100,
   });
   const takingIn = tenMinutesOld({ total: 10, status: 'importing' });
-  expect(progressOf(takingIn, bots({ registered: 4 }), NOW)).toMatchObject({
+  expect(measureProgress(takingIn, bots({ registered: 4 }), NOW)).toMatchObject({
     not_in_batch: 0,
     percent_done: 40,
   });
@@ -68,7 +72,7 @@ test.each([
   ['stuck', 0],
   ['imported', 100],
 ] as const)('a list without one accepted row that is %s is done to %i %%', (status, percent_done) => {
-  expect(progressOf(tenMinutesOld({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
+  expect(measureProgress(tenMinutesOld({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
     percent_done,
   );
 });
@@ -83,7 +87,7 @@ test('numbers stay in their bounds for any counts', () => {
     fc.property(counts, count, status, (states, more, state) => {
       const here = Object.values(states).reduce((sum, n) => sum + n, 0) - states.enrolled;
       const batch = aBatch({ total: here + more + 7, invalid: 4, duplicates: 3, status: state });
-      const progress = progressOf(batch, bots(states), NOW);
+      const progress = measureProgress(batch, bots(states), NOW);
       expect(progress.accepted).toBe(here + more);
       expect(progress.finished + progress.not_in_batch).toBeLessThanOrEqual(progress.accepted);
       expect(progress.percent_done).toBeGreaterThanOrEqual(0);
@@ -97,7 +101,7 @@ test('numbers stay in their bounds for any counts', () => {
 
 test('the row of an enrolment that ended is not counted beside the account it made', () => {
   const counts = bots({ registered: 2, queued: 1, enrolled: 3 }, { network_users: { enrolled: 3 } });
-  expect(progressOf(tenMinutesOld({ total: 3 }), counts, NOW)).toMatchObject({
+  expect(measureProgress(tenMinutesOld({ total: 3 }), counts, NOW)).toMatchObject({
     accepted: 3,
     finished: 2,
     not_in_batch: 0,
@@ -107,10 +111,13 @@ test('the row of an enrolment that ended is not counted beside the account it ma
 
 test('an enrolment in doubt rests until an operator acts; any other bot in doubt does not', () => {
   const rests = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 }, sign_ins: { unsure: 1 } });
-  expect(progressOf(tenMinutesOld({ total: 3 }), rests, NOW)).toMatchObject({
+  expect(measureProgress(tenMinutesOld({ total: 3 }), rests, NOW)).toMatchObject({
     finished: 3,
     percent_done: 100,
   });
   const open = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 } });
-  expect(progressOf(tenMinutesOld({ total: 3 }), open, NOW)).toMatchObject({ finished: 2, percent_done: 66 });
+  expect(measureProgress(tenMinutesOld({ total: 3 }), open, NOW)).toMatchObject({
+    finished: 2,
+    percent_done: 66,
+  });
 });

@@ -67,7 +67,7 @@ describe('create', () => {
     const rows = await here(['bots', batch_id, '--state', 'enrolled', '--json']);
     const shown = await here(['show', String(jsonLines(rows)[0]?.bot_id)]);
     expect(shown.stdout).toMatch(new RegExp(`makes +user "Made \\d", created by ${owner}`));
-    expect((await here(['show', String(jsonLines(rows)[0]?.account_id)])).stdout).toContain('registered');
+    expect((await here(['show', String(jsonLines(rows)[0]?.user_id)])).stdout).toContain('registered');
   });
 
   test('a cost that was accepted before needs no confirm; a lost answer is told, and paid again on demand', async () => {

@@ -16,7 +16,7 @@ const identity = {
 
 const problem = (status: number, code: string): Said => ({
   status,
-  body: JSON.stringify({ code, detail: 'It is not so.', fix: 'Do better.' }),
+  body: JSON.stringify({ code, message: 'It is not so.', fix: 'Do better.' }),
 });
 const noBot = () => problem(404, 'no_such_bot');
 

@@ -1,5 +1,5 @@
 /** Answers of an API that is made up here, for what the real one cannot be brought to say at will. */
-import type { BatchView, CostView } from '../../cli/views.ts';
+import type { BatchView, CostView } from '../../lib/api/contract.ts';
 import type { Heard, Said } from './run.ts';
 
 export const BATCH_ID = '00000000-0000-4000-8000-00000000b001';
@@ -8,7 +8,7 @@ export const OWNER_ID = '00000000-0000-4000-8000-00000000a001';
 export const says = (body: unknown, status = 200): Said => ({ status, body: JSON.stringify(body) });
 
 export const refuses = (status: number, code: string, more: Readonly<Record<string, unknown>> = {}): Said =>
-  says({ code, detail: 'It is not so.', fix: 'Do better.', ...more }, status);
+  says({ code, message: 'It is not so.', fix: 'Do better.', ...more }, status);
 
 export const costOf = (more: Partial<CostView> = {}): CostView => ({
   price_usd: 0.5,
@@ -21,7 +21,22 @@ export const costOf = (more: Partial<CostView> = {}): CostView => ({
   ...more,
 });
 
-/** Two bots at rest, unless something else is said. */
+/** Counts of bots by state; those that are not given are zero. */
+export const countsOf = (counts: Partial<BatchView['states']>): BatchView['states'] => ({
+  queued: 0,
+  enrolling: 0,
+  registering: 0,
+  registered: 0,
+  external: 0,
+  waiting: 0,
+  unsure: 0,
+  blocked: 0,
+  failed: 0,
+  enrolled: 0,
+  ...counts,
+});
+
+/** Two finished bots, unless something else is said. */
 export const batchOf = (more: Partial<BatchView> = {}): BatchView => ({
   batch_id: BATCH_ID,
   status: 'imported',
@@ -35,7 +50,7 @@ export const batchOf = (more: Partial<BatchView> = {}): BatchView => ({
   percent_done: 100,
   bots_per_minute: null,
   eta_seconds: null,
-  states: { registered: 2 },
+  states: countsOf({ registered: 2 }),
   errors: [],
   more_errors: false,
   errors_left_out: 0,
@@ -49,7 +64,7 @@ export const planned = (more: Partial<BatchView> = {}): BatchView =>
     accepted: 10,
     finished: 0,
     percent_done: 0,
-    states: {},
+    states: countsOf({}),
     cost: costOf(),
     ...more,
   });

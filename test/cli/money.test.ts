@@ -1,6 +1,6 @@
 /** Batches that cost money: plans, their acceptance, and creations without an answer. */
 import { describe, expect, test } from 'vitest';
-import { BATCH_ID, batchOf, byRoute, costOf, OWNER_ID, planned, refuses, says } from './made-up.ts';
+import { BATCH_ID, batchOf, byRoute, costOf, countsOf, OWNER_ID, planned, refuses, says } from './made-up.ts';
 import { enlist, enlistProcess, jsonLines, type Said, startServer } from './run.ts';
 
 const batchPath = `/batches/${BATCH_ID}`;
@@ -209,7 +209,7 @@ describe('creations without an answer', () => {
     total: 3,
     accepted: 3,
     finished: 3,
-    states: { registered: 2, unsure: 1, enrolled: 2 },
+    states: countsOf({ registered: 2, unsure: 1, enrolled: 2 }),
     cost: costOf({
       planned_users: 3,
       planned_usd: 1.5,
@@ -252,13 +252,13 @@ describe('creations without an answer', () => {
   });
 
   test('show and bots tell what such a row is for', async () => {
-    const made = { ...doubtful, state: 'enrolled', account_id: '00000000-0000-4000-8000-000000000009' };
+    const made = { ...doubtful, state: 'enrolled', user_id: '00000000-0000-4000-8000-000000000009' };
     const [shown, listed] = await Promise.all([
       ask(routes, ['show', doubtful.bot_id]),
       ask({ [`GET ${batchPath}/bots`]: says({ bots: [made] }) }, ['bots', BATCH_ID, '--state', 'enrolled']),
     ]);
     expect(shown.ran.stdout).toMatch(new RegExp(`makes +user "Bot 3", created by ${OWNER_ID}`));
-    expect(listed.ran.stdout).toContain(`account ${made.account_id}`);
+    expect(listed.ran.stdout).toContain(`account ${made.user_id}`);
   });
 
   test('--pay-again says what it may cost, and repeats them', async () => {
@@ -287,7 +287,7 @@ describe('creations without an answer', () => {
     );
     for (const it of [trouble, lost]) {
       expect([it?.ran.code, it?.posts.length]).toEqual([2, 1]);
-      expect(it?.ran.stderr).toContain('Whether it was done is not known.');
+      expect(it?.ran.stderr).toContain('Nobody knows whether it took effect.');
     }
   });
 });

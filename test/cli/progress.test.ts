@@ -2,7 +2,8 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { ApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
-import type { BatchView } from '../../cli/views.ts';
+import type { BatchView } from '../../lib/api/contract.ts';
+import { countsOf } from './made-up.ts';
 
 const batch = (more: Partial<BatchView> = {}): BatchView => ({
   batch_id: '00000000-0000-4000-8000-00000000b001',
@@ -17,9 +18,10 @@ const batch = (more: Partial<BatchView> = {}): BatchView => ({
   percent_done: 50,
   bots_per_minute: null,
   eta_seconds: null,
-  states: { registered: 1, queued: 1 },
+  states: countsOf({ registered: 1, queued: 1 }),
   errors: [],
   more_errors: false,
+  errors_left_out: 0,
   ...more,
 });
 
@@ -68,7 +70,7 @@ test.each([['rejected'], ['stuck'], ['planned']] as const)(
 
 test('rest must be seen twice: a bot on the move may be missed once', async () => {
   const { stream } = createTerminal();
-  const rest = batch({ finished: 2, percent_done: 100, states: { registered: 2 } });
+  const rest = batch({ finished: 2, percent_done: 100, states: countsOf({ registered: 2 }) });
   const seen = [rest, batch(), rest, rest];
   const api = { readBatch: async () => seen.shift() ?? rest } as unknown as ApiClient;
   await followBatch(api, rest.batch_id, stream, new AbortController().signal, 10);

@@ -21,7 +21,9 @@ const verification = {
   has_emergency_contact: false,
 };
 const signedIn = {
+  bot_id: '00000000-0000-4000-8000-000000000001',
   user_id: '00000000-0000-4000-8000-000000000001',
+  session_id: '00000000-0000-4000-8000-000000000002',
   batch_id: BATCH_ID,
   state: 'queued',
   account: { identity_number: '7000100200', full_name: 'Made \u001B[1mUp' },
@@ -233,7 +235,7 @@ describe('what Mixin refuses is told: 2, and asked once only', () => {
     for (const it of [gateway, lost]) {
       expect([it?.ran.code, it?.sent.length]).toEqual([2, 2]);
       expect(it?.ran.stderr).toContain(
-        `Whether it was done is not known.\nGo on:  ${goOn} --session-key rsa\n`,
+        `Nobody knows whether it took effect.\nGo on:  ${goOn} --session-key rsa\n`,
       );
     }
   });

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { accounts } from '../../lib/api/accounts.ts';
-import { api } from '../../lib/api/batches.ts';
+import { api } from '../../lib/api/api.ts';
+import { type RouteName, routes } from '../../lib/api/contract.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
 import { listFormats } from '../../lib/lists/formats.ts';
 import { createMixinError } from '../../lib/mixin/errors.ts';
 import type { Batch, BatchStatus } from '../../lib/model/batch.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import { type RouteName, routes } from '../../lib/model/deployment.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import { reason } from '../../lib/model/reasons.ts';

@@ -448,8 +448,8 @@ const ofTheCosts: readonly Guard[] = [
   },
   {
     name: 'a plan is confirmed by whoever accepts all of its cost',
-    file: 'lib/api/confirm.ts',
-    find: '  if (body.accept_cost_usd < cost) return costNotAccepted(cost);\n',
+    file: 'lib/batches/plan.ts',
+    find: "  if (acceptedUsd < cost_usd) return fail({ code: 'cost_not_accepted', cost_usd });\n",
     replace: '',
     tests: inIntake,
   },
@@ -594,8 +594,8 @@ const ofTheCanary: readonly Guard[] = [
   {
     name: 'leak: the API tells the text of an unexpected error',
     file: 'lib/runtime/lambda.ts',
-    find: "'Something unexpected happened here.',",
-    replace: 'String(request.error),',
+    find: "problem('internal_error')",
+    replace: "problem('internal_error', { message: String(request.error) })",
     tests: SECRETS,
   },
   {

@@ -3,14 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
-import {
-  type HttpFunctionName,
-  queues,
-  type RouteName,
-  routes,
-  throttledPauseSeconds,
-} from '../../lib/model/deployment.ts';
+import { queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
 import {

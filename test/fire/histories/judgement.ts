@@ -3,7 +3,7 @@
  * returned. The fates are a model of their own: they follow from the account and the vault alone.
  */
 import type { AccountView, LedgerEntry } from '../../../emulators/mixin/server.ts';
-import { api } from '../../../lib/api/batches.ts';
+import { api } from '../../../lib/api/api.ts';
 import { OTHER_DIGITS, SIX_DIGITS } from './cast.ts';
 import { isEnrolmentKept, isOpen, type RowSeen, rowsOf, type SecretSeen, secretOf } from './evidence.ts';
 import type { World } from './world.ts';

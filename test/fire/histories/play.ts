@@ -2,7 +2,7 @@
 
 import type { Fault } from '../../../emulators/mixin/server.ts';
 import { publicKeyOfSeed } from '../../../infra/local/custody.ts';
-import { api } from '../../../lib/api/batches.ts';
+import { api } from '../../../lib/api/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
 import { intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';

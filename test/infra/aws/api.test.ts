@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { type Route, routes } from '../../../lib/model/deployment.ts';
+import { type Route, routes } from '../../../lib/api/contract.ts';
 import { flatten, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
 
 let template: Template;

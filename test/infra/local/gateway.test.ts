@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Answering, type GatewayOptions, startGateway } from '../../../infra/local/gateway.ts';
-import { routes } from '../../../lib/model/deployment.ts';
+import { routes } from '../../../lib/api/contract.ts';
 
 /** The same behind every route. */
 const everywhere = (answering: Answering) => ({ api: answering, accounts: answering });

@@ -1,0 +1,123 @@
+/** The problems that the API answers. Where a sentence depends on the request, the one here is an example. */
+import type { Problem } from '../model/problem.ts';
+import { reason } from '../model/reasons.ts';
+import { PAGE_MAX } from './schemas.ts';
+
+interface ApiProblem {
+  readonly status: number;
+  readonly message: string;
+  readonly fix: string;
+}
+
+export const problems = {
+  bad_parameter: {
+    status: 400,
+    message: 'The parameter limit is not valid.',
+    fix: `Use a whole number from 1 to ${PAGE_MAX}.`,
+  },
+  bad_body: {
+    status: 400,
+    message: 'The field phone is missing.',
+    fix: 'Send one number in international form, such as "+8613800000000".',
+  },
+  empty_list: { status: 400, message: 'The request has no body.', fix: 'Send the list as the body.' },
+  no_such_batch: {
+    status: 404,
+    message: 'There is no batch with this id.',
+    fix: 'Use the batch_id that POST /batches answered.',
+  },
+  no_such_bot: {
+    status: 404,
+    message: 'There is no bot with this id: no list has named it.',
+    fix: 'Use the app_id of its keystore, or the bot_id that GET /batches/{batch_id}/bots shows.',
+  },
+  no_such_verification: {
+    status: 404,
+    message: 'The path names no verification.',
+    fix: 'Use the verification_id that POST /accounts/verifications answered.',
+  },
+  no_such_route: { status: 404, message: 'There is nothing at this path.', fix: 'See docs/openapi.json.' },
+  idempotency_key_reused: {
+    status: 409,
+    message: 'This Idempotency-Key was sent with another list before.',
+    fix: 'Use a new key for a new list.',
+  },
+  not_planned: {
+    status: 409,
+    message: 'The batch needs no confirmation: its status is imported.',
+    fix: "Nothing to do; GET /batches/{batch_id} shows the batch's status.",
+  },
+  plan_expired: {
+    status: 409,
+    message: 'The plan is older than 20 hours, and its list was deleted.',
+    fix: 'Send the list again, with a new Idempotency-Key.',
+  },
+  deactivation_pending: {
+    status: 409,
+    message: 'The account is to be deleted soon, and signing in cancels that.',
+    fix: 'To keep the account, send "abort_deactivation": true with the code.',
+  },
+  signed_in_already: {
+    status: 409,
+    message: 'This code was used before.',
+    fix: 'GET /bots/{user_id} shows the bot that it signed in.',
+  },
+  sign_in_busy: {
+    status: 409,
+    message: 'Another request is signing in with this code right now.',
+    fix: 'Send the same request again in a minute.',
+  },
+  session_key_exists: {
+    status: 409,
+    message: 'A session key of the other kind is stored for this code already.',
+    fix: 'Send the same session_key as before, or request a new code.',
+  },
+  sign_in_unknown: { status: 504, ...reason('sign_in_unknown') },
+  list_too_large: {
+    status: 413,
+    message: 'The list is larger than 4500000 bytes.',
+    fix: 'Split it into several lists, or send it with the form of POST /uploads.',
+  },
+  unknown_format: {
+    status: 415,
+    message: 'The Content-Type names no list format.',
+    fix: 'Use one of application/json, application/x-ndjson, text/csv, application/zip.',
+  },
+  cost_not_accepted: {
+    status: 422,
+    message: 'The list costs up to 1.50 US dollars, which is more than you accepted; nothing was done.',
+    fix: 'Send {"accept_cost_usd": 1.5} to go on.',
+  },
+  internal_error: {
+    status: 500,
+    message: 'Something unexpected happened.',
+    fix: 'Send the request again; the logs show the cause.',
+  },
+  throttled: {
+    status: 503,
+    message: 'AWS accepts no more calls at the moment.',
+    fix: 'Send the same request again in some seconds.',
+  },
+} as const satisfies Readonly<Record<string, ApiProblem>>;
+export type ProblemCode = keyof typeof problems;
+
+const titles: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+/** A problem document (RFC 9457); `more` are members of its own. */
+export const describeProblem = (
+  status: number,
+  { code, message, fix }: Problem,
+  more: Readonly<Record<string, unknown>> = {},
+) => ({ type: 'about:blank', title: titles[status] ?? 'Error', status, code, message, fix, ...more });

@@ -1,0 +1,37 @@
+/** A list that costs money waits as a plan, until an operator accepts its cost. */
+import type { Batch, BatchStatus } from '../model/batch.ts';
+import { limits } from '../model/limits.ts';
+import type { Services } from '../model/ports.ts';
+import { fail, type Result, succeed } from '../model/result.ts';
+import { priceUsd } from './cost.ts';
+import { queueChunks } from './intake.ts';
+
+export type PlanProblem =
+  | { readonly code: 'not_planned'; readonly status: BatchStatus }
+  | { readonly code: 'plan_expired' }
+  | { readonly code: 'cost_not_accepted'; readonly cost_usd: number };
+
+const isExpired = ({ created_at }: Batch, nowMs: number) =>
+  nowMs > Date.parse(created_at) + 1_000 * limits.planSeconds;
+
+/** Imports a planned batch that costs no more than `acceptedUsd`. Any number of calls are harmless. */
+export const confirmPlan = async (
+  services: Services,
+  batch: Batch,
+  acceptedUsd: number,
+): Promise<Result<Batch, PlanProblem>> => {
+  const cost_usd = priceUsd(batch.paid_rows ?? 0);
+  // Confirmed before, and the answer or the messages may be lost.
+  if (batch.status === 'importing' && batch.paid_rows !== undefined) {
+    await queueChunks(services, batch);
+    return succeed(batch);
+  }
+  if (batch.status !== 'planned') return fail({ code: 'not_planned', status: batch.status });
+  if (isExpired(batch, services.now())) return fail({ code: 'plan_expired' });
+  if (acceptedUsd < cost_usd) return fail({ code: 'cost_not_accepted', cost_usd });
+  const confirmed = await services.table.confirmBatch(batch.batch_id);
+  if (!confirmed) return fail({ code: 'not_planned', status: 'importing' });
+  await queueChunks(services, confirmed);
+  services.log('info', 'plan_confirmed', { batch_id: batch.batch_id, count: batch.paid_rows ?? 0 });
+  return succeed(confirmed);
+};
