@@ -198,7 +198,7 @@ const keepSession = async (services: Services, bot_id: string, kind: ListedSignI
     session_key: await newSessionKey(services, kind),
   });
   if (stored === 'pending_deletion') return undefined;
-  return isRsaKey(stored.kept.session_key) ? 'rsa' : 'ed25519';
+  return isRsaKey(stored.stored.session_key) ? 'rsa' : 'ed25519';
 };
 
 const otherKey = () =>

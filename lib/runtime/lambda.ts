@@ -15,7 +15,7 @@ import type {
   SQSRecord,
 } from 'aws-lambda';
 import { type Answers, type HttpAnswer, type HttpRequest, problem } from '../api/http.ts';
-import { isBusy } from '../aws/throttling.ts';
+import { isThrottled } from '../aws/throttling.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
@@ -68,7 +68,7 @@ const connectFunction = (
     ...connection,
     trySmoke: () => smoke(name, { ...connection, mixinUrl: config.mixinUrl }),
     isThrottled: (error, startedMs) =>
-      isBusy(error) || (error instanceof OutOfTime && connection.throttledSince(startedMs)),
+      isThrottled(error) || (error instanceof OutOfTime && connection.throttledSince(startedMs)),
   };
 };
 
