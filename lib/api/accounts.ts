@@ -124,7 +124,7 @@ const storeSessionKey = async (
     session_key: await newSessionKey(services, kind),
   });
   if (stored === 'pending_deletion') return succeed(stored);
-  const isSameKind = isRsaKey(stored.kept.session_key) === (kind === 'rsa');
+  const isSameKind = isRsaKey(stored.stored.session_key) === (kind === 'rsa');
   return isSameKind ? succeed('stored') : fail(problem('session_key_exists'));
 };
 

@@ -15,7 +15,7 @@ export interface QueuesOptions {
   readonly urls: Readonly<Record<QueueName, string>>;
 }
 
-const entryOf = (message: Message, index: number): SendMessageBatchRequestEntry => ({
+const toEntry = (message: Message, index: number): SendMessageBatchRequestEntry => ({
   Id: String(index),
   MessageBody: JSON.stringify(message.body),
   // On a standard queue this asks for fairness among groups, not for an order.
@@ -24,15 +24,16 @@ const entryOf = (message: Message, index: number): SendMessageBatchRequestEntry 
 });
 
 export const createQueues = ({ client, urls }: QueuesOptions): Queues => {
-  /** SQS answers 200 even when entries failed: those are sent again, and what still fails is an error. */
+  /** SQS answers 200 even when entries failed. Those are sent again; entries that go on failing are an error. */
   const sendBatch = async (QueueUrl: string, messages: readonly Message[]) => {
-    let entries = messages.map(entryOf);
+    let entries = messages.map(toEntry);
     for (let attempt = 0; ; attempt += 1) {
       const { Failed } = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries }));
       const failed = new Set((Failed ?? []).map((entry) => entry.Id));
+      // guard: failed-entries-are-sent-again
       entries = entries.filter((entry) => failed.has(entry.Id));
       if (entries.length === 0) return;
-      await pauseAfter(attempt, `SQS did not take ${entries.length} of ${messages.length} messages`);
+      await pauseAfter(attempt, `SQS refused ${entries.length} of ${messages.length} messages`);
     }
   };
 

@@ -1,9 +1,9 @@
-/** AWS takes no more for the moment: how that is told, and how long it is then left alone. */
+/** How AWS says that it is throttled, and how long to wait before the next try. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * What the services call it. LimitExceededException is not among them, though the SDK repeats it: that is how
- * Secrets Manager says that there are too many secrets, and no waiting mends that.
+ * The names of such errors. LimitExceededException is not one of them, though the SDK retries it: Secrets Manager
+ * uses it to say that there are too many secrets, and waiting does not fix that.
  */
 const names: ReadonlySet<string> = new Set([
   'Throttling',
@@ -17,27 +17,27 @@ const names: ReadonlySet<string> = new Set([
   'KmsThrottled',
   'SlowDown',
   'ServiceUnavailable',
-  'AwsBusy',
+  'AwsThrottled',
 ]);
 
-/** Within a 200 AWS left something undone, again and again. */
-export class AwsBusy extends Error {
-  override readonly name = 'AwsBusy';
+/** AWS answered 200 and left a part undone, each time. */
+export class AwsThrottled extends Error {
+  override readonly name = 'AwsThrottled';
 }
 
-/** Nothing is wrong with what was asked: the same will do later. */
-export const isBusy = (error: unknown): boolean => {
+/** Nothing is wrong with the call: the same one can succeed later. */
+export const isThrottled = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false;
   const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
   return names.has(error.name) || $metadata?.httpStatusCode === 429 || $metadata?.httpStatusCode === 503;
 };
 
 const PAUSE_MS = 100;
-/** 100, 200, 400 … milliseconds: three seconds together. */
+/** 100, 200, 400 … milliseconds: three seconds in all. */
 const PAUSES = 5;
 
-/** Sits out the pause after the nth answer (from 0) that left something undone; throws AwsBusy after the last. */
+/** Waits after the nth answer (from 0) that left a part undone; throws AwsThrottled after the last. */
 export const pauseAfter = async (attempt: number, undone: string): Promise<void> => {
-  if (attempt >= PAUSES) throw new AwsBusy(undone);
+  if (attempt >= PAUSES) throw new AwsThrottled(undone);
   await sleep(PAUSE_MS * 2 ** attempt);
 };

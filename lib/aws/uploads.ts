@@ -1,4 +1,4 @@
-/** Lists as they came in, in S3, until their last row is taken in. */
+/** Uploaded lists, in S3, until their last row is imported. */
 import {
   DeleteObjectCommand,
   GetObjectCommand,

@@ -67,7 +67,7 @@ const keepSignIn = async (services: Services, batch_id: string, { row, enrolment
   const request: SignInRequest = await withDevice(services, enrolment.verification_id, sign_in);
   const session_key = await newSessionKey(services, sign_in.session_key);
   const stored = await services.vault.storeEnrolment(bot_id, { session_key, sign_in: request });
-  if (stored !== 'pending_deletion') return { kept: stored.isNews ? 'stored' : 'unchanged', listed } as const;
+  if (stored !== 'pending_deletion') return { kept: stored.isNew ? 'stored' : 'unchanged', listed } as const;
   // The chunk came twice, and the other worker's sign-in has ended since the look above.
   const isOver = await isEnrolled(services, bot_id);
   return { kept: isOver ? 'unchanged' : stored, listed } as const;

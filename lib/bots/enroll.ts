@@ -109,7 +109,7 @@ const keptSession = async (work: Work, session_key: SessionKey): Promise<Session
   const stored = await work.services.vault.storeEnrolment(work.leased.bot.bot_id, { session_key });
   return stored === 'pending_deletion'
     ? end(work, 'block', 'secret_pending_deletion')
-    : stored.kept.session_key;
+    : stored.stored.session_key;
 };
 
 interface Made extends SignInResult {
@@ -118,7 +118,7 @@ interface Made extends SignInResult {
 
 const createUser = async (work: Work, { owner, full_name }: Of<'network_user'>): Promise<Made> => {
   const { services } = work;
-  const owned = await services.vault.read(owner);
+  const owned = await services.vault.readKeystore(owner);
   if (typeof owned !== 'object') return end(work, 'block', 'owner_missing');
   const session_key = await keptSession(work, newSeed(services));
   const made = await sendOnce(work, async () => {

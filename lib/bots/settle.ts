@@ -61,7 +61,7 @@ export const keptOrBlocked = async (
   bot: Bot,
   step: string,
 ): Promise<StoredKeystore | undefined> => {
-  const kept = await services.vault.read(bot.bot_id);
+  const kept = await services.vault.readKeystore(bot.bot_id);
   if (typeof kept === 'object') return kept;
   const found = reason(kept === 'missing' ? 'keystore_missing' : 'secret_pending_deletion');
   if (audited(bot)) await noteOnAudit(services, bot, services.auditSeconds, found);

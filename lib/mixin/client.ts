@@ -112,6 +112,7 @@ const prepareSigned = async (
  */
 const onceOnly = (body: string): RequestInit => {
   if (body === '') return {};
+  // guard: body-is-sent-once
   return { body: new Blob([body]).stream(), duplex: 'half' };
 };
 
@@ -122,6 +123,7 @@ const send = (options: MixinClientOptions, prepared: Prepared): Promise<Response
   (options.fetch ?? fetch)(prepared.url, {
     method: prepared.method,
     headers: { ...prepared.headers, ...lengthOf(prepared) },
+    // guard: redirect-is-not-followed
     redirect: 'manual',
     signal: AbortSignal.timeout(options.timeoutMs),
     ...onceOnly(prepared.body),

@@ -108,7 +108,7 @@ export interface StoredKey {
 
 /** The only place for private keys (Secrets Manager). */
 export interface Vault {
-  read(user_id: string): Promise<StoredKeystore | 'missing' | 'pending_deletion'>;
+  readKeystore(user_id: string): Promise<StoredKeystore | 'missing' | 'pending_deletion'>;
   /**
    * Stores a keystore that came in a list. A newer session replaces an older one; a spend key that is kept
    * already is never replaced. `unchanged`: all of it was there already. `key_conflict`: the list brings another spend key than the kept one, and
@@ -130,7 +130,7 @@ export interface Vault {
   storeEnrolment(
     enrolment_id: string,
     listed: EnrolmentSecret,
-  ): Promise<{ readonly kept: EnrolmentSecret; readonly isNews: boolean } | 'pending_deletion'>;
+  ): Promise<{ readonly stored: EnrolmentSecret; readonly isNew: boolean } | 'pending_deletion'>;
   readEnrolment(enrolment_id: string): Promise<EnrolmentSecret | 'missing' | 'pending_deletion'>;
   /** The account's own secret holds the key now; this one can be restored for some days. */
   removeEnrolment(enrolment_id: string): Promise<void>;

@@ -7,7 +7,7 @@ import { ChangeMessageVisibilityCommand, GetQueueAttributesCommand, SQSClient } 
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { createQueues } from '../aws/queues.ts';
 import { createTable, translateConfig } from '../aws/table/table.ts';
-import { isBusy } from '../aws/throttling.ts';
+import { isThrottled } from '../aws/throttling.ts';
 import { createUploads } from '../aws/uploads.ts';
 import { createVault } from '../aws/vault/vault.ts';
 import { createMixinAccounts } from '../mixin/accounts.ts';
@@ -66,6 +66,7 @@ export const connect = (config: Config, log: Log): Connection => {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       // Without this the SDK only warns, and goes on waiting.
+      // guard: unanswered-aws-call-is-given-up
       throwOnRequestTimeout: true,
     },
     ...(endpoint !== undefined && { endpoint }),
@@ -86,7 +87,7 @@ export const connect = (config: Config, log: Log): Connection => {
       try {
         return await next(args);
       } catch (error) {
-        if (isBusy(error)) throttledAtMs = now();
+        if (isThrottled(error)) throttledAtMs = now();
         throw error;
       }
     };

@@ -16,7 +16,7 @@ import type {
 } from 'aws-lambda';
 import { type HttpFunctionName, type RouteName, type RouteNameOf, routes } from '../api/contract.ts';
 import { type Answers, answerProblem, type HttpAnswer, type HttpRequest, problem } from '../api/http.ts';
-import { isBusy } from '../aws/throttling.ts';
+import { isThrottled } from '../aws/throttling.ts';
 import {
   crashRetrySeconds,
   type FunctionName,
@@ -65,7 +65,7 @@ const connectFunction = (
     ...connection,
     trySmoke: () => smoke(name, { ...connection, mixinUrl: config.mixinUrl }),
     isThrottled: (error, startedMs) =>
-      isBusy(error) || (error instanceof OutOfTime && connection.throttledSince(startedMs)),
+      isThrottled(error) || (error instanceof OutOfTime && connection.throttledSince(startedMs)),
   };
 };
 

@@ -109,7 +109,7 @@ const probes: Readonly<Record<Need, Probe>> = {
   vault: {
     what: 'vault',
     hint: 'Check that the role may secretsmanager:GetSecretValue under ENLIST_SECRET_PREFIX.',
-    run: ({ services }) => services.vault.read(PROBE_ID),
+    run: ({ services }) => services.vault.readKeystore(PROBE_ID),
   },
   lists: {
     what: 'uploads',

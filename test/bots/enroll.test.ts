@@ -67,7 +67,7 @@ const expectWhole = async (user_id: string) => {
   const row = await rowOf(user_id);
   expect(row?.state).toBe('enrolled');
   const account = row?.account?.user_id ?? '';
-  const kept = await services.vault.read(account);
+  const kept = await services.vault.readKeystore(account);
   if (typeof kept === 'string') throw new Error(kept);
   expect((await services.mixin.readProfile(kept.keystore)).user_id).toBe(account);
   expect((await rowOf(account))?.state).toBe('queued');
@@ -250,5 +250,5 @@ test('an answer about a user that is known here touches nobody’s keystore', as
   await run(confused, user_id);
   const row = await rowOf(user_id);
   expect([row?.state, row?.reason?.code]).toEqual(['blocked', 'user_not_new']);
-  expect(await services.vault.read(app_id)).toEqual({ keystore: known.keystore });
+  expect(await services.vault.readKeystore(app_id)).toEqual({ keystore: known.keystore });
 });

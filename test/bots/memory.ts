@@ -157,7 +157,7 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
     auditSeconds: timing.auditSeconds,
     table,
     vault: {
-      read: notHere,
+      readKeystore: notHere,
       storeKeystore: notHere,
       storeKey: notHere,
       storeEnrolment: notHere,

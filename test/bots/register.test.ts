@@ -51,7 +51,7 @@ const seeAtEachPost = async (user_id: string) => {
   const seen: unknown[] = [];
   const watched = watching(async (call, spend, iterator) => {
     const bot = await rowOf(user_id);
-    const kept = await services.vault.read(user_id);
+    const kept = await services.vault.readKeystore(user_id);
     const public_key = await services.keys.derivePublicKey(spend);
     seen.push({
       call,

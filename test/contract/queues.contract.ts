@@ -10,14 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { QueueName } from '../../lib/model/deployment.ts';
 import type { Message, Queues } from '../../lib/model/ports.ts';
 import {
+  type Backend,
   type Call,
   clientOptions,
-  type Fate,
-  type OpenPlace,
-  type Place,
-  servicesOf,
+  connectServices,
+  type Fault,
+  type StartBackend,
   startProxy,
-} from './keepers.ts';
+} from './backend.ts';
 
 interface SendBatch {
   readonly Entries: readonly { readonly Id: string; readonly MessageBody: string }[];
@@ -30,7 +30,7 @@ const idsOf = (list: readonly Message[]) => list.map(({ body }) => body.bot_id).
 /** Tells the caller that these entries failed, and keeps them from the queue. */
 const refuseEntries =
   (refused: (body: string) => boolean) =>
-  ({ body }: Call): Fate => {
+  ({ body }: Call): Fault => {
     const batch = JSON.parse(body.toString()) as SendBatch;
     const bad = batch.Entries.filter(({ MessageBody }) => refused(MessageBody));
     const Entries = batch.Entries.filter((entry) => !bad.includes(entry));
@@ -43,14 +43,14 @@ const refuseEntries =
   };
 
 /** @param open a new place with empty queues */
-export const describeQueues = (name: string, open: OpenPlace) => {
+export const describeQueues = (name: string, open: StartBackend) => {
   describe(`queues: ${name}`, () => {
-    let place: Place;
+    let place: Backend;
     let queues: Queues;
     let sqs: SQSClient;
     beforeAll(async () => {
       place = await open();
-      queues = servicesOf(place.environment).queues;
+      queues = connectServices(place.environment).queues;
       sqs = new SQSClient(clientOptions(place.environment, 'sqs'));
     });
     afterAll(async () => {
@@ -67,7 +67,7 @@ export const describeQueues = (name: string, open: OpenPlace) => {
           new ReceiveMessageCommand({
             QueueUrl: urlOf(queue),
             MaxNumberOfMessages: 10,
-            WaitTimeSeconds: place.patienceSeconds ?? 0,
+            WaitTimeSeconds: place.receiveWaitSeconds ?? 0,
           }),
         );
         if (Messages.length === 0) return bodies;
@@ -106,12 +106,12 @@ export const describeQueues = (name: string, open: OpenPlace) => {
       expect(Attributes?.ApproximateNumberOfMessagesDelayed).toBe('1');
     });
 
-    const through = async (fateOf: (call: Call) => Fate | undefined, skip: () => void) => {
+    const through = async (fateOf: (call: Call) => Fault | undefined, skip: () => void) => {
       const endpoint = place.environment.AWS_ENDPOINT_URL_SQS;
       if (endpoint === undefined) throw skip();
       const proxy = await startProxy(endpoint, fateOf);
       const moved = (url: string | undefined) => url?.replace(endpoint, proxy.url);
-      const services = servicesOf({
+      const services = connectServices({
         ...place.environment,
         AWS_ENDPOINT_URL_SQS: proxy.url,
         ENLIST_CHECK_QUEUE_URL: moved(urlOf('check')),
@@ -146,7 +146,10 @@ export const describeQueues = (name: string, open: OpenPlace) => {
     });
 
     test('a queue that is not there is an error', async () => {
-      const lost = servicesOf({ ...place.environment, ENLIST_CHECK_QUEUE_URL: `${urlOf('check')}-lost` });
+      const lost = connectServices({
+        ...place.environment,
+        ENLIST_CHECK_QUEUE_URL: `${urlOf('check')}-lost`,
+      });
       await expect(lost.queues.send('check', messages(1))).rejects.toThrow();
     });
   });

@@ -25,7 +25,7 @@ import {
 import { CreateQueueCommand, DeleteQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { describeTable } from '../../infra/local/dynamodb.ts';
 import { queueNames } from '../../lib/model/deployment.ts';
-import type { Place } from './keepers.ts';
+import type { Backend } from './backend.ts';
 
 const endpointVariables = [
   'AWS_ENDPOINT_URL_DYNAMODB',
@@ -57,7 +57,7 @@ const emptyBucket = async (client: S3Client, Bucket: string) => {
   }
 };
 
-export const openRemote = async (): Promise<Place> => {
+export const startRemote = async (): Promise<Backend> => {
   const region = process.env.AWS_REGION ?? 'us-east-1';
   const name = `enlist-contract-${randomBytes(6).toString('hex')}`;
   const dynamodb = new DynamoDBClient({ region });
@@ -96,7 +96,7 @@ export const openRemote = async (): Promise<Place> => {
       ENLIST_UPLOADS_BUCKET: name,
       ENLIST_SECRET_PREFIX: name,
     },
-    patienceSeconds: 2,
+    receiveWaitSeconds: 2,
     stop: () => kept.disposeAsync(),
   };
 };

@@ -7,7 +7,7 @@ import { table as shape } from '../../lib/model/deployment.ts';
 import type { Table } from '../../lib/model/ports.ts';
 import type { RowError } from '../../lib/model/problem.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
-import { loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
+import { type Backend, connectServices, loseFirstAnswer, type StartBackend, startProxy } from './backend.ts';
 
 const NOW = '2026-11-21T12:00:00.000Z';
 const at = (second: number) => new Date(Date.parse(NOW) + second * 1_000).toISOString();
@@ -54,13 +54,13 @@ const must = <T>(value: T | undefined): T => {
 };
 
 /** @param open a new place with an empty table */
-export const describeTable = (name: string, open: OpenPlace) => {
+export const describeTable = (name: string, open: StartBackend) => {
   describe(`the table: ${name}`, () => {
-    let place: Place;
+    let place: Backend;
     let table: Table;
     beforeAll(async () => {
       place = await open();
-      table = servicesOf(place.environment).table;
+      table = connectServices(place.environment).table;
     });
     afterAll(() => place?.stop());
 
@@ -147,8 +147,8 @@ export const describeTable = (name: string, open: OpenPlace) => {
       const through = async (action: string, skip: () => void) => {
         const endpoint = place.environment.AWS_ENDPOINT_URL_DYNAMODB;
         if (endpoint === undefined) throw skip();
-        const proxy = await startProxy(endpoint, loseFirst(action));
-        const services = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
+        const proxy = await startProxy(endpoint, loseFirstAnswer(action));
+        const services = connectServices({ ...place.environment, AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
         return {
           table: services.table,
           times: (name: string) => proxy.actions.filter((it) => it === name).length,

@@ -2,16 +2,16 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Uploads } from '../../lib/model/ports.ts';
-import { type OpenPlace, type Place, servicesOf } from './keepers.ts';
+import { type Backend, connectServices, type StartBackend } from './backend.ts';
 
 /** @param open a new place with a bucket */
-export const describeUploads = (name: string, open: OpenPlace) => {
+export const describeUploads = (name: string, open: StartBackend) => {
   describe(`uploads: ${name}`, () => {
-    let place: Place;
+    let place: Backend;
     let uploads: Uploads;
     beforeAll(async () => {
       place = await open();
-      uploads = servicesOf(place.environment).uploads;
+      uploads = connectServices(place.environment).uploads;
     });
     afterAll(() => place?.stop());
 
@@ -58,7 +58,7 @@ export const describeUploads = (name: string, open: OpenPlace) => {
     });
 
     test('trouble is no missing list', async () => {
-      const broken = servicesOf({
+      const broken = connectServices({
         ...place.environment,
         ENLIST_UPLOADS_BUCKET: `no-such-bucket-${randomUUID()}`,
       });

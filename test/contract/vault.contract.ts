@@ -13,7 +13,14 @@ import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault/vault.ts';
 import { derivePublicKey, isScalar } from '../../lib/mixin/keys.ts';
 import type { Ed25519Keystore, Keystore, RsaKeystore } from '../../lib/model/keystore.ts';
 import type { StoredKey, StoredKeystore, Vault } from '../../lib/model/ports.ts';
-import { clientOptions, loseFirst, type OpenPlace, type Place, servicesOf, startProxy } from './keepers.ts';
+import {
+  type Backend,
+  clientOptions,
+  connectServices,
+  loseFirstAnswer,
+  type StartBackend,
+  startProxy,
+} from './backend.ts';
 
 const seed = (): string => randomBytes(32).toString('hex');
 
@@ -29,14 +36,14 @@ const newKeystore = async (more: Partial<Ed25519Keystore> = {}): Promise<Ed25519
 });
 
 /** @param open a new place for secrets */
-export const describeVault = (name: string, open: OpenPlace) => {
+export const describeVault = (name: string, open: StartBackend) => {
   describe(`the vault: ${name}`, () => {
-    let place: Place;
+    let place: Backend;
     let vault: Vault;
     let secrets: SecretsManagerClient;
     beforeAll(async () => {
       place = await open();
-      vault = servicesOf(place.environment).vault;
+      vault = connectServices(place.environment).vault;
       secrets = new SecretsManagerClient(clientOptions(place.environment, 'secretsManager'));
     });
     afterAll(async () => {
@@ -59,8 +66,8 @@ export const describeVault = (name: string, open: OpenPlace) => {
       secrets.send(
         new PutSecretValueCommand({ SecretId: SecretId(app_id), SecretString: JSON.stringify(value) }),
       );
-    const keptOf = async (app_id: string): Promise<StoredKeystore> => {
-      const kept = await vault.read(app_id);
+    const readStored = async (app_id: string): Promise<StoredKeystore> => {
+      const kept = await vault.readKeystore(app_id);
       if (typeof kept === 'string') throw new Error(kept);
       return kept;
     };
@@ -69,7 +76,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       const keystore = await newKeystore(more);
       expect(await vault.storeKeystore(keystore)).toBe('stored');
       const candidate = seed();
-      const key = await vault.storeKey((await keptOf(keystore.app_id)).keystore, candidate);
+      const key = await vault.storeKey((await readStored(keystore.app_id)).keystore, candidate);
       return { keystore, candidate, key };
     };
 
@@ -77,7 +84,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('reads back as it was kept, without a key of its own yet', async () => {
         const keystore = await newKeystore({ tip_private_key: seed() });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
-        expect(await vault.read(keystore.app_id)).toEqual({ keystore });
+        expect(await vault.readKeystore(keystore.app_id)).toEqual({ keystore });
         expect(await current(keystore.app_id)).toEqual(keystore);
       });
 
@@ -93,7 +100,10 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const newer = { ...keystore, ...(await session()) };
         expect(await vault.storeKeystore(newer)).toBe('stored');
         const spend_private_key = key.private_key;
-        expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
+        expect(await vault.readKeystore(keystore.app_id)).toEqual({
+          keystore: { ...newer, spend_private_key },
+          key,
+        });
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
       });
 
@@ -101,9 +111,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const { keystore, key } = await withKey();
         const tip_private_key = seed();
         await vault.storeKeystore({ ...keystore, tip_private_key });
-        expect((await keptOf(keystore.app_id)).keystore.tip_private_key).toBe(tip_private_key);
+        expect((await readStored(keystore.app_id)).keystore.tip_private_key).toBe(tip_private_key);
         await vault.storeKeystore({ ...keystore, ...(await session()) });
-        expect(await keptOf(keystore.app_id)).toMatchObject({ keystore: { tip_private_key }, key });
+        expect(await readStored(keystore.app_id)).toMatchObject({ keystore: { tip_private_key }, key });
       });
 
       test('of two lists at once leaves one whole session', async () => {
@@ -113,11 +123,11 @@ export const describeVault = (name: string, open: OpenPlace) => {
           [keystore, other, keystore, other].map((it) => vault.storeKeystore(it)),
         );
         for (const answer of answers) expect(['stored', 'unchanged']).toContain(answer);
-        expect([keystore, other]).toContainEqual((await keptOf(keystore.app_id)).keystore);
+        expect([keystore, other]).toContainEqual((await readStored(keystore.app_id)).keystore);
       });
 
       test('that nobody kept is missing', async () => {
-        expect(await vault.read(randomUUID())).toBe('missing');
+        expect(await vault.readKeystore(randomUUID())).toBe('missing');
       });
     });
 
@@ -129,7 +139,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
           public_key: await derivePublicKey(candidate),
           secret_version: keyVersionId(keystore.app_id),
         });
-        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+        expect((await readStored(keystore.app_id)).key).toEqual(key);
         expect((await labels(keystore.app_id))[key.secret_version]).toContain(KEY_LABEL);
       });
 
@@ -150,7 +160,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
           const keystore = await newKeystore();
           await vault.storeKeystore(keystore);
           const candidates = Array.from({ length: 4 }, seed);
-          const vaults = candidates.map(() => servicesOf(place.environment).vault);
+          const vaults = candidates.map(() => connectServices(place.environment).vault);
           const keys = await Promise.all(
             vaults.map((it, i) => it.storeKey(keystore, candidates[i] ?? seed())),
           );
@@ -158,14 +168,14 @@ export const describeVault = (name: string, open: OpenPlace) => {
           const [winner] = keys as [StoredKey];
           expect(candidates).toContain(winner.private_key);
           expect(await derivePublicKey(winner.private_key)).toBe(winner.public_key);
-          expect((await keptOf(keystore.app_id)).key).toEqual(winner);
+          expect((await readStored(keystore.app_id)).key).toEqual(winner);
           expect((await current(keystore.app_id)).spend_private_key).toBe(winner.private_key);
         }
       });
 
       test('after a crash the first candidate stays, whatever comes next', async () => {
         const { keystore, key } = await withKey();
-        const later = await servicesOf(place.environment).vault.storeKey(keystore, seed());
+        const later = await connectServices(place.environment).vault.storeKey(keystore, seed());
         expect(later).toEqual(key);
         expect(await vault.storeKey({ ...keystore, spend_private_key: seed() }, seed())).toEqual(key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
@@ -174,21 +184,24 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('whose answer was lost is the one that was written', async ({ skip }) => {
         const endpoint = place.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
         if (endpoint === undefined) throw skip();
-        const proxy = await startProxy(endpoint, loseFirst('PutSecretValue'));
-        const lossy = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
+        const proxy = await startProxy(endpoint, loseFirstAnswer('PutSecretValue'));
+        const lossy = connectServices({
+          ...place.environment,
+          AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url,
+        }).vault;
         const keystore = await newKeystore();
         await vault.storeKeystore(keystore);
         const candidate = seed();
         const key = await lossy.storeKey(keystore, candidate);
         expect(key.private_key).toBe(candidate);
         expect(proxy.actions.filter((action) => action === 'PutSecretValue')).toHaveLength(2);
-        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+        expect((await readStored(keystore.app_id)).key).toEqual(key);
       });
 
       test('survives any number of keystore updates, though old versions are pruned', async () => {
         const { keystore, key } = await withKey();
         for (let i = 0; i < 6; i += 1) await vault.storeKeystore({ ...keystore, ...(await session()) });
-        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+        expect((await readStored(keystore.app_id)).key).toEqual(key);
         expect((await labels(keystore.app_id))[key.secret_version]).toEqual([KEY_LABEL]);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
@@ -196,7 +209,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('survives a stranger’s hand: another key in the current version changes nothing', async () => {
         const { keystore, key } = await withKey();
         await writeOutside(keystore.app_id, { ...keystore, spend_private_key: seed() });
-        expect(await keptOf(keystore.app_id)).toMatchObject({
+        expect(await readStored(keystore.app_id)).toMatchObject({
           keystore: { spend_private_key: key.private_key },
           key,
         });
@@ -209,7 +222,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
           await vault.storeKeystore(keystore);
           const newer = { ...keystore, ...(await session()) };
           const [key] = await Promise.all([vault.storeKey(keystore, seed()), vault.storeKeystore(newer)]);
-          const kept = await keptOf(keystore.app_id);
+          const kept = await readStored(keystore.app_id);
           expect(kept.key).toEqual(key);
           expect(kept.keystore.spend_private_key).toBe(key.private_key);
           // Whoever loads the secret without knowing its versions must find the key there too.
@@ -229,12 +242,18 @@ export const describeVault = (name: string, open: OpenPlace) => {
           if (action === 'PutSecretValue') key ??= await vault.storeKey(keystore, seed());
           return undefined;
         });
-        const slow = servicesOf({ ...place.environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
+        const slow = connectServices({
+          ...place.environment,
+          AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url,
+        }).vault;
         const newer = { ...keystore, ...(await session()) };
         expect(await slow.storeKeystore(newer)).toBe('stored');
         expect(key).toBeDefined();
         const spend_private_key = key?.private_key ?? '';
-        expect(await vault.read(keystore.app_id)).toEqual({ keystore: { ...newer, spend_private_key }, key });
+        expect(await vault.readKeystore(keystore.app_id)).toEqual({
+          keystore: { ...newer, spend_private_key },
+          key,
+        });
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
       });
 
@@ -244,13 +263,13 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const newer = { ...keystore, ...(await session()) };
         await vault.storeKeystore(newer);
         await vault.storeKey(keystore, seed());
-        expect((await keptOf(keystore.app_id)).keystore.session_id).toBe(newer.session_id);
+        expect((await readStored(keystore.app_id)).keystore.session_id).toBe(newer.session_id);
       });
 
       test('is not made for a bot whose keystore nobody kept', async () => {
         const keystore = await newKeystore();
         await expect(vault.storeKey(keystore, seed())).rejects.toThrow();
-        expect(await vault.read(keystore.app_id)).toBe('missing');
+        expect(await vault.readKeystore(keystore.app_id)).toBe('missing');
       });
     });
 
@@ -258,7 +277,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('becomes the key, whatever candidate comes later', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
-        const kept = await keptOf(keystore.app_id);
+        const kept = await readStored(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
         expect(kept.key?.private_key).toBe(keystore.spend_private_key);
         expect(await vault.storeKey(keystore, seed())).toEqual(kept.key);
@@ -270,7 +289,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         await vault.storeKeystore(keystore);
         const spend_private_key = seed();
         expect(await vault.storeKeystore({ ...keystore, spend_private_key })).toBe('stored');
-        expect((await keptOf(keystore.app_id)).key?.private_key).toBe(spend_private_key);
+        expect((await readStored(keystore.app_id)).key?.private_key).toBe(spend_private_key);
       });
 
       test('that is another one than the kept is a conflict, and nothing is written', async () => {
@@ -281,17 +300,17 @@ export const describeVault = (name: string, open: OpenPlace) => {
         expect({ labels: await labels(keystore.app_id), value: await current(keystore.app_id) }).toEqual(
           before,
         );
-        expect((await keptOf(keystore.app_id)).key).toEqual(key);
+        expect((await readStored(keystore.app_id)).key).toEqual(key);
       });
 
       test('of two lists that name different ones, one is kept and the other told', async () => {
         const keystore = await newKeystore();
         const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
         const answers = await Promise.all(
-          listed.map((it) => servicesOf(place.environment).vault.storeKeystore(it)),
+          listed.map((it) => connectServices(place.environment).vault.storeKeystore(it)),
         );
         expect([...answers].sort()).toEqual(['key_conflict', 'stored']);
-        const kept = await keptOf(keystore.app_id);
+        const kept = await readStored(keystore.app_id);
         expect(kept.keystore.spend_private_key).toBe(listed[answers.indexOf('stored')]?.spend_private_key);
       });
     });
@@ -308,7 +327,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const { spend_key } = await ambiguous();
         const keystore = await newKeystore({ spend_key });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
-        expect(await vault.read(keystore.app_id)).toEqual({ keystore });
+        expect(await vault.readKeystore(keystore.app_id)).toEqual({ keystore });
         expect(await vault.storeKeystore(keystore)).toBe('unchanged');
       });
 
@@ -332,7 +351,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         expect(await vault.storeKeystore({ ...rest, spend_key })).toBe('unchanged');
         const other = (await ambiguous()).spend_key;
         expect(await vault.storeKeystore({ ...rest, spend_key: other })).toBe('key_conflict');
-        expect((await keptOf(keystore.app_id)).key?.private_key).toBe(spend_key);
+        expect((await readStored(keystore.app_id)).key?.private_key).toBe(spend_key);
       });
     });
 
@@ -344,7 +363,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         flipped[31] = (flipped[31] ?? 0) ^ 128;
         const other = { ...keystore, server_public_key: flipped.toString('hex') };
         expect(await vault.storeKeystore(other)).toBe('unchanged');
-        expect((await keptOf(keystore.app_id)).keystore).toEqual(keystore);
+        expect((await readStored(keystore.app_id)).keystore).toEqual(keystore);
       });
 
       test('of RSA is kept whole, and gives way to an Ed25519 one', async () => {
@@ -357,9 +376,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
           pin: '314159',
         };
         expect(await vault.storeKeystore(rsa)).toBe('stored');
-        expect(await vault.read(app_id)).toEqual({ keystore: rsa });
+        expect(await vault.readKeystore(app_id)).toEqual({ keystore: rsa });
         const key = await vault.storeKey(rsa, seed());
-        expect(await vault.read(app_id)).toEqual({
+        expect(await vault.readKeystore(app_id)).toEqual({
           keystore: { ...rsa, spend_private_key: key.private_key },
           key,
         });
@@ -387,9 +406,9 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const id = randomUUID();
         const session_key = seed();
         const first = await vault.storeEnrolment(id, { session_key });
-        expect(first).toEqual({ kept: { session_key }, isNews: true });
+        expect(first).toEqual({ stored: { session_key }, isNew: true });
         const again = await vault.storeEnrolment(id, { session_key: seed() });
-        expect(again).toEqual({ kept: { session_key }, isNews: false });
+        expect(again).toEqual({ stored: { session_key }, isNew: false });
         expect(await vault.readEnrolment(id)).toEqual({ session_key });
       });
 
@@ -398,15 +417,15 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const [session_key, old, newer] = [seed(), sign_in(), { ...sign_in(), code: '1618' }];
         await vault.storeEnrolment(id, { session_key, sign_in: old });
         expect(await vault.storeEnrolment(id, { session_key, sign_in: old })).toMatchObject({
-          isNews: false,
+          isNew: false,
         });
         expect(await vault.storeEnrolment(id, { session_key: seed(), sign_in: newer })).toEqual({
-          kept: { session_key, sign_in: newer },
-          isNews: true,
+          stored: { session_key, sign_in: newer },
+          isNew: true,
         });
         expect(await vault.storeEnrolment(id, { session_key: seed() })).toEqual({
-          kept: { session_key, sign_in: newer },
-          isNews: false,
+          stored: { session_key, sign_in: newer },
+          isNew: false,
         });
       });
 
@@ -414,10 +433,10 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const id = randomUUID();
         const all = await Promise.all(
           Array.from({ length: 4 }, () =>
-            servicesOf(place.environment).vault.storeEnrolment(id, { session_key: seed() }),
+            connectServices(place.environment).vault.storeEnrolment(id, { session_key: seed() }),
           ),
         );
-        const kept = new Set(all.map((it) => (typeof it === 'object' ? it.kept.session_key : it)));
+        const kept = new Set(all.map((it) => (typeof it === 'object' ? it.stored.session_key : it)));
         expect(kept.size).toBe(1);
         expect(await vault.readEnrolment(id)).toEqual({ session_key: [...kept][0] });
       });
@@ -440,7 +459,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = keystore;
         expect(await vault.storeKeystore(listed)).toBe('unchanged');
-        const kept = await keptOf(keystore.app_id);
+        const kept = await readStored(keystore.app_id);
         expect(kept.keystore).toEqual(keystore);
         const key = await vault.storeKey(kept.keystore, seed());
         expect(key.private_key).toBe(spend_private_key);
@@ -452,7 +471,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         await makeOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = { ...keystore, ...(await session()) };
         expect(await vault.storeKeystore(listed)).toBe('stored');
-        expect((await keptOf(keystore.app_id)).keystore).toEqual({ ...listed, spend_private_key });
+        expect((await readStored(keystore.app_id)).keystore).toEqual({ ...listed, spend_private_key });
       });
 
       test('conflicts with another listed spend key', async () => {
@@ -471,7 +490,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
         const keystore = await newKeystore();
         const canary = seed().replace(/[0-9]/g, 'x');
         await makeOutside(keystore.app_id, write(canary));
-        const error: unknown = await vault.read(keystore.app_id).catch((cause: unknown) => cause);
+        const error: unknown = await vault.readKeystore(keystore.app_id).catch((cause: unknown) => cause);
         expect(error).toBeInstanceOf(Error);
         const told = `${(error as Error).message} ${(error as Error).stack} ${String((error as Error).cause)}`;
         expect(told).not.toContain(canary.slice(0, 6));
@@ -481,7 +500,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       test('for another bot is an error: no key is taken for a stranger’s', async () => {
         const keystore = await newKeystore();
         await makeOutside(keystore.app_id, JSON.stringify(await newKeystore({ spend_private_key: seed() })));
-        await expect(vault.read(keystore.app_id)).rejects.toThrow();
+        await expect(vault.readKeystore(keystore.app_id)).rejects.toThrow();
       });
     });
 
@@ -490,7 +509,7 @@ export const describeVault = (name: string, open: OpenPlace) => {
       await secrets.send(
         new DeleteSecretCommand({ SecretId: SecretId(keystore.app_id), RecoveryWindowInDays: 7 }),
       );
-      expect(await vault.read(keystore.app_id)).toBe('pending_deletion');
+      expect(await vault.readKeystore(keystore.app_id)).toBe('pending_deletion');
       expect(await vault.storeKeystore(keystore)).toBe('pending_deletion');
       expect(await vault.storeKeystore({ ...keystore, spend_private_key: seed() })).toBe('pending_deletion');
       await expect(vault.storeKey(keystore, seed())).rejects.toThrow();

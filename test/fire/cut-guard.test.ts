@@ -14,7 +14,11 @@ const marked = '// guard: it\n';
 test.each([
   ['a statement', `f();\n${marked}if (a) throw b;\ng();`, 'f(); g();'],
   ['a statement of a block', `if (a) {\n${marked}f();\n g(); }`, 'if (a) { g(); }'],
-  ['a statement of a case', `switch (a) { case 1:\n${marked}f();\n break; }`, 'switch (a) { case 1: break; }'],
+  [
+    'a statement of a case',
+    `switch (a) { case 1:\n${marked}f();\n break; }`,
+    'switch (a) { case 1: break; }',
+  ],
   ['a statement with a comment between', `${marked}// Why.\nf();\ng();`, 'g();'],
   ['a property', `f({\n${marked}a: 1,\nb });`, 'f({ b });'],
   ['the last property', `f({ b,\n${marked}a: 1 });`, 'f({ b, });'],

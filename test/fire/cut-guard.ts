@@ -36,17 +36,14 @@ const readList = ({ parent }: ts.Node): readonly ts.Node[] => {
 
 /** Of `a && b && c` each of the three is an operand, and `a && b` is none. */
 const isOperand = (node: ts.Node): boolean =>
-  isLogical(node.parent) &&
-  !(isLogical(node) && node.operatorToken.kind === node.parent.operatorToken.kind);
+  isLogical(node.parent) && !(isLogical(node) && node.operatorToken.kind === node.parent.operatorToken.kind);
 
 /** The outermost node that begins at this place and can be taken out. */
 const findNode = (file: ts.SourceFile, start: number): ts.Node | undefined => {
   const visit = (node: ts.Node): ts.Node | undefined => {
     if (node.getStart(file) > start || node.end <= start) return undefined;
     const begins = node.parent !== undefined && node.getStart(file) === start;
-    return begins && (readList(node).includes(node) || isOperand(node))
-      ? node
-      : ts.forEachChild(node, visit);
+    return begins && (readList(node).includes(node) || isOperand(node)) ? node : ts.forEachChild(node, visit);
   };
   return visit(file);
 };

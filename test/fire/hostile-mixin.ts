@@ -269,7 +269,7 @@ export const openHostileWorld = async (): Promise<HostileWorld> => {
   const services = servicesFor(emulators, liar.url, write);
   const count: Count = { answers: 0, bots: 0, keys_lost: 0, double_keys: 0, double_paid_calls: 0 };
   liar.whenSafe(async (user_id, public_key) => {
-    const kept = await services.vault.read(user_id);
+    const kept = await services.vault.readKeystore(user_id);
     const isKept = typeof kept === 'object' && kept.key?.public_key === public_key;
     if (!isKept) count.keys_lost += 1;
   });

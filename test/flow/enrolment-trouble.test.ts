@@ -186,7 +186,7 @@ describe('POST /users', () => {
       const found = await lived.services.table.readBot(user_id);
       return found?.state === 'enrolled' ? found : undefined;
     });
-    const kept = await lived.services.vault.read(row.account?.user_id ?? '');
+    const kept = await lived.services.vault.readKeystore(row.account?.user_id ?? '');
     expect(kept).toMatchObject({
       keystore: { session_private_key: typeof key === 'object' ? key.session_key : '' },
     });
@@ -227,7 +227,7 @@ describe('POST /users', () => {
     await enroll({ ...lived.services, accounts }, { bot_id: user_id }, deadline());
     const row = await lived.services.table.readBot(user_id);
     expect([row?.state, row?.reason?.code, row?.account]).toEqual(['blocked', 'user_not_new', undefined]);
-    expect(await lived.services.vault.read(keystore.app_id)).toMatchObject({ keystore });
+    expect(await lived.services.vault.readKeystore(keystore.app_id)).toMatchObject({ keystore });
     const again = { ...lived.services, accounts };
     await lived.services.table.updateBot(row as Bot, { state: 'queued' });
     await enroll(again, { bot_id: user_id }, deadline());
@@ -306,7 +306,7 @@ describe('the sign-in over HTTP', () => {
         percent_done: 100,
         states: { registered: 1, enrolled: 1 },
       });
-      const kept = await lived.services.vault.read(user_id ?? '');
+      const kept = await lived.services.vault.readKeystore(user_id ?? '');
       expect(Object.keys((kept as { keystore: object }).keystore)).toContain(
         session_key === 'rsa' ? 'pin_token' : 'session_private_key',
       );

@@ -85,7 +85,7 @@ const accepted = (user_id: string, path: string) =>
     .length;
 
 const expectOneKey = async (user_id: string, told: string) => {
-  const kept = await services.vault.read(user_id);
+  const kept = await services.vault.readKeystore(user_id);
   const key = typeof kept === 'object' ? kept.key?.public_key : undefined;
   expect(boundKeys(user_id), told).toEqual([key]);
   expect((await services.table.readBot(user_id))?.public_key, told).toBe(key);
@@ -169,7 +169,7 @@ describe('two workers at once', () => {
     const user_id = await listBot();
     const closed: Services = {
       ...services,
-      vault: { ...services.vault, read: () => Promise.reject(new Error('no access to the key')) },
+      vault: { ...services.vault, readKeystore: () => Promise.reject(new Error('no access to the key')) },
     };
     await expect(register(closed, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
     await expect(register(closed, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
@@ -333,7 +333,7 @@ describe('a bot with a TIP PIN', () => {
     await register(services, { bot_id: user_id }, deadline(services));
     await expectOneKey(user_id, 'tip');
     expect(accepted(user_id, '/pin/update')).toBe(0);
-    const kept = await services.vault.read(user_id);
+    const kept = await services.vault.readKeystore(user_id);
     expect(typeof kept === 'object' && kept.keystore.tip_private_key).toBe(tip);
   });
 });

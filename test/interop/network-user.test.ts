@@ -16,7 +16,7 @@ const sdk = (keystore: Ed25519Keystore) =>
   MixinApi({ keystore, requestConfig: { baseURL: lived.standIn.url, timeout: 5_000, retry: -1 } as never });
 
 const keystoreOf = async (user_id: string) => {
-  const kept = await lived.services.vault.read(user_id);
+  const kept = await lived.services.vault.readKeystore(user_id);
   if (typeof kept === 'string' || !('session_private_key' in kept.keystore)) throw new Error('no keystore');
   return kept.keystore;
 };

@@ -153,7 +153,7 @@ describe('an empty event', () => {
   test('a keeper that never answers fails in time', async () => {
     const services = {
       ...lived.services,
-      vault: { ...lived.services.vault, read: () => new Promise<never>(() => undefined) },
+      vault: { ...lived.services.vault, readKeystore: () => new Promise<never>(() => undefined) },
     } as Services;
     const answer = await smoke('check', { ...worldWith(services), patienceMs: 300 });
     expect(failing(answer)).toMatchObject([{ what: 'vault', error: 'TimeoutError' }]);

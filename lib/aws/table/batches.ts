@@ -1,19 +1,19 @@
 /** The rows of batches, and the errors of their lists. */
 
-import { BatchWriteCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchWriteCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Batch } from '../../model/batch.ts';
-import type { ListSummary, Page, Table, VerificationRecord } from '../../model/ports.ts';
-import type { Problem, RowError } from '../../model/problem.ts';
+import type { Page, Table, VerificationRecord } from '../../model/ports.ts';
+import type { RowError } from '../../model/problem.ts';
 import { pauseAfter } from '../throttling.ts';
 import {
+  ITEM_SCHEMA,
   type Item,
   type Items,
   type ItemsOptions,
-  isConditionFailure,
+  isOneOf,
   readCursor,
-  updateParts,
-  withoutOwn,
+  toRecord,
   writeCursor,
 } from './items.ts';
 
@@ -30,7 +30,7 @@ const errorSortKey = ({ row, field, code }: RowError) =>
 
 const toBatch = (item: Item): Batch => {
   const done = item.chunks_done instanceof Set ? [...(item.chunks_done as Set<number>)] : [];
-  return { ...(withoutOwn(item) as unknown as Batch), chunks_done: done.sort((a, b) => a - b) };
+  return { ...(toRecord(item) as unknown as Batch), chunks_done: done.sort((a, b) => a - b) };
 };
 
 const errorCursor = z.object({ sk: z.string().startsWith('error#').max(300) });
@@ -41,8 +41,8 @@ export type BatchRows = Omit<
 >;
 
 export const createBatchRows = (
-  { client, tableName: TableName, randomId }: ItemsOptions,
-  { getItem, ourOwnWrite, putNew }: Items,
+  { client, tableName: TableName }: ItemsOptions,
+  { getItem, putNew, updateIf, repeatableUpdateIf }: Items,
 ): BatchRows => {
   return {
     readBatch: async (batch_id) => {
@@ -55,111 +55,54 @@ export const createBatchRows = (
       return item && toBatch(item);
     },
 
-    recordListSummary: async (batch_id, read: ListSummary) => {
-      const write_id = randomId();
-      const parts = updateParts({ problem: undefined, ...read, write_id });
-      try {
-        const { Attributes } = await client.send(
-          new UpdateCommand({
-            TableName,
-            Key: batchKey(batch_id),
-            ...parts,
-            ExpressionAttributeValues: {
-              ...parts.ExpressionAttributeValues,
-              ':received': 'received',
-              ':stuck': 'stuck',
-            },
-            ConditionExpression: '#status IN (:received, :stuck)',
-            ReturnValues: 'ALL_NEW',
-          }),
-        );
-        return Attributes && toBatch(Attributes);
-      } catch (error) {
-        if (!isConditionFailure(error)) throw error;
-        const item = await ourOwnWrite(batchKey(batch_id), write_id);
-        return item && toBatch(item);
-      }
+    recordListSummary: async (batch_id, summary) => {
+      const item = await updateIf(batchKey(batch_id), {
+        set: { problem: undefined, ...summary },
+        conditions: [
+          // guard: list-is-read-once
+          isOneOf('status', ['received', 'stuck']),
+        ],
+      });
+      return item && toBatch(item);
     },
 
     confirmBatch: async (batch_id) => {
-      const write_id = randomId();
-      try {
-        const { Attributes } = await client.send(
-          new UpdateCommand({
-            TableName,
-            Key: batchKey(batch_id),
-            UpdateExpression: 'SET #status = :status, write_id = :write_id',
-            ExpressionAttributeNames: { '#status': 'status' },
-            ExpressionAttributeValues: {
-              ':status': 'importing',
-              ':planned': 'planned',
-              ':write_id': write_id,
-            },
-            ConditionExpression: '#status = :planned',
-            ReturnValues: 'ALL_NEW',
-          }),
-        );
-        return Attributes && toBatch(Attributes);
-      } catch (error) {
-        if (!isConditionFailure(error)) throw error;
-        const item = await ourOwnWrite(batchKey(batch_id), write_id);
-        return item && toBatch(item);
-      }
+      const item = await updateIf(batchKey(batch_id), {
+        set: { status: 'importing' },
+        conditions: [
+          // guard: only-a-plan-is-confirmed
+          isOneOf('status', ['planned']),
+        ],
+      });
+      return item && toBatch(item);
     },
 
     recordChunkDone: async (batch_id, chunk) => {
-      const { Attributes } = await client.send(
-        new UpdateCommand({
-          TableName,
-          Key: batchKey(batch_id),
-          UpdateExpression: 'ADD chunks_done :chunk',
-          ExpressionAttributeValues: { ':chunk': new Set([chunk]) },
-          ConditionExpression: 'attribute_exists(pk)',
-          ReturnValues: 'ALL_NEW',
-        }),
-      );
-      const batch = toBatch(Attributes ?? {});
+      const key = batchKey(batch_id);
+      const item = await repeatableUpdateIf(key, { add: { chunks_done: new Set([chunk]) }, conditions: [] });
+      if (!item) throw new Error(`There is no batch ${batch_id}, so chunk ${chunk} cannot be recorded.`);
+      const batch = toBatch(item);
       if (batch.chunks_done.length < batch.chunks || batch.status === 'imported') return batch;
-      const finished = await client.send(
-        new UpdateCommand({
-          TableName,
-          Key: batchKey(batch_id),
-          UpdateExpression: 'SET #status = :status REMOVE problem',
-          ExpressionAttributeNames: { '#status': 'status' },
-          ExpressionAttributeValues: { ':status': 'imported' },
-          ReturnValues: 'ALL_NEW',
-        }),
-      );
-      return toBatch(finished.Attributes ?? {});
+      const imported = await repeatableUpdateIf(key, {
+        set: { status: 'imported', problem: undefined },
+        conditions: [],
+      });
+      if (!imported) throw new Error(`Batch ${batch_id} was removed while it was imported.`);
+      return toBatch(imported);
     },
 
-    recordStuck: async (batch_id, problem: Problem) => {
-      await client
-        .send(
-          new UpdateCommand({
-            TableName,
-            Key: batchKey(batch_id),
-            UpdateExpression: 'SET #status = :status, problem = :problem',
-            ExpressionAttributeNames: { '#status': 'status' },
-            ExpressionAttributeValues: {
-              ':status': 'stuck',
-              ':problem': problem,
-              ':received': 'received',
-              ':importing': 'importing',
-            },
-            ConditionExpression: '#status IN (:status, :received, :importing)',
-          }),
-        )
-        .catch((error: unknown) => {
-          // It was read, or taken in, after all: there is nothing left to be stuck on.
-          if (!isConditionFailure(error)) throw error;
-        });
+    recordStuck: async (batch_id, problem) => {
+      // A batch in any other status was read or imported after all: it is not stuck.
+      await repeatableUpdateIf(batchKey(batch_id), {
+        set: { status: 'stuck', problem },
+        conditions: [isOneOf('status', ['stuck', 'received', 'importing'])],
+      });
     },
 
     putRowErrors: async (batch_id, errors) => {
       const items = new Map(errors.map((error) => [errorSortKey(error), error]));
       let requests = [...items].map(([sk, error]) => ({
-        PutRequest: { Item: { ...error, pk: `batch#${batch_id}`, sk } as Item },
+        PutRequest: { Item: { ...error, pk: `batch#${batch_id}`, sk, schema: ITEM_SCHEMA } as Item },
       }));
       for (let attempt = 0; requests.length > 0; ) {
         const { UnprocessedItems } = await client.send(
@@ -167,7 +110,7 @@ export const createBatchRows = (
         );
         const again = (UnprocessedItems?.[TableName] ?? []) as typeof requests;
         requests = [...again, ...requests.slice(BATCH_WRITE_MAX)];
-        // A partition has had enough for the moment.
+        // DynamoDB throttles this partition.
         if (again.length > 0) await pauseAfter(attempt, `DynamoDB left ${again.length} items unwritten`);
         attempt = again.length > 0 ? attempt + 1 : 0;
       }
@@ -179,7 +122,7 @@ export const createBatchRows = (
 
     readVerification: async (verification_id) => {
       const item = await getItem(verificationKey(verification_id));
-      return item && (withoutOwn(item) as unknown as VerificationRecord);
+      return item && (toRecord(item) as unknown as VerificationRecord);
     },
 
     listRowErrors: async (batch_id, limit, cursor): Promise<Page<RowError> | undefined> => {
@@ -194,7 +137,7 @@ export const createBatchRows = (
           ...(start && { ExclusiveStartKey: { pk: `batch#${batch_id}`, sk: start.sk } }),
         }),
       );
-      const items = (Items ?? []).map((item) => withoutOwn(item) as unknown as RowError);
+      const items = (Items ?? []).map((item) => toRecord(item) as unknown as RowError);
       return LastEvaluatedKey ? { items, cursor: writeCursor({ sk: LastEvaluatedKey.sk }) } : { items };
     },
   };

@@ -1,45 +1,30 @@
 /** The rows of bots, and the two indexes over them. */
-import { BatchGetCommand, QueryCommand, UpdateCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchGetCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import { z } from 'zod';
 import type { Bot, BotChanges } from '../../model/bot.ts';
 import { table as shape } from '../../model/deployment.ts';
-import type { BotCounts, BotQuery, Page, StateCounts, Table } from '../../model/ports.ts';
-import { type BotState, states } from '../../model/states.ts';
+import type { BotQuery, Page, Table } from '../../model/ports.ts';
+import type { BotState } from '../../model/states.ts';
 import { pauseAfter } from '../throttling.ts';
 import {
+  type Condition,
   type Item,
   type Items,
   type ItemsOptions,
-  isConditionFailure,
+  isOneOf,
   readCursor,
-  updateParts,
-  withoutOwn,
+  toRecord,
   writeCursor,
 } from './items.ts';
+import { batchShard, chooseShard, indexAttributes, readStateKey, shards } from './state-index.ts';
 
 const BATCH_GET_MAX = 100;
-const shards = Array.from({ length: shape.shards }, (_, shard) => shard);
 
 const botKey = (bot_id: string) => ({ pk: `bot#${bot_id}`, sk: 'bot' });
-
-/** Ids are random, so their first digits spread evenly over the index partitions. */
-const shardOf = (bot_id: string) => Number.parseInt(bot_id.slice(0, 2), 16) % shape.shards;
-
-type Indexed = Pick<Bot, 'bot_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
-
-/** `<state>#<bot_id>`, with the kind between them on the row of an enrolment: counts need not read the rows. */
-const stateKey = ({ state, enrolment, bot_id }: Indexed) =>
-  enrolment ? `${state}#${enrolment.kind}#${bot_id}` : `${state}#${bot_id}`;
-
-/** The index attributes that follow from a bot's own attributes. */
-const indexAttributes = (bot: Indexed): Item => ({
-  batch_shard: `${bot.batch_id}#${shardOf(bot.bot_id)}`,
-  state_key: stateKey(bot),
-  due_shard: bot.due_at === undefined ? undefined : `due#${shardOf(bot.bot_id)}`,
-});
+const readBotId = ({ pk }: Item) => String(pk).slice('bot#'.length);
 
 const toBot = (item: Item): Bot => {
-  const bot = withoutOwn(item) as unknown as Bot;
+  const bot = toRecord(item) as unknown as Bot;
   return bot.pin_iterator === undefined ? bot : { ...bot, pin_iterator: BigInt(bot.pin_iterator) };
 };
 
@@ -51,57 +36,37 @@ const botCursor = z.object({
   state_key: z.string(),
   bot_id: z.guid(),
 });
-/** A cursor of ours points at the key that its bot has in the index, and fits the question. */
-const fits = ({ shard, state_key, bot_id }: z.infer<typeof botCursor>, state: BotState | undefined) => {
-  const its = state_key.slice(0, state_key.indexOf('#'));
-  const ways = ['', '#network_user', '#sign_in'].map((kind) => `${its}${kind}#${bot_id}`);
-  const known = (states as readonly string[]).includes(its) && ways.includes(state_key);
-  return known && shard === shardOf(bot_id) && (state === undefined || its === state);
+type BotCursor = z.infer<typeof botCursor>;
+
+/** Does the cursor point at the key that its bot has in the index, and belong to this query? */
+const isCursorOf = ({ shard, state_key, bot_id }: BotCursor, state: BotState | undefined): boolean => {
+  const key = readStateKey(state_key);
+  return (
+    key?.bot_id === bot_id && shard === chooseShard(bot_id) && (state === undefined || key.state === state)
+  );
 };
 
-const addOne = (counts: StateCounts, state: BotState) => {
-  counts[state] = (counts[state] ?? 0) + 1;
-};
+/** What must hold for a write of a bot. */
+const writeConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []): Condition[] => [
+  // guard: of-two-writers-one-wins
+  isOneOf('revision', [bot.revision]),
+  // guard: move-starts-from-its-states
+  ...(from.length > 0 ? [isOneOf('state', from)] : []),
+  // guard: row-names-one-key
+  ...(changes.public_key === undefined
+    ? []
+    : [{ expression: '(attribute_not_exists(#public_key) OR #public_key = :public_key)' }]),
+  // guard: table-takes-no-smaller-iterator
+  ...(changes.pin_iterator === undefined
+    ? []
+    : [{ expression: '(attribute_not_exists(#pin_iterator) OR #pin_iterator < :pin_iterator)' }]),
+];
 
-const countByKey = (stateKeys: readonly string[]): BotCounts => {
-  const counts = { states: {}, network_users: {}, sign_ins: {} };
-  for (const key of stateKeys) {
-    const [state, kind] = key.split('#') as [BotState, string];
-    addOne(counts.states, state);
-    if (kind === 'network_user') addOne(counts.network_users, state);
-    if (kind === 'sign_in') addOne(counts.sign_ins, state);
-  }
-  return counts;
-};
-
-/** What must hold for a write of a bot: as it was read, in one of these states, its key and iterator kept. */
-const expectationOf = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []) => {
-  const states = from.map((state, i) => [`:from${i}`, state] as const);
-  const conditions = [
-    '#revision = :expected_revision',
-    ...(states.length > 0 ? [`#state IN (${states.map(([name]) => name).join(', ')})`] : []),
-    ...(changes.public_key === undefined
-      ? []
-      : ['(attribute_not_exists(#public_key) OR #public_key = :public_key)']),
-    ...(changes.pin_iterator === undefined
-      ? []
-      : ['(attribute_not_exists(#pin_iterator) OR #pin_iterator < :pin_iterator)']),
-  ];
-  return {
-    condition: conditions.join(' AND '),
-    names: states.length > 0 ? { '#state': 'state' } : {},
-    values: { ':expected_revision': bot.revision, ...Object.fromEntries(states) },
-  };
-};
-
-export type BotRows = Pick<
-  Table,
-  'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots' | 'countBots'
->;
+export type BotRows = Pick<Table, 'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots'>;
 
 export const createBotRows = (
-  { client, tableName: TableName, randomId }: ItemsOptions,
-  { getItem, ourOwnWrite, putNew, queryAll }: Items,
+  { client, tableName: TableName }: ItemsOptions,
+  { getItem, putNew, updateIf }: Items,
 ): BotRows => {
   const getBots = async (bot_ids: readonly string[]): Promise<Bot[]> => {
     const found = new Map<string, Bot>();
@@ -121,14 +86,11 @@ export const createBotRows = (
     return bot_ids.flatMap((bot_id) => found.get(bot_id) ?? []);
   };
 
-  /** One page of a batch's index, going on from shard to shard until the limit is met. */
-  const listKeys = async (
-    { batch_id, state, limit }: BotQuery,
-    start: z.infer<typeof botCursor> | undefined,
-  ) => {
-    const keys: { shard: number; state_key: string; bot_id: string }[] = [];
+  /** One page of a batch's index, and one key more where there is one; goes on from shard to shard. */
+  const listKeys = async ({ batch_id, state, limit }: BotQuery, start: BotCursor | undefined) => {
+    const keys: BotCursor[] = [];
     for (const shard of shards.slice(start?.shard ?? 0)) {
-      const batch_shard = `${batch_id}#${shard}`;
+      const batch_shard = batchShard(batch_id, shard);
       const from = start?.shard === shard ? start : undefined;
       const page = await client.send(
         new QueryCommand({
@@ -147,11 +109,7 @@ export const createBotRows = (
         }),
       );
       for (const item of page.Items ?? []) {
-        keys.push({
-          shard,
-          state_key: String(item.state_key),
-          bot_id: String(item.pk).slice('bot#'.length),
-        });
+        keys.push({ shard, state_key: String(item.state_key), bot_id: readBotId(item) });
       }
       if (keys.length > limit) break;
     }
@@ -169,34 +127,13 @@ export const createBotRows = (
       return item && toBot(item);
     },
 
-    updateBot: async (bot: Bot, changes: BotChanges, from?: readonly BotState[]) => {
-      const write_id = randomId();
-      const next = { ...bot, ...changes } as Bot;
-      const parts = updateParts({
-        ...changes,
-        ...indexAttributes(next),
-        revision: bot.revision + 1,
-        write_id,
+    updateBot: async (bot, changes, from) => {
+      const next: Bot = { ...bot, ...(changes as Partial<Bot>) };
+      const item = await updateIf(botKey(bot.bot_id), {
+        set: { ...changes, ...indexAttributes(next), revision: bot.revision + 1 },
+        conditions: writeConditions(bot, changes, from),
       });
-      const expected = expectationOf(bot, changes, from);
-      try {
-        const { Attributes } = await client.send(
-          new UpdateCommand({
-            TableName,
-            Key: botKey(bot.bot_id),
-            ...parts,
-            ExpressionAttributeNames: { ...parts.ExpressionAttributeNames, ...expected.names },
-            ExpressionAttributeValues: { ...parts.ExpressionAttributeValues, ...expected.values },
-            ConditionExpression: expected.condition,
-            ReturnValues: 'ALL_NEW',
-          }),
-        );
-        return Attributes && toBot(Attributes);
-      } catch (error) {
-        if (!isConditionFailure(error)) throw error;
-        const item = await ourOwnWrite(botKey(bot.bot_id), write_id);
-        return item && toBot(item);
-      }
+      return item && toBot(item);
     },
 
     listDueBots: async (shard, now, limit) => {
@@ -209,32 +146,17 @@ export const createBotRows = (
           Limit: limit,
         }),
       );
-      return (Items ?? []).map((item) => String(item.pk).slice('bot#'.length));
+      return (Items ?? []).map(readBotId);
     },
 
     listBots: async (query): Promise<Page<Bot> | undefined> => {
       const start = query.cursor === undefined ? undefined : readCursor(botCursor, query.cursor);
-      if (query.cursor !== undefined && !(start && fits(start, query.state))) return undefined;
+      if (query.cursor !== undefined && !(start && isCursorOf(start, query.state))) return undefined;
       const keys = await listKeys(query, start);
       const page = keys.slice(0, query.limit);
       const last = page.at(-1);
       const items = await getBots(page.map((key) => key.bot_id));
       return keys.length > page.length && last ? { items, cursor: writeCursor({ ...last }) } : { items };
-    },
-
-    countBots: async (batch_id) => {
-      const pages = await Promise.all(
-        shards.map((shard) =>
-          queryAll({
-            TableName,
-            IndexName: 'by_batch',
-            KeyConditionExpression: 'batch_shard = :shard',
-            ExpressionAttributeValues: { ':shard': `${batch_id}#${shard}` },
-            ProjectionExpression: 'state_key',
-          }),
-        ),
-      );
-      return countByKey(pages.flat().map((item) => String(item.state_key)));
     },
   };
 };

@@ -1,4 +1,4 @@
-/** Secrets Manager as the vault needs it: one secret's versions, read and written. */
+/** Reads, writes and removes the secrets of Secrets Manager. */
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
@@ -9,16 +9,17 @@ import {
 
 const isNamed = (error: unknown, name: string) => error instanceof Error && error.name === name;
 
-/** For `catch`: this error becomes that answer, any other is thrown on. */
-export const unless =
-  <T>(name: string, instead: T) =>
+/** For `catch`: turns the error of this name into a value; throws any other again. */
+export const mapError =
+  <T>(name: string, value: T) =>
   (error: unknown): T => {
-    if (isNamed(error, name)) return instead;
+    if (isNamed(error, name)) return value;
     throw error;
   };
 
-/** JSON.parse quotes its input in its errors: a secret must not get there. */
-export const parseQuietly = (text: string): unknown => {
+/** Undefined for what is not JSON. JSON.parse quotes its input in its errors, which must not carry a secret. */
+export const parseJson = (text: string): unknown => {
+  // guard: json-error-carries-no-secret
   try {
     return JSON.parse(text);
   } catch {
@@ -26,7 +27,7 @@ export const parseQuietly = (text: string): unknown => {
   }
 };
 
-export type WhichVersion = { readonly VersionId: string } | { readonly VersionStage: string };
+export type VersionSelector = { readonly VersionId: string } | { readonly VersionStage: string };
 
 export interface SecretsOptions {
   readonly client: SecretsManagerClient;
@@ -35,15 +36,18 @@ export interface SecretsOptions {
 }
 
 export const createSecrets = ({ client, kmsKeyId }: SecretsOptions) => ({
-  /** Parsed; undefined when there is no such secret or version. Throws InvalidRequestException while its deletion waits. */
-  read: async (name: string, version: WhichVersion) => {
+  /**
+   * The parsed value of one version; undefined when there is no such secret or version. Throws
+   * InvalidRequestException for a secret that is scheduled for deletion.
+   */
+  read: async (name: string, version: VersionSelector) => {
     const answer = await client
       .send(new GetSecretValueCommand({ SecretId: name, ...version }))
-      .catch(unless('ResourceNotFoundException', undefined));
-    return answer && { value: parseQuietly(answer.SecretString ?? ''), version_id: answer.VersionId ?? '' };
+      .catch(mapError('ResourceNotFoundException', undefined));
+    return answer && { value: parseJson(answer.SecretString ?? ''), version_id: answer.VersionId ?? '' };
   },
 
-  /** Makes the secret; false when it exists. */
+  /** Creates the secret; false when it exists. */
   create: async (name: string, value: unknown): Promise<boolean> => {
     try {
       await client.send(
@@ -55,7 +59,7 @@ export const createSecrets = ({ client, kmsKeyId }: SecretsOptions) => ({
       );
       return true;
     } catch (error) {
-      return unless('ResourceExistsException', false)(error);
+      return mapError('ResourceExistsException', false)(error);
     }
   },
 
@@ -69,12 +73,18 @@ export const createSecrets = ({ client, kmsKeyId }: SecretsOptions) => ({
     );
   },
 
-  /** Schedules the secret for deletion; it can be restored until then. Nothing to do where there is none. */
+  /** Schedules the secret for deletion; it can be restored until then. Does nothing where there is none. */
   remove: async (name: string, recoveryDays: number): Promise<void> => {
     await client
-      .send(new DeleteSecretCommand({ SecretId: name, RecoveryWindowInDays: recoveryDays }))
-      .catch(unless('ResourceNotFoundException', undefined))
-      .catch(unless('InvalidRequestException', undefined));
+      .send(
+        new DeleteSecretCommand({
+          SecretId: name,
+          // guard: enrolment-secret-can-be-restored
+          RecoveryWindowInDays: recoveryDays,
+        }),
+      )
+      .catch(mapError('ResourceNotFoundException', undefined))
+      .catch(mapError('InvalidRequestException', undefined));
   },
 });
 

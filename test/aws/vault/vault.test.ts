@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Emulators, startEmulators } from '../../../infra/local/emulators.ts';
 import { derivePublicKey } from '../../../lib/mixin/keys.ts';
-import { type Call, type Fate, servicesOf, startProxy } from '../../contract/keepers.ts';
+import { type Call, connectServices, type Fault, startProxy } from '../../contract/backend.ts';
 
 let emulators: Emulators;
 beforeAll(async () => {
@@ -14,20 +14,20 @@ afterAll(() => emulators.stop());
 const seed = () => randomBytes(32).toString('hex');
 
 /** The vault behind a proxy. */
-const through = async (fateOf: (call: Call) => Fate | undefined) => {
+const through = async (fateOf: (call: Call) => Fault | undefined) => {
   const { environment } = emulators;
   const proxy = await startProxy(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? '', fateOf);
-  return servicesOf({ ...environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
+  return connectServices({ ...environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
 };
 
 /** Answers yes to this action, and does nothing. */
 const forget =
   (forgotten: string) =>
-  ({ action }: Call): Fate | undefined =>
+  ({ action }: Call): Fault | undefined =>
     action === forgotten ? { instead: Buffer.from('{}') } : undefined;
 
 const keepNew = async () => {
-  const { vault } = servicesOf(emulators.environment);
+  const { vault } = connectServices(emulators.environment);
   const keystore = {
     app_id: randomUUID(),
     session_id: randomUUID(),

@@ -33,7 +33,7 @@ const wrongWithBot = async ({ services, standIn }: Lane, id: string): Promise<st
   const row = await services.table.readBot(id);
   if (row?.state !== 'registered' || row.reason)
     return [`a bot ended ${row?.state} (${row?.reason?.code}) in place of registered`];
-  const kept = await services.vault.read(id);
+  const kept = await services.vault.readKeystore(id);
   const key = typeof kept === 'object' ? kept.key?.public_key : undefined;
   const account = standIn.accounts().find(({ user_id }) => user_id === id);
   const wrong =

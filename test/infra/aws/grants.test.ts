@@ -168,7 +168,7 @@ describe('secrets', () => {
       expect(others).toEqual([]);
       expect(resources).toMatch(new RegExp(`:secret:${prefix}/enrolment/\\*$`));
       // A bot's secret is named by its user id, a UUID, and an ARN has a random ending: none lies there.
-      const { SecretId } = (await askedBy((vault) => vault.read(ID), prefix)) as { SecretId: string };
+      const { SecretId } = (await askedBy((vault) => vault.readKeystore(ID), prefix)) as { SecretId: string };
       expect(SecretId).toBe(`${prefix}/${ID}`);
       expect(`${SecretId}-AbCdEf`.startsWith(`${prefix}/enrolment/`)).toBe(false);
     },

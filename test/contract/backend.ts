@@ -7,26 +7,26 @@ import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 
 /** A place where the keepers live. */
-export interface Place {
+export interface Backend {
   /** Every variable that lib/runtime/config.ts reads, but MIXIN_URL. */
   readonly environment: Environment;
   /** How long an empty queue is waited for: a real one may hide a message for a moment. @default 0 */
-  readonly patienceSeconds?: number;
+  readonly receiveWaitSeconds?: number;
   stop(): Promise<void>;
 }
-export type OpenPlace = () => Promise<Place>;
+export type StartBackend = () => Promise<Backend>;
 
 const configOf = (environment: Environment) =>
   readConfig({ ...environment, MIXIN_URL: 'http://127.0.0.1:9' });
 
 /** The services as a function gets them: through the real AWS SDK. */
-export const servicesOf = (environment: Environment): Services =>
+export const connectServices = (environment: Environment): Services =>
   connect(configOf(environment), () => undefined).services;
 
 /** Options for a client of one's own beside the keepers'. */
-export const clientOptions = (environment: Environment, keeper: 'secretsManager' | 'sqs') => {
+export const clientOptions = (environment: Environment, service: 'secretsManager' | 'sqs') => {
   const { region, credentials, endpoints } = configOf(environment).aws;
-  const endpoint = endpoints[keeper];
+  const endpoint = endpoints[service];
   return { region, ...(endpoint !== undefined && { endpoint }), ...(credentials && { credentials }) };
 };
 
@@ -37,7 +37,7 @@ export interface Call {
 }
 
 /** What becomes of one call. */
-export interface Fate {
+export interface Fault {
   /** What goes to the keeper in place of the caller's body. */
   readonly body?: Buffer;
   /** Answers in the keeper's place: the call has no effect. */
@@ -52,7 +52,7 @@ export interface Proxy {
   readonly actions: string[];
 }
 
-const DROPPED = new Set([
+const HEADERS_LEFT_OUT = new Set([
   'content-length',
   'transfer-encoding',
   'connection',
@@ -60,10 +60,10 @@ const DROPPED = new Set([
   'content-encoding',
 ]);
 
-const carried = (headers: Iterable<[string, string | string[] | undefined]>) =>
+const copyHeaders = (headers: Iterable<[string, string | string[] | undefined]>) =>
   Object.fromEntries(
     [...headers].flatMap(([name, value]) =>
-      value === undefined || DROPPED.has(name) || name === 'host' ? [] : [[name, String(value)]],
+      value === undefined || HEADERS_LEFT_OUT.has(name) || name === 'host' ? [] : [[name, String(value)]],
     ),
   );
 
@@ -74,7 +74,7 @@ const carried = (headers: Iterable<[string, string | string[] | undefined]>) =>
  */
 export const startProxy = async (
   target: string,
-  fateOf: (call: Call) => Fate | undefined | Promise<Fate | undefined>,
+  chooseFault: (call: Call) => Fault | undefined | Promise<Fault | undefined>,
 ): Promise<Proxy> => {
   const actions: string[] = [];
   const server = createServer(async (request, response) => {
@@ -83,23 +83,23 @@ export const startProxy = async (
     const body = Buffer.concat(chunks);
     const action = String(request.headers['x-amz-target'] ?? request.method).replace(/^.*\./, '');
     actions.push(action);
-    const fate = await fateOf({ action, body });
-    if (fate?.instead) {
-      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(fate.instead);
+    const fault = await chooseFault({ action, body });
+    if (fault?.instead) {
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(fault.instead);
       return;
     }
     const answer = await fetch(`${target}${request.url ?? '/'}`, {
       method: request.method ?? 'GET',
-      headers: carried(Object.entries(request.headers)),
-      ...(body.length > 0 && { body: new Uint8Array(fate?.body ?? body) }),
+      headers: copyHeaders(Object.entries(request.headers)),
+      ...(body.length > 0 && { body: new Uint8Array(fault?.body ?? body) }),
     });
     const answered = Buffer.from(await answer.arrayBuffer());
-    if (fate?.answer === 'lost') {
+    if (fault?.answer === 'lost') {
       response.destroy();
       return;
     }
-    response.writeHead(answer.status, carried(answer.headers));
-    response.end(fate?.answer ? fate.answer(answered) : answered);
+    response.writeHead(answer.status, copyHeaders(answer.headers));
+    response.end(fault?.answer ? fault.answer(answered) : answered);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -110,9 +110,9 @@ export const startProxy = async (
 };
 
 /** Loses the answer of the first call of this action, after its effect. */
-export const loseFirst = (action: string) => {
+export const loseFirstAnswer = (action: string) => {
   let lost = false;
-  return (call: Call): Fate | undefined => {
+  return (call: Call): Fault | undefined => {
     if (lost || call.action !== action) return undefined;
     lost = true;
     return { answer: 'lost' };
