@@ -1,4 +1,4 @@
-/** What the contracts of the keepers share: where the keepers are, and a proxy that spoils what goes to them. */
+/** What the contracts share: a backend to run on, and a proxy that injects faults into the calls to it. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -6,11 +6,11 @@ import type { Services } from '../../lib/model/ports.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 
-/** A place where the keepers live. */
+/** AWS, or emulators of what Enlist needs from it. */
 export interface Backend {
   /** Every variable that lib/runtime/config.ts reads, but MIXIN_URL. */
   readonly environment: Environment;
-  /** How long an empty queue is waited for: a real one may hide a message for a moment. @default 0 */
+  /** How long to wait for a message: SQS may hide one for a moment. @default 0 */
   readonly receiveWaitSeconds?: number;
   stop(): Promise<void>;
 }
@@ -23,8 +23,8 @@ const configOf = (environment: Environment) =>
 export const connectServices = (environment: Environment): Services =>
   connect(configOf(environment), () => undefined).services;
 
-/** Options for a client of one's own beside the keepers'. */
-export const clientOptions = (environment: Environment, service: 'secretsManager' | 'sqs') => {
+/** Options for a client of the test's own. */
+export const clientOptions = (environment: Environment, service: 'dynamodb' | 'secretsManager' | 'sqs') => {
   const { region, credentials, endpoints } = configOf(environment).aws;
   const endpoint = endpoints[service];
   return { region, ...(endpoint !== undefined && { endpoint }), ...(credentials && { credentials }) };
@@ -36,19 +36,19 @@ export interface Call {
   readonly body: Buffer;
 }
 
-/** What becomes of one call. */
+/** What goes wrong with one call. */
 export interface Fault {
-  /** What goes to the keeper in place of the caller's body. */
+  /** Sent to the service in place of the caller's body. */
   readonly body?: Buffer;
-  /** Answers in the keeper's place: the call has no effect. */
+  /** The proxy answers this itself: the call has no effect. */
   readonly instead?: Buffer;
-  /** The keeper's answer on its way back: another body, or `lost`: the connection breaks. */
+  /** What the caller gets: another body, or nothing (`lost`): the call has its effect and the connection breaks. */
   readonly answer?: 'lost' | ((body: Buffer) => Buffer);
 }
 
 export interface Proxy {
   readonly url: string;
-  /** Actions of all calls, in their order. */
+  /** The actions of all calls, in order. */
   readonly actions: string[];
 }
 
@@ -109,7 +109,7 @@ export const startProxy = async (
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, actions };
 };
 
-/** Loses the answer of the first call of this action, after its effect. */
+/** Loses the answer of the first call of this action. */
 export const loseFirstAnswer = (action: string) => {
   let lost = false;
   return (call: Call): Fault | undefined => {

@@ -1,4 +1,4 @@
-/** What every keeper of messages must do. */
+/** What every implementation of `Queues` must do. */
 import { randomUUID } from 'node:crypto';
 import {
   DeleteMessageBatchCommand,
@@ -42,23 +42,23 @@ const refuseEntries =
     };
   };
 
-/** @param open a new place with empty queues */
-export const describeQueues = (name: string, open: StartBackend) => {
+/** @param start starts a backend with empty queues */
+export const describeQueues = (name: string, start: StartBackend) => {
   describe(`queues: ${name}`, () => {
-    let place: Backend;
+    let backend: Backend;
     let queues: Queues;
     let sqs: SQSClient;
     beforeAll(async () => {
-      place = await open();
-      queues = connectServices(place.environment).queues;
-      sqs = new SQSClient(clientOptions(place.environment, 'sqs'));
+      backend = await start();
+      queues = connectServices(backend.environment).queues;
+      sqs = new SQSClient(clientOptions(backend.environment, 'sqs'));
     });
     afterAll(async () => {
       sqs?.destroy();
-      await place?.stop();
+      await backend?.stop();
     });
 
-    const urlOf = (queue: QueueName) => place.environment[`ENLIST_${queue.toUpperCase()}_QUEUE_URL`];
+    const urlOf = (queue: QueueName) => backend.environment[`ENLIST_${queue.toUpperCase()}_QUEUE_URL`];
     /** Takes all messages that can be taken now: each test leaves the queues empty (SQS purges once a minute at most). */
     const takeAll = async (queue: QueueName) => {
       const bodies: Record<string, unknown>[] = [];
@@ -67,7 +67,7 @@ export const describeQueues = (name: string, open: StartBackend) => {
           new ReceiveMessageCommand({
             QueueUrl: urlOf(queue),
             MaxNumberOfMessages: 10,
-            WaitTimeSeconds: place.receiveWaitSeconds ?? 0,
+            WaitTimeSeconds: backend.receiveWaitSeconds ?? 0,
           }),
         );
         if (Messages.length === 0) return bodies;
@@ -107,12 +107,12 @@ export const describeQueues = (name: string, open: StartBackend) => {
     });
 
     const through = async (fateOf: (call: Call) => Fault | undefined, skip: () => void) => {
-      const endpoint = place.environment.AWS_ENDPOINT_URL_SQS;
+      const endpoint = backend.environment.AWS_ENDPOINT_URL_SQS;
       if (endpoint === undefined) throw skip();
       const proxy = await startProxy(endpoint, fateOf);
       const moved = (url: string | undefined) => url?.replace(endpoint, proxy.url);
       const services = connectServices({
-        ...place.environment,
+        ...backend.environment,
         AWS_ENDPOINT_URL_SQS: proxy.url,
         ENLIST_CHECK_QUEUE_URL: moved(urlOf('check')),
       });
@@ -147,7 +147,7 @@ export const describeQueues = (name: string, open: StartBackend) => {
 
     test('a queue that is not there is an error', async () => {
       const lost = connectServices({
-        ...place.environment,
+        ...backend.environment,
         ENLIST_CHECK_QUEUE_URL: `${urlOf('check')}-lost`,
       });
       await expect(lost.queues.send('check', messages(1))).rejects.toThrow();

@@ -1,5 +1,6 @@
-/** What every keeper of the rows must do. */
+/** What every implementation of `Table` must do. */
 import { randomUUID } from 'node:crypto';
+import { DynamoDBClient, GetItemCommand, ScanCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Batch } from '../../lib/model/batch.ts';
 import type { Bot } from '../../lib/model/bot.ts';
@@ -7,7 +8,14 @@ import { table as shape } from '../../lib/model/deployment.ts';
 import type { Table } from '../../lib/model/ports.ts';
 import type { RowError } from '../../lib/model/problem.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
-import { type Backend, connectServices, loseFirstAnswer, type StartBackend, startProxy } from './backend.ts';
+import {
+  type Backend,
+  clientOptions,
+  connectServices,
+  loseFirstAnswer,
+  type StartBackend,
+  startProxy,
+} from './backend.ts';
 
 const NOW = '2026-11-21T12:00:00.000Z';
 const at = (second: number) => new Date(Date.parse(NOW) + second * 1_000).toISOString();
@@ -17,7 +25,7 @@ const newBot = (more: Partial<Bot> = {}): Bot => ({
   session_id: randomUUID(),
   batch_id: randomUUID(),
   line: 2,
-  row_digest: 'listing',
+  row_digest: 'digest',
   state: 'queued',
   state_since: NOW,
   revision: 1,
@@ -43,8 +51,8 @@ const rowError = (line: number, field = 'app_id'): RowError => ({
   line,
   field,
   code: 'invalid_field',
-  message: 'It is wrong.',
-  fix: 'Mend it.',
+  message: 'It is invalid.',
+  fix: 'Fix it.',
 });
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -53,16 +61,16 @@ const must = <T>(value: T | undefined): T => {
   return value;
 };
 
-/** @param open a new place with an empty table */
-export const describeTable = (name: string, open: StartBackend) => {
+/** @param start starts a backend with an empty table */
+export const describeTable = (name: string, start: StartBackend) => {
   describe(`the table: ${name}`, () => {
-    let place: Backend;
+    let backend: Backend;
     let table: Table;
     beforeAll(async () => {
-      place = await open();
-      table = connectServices(place.environment).table;
+      backend = await start();
+      table = connectServices(backend.environment).table;
     });
-    afterAll(() => place?.stop());
+    afterAll(() => backend?.stop());
 
     const make = async (more: Partial<Bot> = {}) => must(await table.createBot(newBot(more)));
 
@@ -145,10 +153,10 @@ export const describeTable = (name: string, open: StartBackend) => {
 
     describe('a write whose answer was lost', () => {
       const through = async (action: string, skip: () => void) => {
-        const endpoint = place.environment.AWS_ENDPOINT_URL_DYNAMODB;
+        const endpoint = backend.environment.AWS_ENDPOINT_URL_DYNAMODB;
         if (endpoint === undefined) throw skip();
         const proxy = await startProxy(endpoint, loseFirstAnswer(action));
-        const services = connectServices({ ...place.environment, AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
+        const services = connectServices({ ...backend.environment, AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
         return {
           table: services.table,
           times: (name: string) => proxy.actions.filter((it) => it === name).length,
@@ -540,6 +548,111 @@ export const describeTable = (name: string, open: StartBackend) => {
         ['a sort key too long', forge({ sk: `error#${'9'.repeat(2_000)}` })],
       ])('a cursor that is %s is none of ours', async (_name, cursor) => {
         expect(await table.listRowErrors(randomUUID(), 5, cursor)).toBeUndefined();
+      });
+    });
+
+    describe('a row that another version of Enlist wrote', () => {
+      let dynamodb: DynamoDBClient;
+      beforeAll(() => {
+        dynamodb = new DynamoDBClient(clientOptions(backend.environment, 'dynamodb'));
+      });
+      afterAll(() => dynamodb?.destroy());
+
+      const keyOf = (pk: string, sk: string) => ({
+        TableName: backend.environment.ENLIST_TABLE,
+        Key: { pk: { S: pk }, sk: { S: sk } },
+      });
+      const readItem = async (pk: string, sk: string) =>
+        (await dynamodb.send(new GetItemCommand({ ...keyOf(pk, sk), ConsistentRead: true }))).Item;
+      /** Gives a row another schema number, or none. */
+      const setSchema = async (pk: string, sk: string, schema?: number) => {
+        const names = { ExpressionAttributeNames: { '#schema': 'schema' } };
+        const values = { ExpressionAttributeValues: { ':schema': { N: String(schema) } } };
+        await dynamodb.send(
+          new UpdateItemCommand({
+            ...keyOf(pk, sk),
+            ...names,
+            ...(schema === undefined
+              ? { UpdateExpression: 'REMOVE #schema' }
+              : { ...values, UpdateExpression: 'SET #schema = :schema' }),
+          }),
+        );
+      };
+      const expectRefused = async (answer: Promise<unknown>) => {
+        const error: unknown = await answer.catch((cause: unknown) => cause);
+        expect(error).toMatchObject({ name: 'SchemaError', code: 'other_schema', fix: expect.any(String) });
+        expect(String(error)).toContain('written by another version of Enlist');
+      };
+
+      test('differs in its schema number: every row of this version has schema 1', async () => {
+        const bot = await make();
+        await table.createBatch(newBatch());
+        await table.createVerification({ verification_id: randomUUID(), device_id: randomUUID() });
+        await table.putRowErrors(randomUUID(), [rowError(1)]);
+        await table.updateBot(bot, { line: 3 });
+        const { Items = [] } = await dynamodb.send(
+          new ScanCommand({
+            TableName: backend.environment.ENLIST_TABLE,
+            FilterExpression: 'attribute_not_exists(#schema) OR #schema <> :schema',
+            ExpressionAttributeNames: { '#schema': 'schema' },
+            ExpressionAttributeValues: { ':schema': { N: '1' } },
+          }),
+        );
+        expect(Items).toEqual([]);
+        expect((await readItem(`bot#${bot.bot_id}`, 'bot'))?.schema).toEqual({ N: '1' });
+      });
+
+      test.each([
+        ['no schema number', undefined],
+        ['schema 0', 0],
+        ['schema 2', 2],
+      ])('is refused as a bot, and nothing is written: %s', async (_name, schema) => {
+        const bot = await make({ due_at: at(1) });
+        const key = [`bot#${bot.bot_id}`, 'bot'] as const;
+        await setSchema(...key, schema);
+        const before = await readItem(...key);
+        await expectRefused(table.readBot(bot.bot_id));
+        await expectRefused(table.createBot(bot));
+        await expectRefused(table.updateBot(bot, { state: 'registering', pin_iterator: 7n }));
+        await expectRefused(table.updateBot(bot, { state: 'registering' }, ['queued']));
+        await expectRefused(table.listBots({ batch_id: bot.batch_id, limit: 10 }));
+        await expectRefused(table.listBots({ batch_id: bot.batch_id, state: 'queued', limit: 10 }));
+        expect(await readItem(...key)).toEqual(before);
+      });
+
+      test.each([
+        ['no schema number', undefined],
+        ['schema 2', 2],
+      ])('is refused as a batch, and nothing is written: %s', async (_name, schema) => {
+        const batch = must(await table.createBatch(newBatch()));
+        const { batch_id } = batch;
+        const key = [`batch#${batch_id}`, 'batch'] as const;
+        await setSchema(...key, schema);
+        const before = await readItem(...key);
+        const counts = { total: 1, invalid: 0, duplicates: 0, chunks: 1 };
+        await expectRefused(table.readBatch(batch_id));
+        await expectRefused(table.createBatch(batch));
+        await expectRefused(table.recordListSummary(batch_id, { status: 'importing', ...counts }));
+        await expectRefused(table.confirmBatch(batch_id));
+        await expectRefused(table.recordChunkDone(batch_id, 1));
+        await expectRefused(table.recordStuck(batch_id, { code: 'c', message: 'm', fix: 'f' }));
+        expect(await readItem(...key)).toEqual(before);
+      });
+
+      test('is refused as a verification', async () => {
+        const verification = { verification_id: randomUUID(), device_id: randomUUID() };
+        await table.createVerification(verification);
+        expect(await table.readVerification(verification.verification_id)).toEqual(verification);
+        await setSchema(`verification#${verification.verification_id}`, 'verification');
+        await expectRefused(table.readVerification(verification.verification_id));
+        await expectRefused(table.createVerification(verification));
+      });
+
+      test('is refused as a row error', async () => {
+        const batch_id = randomUUID();
+        await table.putRowErrors(batch_id, [rowError(1)]);
+        await setSchema(`batch#${batch_id}`, 'error#000000001#app_id#invalid_field');
+        await expectRefused(table.listRowErrors(batch_id, 10));
       });
     });
   });

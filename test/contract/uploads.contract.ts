@@ -1,19 +1,19 @@
-/** What every keeper of uploaded lists must do. */
+/** What every implementation of `Uploads` must do. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Uploads } from '../../lib/model/ports.ts';
 import { type Backend, connectServices, type StartBackend } from './backend.ts';
 
-/** @param open a new place with a bucket */
-export const describeUploads = (name: string, open: StartBackend) => {
+/** @param start starts a backend with a bucket */
+export const describeUploads = (name: string, start: StartBackend) => {
   describe(`uploads: ${name}`, () => {
-    let place: Backend;
+    let backend: Backend;
     let uploads: Uploads;
     beforeAll(async () => {
-      place = await open();
-      uploads = connectServices(place.environment).uploads;
+      backend = await start();
+      uploads = connectServices(backend.environment).uploads;
     });
-    afterAll(() => place?.stop());
+    afterAll(() => backend?.stop());
 
     test.each([
       ['nothing', new Uint8Array()],
@@ -59,7 +59,7 @@ export const describeUploads = (name: string, open: StartBackend) => {
 
     test('trouble is no missing list', async () => {
       const broken = connectServices({
-        ...place.environment,
+        ...backend.environment,
         ENLIST_UPLOADS_BUCKET: `no-such-bucket-${randomUUID()}`,
       });
       await expect(broken.uploads.get('x/list')).rejects.toThrow();

@@ -1,4 +1,4 @@
-/** What every keeper of private keys must do. The one promise of Enlist rests on this. */
+/** What every implementation of `Vault` must do. The promise of Enlist depends on it. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   CreateSecretCommand,
@@ -35,23 +35,23 @@ const newKeystore = async (more: Partial<Ed25519Keystore> = {}): Promise<Ed25519
   ...more,
 });
 
-/** @param open a new place for secrets */
-export const describeVault = (name: string, open: StartBackend) => {
+/** @param start starts a backend for secrets */
+export const describeVault = (name: string, start: StartBackend) => {
   describe(`the vault: ${name}`, () => {
-    let place: Backend;
+    let backend: Backend;
     let vault: Vault;
     let secrets: SecretsManagerClient;
     beforeAll(async () => {
-      place = await open();
-      vault = connectServices(place.environment).vault;
-      secrets = new SecretsManagerClient(clientOptions(place.environment, 'secretsManager'));
+      backend = await start();
+      vault = connectServices(backend.environment).vault;
+      secrets = new SecretsManagerClient(clientOptions(backend.environment, 'secretsManager'));
     });
     afterAll(async () => {
       secrets?.destroy();
-      await place?.stop();
+      await backend?.stop();
     });
 
-    const SecretId = (app_id: string) => `${place.environment.ENLIST_SECRET_PREFIX}/${app_id}`;
+    const SecretId = (app_id: string) => `${backend.environment.ENLIST_SECRET_PREFIX}/${app_id}`;
     /** The secret as anybody else reads it. */
     const current = async (app_id: string): Promise<Record<string, unknown>> =>
       JSON.parse(
@@ -160,7 +160,7 @@ export const describeVault = (name: string, open: StartBackend) => {
           const keystore = await newKeystore();
           await vault.storeKeystore(keystore);
           const candidates = Array.from({ length: 4 }, seed);
-          const vaults = candidates.map(() => connectServices(place.environment).vault);
+          const vaults = candidates.map(() => connectServices(backend.environment).vault);
           const keys = await Promise.all(
             vaults.map((it, i) => it.storeKey(keystore, candidates[i] ?? seed())),
           );
@@ -175,18 +175,18 @@ export const describeVault = (name: string, open: StartBackend) => {
 
       test('after a crash the first candidate stays, whatever comes next', async () => {
         const { keystore, key } = await withKey();
-        const later = await connectServices(place.environment).vault.storeKey(keystore, seed());
+        const later = await connectServices(backend.environment).vault.storeKey(keystore, seed());
         expect(later).toEqual(key);
         expect(await vault.storeKey({ ...keystore, spend_private_key: seed() }, seed())).toEqual(key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
 
       test('whose answer was lost is the one that was written', async ({ skip }) => {
-        const endpoint = place.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
+        const endpoint = backend.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
         if (endpoint === undefined) throw skip();
         const proxy = await startProxy(endpoint, loseFirstAnswer('PutSecretValue'));
         const lossy = connectServices({
-          ...place.environment,
+          ...backend.environment,
           AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url,
         }).vault;
         const keystore = await newKeystore();
@@ -233,7 +233,7 @@ export const describeVault = (name: string, open: StartBackend) => {
       test('that is made while a newer session is being written is not overwritten in the current version', async ({
         skip,
       }) => {
-        const endpoint = place.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
+        const endpoint = backend.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
         if (endpoint === undefined) throw skip();
         const keystore = await newKeystore();
         await vault.storeKeystore(keystore);
@@ -243,7 +243,7 @@ export const describeVault = (name: string, open: StartBackend) => {
           return undefined;
         });
         const slow = connectServices({
-          ...place.environment,
+          ...backend.environment,
           AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url,
         }).vault;
         const newer = { ...keystore, ...(await session()) };
@@ -307,7 +307,7 @@ export const describeVault = (name: string, open: StartBackend) => {
         const keystore = await newKeystore();
         const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
         const answers = await Promise.all(
-          listed.map((it) => connectServices(place.environment).vault.storeKeystore(it)),
+          listed.map((it) => connectServices(backend.environment).vault.storeKeystore(it)),
         );
         expect([...answers].sort()).toEqual(['key_conflict', 'stored']);
         const kept = await readStored(keystore.app_id);
@@ -433,7 +433,7 @@ export const describeVault = (name: string, open: StartBackend) => {
         const id = randomUUID();
         const all = await Promise.all(
           Array.from({ length: 4 }, () =>
-            connectServices(place.environment).vault.storeEnrolment(id, { session_key: seed() }),
+            connectServices(backend.environment).vault.storeEnrolment(id, { session_key: seed() }),
           ),
         );
         const kept = new Set(all.map((it) => (typeof it === 'object' ? it.stored.session_key : it)));
