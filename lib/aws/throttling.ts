@@ -17,12 +17,12 @@ const names: ReadonlySet<string> = new Set([
   'KmsThrottled',
   'SlowDown',
   'ServiceUnavailable',
-  'AwsThrottled',
+  'ThrottlingError',
 ]);
 
 /** AWS answered 200 and left a part undone, each time. */
-export class AwsThrottled extends Error {
-  override readonly name = 'AwsThrottled';
+export class ThrottlingError extends Error {
+  override readonly name = 'ThrottlingError';
 }
 
 /** Nothing is wrong with the call: the same one can succeed later. */
@@ -36,8 +36,8 @@ const PAUSE_MS = 100;
 /** 100, 200, 400 … milliseconds: three seconds in all. */
 const PAUSES = 5;
 
-/** Waits after the nth answer (from 0) that left a part undone; throws AwsThrottled after the last. */
+/** Waits after the nth answer (from 0) that left a part undone; throws ThrottlingError after the last. */
 export const pauseAfter = async (attempt: number, undone: string): Promise<void> => {
-  if (attempt >= PAUSES) throw new AwsThrottled(undone);
+  if (attempt >= PAUSES) throw new ThrottlingError(undone);
   await sleep(PAUSE_MS * 2 ** attempt);
 };

@@ -1,6 +1,6 @@
 /**
- * What a step may touch, as types only. The doors (functions/) receive the real ones from connect.ts;
- * lib/provision knows nothing else of the world.
+ * What the steps and the API may use, as types only. lib/aws and lib/mixin implement them, and
+ * lib/runtime/connect.ts puts them together; lib/api, lib/batches and lib/bots import nothing else of them.
  */
 
 import type { Batch } from './batch.ts';
@@ -12,45 +12,54 @@ import type { Log } from './log.ts';
 import type { Problem, RowError } from './problem.ts';
 import type { BotState } from './states.ts';
 
-/** A page of something; `cursor` is there when more follows. */
+/** One page of a list. `cursor` leads to the next page and is absent on the last one. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly cursor?: string;
 }
 
-/** The rows. Every write of a bot is a compare-and-set on its `revision`. */
+/**
+ * The rows of bots and batches. Every write of a bot is a compare-and-set on its `revision`. A row that another
+ * version of Enlist wrote is never read or written: every method throws for it.
+ */
 export interface Table {
   readBot(bot_id: string): Promise<Bot | undefined>;
-  /** Makes the row; undefined when the bot has one already. */
+  /** Creates the row; undefined when the bot has one already. */
   createBot(bot: Bot): Promise<Bot | undefined>;
   /**
-   * Writes the changes if the row is still as it was read (and, with `from`, in one of these states);
-   * undefined when somebody else was first. A public key is written once and the PIN iterator only grows.
+   * Writes the changes if the row still has the revision that was read (and, with `from`, is in one of these
+   * states); undefined when another worker was first. A public key is written once, and the PIN iterator only grows.
    */
   updateBot(bot: Bot, changes: BotChanges, from?: readonly BotState[]): Promise<Bot | undefined>;
-  /** Bots that are due at `now` (ISO), soonest first, of one index partition. */
+  /** Ids of the bots of one index partition that are due at `now` (ISO time), the one due first at the start. */
   listDueBots(shard: number, now: string, limit: number): Promise<readonly string[]>;
-  /** Bots of a batch, all or in one state; undefined when the cursor is not one of ours. */
+  /** The bots of a batch, all or those in one state; undefined for a cursor that this query did not return. */
   listBots(query: BotQuery): Promise<Page<Bot> | undefined>;
-  /** How many bots of the batch are in each state, and how many of them are rows of enrolments. */
+  /** Counts the bots of a batch by state, and those that are enrolments once more by kind. */
   countBots(batch_id: string): Promise<BotCounts>;
 
   readBatch(batch_id: string): Promise<Batch | undefined>;
-  /** Makes the batch; undefined when it is there already. */
+  /** Creates the batch; undefined when it exists already. */
   createBatch(batch: Batch): Promise<Batch | undefined>;
-  /** Writes the result of reading the list, once; undefined when it was written before. */
-  recordListSummary(batch_id: string, read: ListSummary): Promise<Batch | undefined>;
-  /** An operator accepted the cost: a planned batch is taken in; undefined when it is not planned. */
+  /** Writes what was found in the list, once; undefined when it was written before. */
+  recordListSummary(batch_id: string, summary: ListSummary): Promise<Batch | undefined>;
+  /** Makes a planned batch `importing`, for an operator accepted its cost; undefined when it is not planned. */
   confirmBatch(batch_id: string): Promise<Batch | undefined>;
-  /** Marks a chunk as taken in (any number of times) and returns the batch as it then is. */
+  /**
+   * Records that a chunk is imported; the last one makes the batch `imported`. May be called any number of times for
+   * one chunk. Returns the batch as it then is; throws when there is none.
+   */
   recordChunkDone(batch_id: string, chunk: number): Promise<Batch>;
-  /** Notes on the batch that its list or a chunk of it crashed intake and lies with the dead letters. */
+  /**
+   * Makes the batch `stuck`: its list, or a chunk of it, crashed intake and is in the dead-letter queue. Does nothing
+   * to a batch that waits for no import.
+   */
   recordStuck(batch_id: string, problem: Problem): Promise<void>;
   putRowErrors(batch_id: string, errors: readonly RowError[]): Promise<void>;
-  /** Errors of a list by line; undefined when the cursor is not one of ours. */
+  /** The errors of a list, by row; undefined for a cursor that this method did not return. */
   listRowErrors(batch_id: string, limit: number, cursor?: string): Promise<Page<RowError> | undefined>;
 
-  /** Notes what Mixin said when a code was asked for. */
+  /** Records Mixin's answer to the request for a code. Does nothing when it is recorded already. */
   createVerification(verification: VerificationRecord): Promise<void>;
   readVerification(verification_id: string): Promise<VerificationRecord | undefined>;
 }
@@ -59,17 +68,17 @@ export type StateCounts = Partial<Record<BotState, number>>;
 
 export interface BotCounts {
   readonly states: StateCounts;
-  /** Those of `states` that are rows of enrolments, by what is done for them. */
+  /** Those of `states` that are enrolments, by kind. */
   readonly network_users: StateCounts;
   readonly sign_ins: StateCounts;
 }
 
-/** A code that was asked for through Enlist. No phone number is kept. */
+/** A code that was requested through Enlist. The phone number is not stored. */
 export interface VerificationRecord {
   readonly verification_id: string;
-  /** The Mixin-Device-Id it was asked with. */
+  /** The Mixin-Device-Id of the request. */
   readonly device_id: string;
-  /** ISO time; the account is to be deleted then, and signing in calls that off. */
+  /** ISO time at which Mixin will delete the account; signing in cancels the deletion. */
   readonly deactivation_effective_at?: string;
 }
 
@@ -92,10 +101,10 @@ export type ListSummary =
     }
   | { readonly status: 'rejected'; readonly problem: Problem };
 
-/** A bot's keystore as the vault holds it, and the version that carries the key. */
+/** A bot's keystore in the vault, and its spend key. */
 export interface StoredKeystore {
   readonly keystore: Keystore;
-  /** Present once the bot has its spend key: the id of the version that was labelled with it. */
+  /** Present once the bot has a spend key whose version is labelled. */
   readonly key?: StoredKey;
 }
 
@@ -103,64 +112,68 @@ export interface StoredKey {
   readonly private_key: PrivateKey;
   /** 64 hex characters. */
   readonly public_key: string;
+  /** The version id of the secret that holds the private key. */
   readonly secret_version: string;
 }
 
-/** The only place for private keys (Secrets Manager). */
+/** The only place where private keys are stored (Secrets Manager). */
 export interface Vault {
+  /** `pending_deletion`: the secret is scheduled for deletion, and cannot be read or replaced until then. */
   readKeystore(user_id: string): Promise<StoredKeystore | 'missing' | 'pending_deletion'>;
   /**
-   * Stores a keystore that came in a list. A newer session replaces an older one; a spend key that is kept
-   * already is never replaced. `unchanged`: all of it was there already. `key_conflict`: the list brings another spend key than the kept one, and
-   * nothing was written. `pending_deletion`: the secret's name is blocked by a deletion that waits.
+   * Stores a keystore of a list. A newer session replaces an older one; a stored spend key is never replaced.
+   * `unchanged`: all of it was stored already. `key_conflict`: another spend key is stored, and nothing was written.
+   * `pending_deletion`: the secret is scheduled for deletion, which blocks its name.
    */
   storeKeystore(keystore: Keystore): Promise<'stored' | 'unchanged' | 'key_conflict' | 'pending_deletion'>;
   /**
-   * Makes sure the bot has one spend key, for ever: stores `candidate` beside the keystore unless a key is
-   * kept already, reads it back, derives its public key and returns what is really there. Of two callers
-   * one wins and both return the winner's key. Throws when the read-back does not show a whole key.
+   * Makes sure that the bot has one spend key, and never another: stores `candidate` beside the keystore unless a
+   * key is stored already, reads the key back, derives its public key and returns what was read. Of two callers at
+   * the same time one wins, and both return the winner's key. Throws when the whole key cannot be read back.
    */
   storeKey(keystore: Keystore, candidate: PrivateKey): Promise<StoredKey>;
 
   /**
-   * Stores the session key of an account that is yet to be made, and what its sign-in needs, and reads it back.
-   * A session key that is kept already is never replaced; what was listed with it is. Throws when the
-   * read-back does not show it whole.
+   * Stores the session key of an account that does not exist yet, and what its sign-in needs, and reads both back.
+   * A stored session key is never replaced; a newer `sign_in` replaces the older one. `isNew`: something was written.
+   * Throws when the session key cannot be read back.
    */
   storeEnrolment(
     enrolment_id: string,
-    listed: EnrolmentSecret,
+    secret: EnrolmentSecret,
   ): Promise<{ readonly stored: EnrolmentSecret; readonly isNew: boolean } | 'pending_deletion'>;
   readEnrolment(enrolment_id: string): Promise<EnrolmentSecret | 'missing' | 'pending_deletion'>;
-  /** The account's own secret holds the key now; this one can be restored for some days. */
+  /** For when the account's own secret holds the key. The enrolment's secret can be restored for some days. */
   removeEnrolment(enrolment_id: string): Promise<void>;
 }
 
-/** What the vault holds for an account that is yet to be made. */
+/** What the vault stores for an account that does not exist yet. */
 export interface EnrolmentSecret {
   readonly session_key: SessionKey;
   readonly sign_in?: SignInRequest;
 }
 
-/** Messages between the steps: ids only, never a secret. */
+/** The queues between the steps. Messages carry ids only, never a secret. */
 export interface Queues {
+  /** Throws when SQS goes on refusing some of the messages; the others are sent. */
   send(queue: QueueName, messages: readonly Message[]): Promise<void>;
 }
 
 export interface Message {
   readonly body: Readonly<Record<string, string | number>>;
-  /** Fair queues: a large batch does not keep the others waiting. */
+  /** For SQS's fair queues: a large batch does not delay the others. */
   readonly batch_id?: string;
   readonly delaySeconds?: number;
 }
 
-/** Lists as they came in, and their chunks, until they are taken in. */
+/** Uploaded lists, and their chunks, until they are imported. */
 export interface Uploads {
   put(key: string, body: Uint8Array, contentType: string): Promise<void>;
-  /** Undefined when the object is gone. */
+  /** Undefined when there is no such object. */
   get(key: string): Promise<{ readonly body: Uint8Array; readonly contentType: string } | undefined>;
+  /** Keys without an object are fine. */
   remove(keys: readonly string[]): Promise<void>;
-  /** A form (multipart/form-data) that lets its holder put one object of this key, type and size at most. */
+  /** A form (multipart/form-data) with which anybody can upload one object of this key and type, until it expires. */
   createForm(
     form: UploadForm,
   ): Promise<{ readonly url: string; readonly fields: Readonly<Record<string, string>> }>;
@@ -173,28 +186,28 @@ export interface UploadForm {
   readonly expiresInSeconds: number;
 }
 
-/** What Mixin says of an account (GET /safe/me and the answers of the POSTs), as far as Enlist believes it. */
+/** What Mixin shows of an account, in GET /safe/me and in the answers to the POSTs. */
 export interface Profile {
   readonly user_id: string;
   readonly has_pin: boolean;
   readonly has_safe: boolean;
   /** 64 hex characters, or empty when the account has no TIP PIN. */
   readonly tip_public_key: string;
-  /** 64 hex characters; absent when Mixin does not tell. */
+  /** 64 hex characters; absent when Mixin does not show it. */
   readonly spend_public_key?: string;
-  /** The X-Request-Id of the call that told this. */
+  /** The X-Request-Id of the call. */
   readonly request_id: string;
 }
 
-/** Calls of one bot to Mixin. Each throws MixinError and none is ever resent. */
+/** Calls of one bot to Mixin. Each throws MixinError, and none is ever sent again by itself. */
 export interface MixinSafe {
   /** GET /safe/me */
   readProfile(keystore: Keystore): Promise<Profile>;
-  /** GET /logs: when wrong PINs were noted, ISO times, newest first, five at most. */
+  /** GET /logs: ISO times of the wrong PINs that Mixin recorded, newest first, five at most. */
   readPinErrors(keystore: Keystore): Promise<readonly string[]>;
   /**
    * POST /pin/update: sets the TIP PIN of an account that has none, or a six-digit one (`oldPin`).
-   * `iterator` must grow with each PIN call; with `oldPin` the one after it is used as well.
+   * `iterator` must grow with each PIN call; with `oldPin` the next number is used as well.
    */
   setTipPin(keystore: Keystore, tipKey: PrivateKey, iterator: bigint, oldPin?: string): Promise<Profile>;
   /** POST /safe/users */
@@ -206,7 +219,7 @@ export interface MixinSafe {
   ): Promise<Profile>;
 }
 
-/** Asks for a code to be sent to a phone. The phone number goes to Mixin and nowhere else. */
+/** A request to send a code to a phone. The phone number goes to Mixin and nowhere else. */
 export interface CodeRequest {
   /** E.164. */
   readonly phone: string;
@@ -216,11 +229,11 @@ export interface CodeRequest {
   readonly platform_version: string;
   readonly app_version: string;
   readonly package_name: string;
-  /** What a person answered to a captcha, under Mixin's own field names. */
+  /** A person's answer to a captcha, under Mixin's own field names. */
   readonly captcha: Readonly<Record<string, string>>;
 }
 
-/** What Mixin says when it has sent a code. */
+/** Mixin's answer when it has sent a code. */
 export interface Verification {
   readonly verification_id: string;
   readonly has_emergency_contact: boolean;
@@ -231,15 +244,15 @@ export interface Verification {
   readonly request_id: string;
 }
 
-/** A signed-in account, and what Mixin tells of its person: everything of the answer but its keys. */
+/** A signed-in account, and what Mixin's answer shows of its person: all of it but the keys. */
 export interface SignInResult {
   readonly account: NewAccount;
   readonly person: Readonly<Record<string, unknown>>;
 }
 
-/** Calls that make accounts. Each throws MixinError and none is ever resent. */
+/** Calls that create or sign in accounts. Each throws MixinError, and none is ever sent again by itself. */
 export interface MixinAccounts {
-  /** POST /users, signed by an owner bot: makes a network user, and costs money. */
+  /** POST /users, signed by an owner bot: creates a network user, which costs money. */
   createUser(
     owner: Keystore,
     user: { readonly full_name: string; readonly session_key: SessionKey },
@@ -250,21 +263,27 @@ export interface MixinAccounts {
   signIn(verification_id: string, session_key: SessionKey, request: SignInRequest): Promise<SignInResult>;
 }
 
-/** Ed25519 and RSA, without IO. */
+/** Ed25519 and RSA. No method reads or sends anything. */
 export interface Keys {
-  /** 64 hex characters out. Throws MixinError `bad_keystore`. */
+  /** The public key, 64 hex characters. Throws MixinError `bad_keystore`. */
   derivePublicKey(key: PrivateKey): Promise<string>;
-  /** Could this (64 hex characters) be a reduced scalar? Of random seeds one in sixteen could. */
+  /** Could this (64 hex characters) be a reduced scalar? One in sixteen random seeds could. */
   isScalar(hex: string): boolean;
   /** Is this (64 hex characters) a point that PIN encryption can use? */
   isPublicKey(hex: string): boolean;
-  /** X25519 public key → an Ed25519 point with that image and sign bit 0, both 64 hex characters; undefined when there is none. */
+  /**
+   * The Ed25519 point with sign bit 0 that maps to an X25519 public key, both 64 hex characters; undefined when there
+   * is none.
+   */
   ed25519FromX25519(hex: string): string | undefined;
-  /** An RSA private key in PEM, in its normal form (PKCS#1, LF) and with its public half; undefined when it is none. */
+  /**
+   * Reads an RSA private key in PEM. `pem` is its normal form (PKCS#1, LF line ends). Undefined when it is not such a
+   * key.
+   */
   readRsaKey(
     pem: string,
   ): { readonly pem: string; readonly public_key: string; readonly bits: number } | undefined;
-  /** Does this key open this pin_token (base64) of that session? */
+  /** Can this key decrypt this pin_token (base64) of this session? */
   canDecryptPinToken(pem: string, pin_token: string, session_id: string): boolean;
   /** A new RSA session key in PEM. */
   generateRsaKey(): Promise<string>;
@@ -279,7 +298,7 @@ export interface Services {
   readonly mixin: MixinSafe;
   readonly accounts: MixinAccounts;
   readonly log: Log;
-  /** How long a bot at rest is left alone before it is looked at again. */
+  /** Seconds between two audits of a finished bot. */
   readonly auditSeconds: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -68,9 +68,8 @@ const copyHeaders = (headers: Iterable<[string, string | string[] | undefined]>)
   );
 
 /**
- * A proxy before a keeper, for the length of a test. `fateOf` sees each call before the keeper does: undefined
- * lets it pass.
- * A lost answer is one whose effect is there and whose connection breaks.
+ * Starts a proxy in front of a service, for the length of a test. `chooseFault` sees each call first; undefined lets
+ * the call pass.
  */
 export const startProxy = async (
   target: string,

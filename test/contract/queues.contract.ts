@@ -27,7 +27,7 @@ const messages = (count: number): Message[] =>
   Array.from({ length: count }, () => ({ body: { bot_id: randomUUID() } }));
 const idsOf = (list: readonly Message[]) => list.map(({ body }) => body.bot_id).sort();
 
-/** Tells the caller that these entries failed, and keeps them from the queue. */
+/** Answers that these entries failed, and does not pass them on to the queue. */
 const refuseEntries =
   (refused: (body: string) => boolean) =>
   ({ body }: Call): Fault => {
@@ -59,8 +59,8 @@ export const describeQueues = (name: string, start: StartBackend) => {
     });
 
     const urlOf = (queue: QueueName) => backend.environment[`ENLIST_${queue.toUpperCase()}_QUEUE_URL`];
-    /** Takes all messages that can be taken now: each test leaves the queues empty (SQS purges once a minute at most). */
-    const takeAll = async (queue: QueueName) => {
+    /** Receives all messages that are visible now: each test leaves the queues empty (SQS purges once a minute at most). */
+    const receiveAll = async (queue: QueueName) => {
       const bodies: Record<string, unknown>[] = [];
       for (;;) {
         const { Messages = [] } = await sqs.send(
@@ -76,76 +76,79 @@ export const describeQueues = (name: string, start: StartBackend) => {
         await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: urlOf(queue), Entries }));
       }
     };
-    const takenIds = async (queue: QueueName) => (await takeAll(queue)).map(({ bot_id }) => bot_id).sort();
+    const receiveIds = async (queue: QueueName) =>
+      (await receiveAll(queue)).map(({ bot_id }) => bot_id).sort();
 
-    test.each([0, 1, 10, 11, 35])('%i messages arrive, each once', async (count) => {
+    test.each([0, 1, 10, 11, 35])('each of %i messages arrives once', async (count) => {
       const list = messages(count);
       await queues.send('check', list);
-      expect(await takenIds('check')).toEqual(idsOf(list));
+      expect(await receiveIds('check')).toEqual(idsOf(list));
     });
 
-    test('a message arrives as it was sent, in its own queue', async () => {
+    test('a message arrives in its own queue, as it was sent', async () => {
       const body = { batch_id: randomUUID(), chunk: 7 };
       await queues.send('intake', [{ body }]);
-      expect(await takeAll('check')).toEqual([]);
-      expect(await takeAll('register')).toEqual([]);
-      expect(await takeAll('intake')).toEqual([body]);
+      expect(await receiveAll('check')).toEqual([]);
+      expect(await receiveAll('register')).toEqual([]);
+      expect(await receiveAll('intake')).toEqual([body]);
     });
 
-    test('a delayed message waits, and others do not wait with it', async () => {
+    test('a delayed message does not delay the others', async () => {
       const [soon, late] = messages(2);
       if (!soon || !late) throw new Error('no messages');
       await queues.send('check', [
         { ...late, delaySeconds: 900 },
         { ...soon, delaySeconds: 0 },
       ]);
-      expect(await takenIds('check')).toEqual(idsOf([soon]));
+      expect(await receiveIds('check')).toEqual(idsOf([soon]));
       const { Attributes } = await sqs.send(
         new GetQueueAttributesCommand({ QueueUrl: urlOf('check'), AttributeNames: ['All'] }),
       );
       expect(Attributes?.ApproximateNumberOfMessagesDelayed).toBe('1');
     });
 
-    const through = async (fateOf: (call: Call) => Fault | undefined, skip: () => void) => {
+    const through = async (chooseFault: (call: Call) => Fault | undefined, skip: () => void) => {
       const endpoint = backend.environment.AWS_ENDPOINT_URL_SQS;
       if (endpoint === undefined) throw skip();
-      const proxy = await startProxy(endpoint, fateOf);
-      const moved = (url: string | undefined) => url?.replace(endpoint, proxy.url);
+      const proxy = await startProxy(endpoint, chooseFault);
+      const toProxy = (url: string | undefined) => url?.replace(endpoint, proxy.url);
       const services = connectServices({
         ...backend.environment,
         AWS_ENDPOINT_URL_SQS: proxy.url,
-        ENLIST_CHECK_QUEUE_URL: moved(urlOf('check')),
+        ENLIST_CHECK_QUEUE_URL: toProxy(urlOf('check')),
       });
       return { queues: services.queues, proxy };
     };
 
-    test('entries that failed within a 200 are sent again, and only those', async ({ skip }) => {
+    test('entries that fail in an answer 200 are sent again, and no others', async ({ skip }) => {
       const list = messages(10);
-      const unlucky = new Set([2, 5, 9].map((i) => JSON.stringify(list[i]?.body)));
+      const failing = new Set([2, 5, 9].map((i) => JSON.stringify(list[i]?.body)));
       const { queues: flaky, proxy } = await through(
-        refuseEntries((body) => unlucky.delete(body)),
+        refuseEntries((body) => failing.delete(body)),
         skip,
       );
       await flaky.send('check', list);
       expect(proxy.actions).toEqual(['SendMessageBatch', 'SendMessageBatch']);
-      expect(await takenIds('check')).toEqual(idsOf(list));
+      expect(await receiveIds('check')).toEqual(idsOf(list));
     });
 
-    test('what SQS never takes is an error that tells how much, and the rest is there', async ({ skip }) => {
+    test('messages that SQS goes on refusing are an error that counts them, and the others arrive', async ({
+      skip,
+    }) => {
       const list = messages(10);
-      const cursed = new Set([4, 6].map((i) => JSON.stringify(list[i]?.body)));
+      const refusedBodies = new Set([4, 6].map((i) => JSON.stringify(list[i]?.body)));
       const { queues: flaky, proxy } = await through(
-        refuseEntries((body) => cursed.has(body)),
+        refuseEntries((body) => refusedBodies.has(body)),
         skip,
       );
       await expect(flaky.send('check', list)).rejects.toThrow('2 of 10');
       expect(proxy.actions.length).toBeGreaterThan(1);
-      expect(await takenIds('check')).toEqual(
-        idsOf(list.filter(({ body }) => !cursed.has(JSON.stringify(body)))),
+      expect(await receiveIds('check')).toEqual(
+        idsOf(list.filter(({ body }) => !refusedBodies.has(JSON.stringify(body)))),
       );
     });
 
-    test('a queue that is not there is an error', async () => {
+    test('a queue that does not exist is an error', async () => {
       const lost = connectServices({
         ...backend.environment,
         ENLIST_CHECK_QUEUE_URL: `${urlOf('check')}-lost`,

@@ -1,5 +1,5 @@
 /**
- * A place for the contracts on whatever the environment names: a real account, or an emulator behind
+ * A backend for the contracts as the environment says: a real account, or an emulator behind
  * AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_DYNAMODB, _SQS, _S3, _SECRETS_MANAGER). Everything it makes bears a
  * name of its own and is removed at the end.
  */
@@ -34,16 +34,16 @@ const endpointVariables = [
   'AWS_ENDPOINT_URL_SQS',
 ] as const;
 
-/** Where the environment points, said for each service. */
+/** The endpoint of each service. */
 const endpoints = () =>
   Object.fromEntries(
     endpointVariables.map((variable) => [variable, process.env[variable] ?? process.env.AWS_ENDPOINT_URL]),
   );
 
-/** Removes the secrets under a prefix, without the window that keeps their names. */
+/** Removes the secrets under a prefix at once, so that their names are free. */
 const removeSecrets = async (client: SecretsManagerClient, prefix: string) => {
-  const found = paginateListSecrets({ client }, { IncludePlannedDeletion: true });
-  for await (const { SecretList = [] } of found) {
+  const pages = paginateListSecrets({ client }, { IncludePlannedDeletion: true });
+  for await (const { SecretList = [] } of pages) {
     for (const { Name, DeletedDate } of SecretList) {
       if (!Name?.startsWith(`${prefix}/`) || DeletedDate) continue;
       await client.send(new DeleteSecretCommand({ SecretId: Name, ForceDeleteWithoutRecovery: true }));
@@ -64,27 +64,27 @@ export const startRemote = async (): Promise<Backend> => {
   const s3 = new S3Client({ region, forcePathStyle: true });
   const secrets = new SecretsManagerClient({ region });
   const sqs = new SQSClient({ region });
-  await using made = new AsyncDisposableStack();
+  await using resources = new AsyncDisposableStack();
 
   await dynamodb.send(new CreateTableCommand(describeTable(name)));
-  made.defer(async () => void (await dynamodb.send(new DeleteTableCommand({ TableName: name }))));
+  resources.defer(async () => void (await dynamodb.send(new DeleteTableCommand({ TableName: name }))));
   await waitUntilTableExists({ client: dynamodb, maxWaitTime: 120 }, { TableName: name });
-  const elsewhere = region === 'us-east-1' ? {} : { LocationConstraint: region as never };
-  const location = region === 'us-east-1' ? {} : { CreateBucketConfiguration: elsewhere };
+  const constraint = region === 'us-east-1' ? {} : { LocationConstraint: region as never };
+  const location = region === 'us-east-1' ? {} : { CreateBucketConfiguration: constraint };
   await s3.send(new CreateBucketCommand({ Bucket: name, ...location }));
-  made.defer(async () => {
+  resources.defer(async () => {
     await emptyBucket(s3, name);
     await s3.send(new DeleteBucketCommand({ Bucket: name }));
   });
-  made.defer(() => removeSecrets(secrets, name));
+  resources.defer(() => removeSecrets(secrets, name));
   const urls: Record<string, string> = {};
   for (const queue of queueNames) {
     const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: `${name}-${queue}` }));
-    made.defer(async () => void (await sqs.send(new DeleteQueueCommand({ QueueUrl }))));
+    resources.defer(async () => void (await sqs.send(new DeleteQueueCommand({ QueueUrl }))));
     urls[`ENLIST_${queue.toUpperCase()}_QUEUE_URL`] = QueueUrl;
   }
 
-  const kept = made.move();
+  const cleanUp = resources.move();
   return {
     environment: {
       ...endpoints(),
@@ -97,6 +97,6 @@ export const startRemote = async (): Promise<Backend> => {
       ENLIST_SECRET_PREFIX: name,
     },
     receiveWaitSeconds: 2,
-    stop: () => kept.disposeAsync(),
+    stop: () => cleanUp.disposeAsync(),
   };
 };

@@ -57,7 +57,7 @@ const rowError = (line: number, field = 'app_id'): RowError => ({
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const must = <T>(value: T | undefined): T => {
-  if (value === undefined) throw new Error('there is nothing');
+  if (value === undefined) throw new Error('a value is missing');
   return value;
 };
 
@@ -72,10 +72,10 @@ export const describeTable = (name: string, start: StartBackend) => {
     });
     afterAll(() => backend?.stop());
 
-    const make = async (more: Partial<Bot> = {}) => must(await table.createBot(newBot(more)));
+    const createBot = async (more: Partial<Bot> = {}) => must(await table.createBot(newBot(more)));
 
-    describe('a bot', () => {
-      test('reads back as it was made, with nothing of the table’s own', async () => {
+    describe('bots', () => {
+      test('a bot reads back as it was created, without the table’s own attributes', async () => {
         const bot = newBot({
           due_at: at(5),
           public_key: 'ab'.repeat(32),
@@ -86,23 +86,23 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.readBot(bot.bot_id)).toEqual(bot);
       });
 
-      test('is made once', async () => {
-        const bot = await make();
+      test('a bot is created once', async () => {
+        const bot = await createBot();
         expect(await table.createBot({ ...bot, line: 99 })).toBeUndefined();
         expect(await table.readBot(bot.bot_id)).toEqual(bot);
         expect(await table.readBot(randomUUID())).toBeUndefined();
       });
 
-      test('undefined removes an attribute, and only that', async () => {
-        const bot = await make({ wait_until: at(1), lease_owner: 'me' });
+      test('an update with undefined removes that attribute and no other', async () => {
+        const bot = await createBot({ wait_until: at(1), lease_owner: 'me' });
         const written = await table.updateBot(bot, { wait_until: undefined, attempts: 3 });
         const { wait_until: _, ...rest } = bot;
         expect(written).toEqual({ ...rest, attempts: 3, revision: 2 });
         expect(await table.readBot(bot.bot_id)).toEqual(written);
       });
 
-      test('of writers that read the same row one wins, and the others write nothing', async () => {
-        const bot = await make();
+      test('of several writers that read the same row one wins, and the others write nothing', async () => {
+        const bot = await createBot();
         const written = await Promise.all(range(5).map((line) => table.updateBot(bot, { line: 100 + line })));
         const winners = written.filter((row) => row !== undefined);
         expect(winners).toHaveLength(1);
@@ -110,27 +110,27 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(winners[0]?.revision).toBe(2);
       });
 
-      test('a row that nobody made is not written', async () => {
+      test('a bot that does not exist is not updated', async () => {
         const bot = newBot();
         expect(await table.updateBot(bot, { line: 1 })).toBeUndefined();
         expect(await table.readBot(bot.bot_id)).toBeUndefined();
       });
 
-      test('a write names the states it may start from', async () => {
-        const bot = await make({ state: 'waiting' });
+      test('an update is refused when the bot is in none of its states', async () => {
+        const bot = await createBot({ state: 'waiting' });
         const others = states.filter((state) => state !== 'waiting');
         expect(await table.updateBot(bot, { state: 'failed' }, others)).toBeUndefined();
         expect((await table.readBot(bot.bot_id))?.state).toBe('waiting');
         expect(await table.updateBot(bot, { state: 'queued' }, states)).toMatchObject({ state: 'queued' });
-        // It is the row's state that counts, not the caller's idea of it.
+        // The row's state counts, and not the one that the caller believes.
         const moved = must(await table.readBot(bot.bot_id));
         expect(
           await table.updateBot({ ...moved, state: 'waiting' }, { line: 1 }, ['waiting']),
         ).toBeUndefined();
       });
 
-      test('a public key is written once, and may be said again', async () => {
-        const bot = await make();
+      test('a public key is written once, and writing the same key again is allowed', async () => {
+        const bot = await createBot();
         const [ours, other] = ['aa'.repeat(32), 'bb'.repeat(32)];
         const named = must(await table.updateBot(bot, { public_key: ours }));
         expect(await table.updateBot(named, { public_key: other })).toBeUndefined();
@@ -138,10 +138,10 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect((await table.readBot(bot.bot_id))?.public_key).toBe(ours);
       });
 
-      test('the PIN iterator only grows, and keeps every digit', async () => {
+      test('the PIN iterator only grows, and no digit of it is lost', async () => {
         const iterator = 1_795_262_400_123_456_789n;
         expect(iterator > BigInt(Number.MAX_SAFE_INTEGER)).toBe(true);
-        const bot = must(await table.updateBot(await make(), { pin_iterator: iterator }));
+        const bot = must(await table.updateBot(await createBot(), { pin_iterator: iterator }));
         expect(bot.pin_iterator).toBe(iterator);
         for (const pin_iterator of [iterator, iterator - 1n, 0n])
           expect(await table.updateBot(bot, { pin_iterator })).toBeUndefined();
@@ -151,7 +151,7 @@ export const describeTable = (name: string, start: StartBackend) => {
       });
     });
 
-    describe('a write whose answer was lost', () => {
+    describe('lost answers', () => {
       const through = async (action: string, skip: () => void) => {
         const endpoint = backend.environment.AWS_ENDPOINT_URL_DYNAMODB;
         if (endpoint === undefined) throw skip();
@@ -163,16 +163,16 @@ export const describeTable = (name: string, start: StartBackend) => {
         };
       };
 
-      test('is known as our own when it is sent again: a new bot', async ({ skip }) => {
+      test('a new bot whose answer was lost is recognised when it is sent again', async ({ skip }) => {
         const lossy = await through('PutItem', skip);
         const bot = newBot();
         expect(await lossy.table.createBot(bot)).toEqual(bot);
         expect(lossy.times('PutItem')).toBe(2);
       });
 
-      test('is known as our own when it is sent again: a move', async ({ skip }) => {
+      test('a move whose answer was lost is recognised when it is sent again', async ({ skip }) => {
         const lossy = await through('UpdateItem', skip);
-        const bot = await make();
+        const bot = await createBot();
         const moved = await lossy.table.updateBot(bot, { state: 'registering', pin_iterator: 5n }, [
           'queued',
         ]);
@@ -181,7 +181,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.readBot(bot.bot_id)).toEqual(moved);
       });
 
-      test('is known as our own when it is sent again: a list that was read', async ({ skip }) => {
+      test('a list summary whose answer was lost is recognised when it is sent again', async ({ skip }) => {
         const lossy = await through('UpdateItem', skip);
         const { batch_id } = must(await table.createBatch(newBatch()));
         const read = { status: 'importing', total: 3, invalid: 1, duplicates: 0, chunks: 1 } as const;
@@ -189,24 +189,24 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(lossy.times('UpdateItem')).toBe(2);
       });
 
-      test('is not taken for our own when somebody else’s stands there', async ({ skip }) => {
+      test('a write of another worker is not taken for our own', async ({ skip }) => {
         const lossy = await through('UpdateItem', skip);
-        const bot = await make();
+        const bot = await createBot();
         await table.updateBot(bot, { line: 5 });
         expect(await lossy.table.updateBot(bot, { line: 6 })).toBeUndefined();
         expect((await table.readBot(bot.bot_id))?.line).toBe(5);
       });
     });
 
-    describe('what is due', () => {
-      /** A new user id in this index partition. */
-      const userIn = (shard: number) => `0${shard}${randomUUID().slice(2)}`;
+    describe('due bots', () => {
+      /** A new bot id in this index partition. */
+      const newIdIn = (shard: number) => `0${shard}${randomUUID().slice(2)}`;
 
-      test('comes soonest first, as many as asked for, and never too early', async () => {
+      test('due bots come in the order of their times, up to the limit, and none before its time', async () => {
         const shard = 3;
         const seconds = [40, -30, 0, -50, -10, 1];
         const bots = await Promise.all(
-          seconds.map((second) => make({ bot_id: userIn(shard), due_at: at(second) })),
+          seconds.map((second) => createBot({ bot_id: newIdIn(shard), due_at: at(second) })),
         );
         const idOf = (second: number) => bots[seconds.indexOf(second)]?.bot_id;
         const due = [-50, -30, -10, 0].map(idOf);
@@ -215,25 +215,25 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.listDueBots(shard + 1, NOW, 100)).toEqual([]);
       });
 
-      test('knows only bots that have a due time, by their last write', async () => {
+      test('a bot is due by the time of its last write, and never without one', async () => {
         const shard = 5;
-        const bot = await make({ bot_id: userIn(shard) });
+        const bot = await createBot({ bot_id: newIdIn(shard) });
         const due = () => table.listDueBots(shard, NOW, 100);
         expect(await due()).toEqual([]);
         const dated = must(await table.updateBot(bot, { due_at: at(-1) }));
         expect(await due()).toEqual([bot.bot_id]);
         const touched = must(await table.updateBot(dated, { line: 4 }));
         expect(await due()).toEqual([bot.bot_id]);
-        const rests = must(await table.updateBot(touched, { state: 'blocked', due_at: undefined }));
+        const finished = must(await table.updateBot(touched, { state: 'blocked', due_at: undefined }));
         expect(await due()).toEqual([]);
-        await table.updateBot(rests, { due_at: at(10) });
+        await table.updateBot(finished, { due_at: at(10) });
         expect(await due()).toEqual([]);
       });
 
-      test('every bot is in one of the partitions', async () => {
+      test('every bot is in one of the index partitions', async () => {
         const ids = range(16).map((i) => `${i.toString(16)}${i.toString(16)}${randomUUID().slice(2)}`);
         const early = '2020-01-01T00:00:00.000Z';
-        await Promise.all(ids.map((bot_id) => make({ bot_id, due_at: early })));
+        await Promise.all(ids.map((bot_id) => createBot({ bot_id, due_at: early })));
         const found = await Promise.all(
           range(shape.shards).map((shard) => table.listDueBots(shard, early, 100)),
         );
@@ -241,15 +241,17 @@ export const describeTable = (name: string, start: StartBackend) => {
       });
     });
 
-    describe('the bots of a batch', () => {
+    describe('listing and counting', () => {
       const batch_id = randomUUID();
       const count = 45;
       const stateOf = (i: number): BotState =>
         (['queued', 'blocked', 'registered'] as const)[i % 3] ?? 'queued';
       let bots: readonly Bot[];
       beforeAll(async () => {
-        bots = await Promise.all(range(count).map((i) => make({ batch_id, line: i, state: stateOf(i) })));
-        await make({ state: 'queued' });
+        bots = await Promise.all(
+          range(count).map((i) => createBot({ batch_id, line: i, state: stateOf(i) })),
+        );
+        await createBot({ state: 'queued' });
       });
 
       const readAll = async (limit: number, state?: BotState) => {
@@ -265,7 +267,7 @@ export const describeTable = (name: string, start: StartBackend) => {
       };
       const byLine = (a: Bot, b: Bot) => a.line - b.line;
 
-      test.each([1, 7, 44, 45, 46, 100])('pages of %i lose none and show none twice', async (limit) => {
+      test.each([1, 7, 44, 45, 46, 100])('pages of %i bots show each bot once', async (limit) => {
         const pages = await readAll(limit);
         expect(pages.flat().sort(byLine)).toEqual(bots);
         expect(pages.map((page) => page.length)).toEqual(
@@ -273,21 +275,24 @@ export const describeTable = (name: string, start: StartBackend) => {
         );
       });
 
-      test.each(['queued', 'blocked', 'registered'] as const)('those in state %s', async (state) => {
-        const expected = bots.filter((bot) => bot.state === state);
-        for (const limit of [4, expected.length, 100])
-          expect((await readAll(limit, state)).flat().sort(byLine)).toEqual(expected);
-      });
+      test.each(['queued', 'blocked', 'registered'] as const)(
+        'the bots of a batch in state %s are listed alone',
+        async (state) => {
+          const expected = bots.filter((bot) => bot.state === state);
+          for (const limit of [4, expected.length, 100])
+            expect((await readAll(limit, state)).flat().sort(byLine)).toEqual(expected);
+        },
+      );
 
-      test('a state that is the beginning of no other is not mixed with it', async () => {
+      test('a state is not mistaken for another that begins alike', async () => {
         const own = randomUUID();
-        await make({ batch_id: own, state: 'registered' });
+        await createBot({ batch_id: own, state: 'registered' });
         expect((await table.listBots({ batch_id: own, state: 'registering', limit: 9 }))?.items).toEqual([]);
       });
 
-      test('a cursor still leads on after its bot has moved away', async () => {
+      test('a cursor leads on after its bot has changed its state', async () => {
         const own = randomUUID();
-        const made = await Promise.all(range(12).map(() => make({ batch_id: own, state: 'blocked' })));
+        const made = await Promise.all(range(12).map(() => createBot({ batch_id: own, state: 'blocked' })));
         const seen: string[] = [];
         let cursor: string | undefined;
         do {
@@ -303,15 +308,15 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(seen.sort()).toEqual(made.map(({ bot_id }) => bot_id).sort());
       });
 
-      test('a bot that another list names moves to that batch', async () => {
+      test('a bot that another list names is listed in that batch only', async () => {
         const [from, to] = [randomUUID(), randomUUID()];
-        const bot = await make({ batch_id: from });
+        const bot = await createBot({ batch_id: from });
         await table.updateBot(bot, { batch_id: to });
         expect((await table.listBots({ batch_id: from, limit: 9 }))?.items).toEqual([]);
         expect((await table.listBots({ batch_id: to, limit: 9 }))?.items).toHaveLength(1);
       });
 
-      test('are counted by state', async () => {
+      test('the bots of a batch are counted by state', async () => {
         const none = { states: {}, network_users: {}, sign_ins: {} };
         const states = { queued: 15, blocked: 15, registered: 15 };
         expect(await table.countBots(batch_id)).toEqual({ ...none, states });
@@ -322,35 +327,35 @@ export const describeTable = (name: string, start: StartBackend) => {
       const good = { shard: 0, state_key: `queued#${randomUUID()}`, bot_id: randomUUID() };
       test.each([
         ['text', 'hello'],
-        ['nothing', ''],
+        ['empty', ''],
         ['null', forge(null)],
         ['an empty object', forge({})],
-        ['a shard that is not there', forge({ ...good, shard: shape.shards })],
-        ['a negative shard', forge({ ...good, shard: -1 })],
-        ['a shard in pieces', forge({ ...good, shard: 0.5 })],
-        ['a bot id that is none', forge({ ...good, bot_id: 'batch#x' })],
+        ['of a shard that does not exist', forge({ ...good, shard: shape.shards })],
+        ['of a negative shard', forge({ ...good, shard: -1 })],
+        ['of half a shard', forge({ ...good, shard: 0.5 })],
+        ['of an invalid bot id', forge({ ...good, bot_id: 'batch#x' })],
         ['a cursor of row errors', forge({ sk: 'error#1' })],
-        ['an empty sort key', forge({ ...good, state_key: '' })],
-        ['a sort key too long', forge({ ...good, state_key: 'x'.repeat(2_000) })],
-      ])('a cursor that is %s is none of ours', async (_name, cursor) => {
+        ['of an empty sort key', forge({ ...good, state_key: '' })],
+        ['of a sort key that is too long', forge({ ...good, state_key: 'x'.repeat(2_000) })],
+      ])('a cursor is refused that is %s', async (_name, cursor) => {
         expect(await table.listBots({ batch_id, limit: 5, cursor })).toBeUndefined();
       });
 
-      test('a cursor of another state is none of ours', async () => {
+      test('a cursor is refused that belongs to another state', async () => {
         const page = must(await table.listBots({ batch_id, state: 'blocked', limit: 1 }));
         const cursor = must(page.cursor);
         expect(await table.listBots({ batch_id, state: 'queued', limit: 1, cursor })).toBeUndefined();
       });
     });
 
-    describe('a batch', () => {
+    describe('batches', () => {
       const read = { status: 'importing', total: 120, invalid: 3, duplicates: 1, chunks: 3 } as const;
-      const taking = async () => {
+      const createImporting = async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         return must(await table.recordListSummary(batch_id, read));
       };
 
-      test('that is planned is confirmed once, and no other is', async () => {
+      test('a planned batch is confirmed once, and a batch in another status is not', async () => {
         const confirmed = async (batch_id: string) => (await table.confirmBatch(batch_id))?.status;
         const [fresh, planned] = [must(await table.createBatch(newBatch())), newBatch()];
         await table.createBatch(planned);
@@ -370,7 +375,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await confirmed(randomUUID())).toBeUndefined();
       });
 
-      test('is made once', async () => {
+      test('a batch is created once', async () => {
         const batch = newBatch();
         expect(await table.createBatch(batch)).toEqual(batch);
         expect(await table.createBatch({ ...batch, created_at: at(9) })).toBeUndefined();
@@ -378,8 +383,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.readBatch(randomUUID())).toBeUndefined();
       });
 
-      test('its list is read once', async () => {
-        const batch = await taking();
+      test('the summary of a list is recorded once', async () => {
+        const batch = await createImporting();
         expect(batch).toMatchObject({ ...read, chunks_done: [] });
         const problem = { code: 'c', message: 'm', fix: 'f' };
         expect(
@@ -389,7 +394,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.recordListSummary(randomUUID(), read)).toBeUndefined();
       });
 
-      test('of readers side by side one wins', async () => {
+      test('of several summaries at the same time one is recorded', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         const results = await Promise.all(
           range(4).map((total) => table.recordListSummary(batch_id, { ...read, total })),
@@ -397,7 +402,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(results.filter((result) => result !== undefined)).toHaveLength(1);
       });
 
-      test('a list that was rejected says why', async () => {
+      test('a rejected batch has its problem', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         const problem = { code: 'not_csv', message: 'm', fix: 'f' };
         expect(await table.recordListSummary(batch_id, { status: 'rejected', problem })).toMatchObject({
@@ -406,8 +411,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         });
       });
 
-      test('is taken in with its last chunk, whatever their order and number of deliveries', async () => {
-        const { batch_id } = await taking();
+      test('a batch is imported with its last chunk, whatever the order of the chunks and however often each one comes', async () => {
+        const { batch_id } = await createImporting();
         expect(await table.recordChunkDone(batch_id, 3)).toMatchObject({
           status: 'importing',
           chunks_done: [3],
@@ -423,7 +428,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.readBatch(batch_id)).toEqual(done);
       });
 
-      test('chunks side by side: none is lost', async () => {
+      test('none of several chunks at the same time is lost', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         await table.recordListSummary(batch_id, { ...read, chunks: 12 });
         await Promise.all([...range(12), ...range(12)].map((i) => table.recordChunkDone(batch_id, i + 1)));
@@ -433,7 +438,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         });
       });
 
-      test('a chunk of no batch makes none', async () => {
+      test('a chunk without a batch is an error and creates none', async () => {
         const batch_id = randomUUID();
         await expect(table.recordChunkDone(batch_id, 1)).rejects.toThrow();
         expect(await table.readBatch(batch_id)).toBeUndefined();
@@ -441,7 +446,7 @@ export const describeTable = (name: string, start: StartBackend) => {
 
       const problem = { code: 'handler_crashed', message: 'm', fix: 'f' };
 
-      test('a stuck list can be read again, and forgets its problem', async () => {
+      test('a stuck list can be read again, which removes its problem', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         await table.recordStuck(batch_id, problem);
         expect(await table.readBatch(batch_id)).toMatchObject({ status: 'stuck', problem });
@@ -450,8 +455,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(again).not.toHaveProperty('problem');
       });
 
-      test('a stuck chunk that comes through after all ends the trouble', async () => {
-        const { batch_id } = await taking();
+      test('a stuck batch is imported when its last chunk is, which removes its problem', async () => {
+        const { batch_id } = await createImporting();
         await table.recordChunkDone(batch_id, 1);
         await table.recordStuck(batch_id, problem);
         expect(await table.recordChunkDone(batch_id, 2)).toMatchObject({ status: 'stuck', problem });
@@ -460,8 +465,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(done).not.toHaveProperty('problem');
       });
 
-      test('a batch that is taken in cannot become stuck: nothing is left that could free it', async () => {
-        const { batch_id } = await taking();
+      test('an imported batch cannot become stuck', async () => {
+        const { batch_id } = await createImporting();
         for (const chunk of [1, 2, 3]) await table.recordChunkDone(batch_id, chunk);
         await table.recordStuck(batch_id, problem).catch(() => undefined);
         expect((await table.readBatch(batch_id))?.status).toBe('imported');
@@ -470,17 +475,14 @@ export const describeTable = (name: string, start: StartBackend) => {
       test.each([
         ['planned', { ...read, status: 'planned' }],
         ['rejected', { status: 'rejected', problem }],
-      ] as const)(
-        'a batch that is %s cannot become stuck: its plan would be forgotten',
-        async (status, as) => {
-          const { batch_id } = must(await table.createBatch(newBatch()));
-          await table.recordListSummary(batch_id, as);
-          await table.recordStuck(batch_id, problem).catch(() => undefined);
-          expect((await table.readBatch(batch_id))?.status).toBe(status);
-        },
-      );
+      ] as const)('a %s batch cannot become stuck', async (status, as) => {
+        const { batch_id } = must(await table.createBatch(newBatch()));
+        await table.recordListSummary(batch_id, as);
+        await table.recordStuck(batch_id, problem).catch(() => undefined);
+        expect((await table.readBatch(batch_id))?.status).toBe(status);
+      });
 
-      test('no batch becomes stuck that is not there', async () => {
+      test('a batch that does not exist cannot become stuck', async () => {
         const batch_id = randomUUID();
         await table.recordStuck(batch_id, problem).catch(() => undefined);
         expect(await table.readBatch(batch_id)).toBeUndefined();
@@ -500,7 +502,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         return errors;
       };
 
-      test('come by line, page by page, each as it was put', async () => {
+      test('row errors come in the order of their rows, page by page, as they were put', async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         const lines = range(30).map((i) => (i * 7) % 30);
         const errors = lines.flatMap((line) => [
@@ -513,14 +515,14 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect((await table.readBatch(batch_id))?.total).toBe(0);
       });
 
-      test('put again they are there once', async () => {
+      test('row errors that are put twice are listed once', async () => {
         const batch_id = randomUUID();
         const errors = range(3).map((line) => rowError(line));
         for (const _ of range(2)) await table.putRowErrors(batch_id, errors);
         expect(await readAll(batch_id, 10)).toEqual(errors);
       });
 
-      test('of rows on one line none hides another, though they come from different chunks', async () => {
+      test('row errors of one line do not replace each other, though they come from different chunks', async () => {
         const batch_id = randomUUID();
         const errors = [
           rowError(1, 'session_id'),
@@ -533,7 +535,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(codes(await readAll(batch_id, 10))).toEqual(codes(errors));
       });
 
-      test('none are none', async () => {
+      test('a list without row errors has an empty page', async () => {
         const batch_id = randomUUID();
         await table.putRowErrors(batch_id, []);
         expect(await table.listRowErrors(batch_id, 10)).toEqual({ items: [] });
@@ -542,16 +544,16 @@ export const describeTable = (name: string, start: StartBackend) => {
       const forge = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
       test.each([
         ['text', 'hello'],
-        ['nothing', ''],
+        ['empty', ''],
         ['the key of another item', forge({ sk: 'batch' })],
         ['a cursor of bots', forge({ shard: 0, state_key: 'queued#x', bot_id: randomUUID() })],
-        ['a sort key too long', forge({ sk: `error#${'9'.repeat(2_000)}` })],
-      ])('a cursor that is %s is none of ours', async (_name, cursor) => {
+        ['of a sort key that is too long', forge({ sk: `error#${'9'.repeat(2_000)}` })],
+      ])('a cursor is refused that is %s', async (_name, cursor) => {
         expect(await table.listRowErrors(randomUUID(), 5, cursor)).toBeUndefined();
       });
     });
 
-    describe('a row that another version of Enlist wrote', () => {
+    describe('rows of another version', () => {
       let dynamodb: DynamoDBClient;
       beforeAll(() => {
         dynamodb = new DynamoDBClient(clientOptions(backend.environment, 'dynamodb'));
@@ -584,8 +586,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(String(error)).toContain('written by another version of Enlist');
       };
 
-      test('differs in its schema number: every row of this version has schema 1', async () => {
-        const bot = await make();
+      test('every row that is written has schema 1', async () => {
+        const bot = await createBot();
         await table.createBatch(newBatch());
         await table.createVerification({ verification_id: randomUUID(), device_id: randomUUID() });
         await table.putRowErrors(randomUUID(), [rowError(1)]);
@@ -606,8 +608,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         ['no schema number', undefined],
         ['schema 0', 0],
         ['schema 2', 2],
-      ])('is refused as a bot, and nothing is written: %s', async (_name, schema) => {
-        const bot = await make({ due_at: at(1) });
+      ])('a bot with %s is refused, and nothing is written', async (_name, schema) => {
+        const bot = await createBot({ due_at: at(1) });
         const key = [`bot#${bot.bot_id}`, 'bot'] as const;
         await setSchema(...key, schema);
         const before = await readItem(...key);
@@ -623,7 +625,7 @@ export const describeTable = (name: string, start: StartBackend) => {
       test.each([
         ['no schema number', undefined],
         ['schema 2', 2],
-      ])('is refused as a batch, and nothing is written: %s', async (_name, schema) => {
+      ])('a batch with %s is refused, and nothing is written', async (_name, schema) => {
         const batch = must(await table.createBatch(newBatch()));
         const { batch_id } = batch;
         const key = [`batch#${batch_id}`, 'batch'] as const;
@@ -639,7 +641,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await readItem(...key)).toEqual(before);
       });
 
-      test('is refused as a verification', async () => {
+      test('a verification without a schema number is refused', async () => {
         const verification = { verification_id: randomUUID(), device_id: randomUUID() };
         await table.createVerification(verification);
         expect(await table.readVerification(verification.verification_id)).toEqual(verification);
@@ -648,7 +650,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         await expectRefused(table.createVerification(verification));
       });
 
-      test('is refused as a row error', async () => {
+      test('a row error without a schema number is refused', async () => {
         const batch_id = randomUUID();
         await table.putRowErrors(batch_id, [rowError(1)]);
         await setSchema(`batch#${batch_id}`, 'error#000000001#app_id#invalid_field');

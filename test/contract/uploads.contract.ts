@@ -16,10 +16,10 @@ export const describeUploads = (name: string, start: StartBackend) => {
     afterAll(() => backend?.stop());
 
     test.each([
-      ['nothing', new Uint8Array()],
-      ['bytes of every kind', Uint8Array.from({ length: 256 }, (_, i) => i)],
-      ['a long list', new Uint8Array(randomBytes(300_000))],
-    ])('%s comes back as it was put', async (_name, body) => {
+      ['an empty body', new Uint8Array()],
+      ['a body with every byte value', Uint8Array.from({ length: 256 }, (_, i) => i)],
+      ['a long body', new Uint8Array(randomBytes(300_000))],
+    ])('%s reads back as it was put', async (_name, body) => {
       const key = `${randomUUID()}/list`;
       await uploads.put(key, body, 'application/x-ndjson; charset=utf-8');
       const object = await uploads.get(key);
@@ -28,7 +28,7 @@ export const describeUploads = (name: string, start: StartBackend) => {
       await uploads.remove([key]);
     });
 
-    test('the last put counts', async () => {
+    test('a second put of a key replaces the first', async () => {
       const key = `${randomUUID()}/list`;
       await uploads.put(key, Buffer.from('one'), 'text/csv');
       await uploads.put(key, Buffer.from('two'), 'application/json');
@@ -37,7 +37,7 @@ export const describeUploads = (name: string, start: StartBackend) => {
       await uploads.remove([key]);
     });
 
-    test('what is not there, or no longer, is undefined', async () => {
+    test('an object that does not exist, or was removed, reads as undefined', async () => {
       const [key, other] = [`${randomUUID()}/list`, `${randomUUID()}/list`];
       expect(await uploads.get(key)).toBeUndefined();
       await uploads.put(key, Buffer.from('x'), 'text/csv');
@@ -48,7 +48,7 @@ export const describeUploads = (name: string, start: StartBackend) => {
       await uploads.remove([other]);
     });
 
-    test('many are removed at once, and what is gone may be removed again', async () => {
+    test('many objects are removed at once, and removing them again does nothing', async () => {
       const keys = Array.from({ length: 12 }, () => `${randomUUID()}/chunk`);
       await Promise.all(keys.slice(1).map((key) => uploads.put(key, Buffer.from('x'), 'text/csv')));
       await uploads.remove(keys);
@@ -57,7 +57,7 @@ export const describeUploads = (name: string, start: StartBackend) => {
       expect(await Promise.all(keys.map((key) => uploads.get(key)))).toEqual(keys.map(() => undefined));
     });
 
-    test('trouble is no missing list', async () => {
+    test('a missing bucket is an error and not a missing object', async () => {
       const broken = connectServices({
         ...backend.environment,
         ENLIST_UPLOADS_BUCKET: `no-such-bucket-${randomUUID()}`,

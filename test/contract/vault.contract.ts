@@ -52,7 +52,7 @@ export const describeVault = (name: string, start: StartBackend) => {
     });
 
     const SecretId = (app_id: string) => `${backend.environment.ENLIST_SECRET_PREFIX}/${app_id}`;
-    /** The secret as anybody else reads it. */
+    /** The secret as other programs read it. */
     const current = async (app_id: string): Promise<Record<string, unknown>> =>
       JSON.parse(
         (await secrets.send(new GetSecretValueCommand({ SecretId: SecretId(app_id) }))).SecretString ?? '',
@@ -60,19 +60,19 @@ export const describeVault = (name: string, start: StartBackend) => {
     const labels = async (app_id: string) =>
       (await secrets.send(new DescribeSecretCommand({ SecretId: SecretId(app_id) }))).VersionIdsToStages ??
       {};
-    const makeOutside = (app_id: string, SecretString: string) =>
+    const createOutside = (app_id: string, SecretString: string) =>
       secrets.send(new CreateSecretCommand({ Name: SecretId(app_id), SecretString }));
     const writeOutside = (app_id: string, value: Keystore) =>
       secrets.send(
         new PutSecretValueCommand({ SecretId: SecretId(app_id), SecretString: JSON.stringify(value) }),
       );
     const readStored = async (app_id: string): Promise<StoredKeystore> => {
-      const kept = await vault.readKeystore(app_id);
-      if (typeof kept === 'string') throw new Error(kept);
-      return kept;
+      const stored = await vault.readKeystore(app_id);
+      if (typeof stored === 'string') throw new Error(stored);
+      return stored;
     };
-    /** Keeps a keystore and a key beside it. */
-    const withKey = async (more: Partial<Ed25519Keystore> = {}) => {
+    /** Stores a keystore and a key beside it. */
+    const storeWithKey = async (more: Partial<Ed25519Keystore> = {}) => {
       const keystore = await newKeystore(more);
       expect(await vault.storeKeystore(keystore)).toBe('stored');
       const candidate = seed();
@@ -80,23 +80,23 @@ export const describeVault = (name: string, start: StartBackend) => {
       return { keystore, candidate, key };
     };
 
-    describe('a keystore', () => {
-      test('reads back as it was kept, without a key of its own yet', async () => {
+    describe('keystores', () => {
+      test('a keystore reads back as it was stored, without a spend key', async () => {
         const keystore = await newKeystore({ tip_private_key: seed() });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
         expect(await vault.readKeystore(keystore.app_id)).toEqual({ keystore });
         expect(await current(keystore.app_id)).toEqual(keystore);
       });
 
-      test('kept again unchanged writes nothing', async () => {
-        const { keystore } = await withKey();
+      test('storing the same keystore again writes nothing', async () => {
+        const { keystore } = await storeWithKey();
         const before = await labels(keystore.app_id);
         expect(await vault.storeKeystore(keystore)).toBe('unchanged');
         expect(await labels(keystore.app_id)).toEqual(before);
       });
 
-      test('with a newer session replaces the older one and leaves the key', async () => {
-        const { keystore, key } = await withKey();
+      test('a newer session replaces the older one, and the key stays', async () => {
+        const { keystore, key } = await storeWithKey();
         const newer = { ...keystore, ...(await session()) };
         expect(await vault.storeKeystore(newer)).toBe('stored');
         const spend_private_key = key.private_key;
@@ -107,8 +107,8 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
       });
 
-      test('a TIP key may come later, and a list without it does not take it away', async () => {
-        const { keystore, key } = await withKey();
+      test('a TIP key may come later, and a list without it does not remove it', async () => {
+        const { keystore, key } = await storeWithKey();
         const tip_private_key = seed();
         await vault.storeKeystore({ ...keystore, tip_private_key });
         expect((await readStored(keystore.app_id)).keystore.tip_private_key).toBe(tip_private_key);
@@ -116,7 +116,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await readStored(keystore.app_id)).toMatchObject({ keystore: { tip_private_key }, key });
       });
 
-      test('of two lists at once leaves one whole session', async () => {
+      test('two lists at the same time leave one whole session', async () => {
         const keystore = await newKeystore();
         const other = { ...keystore, ...(await session()) };
         const answers = await Promise.all(
@@ -126,14 +126,14 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect([keystore, other]).toContainEqual((await readStored(keystore.app_id)).keystore);
       });
 
-      test('that nobody kept is missing', async () => {
+      test('a keystore that was never stored is missing', async () => {
         expect(await vault.readKeystore(randomUUID())).toBe('missing');
       });
     });
 
-    describe('the key', () => {
-      test('is the candidate, named by a version of its own, and reads back', async () => {
-        const { keystore, candidate, key } = await withKey();
+    describe('the spend key', () => {
+      test('the candidate becomes the key, in a version of its own, and reads back', async () => {
+        const { keystore, candidate, key } = await storeWithKey();
         expect(key).toEqual({
           private_key: candidate,
           public_key: await derivePublicKey(candidate),
@@ -143,8 +143,8 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect((await labels(keystore.app_id))[key.secret_version]).toContain(KEY_LABEL);
       });
 
-      test('lies in a secret that has exactly the fields a Mixin SDK loads', async () => {
-        const { keystore, candidate } = await withKey();
+      test('a secret with a key has exactly the fields that a Mixin SDK loads', async () => {
+        const { keystore, candidate } = await storeWithKey();
         expect(await current(keystore.app_id)).toEqual({ ...keystore, spend_private_key: candidate });
         expect(Object.keys(await current(keystore.app_id)).sort()).toEqual([
           'app_id',
@@ -155,7 +155,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         ]);
       });
 
-      test('of racing candidates one wins, all get it, and the secret holds it', async () => {
+      test('of several candidates at the same time one wins, every caller gets it, and the secret holds it', async () => {
         for (let round = 0; round < 3; round += 1) {
           const keystore = await newKeystore();
           await vault.storeKeystore(keystore);
@@ -173,15 +173,15 @@ export const describeVault = (name: string, start: StartBackend) => {
         }
       });
 
-      test('after a crash the first candidate stays, whatever comes next', async () => {
-        const { keystore, key } = await withKey();
+      test('the first candidate stays the key, whatever candidate comes later', async () => {
+        const { keystore, key } = await storeWithKey();
         const later = await connectServices(backend.environment).vault.storeKey(keystore, seed());
         expect(later).toEqual(key);
         expect(await vault.storeKey({ ...keystore, spend_private_key: seed() }, seed())).toEqual(key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
 
-      test('whose answer was lost is the one that was written', async ({ skip }) => {
+      test('a key whose answer was lost is the one that was written', async ({ skip }) => {
         const endpoint = backend.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
         if (endpoint === undefined) throw skip();
         const proxy = await startProxy(endpoint, loseFirstAnswer('PutSecretValue'));
@@ -198,16 +198,16 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect((await readStored(keystore.app_id)).key).toEqual(key);
       });
 
-      test('survives any number of keystore updates, though old versions are pruned', async () => {
-        const { keystore, key } = await withKey();
+      test('the key stays through many updates of the keystore, though old versions are deleted', async () => {
+        const { keystore, key } = await storeWithKey();
         for (let i = 0; i < 6; i += 1) await vault.storeKeystore({ ...keystore, ...(await session()) });
         expect((await readStored(keystore.app_id)).key).toEqual(key);
         expect((await labels(keystore.app_id))[key.secret_version]).toEqual([KEY_LABEL]);
         expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
       });
 
-      test('survives a stranger’s hand: another key in the current version changes nothing', async () => {
-        const { keystore, key } = await withKey();
+      test('another key that a program writes into the current version changes nothing', async () => {
+        const { keystore, key } = await storeWithKey();
         await writeOutside(keystore.app_id, { ...keystore, spend_private_key: seed() });
         expect(await readStored(keystore.app_id)).toMatchObject({
           keystore: { spend_private_key: key.private_key },
@@ -216,21 +216,21 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await vault.storeKey(keystore, seed())).toEqual(key);
       });
 
-      test('and a newer session that come at the same time do not harm the key', async () => {
+      test('a newer session at the same time does not harm the key', async () => {
         for (let round = 0; round < 3; round += 1) {
           const keystore = await newKeystore();
           await vault.storeKeystore(keystore);
           const newer = { ...keystore, ...(await session()) };
           const [key] = await Promise.all([vault.storeKey(keystore, seed()), vault.storeKeystore(newer)]);
-          const kept = await readStored(keystore.app_id);
-          expect(kept.key).toEqual(key);
-          expect(kept.keystore.spend_private_key).toBe(key.private_key);
-          // Whoever loads the secret without knowing its versions must find the key there too.
+          const stored = await readStored(keystore.app_id);
+          expect(stored.key).toEqual(key);
+          expect(stored.keystore.spend_private_key).toBe(key.private_key);
+          // A program that knows nothing of the versions must find the key too.
           expect((await current(keystore.app_id)).spend_private_key).toBe(key.private_key);
         }
       });
 
-      test('that is made while a newer session is being written is not overwritten in the current version', async ({
+      test('a key that is stored while a newer session is written stays in the current version', async ({
         skip,
       }) => {
         const endpoint = backend.environment.AWS_ENDPOINT_URL_SECRETS_MANAGER;
@@ -257,7 +257,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await current(keystore.app_id)).toEqual({ ...newer, spend_private_key });
       });
 
-      test('does not bring an older session back: the worker’s keystore may be of yesterday', async () => {
+      test('storing a key does not bring an older session back', async () => {
         const keystore = await newKeystore();
         await vault.storeKeystore(keystore);
         const newer = { ...keystore, ...(await session()) };
@@ -266,25 +266,25 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect((await readStored(keystore.app_id)).keystore.session_id).toBe(newer.session_id);
       });
 
-      test('is not made for a bot whose keystore nobody kept', async () => {
+      test('no key is stored for a bot without a keystore', async () => {
         const keystore = await newKeystore();
         await expect(vault.storeKey(keystore, seed())).rejects.toThrow();
         expect(await vault.readKeystore(keystore.app_id)).toBe('missing');
       });
     });
 
-    describe('a listed spend key', () => {
-      test('becomes the key, whatever candidate comes later', async () => {
+    describe('spend keys of a list', () => {
+      test('the spend key of a list becomes the key, whatever candidate comes later', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
-        const kept = await readStored(keystore.app_id);
-        expect(kept.keystore).toEqual(keystore);
-        expect(kept.key?.private_key).toBe(keystore.spend_private_key);
-        expect(await vault.storeKey(keystore, seed())).toEqual(kept.key);
+        const stored = await readStored(keystore.app_id);
+        expect(stored.keystore).toEqual(keystore);
+        expect(stored.key?.private_key).toBe(keystore.spend_private_key);
+        expect(await vault.storeKey(keystore, seed())).toEqual(stored.key);
         expect(await vault.storeKeystore(keystore)).toBe('unchanged');
       });
 
-      test('may come after the bot was listed without one', async () => {
+      test('the spend key of a list may come after a list without one', async () => {
         const keystore = await newKeystore();
         await vault.storeKeystore(keystore);
         const spend_private_key = seed();
@@ -292,8 +292,8 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect((await readStored(keystore.app_id)).key?.private_key).toBe(spend_private_key);
       });
 
-      test('that is another one than the kept is a conflict, and nothing is written', async () => {
-        const { keystore, key } = await withKey();
+      test('a list with another spend key than the stored one is a conflict, and nothing is written', async () => {
+        const { keystore, key } = await storeWithKey();
         const before = { labels: await labels(keystore.app_id), value: await current(keystore.app_id) };
         const other = { ...keystore, ...(await session()), spend_private_key: seed() };
         expect(await vault.storeKeystore(other)).toBe('key_conflict');
@@ -303,19 +303,19 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect((await readStored(keystore.app_id)).key).toEqual(key);
       });
 
-      test('of two lists that name different ones, one is kept and the other told', async () => {
+      test('of two lists with different spend keys one is stored and the other is a conflict', async () => {
         const keystore = await newKeystore();
         const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
         const answers = await Promise.all(
           listed.map((it) => connectServices(backend.environment).vault.storeKeystore(it)),
         );
         expect([...answers].sort()).toEqual(['key_conflict', 'stored']);
-        const kept = await readStored(keystore.app_id);
-        expect(kept.keystore.spend_private_key).toBe(listed[answers.indexOf('stored')]?.spend_private_key);
+        const stored = await readStored(keystore.app_id);
+        expect(stored.keystore.spend_private_key).toBe(listed[answers.indexOf('stored')]?.spend_private_key);
       });
     });
 
-    describe('a listed key of which nobody knows whether it is a seed or a scalar', () => {
+    describe('keys that may be a seed or a scalar', () => {
       /** A seed below the group's order, which could be a scalar, and both its public keys. */
       const ambiguous = async () => {
         let spend_key = seed();
@@ -323,7 +323,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         return { spend_key, scalar: `scalar:${spend_key}` };
       };
 
-      test('waits beside the session and is no key yet', async () => {
+      test('a key of unknown form is stored beside the session and is not the key yet', async () => {
         const { spend_key } = await ambiguous();
         const keystore = await newKeystore({ spend_key });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
@@ -331,7 +331,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await vault.storeKeystore(keystore)).toBe('unchanged');
       });
 
-      test('becomes the key in the form it turned out to have, and leaves the session', async () => {
+      test('a key of unknown form becomes the key once its form is known', async () => {
         const { spend_key, scalar } = await ambiguous();
         const keystore = await newKeystore({ spend_key });
         await vault.storeKeystore(keystore);
@@ -343,7 +343,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await current(keystore.app_id)).toEqual({ ...rest, spend_private_key: scalar });
       });
 
-      test('agrees with a kept key in either form, and conflicts with any other', async () => {
+      test('a key of unknown form matches a stored key in either form, and conflicts with any other', async () => {
         const { spend_key } = await ambiguous();
         const keystore = await newKeystore({ spend_private_key: spend_key });
         await vault.storeKeystore(keystore);
@@ -355,8 +355,8 @@ export const describeVault = (name: string, start: StartBackend) => {
       });
     });
 
-    describe('a session', () => {
-      test('whose server key differs in its sign only is the same', async () => {
+    describe('sessions', () => {
+      test('a session whose server key differs in its sign only is unchanged', async () => {
         const keystore = await newKeystore();
         await vault.storeKeystore(keystore);
         const flipped = Buffer.from(keystore.server_public_key, 'hex');
@@ -366,7 +366,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect((await readStored(keystore.app_id)).keystore).toEqual(keystore);
       });
 
-      test('of RSA is kept whole, and gives way to an Ed25519 one', async () => {
+      test('an RSA session is stored whole, and an Ed25519 session replaces it', async () => {
         const { app_id, ...ed25519 } = await newKeystore();
         const rsa: RsaKeystore = {
           app_id,
@@ -389,7 +389,7 @@ export const describeVault = (name: string, start: StartBackend) => {
       });
     });
 
-    describe('an enrolment', () => {
+    describe('enrolments', () => {
       const sign_in = () => ({
         code: '2718',
         device_id: randomUUID() as string,
@@ -402,7 +402,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         registration_id: 7,
       });
 
-      test('keeps its first session key, whatever comes later', async () => {
+      test('an enrolment keeps its first session key, whatever comes later', async () => {
         const id = randomUUID();
         const session_key = seed();
         const first = await vault.storeEnrolment(id, { session_key });
@@ -412,7 +412,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(await vault.readEnrolment(id)).toEqual({ session_key });
       });
 
-      test('takes a newer code and keeps the session key', async () => {
+      test('an enrolment takes a newer code and keeps its session key', async () => {
         const id = randomUUID();
         const [session_key, old, newer] = [seed(), sign_in(), { ...sign_in(), code: '1618' }];
         await vault.storeEnrolment(id, { session_key, sign_in: old });
@@ -429,19 +429,19 @@ export const describeVault = (name: string, start: StartBackend) => {
         });
       });
 
-      test('of racing workers has one session key, and all get it', async () => {
+      test('of several workers at the same time all get one session key', async () => {
         const id = randomUUID();
         const all = await Promise.all(
           Array.from({ length: 4 }, () =>
             connectServices(backend.environment).vault.storeEnrolment(id, { session_key: seed() }),
           ),
         );
-        const kept = new Set(all.map((it) => (typeof it === 'object' ? it.stored.session_key : it)));
-        expect(kept.size).toBe(1);
-        expect(await vault.readEnrolment(id)).toEqual({ session_key: [...kept][0] });
+        const stored = new Set(all.map((it) => (typeof it === 'object' ? it.stored.session_key : it)));
+        expect(stored.size).toBe(1);
+        expect(await vault.readEnrolment(id)).toEqual({ session_key: [...stored][0] });
       });
 
-      test('that is over blocks its name, and is over any number of times', async () => {
+      test('a removed enrolment blocks its name, and may be removed again', async () => {
         const id = randomUUID();
         expect(await vault.readEnrolment(id)).toBe('missing');
         await vault.removeEnrolment(id);
@@ -453,30 +453,30 @@ export const describeVault = (name: string, start: StartBackend) => {
       });
     });
 
-    describe('a secret that somebody else made', () => {
-      test('and that has a spend key is adopted, not replaced', async () => {
+    describe('secrets of other programs', () => {
+      test('a secret of another program that has a spend key keeps it', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
-        await makeOutside(keystore.app_id, JSON.stringify(keystore));
+        await createOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = keystore;
         expect(await vault.storeKeystore(listed)).toBe('unchanged');
-        const kept = await readStored(keystore.app_id);
-        expect(kept.keystore).toEqual(keystore);
-        const key = await vault.storeKey(kept.keystore, seed());
+        const stored = await readStored(keystore.app_id);
+        expect(stored.keystore).toEqual(keystore);
+        const key = await vault.storeKey(stored.keystore, seed());
         expect(key.private_key).toBe(spend_private_key);
         expect((await current(keystore.app_id)).spend_private_key).toBe(spend_private_key);
       });
 
-      test('keeps its spend key when a newer session is listed', async () => {
+      test('a secret of another program keeps its spend key when a list brings a newer session', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
-        await makeOutside(keystore.app_id, JSON.stringify(keystore));
+        await createOutside(keystore.app_id, JSON.stringify(keystore));
         const { spend_private_key, ...listed } = { ...keystore, ...(await session()) };
         expect(await vault.storeKeystore(listed)).toBe('stored');
         expect((await readStored(keystore.app_id)).keystore).toEqual({ ...listed, spend_private_key });
       });
 
-      test('conflicts with another listed spend key', async () => {
+      test('a secret of another program conflicts with another spend key of a list', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
-        await makeOutside(keystore.app_id, JSON.stringify(keystore));
+        await createOutside(keystore.app_id, JSON.stringify(keystore));
         const other = { ...keystore, spend_private_key: seed() };
         expect(await vault.storeKeystore(other)).toBe('key_conflict');
         expect(await current(keystore.app_id)).toEqual(keystore);
@@ -484,28 +484,31 @@ export const describeVault = (name: string, start: StartBackend) => {
 
       test.each([
         ['text', (canary: string) => canary],
-        ['half a JSON', (canary: string) => `{"spend_private_key":"${canary}"`],
-        ['another JSON', (canary: string) => JSON.stringify({ key: canary })],
-      ])('and that is %s is an error that quotes nothing of it', async (_name, write) => {
+        ['half of a JSON text', (canary: string) => `{"spend_private_key":"${canary}"`],
+        ['another JSON text', (canary: string) => JSON.stringify({ key: canary })],
+      ])('a secret that is %s is an error that quotes nothing of it', async (_name, write) => {
         const keystore = await newKeystore();
         const canary = seed().replace(/[0-9]/g, 'x');
-        await makeOutside(keystore.app_id, write(canary));
+        await createOutside(keystore.app_id, write(canary));
         const error: unknown = await vault.readKeystore(keystore.app_id).catch((cause: unknown) => cause);
         expect(error).toBeInstanceOf(Error);
-        const told = `${(error as Error).message} ${(error as Error).stack} ${String((error as Error).cause)}`;
-        expect(told).not.toContain(canary.slice(0, 6));
+        const text = `${(error as Error).message} ${(error as Error).stack} ${String((error as Error).cause)}`;
+        expect(text).not.toContain(canary.slice(0, 6));
         await expect(vault.storeKeystore(keystore)).rejects.toThrow();
       });
 
-      test('for another bot is an error: no key is taken for a stranger’s', async () => {
+      test('a secret with the keystore of another bot is an error', async () => {
         const keystore = await newKeystore();
-        await makeOutside(keystore.app_id, JSON.stringify(await newKeystore({ spend_private_key: seed() })));
+        await createOutside(
+          keystore.app_id,
+          JSON.stringify(await newKeystore({ spend_private_key: seed() })),
+        );
         await expect(vault.readKeystore(keystore.app_id)).rejects.toThrow();
       });
     });
 
-    test('a secret that waits for its deletion blocks its name', async () => {
-      const { keystore } = await withKey();
+    test('a secret that is scheduled for deletion blocks its name', async () => {
+      const { keystore } = await storeWithKey();
       await secrets.send(
         new DeleteSecretCommand({ SecretId: SecretId(keystore.app_id), RecoveryWindowInDays: 7 }),
       );

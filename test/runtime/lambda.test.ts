@@ -234,7 +234,7 @@ describe('a queue’s function', () => {
       ['ProvisionedThroughputExceededException', {}],
       ['RequestThrottled', {}],
       ['SlowDown', {}],
-      ['AwsThrottled', {}],
+      ['ThrottlingError', {}],
       ['UnknownError', { httpStatusCode: 503 }],
     ])(
       'lets its message come back, and a fresh one take its place at the end: %s',

@@ -1,4 +1,4 @@
-/** A Secrets Manager that says yes and keeps nothing, or keeps something else: no key of it is ever sent. */
+/** Secrets Manager answers yes and stores nothing, or something else: such a key is never returned. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Emulators, startEmulators } from '../../../infra/local/emulators.ts';
@@ -14,19 +14,19 @@ afterAll(() => emulators.stop());
 const seed = () => randomBytes(32).toString('hex');
 
 /** The vault behind a proxy. */
-const through = async (fateOf: (call: Call) => Fault | undefined) => {
+const through = async (chooseFault: (call: Call) => Fault | undefined) => {
   const { environment } = emulators;
-  const proxy = await startProxy(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? '', fateOf);
+  const proxy = await startProxy(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? '', chooseFault);
   return connectServices({ ...environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
 };
 
-/** Answers yes to this action, and does nothing. */
-const forget =
-  (forgotten: string) =>
+/** Answers yes to this action and does nothing. */
+const ignoreAction =
+  (ignored: string) =>
   ({ action }: Call): Fault | undefined =>
-    action === forgotten ? { instead: Buffer.from('{}') } : undefined;
+    action === ignored ? { instead: Buffer.from('{}') } : undefined;
 
-const keepNew = async () => {
+const storeNew = async () => {
   const { vault } = connectServices(emulators.environment);
   const keystore = {
     app_id: randomUUID(),
@@ -38,14 +38,14 @@ const keepNew = async () => {
   return keystore;
 };
 
-test('a spend key that was not kept is an error', async () => {
-  const keystore = await keepNew();
-  const vault = await through(forget('PutSecretValue'));
+test('a spend key that was not stored is an error', async () => {
+  const keystore = await storeNew();
+  const vault = await through(ignoreAction('PutSecretValue'));
   await expect(vault.storeKey(keystore, seed())).rejects.toThrow('could not be read back');
 });
 
-test('a spend key that lies there changed is the one that counts', async () => {
-  const keystore = await keepNew();
+test('a spend key that was stored changed is the one that counts', async () => {
+  const keystore = await storeNew();
   const [candidate, other] = [seed(), seed()];
   const vault = await through(({ action, body }) =>
     action === 'PutSecretValue'
@@ -56,8 +56,8 @@ test('a spend key that lies there changed is the one that counts', async () => {
   expect(key).toMatchObject({ private_key: other, public_key: await derivePublicKey(other) });
 });
 
-test('half a spend key is an error', async () => {
-  const keystore = await keepNew();
+test('half of a spend key is an error', async () => {
+  const keystore = await storeNew();
   const candidate = seed();
   const vault = await through(({ action, body }) =>
     action === 'PutSecretValue'
@@ -67,8 +67,8 @@ test('half a spend key is an error', async () => {
   await expect(vault.storeKey(keystore, candidate)).rejects.toThrow();
 });
 
-test('a session key that was not kept is an error', async () => {
-  const vault = await through(forget('CreateSecret'));
+test('a session key that was not stored is an error', async () => {
+  const vault = await through(ignoreAction('CreateSecret'));
   await expect(vault.storeEnrolment(randomUUID(), { session_key: seed() })).rejects.toThrow(
     'could not be read back',
   );
