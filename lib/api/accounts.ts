@@ -32,7 +32,7 @@ const statusOf = ({ verdict, code }: MixinError): number => {
 };
 
 /** What Mixin refused, or did not answer. */
-const describeMixinError = (error: MixinError): ProblemAnswer => {
+export const describeMixinError = (error: MixinError): ProblemAnswer => {
   const { verdict, request_id, captcha } = error;
   return problemOf(statusOf(error), error, {
     verdict,

@@ -41,8 +41,8 @@ interface RouteContract extends Route {
   };
   /** Every route may answer internal_error and throttled too. */
   readonly problems: readonly ProblemCode[];
-  /** What Mixin refused, or did not answer, comes back as a problem with Mixin's code. */
-  readonly callsMixin?: true;
+  /** With these statuses, what Mixin refused or did not answer comes back as a problem of its own code. */
+  readonly mixinStatuses?: readonly (409 | 422 | 429 | 502 | 503 | 504)[];
 }
 
 /** Which problem a path parameter means that is not an id. */
@@ -243,7 +243,7 @@ export const routes = {
     body: { kind: 'json', schema: requests.CodeRequest },
     answer: { status: 200, description: 'Mixin has sent the code.', body: answers.Verification },
     problems: ['bad_body'],
-    callsMixin: true,
+    mixinStatuses: [422, 429, 502, 503, 504],
   },
   signIn: {
     method: 'POST',
@@ -275,7 +275,7 @@ export const routes = {
       'session_key_exists',
       'sign_in_unknown',
     ],
-    callsMixin: true,
+    mixinStatuses: [409, 422, 429, 503, 504],
   },
 } as const satisfies Readonly<Record<string, RouteContract>>;
 export type RouteName = keyof typeof routes;

@@ -1,6 +1,6 @@
 /** A request as it came → the request that a route's contract describes, or a problem that names the field. */
 import type * as z from 'zod';
-import { findFormat, listFormats } from '../lists/formats.ts';
+import { findFormat } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
 import { parameterProblems, type RouteName, type RouteRequest, routes } from './contract.ts';
@@ -71,13 +71,10 @@ const parseJson = (schema: z.ZodType, bytes: Uint8Array): Parsed<unknown> => {
 
 const parseList = (contentType: string | undefined, bytes: Uint8Array): Parsed<unknown> => {
   if (contentType === undefined || !findFormat(contentType)) {
-    return fail(problem('unknown_format', { fix: `Use one of ${Object.keys(listFormats).join(', ')}.` }));
+    return fail(problem('unknown_format'));
   }
   if (bytes.byteLength === 0) return fail(problem('empty_list'));
-  if (bytes.byteLength > limits.maxInlineBytes) {
-    const message = `The list is larger than ${limits.maxInlineBytes} bytes.`;
-    return fail(problem('list_too_large', { message }));
-  }
+  if (bytes.byteLength > limits.maxInlineBytes) return fail(problem('list_too_large'));
   return succeed({ bytes, contentType });
 };
 

@@ -1,7 +1,8 @@
-/** The problems that the API answers. Where a sentence depends on the request, the one here is an example. */
+/** The problems that the API answers. Where a sentence depends on the request, the one here is general. */
+import { listFormats } from '../lists/formats.ts';
+import { limits } from '../model/limits.ts';
 import type { Problem } from '../model/problem.ts';
 import { reason } from '../model/reasons.ts';
-import { PAGE_MAX } from './schemas.ts';
 
 interface ApiProblem {
   readonly status: number;
@@ -12,13 +13,13 @@ interface ApiProblem {
 export const problems = {
   bad_parameter: {
     status: 400,
-    message: 'The parameter limit is not valid.',
-    fix: `Use a whole number from 1 to ${PAGE_MAX}.`,
+    message: 'A parameter of the request is not valid.',
+    fix: 'See docs/openapi.json for what may be sent.',
   },
   bad_body: {
     status: 400,
-    message: 'The field phone is missing.',
-    fix: 'Send one number in international form, such as "+8613800000000".',
+    message: 'The body of the request is not valid.',
+    fix: 'See docs/openapi.json for what may be sent.',
   },
   empty_list: { status: 400, message: 'The request has no body.', fix: 'Send the list as the body.' },
   no_such_batch: {
@@ -44,7 +45,7 @@ export const problems = {
   },
   not_planned: {
     status: 409,
-    message: 'The batch needs no confirmation: its status is imported.',
+    message: 'The batch needs no confirmation.',
     fix: "Nothing to do; GET /batches/{batch_id} shows the batch's status.",
   },
   plan_expired: {
@@ -75,18 +76,18 @@ export const problems = {
   sign_in_unknown: { status: 504, ...reason('sign_in_unknown') },
   list_too_large: {
     status: 413,
-    message: 'The list is larger than 4500000 bytes.',
+    message: `The list is larger than ${limits.maxInlineBytes} bytes.`,
     fix: 'Split it into several lists, or send it with the form of POST /uploads.',
   },
   unknown_format: {
     status: 415,
     message: 'The Content-Type names no list format.',
-    fix: 'Use one of application/json, application/x-ndjson, text/csv, application/zip.',
+    fix: `Use one of ${Object.keys(listFormats).join(', ')}.`,
   },
   cost_not_accepted: {
     status: 422,
-    message: 'The list costs up to 1.50 US dollars, which is more than you accepted; nothing was done.',
-    fix: 'Send {"accept_cost_usd": 1.5} to go on.',
+    message: 'The list costs more than you accepted; nothing was done.',
+    fix: 'Accept its cost to go on: GET /batches/{batch_id} shows it.',
   },
   internal_error: {
     status: 500,

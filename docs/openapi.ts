@@ -1,0 +1,288 @@
+/** `npm run openapi`: writes docs/openapi.json, which says what lib/api/contract.ts says. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { describeMixinError } from '../lib/api/accounts.ts';
+import { answers, type Route, type RouteName, requests, routes } from '../lib/api/contract.ts';
+import { problemOf } from '../lib/api/http.ts';
+import { parseRequest } from '../lib/api/parse-request.ts';
+import { describeProblem, type ProblemCode, problems } from '../lib/api/problems.ts';
+import { listFormats } from '../lib/lists/formats.ts';
+import { limits } from '../lib/model/limits.ts';
+import {
+  answerExamples,
+  badRequests,
+  listExamples,
+  locationExamples,
+  mixinErrors,
+  parameterExamples,
+  requestExamples,
+  signInReasons,
+} from './openapi-examples.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+type Example = readonly [name: string, value: unknown];
+
+const version = (
+  JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as {
+    version: string;
+  }
+).version;
+
+const info = {
+  title: 'Enlist',
+  version,
+  license: { name: 'MIT', identifier: 'MIT' },
+  description: [
+    'Send lists of Mixin bots, and see the status of each on its way into Mixin Safe.',
+    'On AWS every request is signed with Signature Version 4 (service `execute-api`), and IAM decides who may send it. On one machine the API listens on 127.0.0.1, answers the programs of this machine only, and asks for no credentials. The API returns no secret: keys that come in a list go to Secrets Manager and cannot be read here.',
+    'Errors are problem documents (RFC 9457) with a stable `code`, a `message` and a `fix`. What API Gateway answers by itself, or the gateway in its place on one machine, has the form `{"message": …}` instead: 404 for an address that is not listed here, 413 for a request beyond the gateway\'s own limits, 500 when the function fails, 503 after 30 seconds, and 403 without the right to send the request or, on one machine, for requests of a web page.',
+    'Times are ISO 8601 in UTC. All ids are UUIDs.',
+  ].join('\n\n'),
+};
+
+const tags = [
+  { name: 'batches', description: 'Lists that were sent.' },
+  { name: 'bots', description: 'The status of each bot.' },
+  { name: 'accounts', description: 'Signing accounts in with a code.' },
+];
+
+const securitySchemes = {
+  sigv4: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Authorization',
+    description: 'AWS Signature Version 4, for the service execute-api. On one machine it is not needed.',
+    'x-amazon-apigateway-authtype': 'awsSigv4',
+  },
+};
+
+/** What a format says in a word needs no pattern beside it, and whole numbers no largest one. */
+const tidy = ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }) => {
+  if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+};
+
+const referTo = (name: string) => `#/components/schemas/${name}`;
+
+/** Named schemas, which refer to each other. */
+const describeSchemas = (named: Readonly<Record<string, z.ZodType>>, io: 'input' | 'output'): Json => {
+  const registry = z.registry<{ id: string }>();
+  for (const [name, schema] of Object.entries(named)) registry.add(schema, { id: name });
+  const { schemas } = z.toJSONSchema(registry, { io, uri: referTo, override: tidy });
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, { $schema: _, $id: __, ...schema }]) => [name, schema]),
+  );
+};
+
+const nameOf = (schema: z.ZodType): string => {
+  const found = Object.entries({ ...requests, ...answers }).find(([, one]) => one === schema);
+  if (!found) throw new Error('a schema of the contract has no name');
+  return found[0];
+};
+
+const media = (schema: Json, examples: readonly Example[]): Json => ({
+  schema,
+  examples: Object.fromEntries(examples.map(([name, value]) => [name, { value }])),
+});
+
+const capitalize = (name: string) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+
+const describeParameters = (place: 'path' | 'query' | 'header', schema: z.ZodObject): readonly Json[] => {
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', override: tidy });
+  return Object.entries(properties).map(([name, property]) => {
+    const { description, ...rest } = property as Json;
+    const example = parameterExamples[name];
+    return {
+      name: place === 'header' ? capitalize(name) : name,
+      in: place,
+      required: place === 'path',
+      description,
+      schema: rest,
+      ...(example !== undefined && { example }),
+    };
+  });
+};
+
+const listSchemas = {
+  json: { $ref: referTo('List') },
+  jsonl: { type: 'string', description: 'One JSON object a line.' },
+  csv: { type: 'string', description: 'A header line that names the columns, then one bot a line.' },
+  zip: {
+    type: 'string',
+    description: 'A ZIP archive of keystore files and lists (.json, .jsonl, .ndjson, .csv).',
+  },
+} as const;
+
+const listBody = {
+  required: true,
+  description: `The list, at most ${limits.maxInlineBytes.toLocaleString('en-US')} bytes. Its Content-Type names the format; parameters such as charset are ignored, and text must be UTF-8.`,
+  content: Object.fromEntries(
+    Object.entries(listFormats).map(([type, format]) => {
+      const examples =
+        format === 'json' ? Object.entries(listExamples.json) : [[format, listExamples[format]]];
+      return [type, media(listSchemas[format], examples as readonly Example[])];
+    }),
+  ),
+};
+
+const describeBody = (name: RouteName): Json => {
+  const route = routes[name];
+  if (!('body' in route)) return {};
+  const { body } = route;
+  if (body.kind === 'list') return { requestBody: listBody };
+  const schema = 'documented' in body ? body.documented : body.schema;
+  const required = !schema.safeParse({}).success;
+  const content = media({ $ref: referTo(nameOf(schema)) }, Object.entries(requestExamples[name] ?? {}));
+  return { requestBody: { required, content: { 'application/json': content } } };
+};
+
+/** What the API really answers to a request that does not fit. */
+const answerBadRequest = (name: RouteName): Json | undefined => {
+  const bad = badRequests[name];
+  if (!bad) return undefined;
+  const parsed = parseRequest(name, {
+    path: parameterExamples,
+    query: bad.query ?? {},
+    headers: { 'content-type': 'application/json', ...bad.headers },
+    body: new TextEncoder().encode(bad.body ?? '[]'),
+  });
+  if (parsed.ok) throw new Error(`the bad request of ${name} fits`);
+  return parsed.error.problem;
+};
+
+const problemSchema = { $ref: referTo('ProblemDocument') };
+const describeProblems = (description: string, examples: readonly Json[]): Json => ({
+  description,
+  content: {
+    'application/problem+json': media(
+      problemSchema,
+      examples.map((example) => [String(example.code), example]),
+    ),
+  },
+});
+
+const exampleOf = (code: ProblemCode): Json => {
+  const { status, message, fix } = problems[code];
+  return describeProblem(status, { code, message, fix });
+};
+
+const throttled = {
+  ...describeProblems(
+    'AWS throttles Enlist. Nothing is lost, and the request can be sent again; `Retry-After` says when.',
+    [exampleOf('throttled')],
+  ),
+  headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } },
+};
+const internalError = describeProblems('Something unexpected happened. The request can be sent again.', [
+  exampleOf('internal_error'),
+]);
+
+const mixinTexts = {
+  409: "The sign-in cannot go on; the code is the reason in its bot's row.",
+  422: "Mixin refused; the code is Mixin's.",
+  429: 'Mixin asks for fewer calls.',
+  502: 'Mixin answered with an error, or unreadably: it may have taken effect.',
+  503: 'Mixin cannot be reached, and nothing was done.',
+  504: 'Mixin did not answer: it may have taken effect.',
+} as const;
+
+const mixinExample = (name: RouteName, status: keyof typeof mixinTexts): Json => {
+  if (status === 409 || (status === 504 && name === 'signIn'))
+    return problemOf(status, signInReasons[status]).problem;
+  return describeMixinError(mixinErrors[status]).problem;
+};
+
+/** Problems by status; those that every route may answer are shared. */
+const describeRefusals = (name: RouteName): Json => {
+  const route = routes[name];
+  const bad = answerBadRequest(name);
+  const byStatus = new Map<number, { readonly texts: string[]; readonly examples: Json[] }>();
+  const add = (status: number, text: string, example: Json) => {
+    const { texts, examples } = byStatus.get(status) ?? { texts: [], examples: [] };
+    byStatus.set(status, { texts: [...texts, text], examples: [...examples, example] });
+  };
+  for (const code of route.problems as readonly ProblemCode[]) {
+    const { status, message } = problems[code];
+    add(status, message, bad?.code === code ? bad : exampleOf(code));
+  }
+  for (const status of 'mixinStatuses' in route ? route.mixinStatuses : [])
+    add(status, mixinTexts[status], mixinExample(name, status));
+  if (byStatus.has(503)) add(503, 'AWS throttles Enlist.', exampleOf('throttled'));
+  return {
+    ...Object.fromEntries(
+      [...byStatus].map(([status, { texts, examples }]) => [
+        status,
+        describeProblems([...new Set(texts)].join(' '), examples),
+      ]),
+    ),
+    500: { $ref: '#/components/responses/InternalError' },
+    ...(!byStatus.has(503) && { 503: { $ref: '#/components/responses/Throttled' } }),
+  };
+};
+
+const describeAnswer = (name: RouteName): Json => {
+  const { answer } = routes[name];
+  const { status, description, body } = answer;
+  const content = media({ $ref: referTo(nameOf(body)) }, Object.entries(answerExamples[name]));
+  return {
+    [status]: {
+      description,
+      ...('location' in answer && {
+        headers: {
+          location: {
+            description: answer.location,
+            schema: { type: 'string' },
+            example: locationExamples[name],
+          },
+        },
+      }),
+      content: { 'application/json': content },
+    },
+  };
+};
+
+const describeRoute = (name: RouteName): Json => {
+  const route = routes[name];
+  const parameters = [
+    ...describeParameters('path', route.parameters),
+    ...describeParameters('query', route.query),
+    ...describeParameters('header', route.headers),
+  ];
+  return {
+    operationId: name,
+    tags: [route.tag],
+    summary: route.summary,
+    ...('description' in route && { description: route.description }),
+    ...(parameters.length > 0 && { parameters }),
+    ...describeBody(name),
+    responses: { ...describeAnswer(name), ...describeRefusals(name) },
+  };
+};
+
+/** The whole document. */
+export const describeApi = (): Json => {
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const [name, { method, path }] of Object.entries<Route>(routes))
+    paths[path] = { ...paths[path], [method.toLowerCase()]: describeRoute(name as RouteName) };
+  return {
+    openapi: '3.1.0',
+    info,
+    tags,
+    security: [{ sigv4: [] }, {}],
+    paths,
+    components: {
+      securitySchemes,
+      responses: { InternalError: internalError, Throttled: throttled },
+      schemas: { ...describeSchemas(answers, 'output'), ...describeSchemas(requests, 'input') },
+    },
+  };
+};
+
+const file = fileURLToPath(new URL('openapi.json', import.meta.url));
+
+if (import.meta.main) {
+  writeFileSync(file, JSON.stringify(describeApi()));
+  execFileSync('npx', ['biome', 'format', '--write', file], { stdio: 'inherit' });
+}
