@@ -89,7 +89,7 @@ export const isUuid = (value: unknown): value is string => typeof value === 'str
 
 type Identity = Pick<Account, 'user_id' | 'full_name' | 'kind' | 'created_by' | 'unpaid' | 'identity_number'>;
 
-export const newAccount = (identity: Identity, session: Session, nowMs: number): Account => ({
+export const createAccount = (identity: Identity, session: Session, nowMs: number): Account => ({
   ...identity,
   phone: '',
   ...session,
@@ -105,12 +105,12 @@ export const newAccount = (identity: Identity, session: Session, nowMs: number):
 });
 
 /** Where the old and the new state differ while a write spreads, reads show the old one. */
-export const asReadersSee = (account: Account, nowMs: number): Account =>
+export const createReadView = (account: Account, nowMs: number): Account =>
   account.stale !== undefined && nowMs < account.stale.until
     ? { ...account, ...account.stale.keys }
     : account;
 
-export const keysOf = (account: Account): Keys => ({
+export const pickKeys = (account: Account): Keys => ({
   six_digit_pin: account.six_digit_pin,
   tip_public_key: account.tip_public_key,
   tip_counter: account.tip_counter,
@@ -118,10 +118,10 @@ export const keysOf = (account: Account): Keys => ({
   has_safe: account.has_safe,
 });
 
-export const recentPinErrors = (account: Account, nowMs: number): PinError[] =>
+export const findRecentPinErrors = (account: Account, nowMs: number): PinError[] =>
   account.pin_errors.filter((error) => error.at > nowMs - DAY_MS);
 
-const viewOf = (account: Account, nowMs: number): AccountView => ({
+const createView = (account: Account, nowMs: number): AccountView => ({
   user_id: account.user_id,
   kind: account.kind,
   ...(account.created_by === undefined ? {} : { created_by: account.created_by }),
@@ -135,19 +135,19 @@ const viewOf = (account: Account, nowMs: number): AccountView => ({
   tip_public_key: account.tip_public_key,
   spend_public_key: account.spend_public_key,
   tip_counter: account.tip_counter,
-  pin_errors: recentPinErrors(account, nowMs).length,
+  pin_errors: findRecentPinErrors(account, nowMs).length,
   ...(account.pin_locked_until > nowMs ? { pin_locked_until: account.pin_locked_until } : {}),
 });
 
 export interface Accounts {
   find(user_id: string): Account | undefined;
   /** Some account that is not this one. */
-  another(user_id: string): Account | undefined;
+  findAnother(user_id: string): Account | undefined;
   save(account: Account): void;
-  views(nowMs: number): AccountView[];
+  listViews(nowMs: number): AccountView[];
   /** How many network users this app has. */
   countCreatedBy(user_id: string): number;
-  nextIdentityNumber(): string;
+  createIdentityNumber(): string;
 }
 
 export const openAccounts = ({ database }: Store): Accounts => {
@@ -161,26 +161,26 @@ export const openAccounts = ({ database }: Store): Accounts => {
   const countCreated = database.prepare(
     "SELECT COUNT(*) AS accounts FROM accounts WHERE document ->> 'created_by' = ?",
   );
-  const accountsIn = (row: unknown): number => Number((row as { accounts: number }).accounts);
+  const readCount = (row: unknown): number => Number((row as { accounts: number }).accounts);
   /** Folders that were written before there were phones and RSA sessions are read too. */
   const parse = (row: unknown): Account => {
     const account = JSON.parse((row as { document: string }).document) as Account;
     return { ...account, session_kind: account.session_kind ?? 'ed25519', phone: account.phone ?? '' };
   };
-  const parseIf = (row: unknown): Account | undefined => (row === undefined ? undefined : parse(row));
+  const parseOptional = (row: unknown): Account | undefined => (row === undefined ? undefined : parse(row));
 
-  const find: Accounts['find'] = (user_id) => parseIf(select.get(user_id));
+  const find: Accounts['find'] = (user_id) => parseOptional(select.get(user_id));
   const save: Accounts['save'] = (account) => {
     upsert.run(account.user_id, JSON.stringify(account));
   };
-  const nextIdentityNumber = (): string => String(7_000_000_001 + accountsIn(count.get()));
+  const nextIdentityNumber = (): string => String(7_000_000_001 + readCount(count.get()));
 
   return {
     find,
-    another: (user_id) => parseIf(selectOther.get(user_id)),
+    findAnother: (user_id) => parseOptional(selectOther.get(user_id)),
     save,
-    countCreatedBy: (user_id) => accountsIn(countCreated.get(user_id)),
-    nextIdentityNumber,
-    views: (nowMs) => selectAll.all().map((row) => viewOf(parse(row), nowMs)),
+    countCreatedBy: (user_id) => readCount(countCreated.get(user_id)),
+    createIdentityNumber: nextIdentityNumber,
+    listViews: (nowMs) => selectAll.all().map((row) => createView(parse(row), nowMs)),
   };
 };

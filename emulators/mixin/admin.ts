@@ -21,7 +21,7 @@ import { type NewPhone, type Phones, preparePhone } from './phones.ts';
 
 export const ADMIN_PREFIX = '/_stand-in/';
 
-export interface Administered {
+export interface AdminContext {
   readonly accounts: Accounts;
   readonly phones: Phones;
   readonly ledger: Ledger;
@@ -34,7 +34,7 @@ const json = (status: number, value: unknown): Answer => ({
   contentType: 'application/json; charset=utf-8',
 });
 
-const problem = (status: number, description: string): Answer =>
+const createError = (status: number, description: string): Answer =>
   json(status, { error: { status, code: status, description } });
 
 const readLedger = (ledger: Ledger, query: URLSearchParams) => {
@@ -45,48 +45,48 @@ const readLedger = (ledger: Ledger, query: URLSearchParams) => {
     : ledger.entries(after);
 };
 
-const listOf = <T>(value: unknown): readonly T[] => {
+const requireList = <T>(value: unknown): readonly T[] => {
   const isList = Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null);
   if (!isList) throw new TypeError('the body is not a list of objects');
   return value as T[];
 };
 
 /** For one thing as for a list of them. */
-const each = <T>(asked: unknown, make: (item: T) => unknown): unknown => {
-  const made = listOf<T>(Array.isArray(asked) ? asked : [asked]).map(make);
+const mapOneOrMany = <T>(asked: unknown, make: (item: T) => unknown): unknown => {
+  const made = requireList<T>(Array.isArray(asked) ? asked : [asked]).map(make);
   return Array.isArray(asked) ? made : made[0];
 };
 
 /** Runs within one transaction: a list of users is created as a whole or not at all. */
-export const administer = (call: Call, administered: Administered, nowMs: number): Answer => {
+export const handleAdminCall = (call: Call, administered: AdminContext, nowMs: number): Answer => {
   const { accounts, phones, ledger, faults } = administered;
   const body = (): unknown => JSON.parse(call.body.toString() || '{}');
   switch (`${call.method} ${call.path.slice(ADMIN_PREFIX.length)}`) {
     case 'POST users':
       return json(
         200,
-        each<NewUser | NewLegacyUser>(body(), (user) => createUser(accounts, user, nowMs)),
+        mapOneOrMany<NewUser | NewLegacyUser>(body(), (user) => createUser(accounts, user, nowMs)),
       );
     case 'POST phones':
       return json(
         200,
-        each<NewPhone>(body(), (phone) => preparePhone(accounts, phones, phone, nowMs)),
+        mapOneOrMany<NewPhone>(body(), (phone) => preparePhone(accounts, phones, phone, nowMs)),
       );
     case 'GET verifications':
-      return json(200, phones.views());
+      return json(200, phones.listViews());
     case 'GET accounts':
-      return json(200, accounts.views(nowMs));
+      return json(200, accounts.listViews(nowMs));
     case 'GET ledger':
       return json(200, readLedger(ledger, call.query));
     case 'GET faults':
       return json(200, faults.list());
     case 'PUT faults':
-      faults.set(listOf<Fault>(body()));
+      faults.set(requireList<Fault>(body()));
       return json(200, faults.list());
     default:
-      return problem(404, 'users, phones, verifications, accounts, ledger and faults are here');
+      return createError(404, 'users, phones, verifications, accounts, ledger and faults are here');
   }
 };
 
-export const refusedAdministration = (error: unknown): Answer =>
-  problem(400, error instanceof Error ? error.message : 'the request cannot be read');
+export const createAdminError = (error: unknown): Answer =>
+  createError(400, error instanceof Error ? error.message : 'the request cannot be read');

@@ -27,7 +27,7 @@ const descriptions: Readonly<Record<number, string>> = {
 };
 
 /** What the client is told beside the code. */
-export interface Told {
+export interface RefusalDetails {
   readonly extra?: Readonly<Record<string, string>>;
   readonly description?: string;
 }
@@ -35,13 +35,13 @@ export interface Told {
 /** Ends a request with an error code. `reason` goes to the ledger only: the client learns no more than Mixin tells. */
 export class Refusal extends Error {
   readonly code: number;
-  readonly told: Told;
+  readonly details: RefusalDetails;
 
-  constructor(code: number, reason: string, told: Told = {}) {
+  constructor(code: number, reason: string, told: RefusalDetails = {}) {
     super(reason);
     this.name = 'Refusal';
     this.code = code;
-    this.told = told;
+    this.details = told;
   }
 }
 
@@ -67,14 +67,14 @@ const json = (status: number, value: unknown): Answer => ({
 
 export const success = (data: unknown): Answer => json(200, { data });
 
-export const failure = (code: number, told: Told = {}): Answer => {
+export const failure = (code: number, details: RefusalDetails = {}): Answer => {
   const status = code === 500 || code === 7000 || code === 7001 ? 500 : 202;
-  const error = { status, code, description: descriptions[code] ?? `Error ${code}.`, ...told };
+  const error = { status, code, description: descriptions[code] ?? `Error ${code}.`, ...details };
   return { ...json(status, { error }), code };
 };
 
 /** The account as GET /safe/me and the POSTs answer it. */
-export const userObject = (account: Account, tellsSpendKey: boolean): Record<string, unknown> => ({
+export const createUserObject = (account: Account, showsSpendKey: boolean): Record<string, unknown> => ({
   type: 'user',
   user_id: account.user_id,
   identity_number: account.identity_number,
@@ -107,14 +107,17 @@ export const userObject = (account: Account, tellsSpendKey: boolean): Record<str
   tip_key_base64: Buffer.from(account.tip_public_key, 'hex').toString('base64url'),
   tip_counter: account.tip_counter,
   has_emergency_contact: account.emergency_contact_id !== undefined,
-  ...(tellsSpendKey ? { spend_public_key: account.spend_public_key } : {}),
+  ...(showsSpendKey ? { spend_public_key: account.spend_public_key } : {}),
 });
 
 /**
  * The account as POST /verifications/:id answers it, in today's form of that page. Without `server_public_key`:
  * it was seen at network users only, and a client must manage with `pin_token`.
  */
-export const signedInUserObject = (account: Account, tellsSpendKey: boolean): Record<string, unknown> => {
-  const { server_public_key: _, ...user } = userObject(account, tellsSpendKey);
+export const createSignedInUserObject = (
+  account: Account,
+  showsSpendKey: boolean,
+): Record<string, unknown> => {
+  const { server_public_key: _, ...user } = createUserObject(account, showsSpendKey);
   return { ...user, invitation_code: '' };
 };

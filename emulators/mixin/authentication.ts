@@ -26,12 +26,12 @@ const decodePart = (part: string): Record<string, unknown> | undefined => {
 };
 
 /** The user a token claims to be of, unproven; for faults and the ledger. */
-export const claimedUser = (call: Call): string | undefined => {
+export const readClaimedUser = (call: Call): string | undefined => {
   const uid = decodePart(call.authorization.split('.')[1] ?? '')?.uid;
   return isUuid(uid) ? uid : undefined;
 };
 
-export const bodySignature = (call: Pick<Call, 'method' | 'target' | 'body'>): string =>
+export const hashRequest = (call: Pick<Call, 'method' | 'target' | 'body'>): string =>
   createHash('sha256').update(call.method).update(call.target).update(call.body).digest('hex');
 
 const refuse = (reason: string): Refusal => new Refusal(401, reason);
@@ -87,7 +87,7 @@ export const openTokens = ({ database }: Store): Tokens => {
       const clock = clockMs / 1_000;
       if (expires <= clock || expires <= issued) throw refuse('the token is expired');
       if (Math.abs(issued - clock) > CLOCK_TOLERANCE_SECONDS) throw refuse('iat is over five minutes off');
-      if (sig !== bodySignature(call)) throw refuse('sig does not match the request');
+      if (sig !== hashRequest(call)) throw refuse('sig does not match the request');
       if (call.request_id !== undefined && call.request_id !== jti)
         throw refuse('jti is not the X-Request-Id');
       useOnce(sid, jti, issued);

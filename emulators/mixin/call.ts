@@ -1,5 +1,6 @@
-/** A request as it came in, read once: exact bytes for the signature, fields for the endpoints. */
+/** A request as it arrived, read once: exact bytes for the signature, fields for the endpoints. */
 import type { IncomingMessage } from 'node:http';
+import { readBody } from '../loopback.ts';
 import type { Account, Accounts } from './accounts.ts';
 import { invalidField, Refusal } from './answers.ts';
 import type { BoundKey, CreatedAccount, SignIn } from './ledger.ts';
@@ -26,7 +27,7 @@ const MAX_BODY_BYTES = 1_048_576;
 
 const idPaths = [/^(\/verifications\/)([^/]+)()$/, /^(\/safe\/apps\/)([^/]+)(\/billing)$/];
 
-const routeOf = (path: string): Pick<Call, 'route' | 'id'> => {
+const parseRoute = (path: string): Pick<Call, 'route' | 'id'> => {
   for (const pattern of idPaths) {
     const [, before, id, after] = pattern.exec(path) ?? [];
     if (id !== undefined) return { route: `${before}:id${after}`, id };
@@ -34,36 +35,27 @@ const routeOf = (path: string): Pick<Call, 'route' | 'id'> => {
   return { route: path, id: '' };
 };
 
-const readBody = async (request: IncomingMessage): Promise<Buffer> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) throw new RangeError('the body is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-};
-
-const headerOf = (request: IncomingMessage, name: string): string | undefined => {
+const readHeader = (request: IncomingMessage, name: string): string | undefined => {
   const value = request.headers[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
 };
 
+/** Throws when the body is longer than MAX_BODY_BYTES. */
 export const readCall = async (request: IncomingMessage): Promise<Call> => {
-  const body = await readBody(request);
+  const body = await readBody(request, MAX_BODY_BYTES);
+  if (body === undefined) throw new RangeError('the body is too large');
   const target = request.url ?? '/';
   const [path = '/', query = ''] = target.split(/\?(.*)/s);
   return {
     method: request.method ?? 'GET',
     target,
     path,
-    ...routeOf(path),
+    ...parseRoute(path),
     query: new URLSearchParams(query),
     body,
     authorization: request.headers.authorization ?? '',
-    request_id: headerOf(request, 'x-request-id'),
-    device_id: headerOf(request, 'mixin-device-id'),
+    request_id: readHeader(request, 'x-request-id'),
+    device_id: readHeader(request, 'mixin-device-id'),
   };
 };
 
@@ -96,7 +88,7 @@ export const readFields = (body: Buffer): Fields => {
 };
 
 /** The first of these fields that holds a text, or ''. */
-export const textField = (fields: Fields, ...names: readonly string[]): string => {
+export const readText = (fields: Fields, ...names: readonly string[]): string => {
   for (const name of names) {
     const value = fields[name];
     if (typeof value === 'string' && value !== '') return value;
@@ -105,7 +97,7 @@ export const textField = (fields: Fields, ...names: readonly string[]): string =
 };
 
 /** A text that must be there: 10002 with its name otherwise. */
-export const requiredText = (fields: Fields, name: string): string => {
+export const requireText = (fields: Fields, name: string): string => {
   const value = fields[name];
   if (typeof value !== 'string' || value === '') throw invalidField(name, 'missing, or not a text');
   return value;
@@ -117,8 +109,17 @@ export const checkTexts = (fields: Fields, ...names: readonly string[]): void =>
   if (other !== undefined) throw invalidField(other, 'not a text');
 };
 
+/** Both alphabets, padded or not, as shipped SDKs send both; undefined when it is neither. */
+export const decodeBase64 = (text: string): Buffer | undefined => {
+  const bare = text.replace(/={1,2}$/, '');
+  if (bare === '' || bare.length % 4 === 1) return undefined;
+  if (text !== bare && text.length % 4 !== 0) return undefined;
+  if (!/^[A-Za-z0-9+/]+$/.test(bare) && !/^[A-Za-z0-9_-]+$/.test(bare)) return undefined;
+  return Buffer.from(bare, 'base64url');
+};
+
 /** What every endpoint works with. */
-interface Surroundings {
+interface CallContext {
   readonly call: Call;
   readonly accounts: Accounts;
   readonly settings: Settings;
@@ -129,12 +130,12 @@ interface Surroundings {
 }
 
 /** What an endpoint works with that was sent by a session. It changes `account` and the server saves it. */
-export interface Visit extends Surroundings {
+export interface SignedContext extends CallContext {
   readonly account: Account;
 }
 
 /** What an endpoint works with that anybody may send. */
-export interface OpenVisit extends Surroundings {
+export interface OpenContext extends CallContext {
   readonly phones: Phones;
 }
 
@@ -142,12 +143,12 @@ export interface Settings {
   /** Whose reading of `signature` in POST /safe/users is demanded: the shipped SDKs' or the page's. */
   readonly signature: 'shipped' | 'documented';
   /** Whether the account object has `spend_public_key`. */
-  readonly tells_spend_key: boolean;
+  readonly shows_spend_key: boolean;
   /** Whether six-digit PINs can no longer become TIP PINs (20118). */
   readonly suspend_upgrade: boolean;
 }
 
-export interface Outcome {
+export interface EndpointResult {
   readonly data: unknown;
   readonly bound?: BoundKey;
   readonly created?: CreatedAccount;

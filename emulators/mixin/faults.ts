@@ -20,7 +20,7 @@ const before = [
 /** After it had its effect. */
 const after = ['answer_lost', 'answer_held', 'slow_body', 'wrong_request_id'] as const;
 /** These may strike together, and beside one of the others. */
-const around = [
+const combinable = [
   'slow',
   'clock_skew',
   'lagging_reads',
@@ -33,8 +33,8 @@ const around = [
 
 type Before = (typeof before)[number];
 type After = (typeof after)[number];
-export type FaultName = Before | After | (typeof around)[number];
-export const faultNames: readonly FaultName[] = [...before, ...after, ...around];
+export type FaultName = Before | After | (typeof combinable)[number];
+export const faultNames: readonly FaultName[] = [...before, ...after, ...combinable];
 
 /**
  * - `request_lost`: the connection breaks, nothing happened.
@@ -77,8 +77,8 @@ export interface Fault {
 }
 
 /** What strikes one request. */
-export interface Plan {
-  readonly struck: readonly Fault[];
+export interface FaultPlan {
+  readonly faults: readonly Fault[];
   readonly before: Fault | undefined;
   readonly after: Fault | undefined;
   readonly slowMs: number;
@@ -125,7 +125,7 @@ const chance = (...parts: readonly (string | number)[]): number =>
 export interface Faults {
   set(faults: readonly Fault[]): void;
   list(): Fault[];
-  plan(target: Target): Plan;
+  plan(target: Target): FaultPlan;
 }
 
 export const openFaults = ({ database }: Store, seed: number): Faults => {
@@ -174,7 +174,7 @@ export const openFaults = ({ database }: Store, seed: number): Faults => {
       const total = (name: FaultName): number =>
         struck.reduce((sum, fault) => sum + (fault.name === name ? (fault.delayMs ?? 0) : 0), 0);
       return {
-        struck,
+        faults: struck,
         before: struck.find(isBefore),
         after: struck.find(isAfter),
         slowMs: total('slow'),

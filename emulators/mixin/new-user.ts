@@ -4,14 +4,14 @@ import {
   type Account,
   type AccountKind,
   type Accounts,
+  createAccount,
   DAY_MS,
   isUuid,
-  newAccount,
   PIN_ERRORS_MAX,
 } from './accounts.ts';
-import { newSeed, publicKeyOf } from './curve.ts';
-import { rsaKeyPair } from './rsa.ts';
-import { type FixedSession, newSession, type Session } from './sessions.ts';
+import { createSeed, derivePublicKey } from './ed25519.ts';
+import { readRsaKeyPair } from './rsa.ts';
+import { createServerSession, type PresetSession, type Session } from './sessions.ts';
 
 export interface NewUser {
   /**
@@ -70,19 +70,19 @@ export interface CreatedLegacyUser {
   };
 }
 
-const seedFrom = (hex: string): Buffer => {
+const parseSeed = (hex: string): Buffer => {
   if (!/^[0-9a-f]{64}$/.test(hex)) throw new TypeError('a private key is 64 lower-case hex characters');
   return Buffer.from(hex, 'hex');
 };
 
-const presetKey = (preset: NewUser['tip']): string => {
+const derivePresetKey = (preset: NewUser['tip']): string => {
   if (preset === undefined) return '';
-  return publicKeyOf(preset === 'foreign' ? newSeed() : seedFrom(preset.private_key));
+  return derivePublicKey(preset === 'foreign' ? createSeed() : parseSeed(preset.private_key));
 };
 
 const FULL_NAME = { app: 'Bot', network: 'Bot', person: '' } as const;
 
-const kindOf = ({ kind, created_by }: NewUser | NewLegacyUser): AccountKind =>
+const chooseKind = ({ kind, created_by }: NewUser | NewLegacyUser): AccountKind =>
   kind ?? (created_by === undefined ? 'app' : 'network');
 
 const checkOptions = (options: NewUser | NewLegacyUser): void => {
@@ -96,20 +96,20 @@ const checkOptions = (options: NewUser | NewLegacyUser): void => {
     throw new TypeError('six_digit_pin is not six digits');
   if (six_digit_pin !== undefined && tip !== undefined)
     throw new TypeError('an account has a six-digit PIN or a TIP PIN, not both');
-  if (!Object.hasOwn(FULL_NAME, kindOf(options))) throw new TypeError('kind is app, network or person');
-  if (kindOf(options) === 'person' && options.created_by !== undefined)
+  if (!Object.hasOwn(FULL_NAME, chooseKind(options))) throw new TypeError('kind is app, network or person');
+  if (chooseKind(options) === 'person' && options.created_by !== undefined)
     throw new TypeError('a person is not created by an app');
-  if (unpaid === true && kindOf(options) !== 'app') throw new TypeError('only an app has a bill');
+  if (unpaid === true && chooseKind(options) !== 'app') throw new TypeError('only an app has a bill');
 };
 
 /** The account as it begins, from options that were checked. */
-const accountFrom = (
+const buildAccount = (
   options: NewUser | NewLegacyUser,
   names: Pick<Account, 'user_id' | 'identity_number'>,
   session: Session,
   nowMs: number,
 ): Account => {
-  const kind = kindOf(options);
+  const kind = chooseKind(options);
   const { created_by, unpaid, pin_locked } = options;
   const identity = {
     ...names,
@@ -123,33 +123,33 @@ const accountFrom = (
     pin_locked_until: nowMs + DAY_MS,
   };
   return {
-    ...newAccount(identity, session, nowMs),
+    ...createAccount(identity, session, nowMs),
     six_digit_pin: options.six_digit_pin ?? '',
-    tip_public_key: presetKey(options.tip),
+    tip_public_key: derivePresetKey(options.tip),
     tip_counter: options.tip === undefined ? 0 : 1,
-    spend_public_key: presetKey(options.safe),
+    spend_public_key: derivePresetKey(options.safe),
     has_safe: options.safe !== undefined,
     ...(pin_locked === true ? lock : {}),
   };
 };
 
 /** A session, and the keystore of its other side. */
-interface MadeSession {
+interface SessionWithKeystore {
   readonly session: Session;
   keystore(user_id: string): (CreatedUser | CreatedLegacyUser)['keystore'];
 }
 
-const makeRsaSession = (privateKey: string | undefined, fixed: FixedSession): MadeSession => {
-  const { private_key, public_key } = rsaKeyPair(privateKey);
-  const session = newSession({ kind: 'rsa', public_key }, fixed);
+const createRsaSession = (privateKey: string | undefined, fixed: PresetSession): SessionWithKeystore => {
+  const { private_key, public_key } = readRsaKeyPair(privateKey);
+  const session = createServerSession({ kind: 'rsa', public_key }, fixed);
   const { session_id } = session;
   const pin_token = Buffer.from(session.pin_token, 'base64url').toString('base64');
   return { session, keystore: (client_id) => ({ client_id, session_id, pin_token, private_key }) };
 };
 
-const makeEd25519Session = (privateKey: string | undefined, fixed: FixedSession): MadeSession => {
-  const seed = privateKey === undefined ? newSeed() : seedFrom(privateKey);
-  const session = newSession({ kind: 'ed25519', public_key: publicKeyOf(seed) }, fixed);
+const createEd25519Session = (privateKey: string | undefined, fixed: PresetSession): SessionWithKeystore => {
+  const seed = privateKey === undefined ? createSeed() : parseSeed(privateKey);
+  const session = createServerSession({ kind: 'ed25519', public_key: derivePublicKey(seed) }, fixed);
   const { session_id, server_public_key } = session;
   const session_private_key = seed.toString('hex');
   return {
@@ -158,12 +158,12 @@ const makeEd25519Session = (privateKey: string | undefined, fixed: FixedSession)
   };
 };
 
-const makeSession = (options: NewUser | NewLegacyUser): MadeSession => {
+const createSession = (options: NewUser | NewLegacyUser): SessionWithKeystore => {
   const { session_id, server_private_key } = options;
-  const make = options.session_key === 'rsa' ? makeRsaSession : makeEd25519Session;
+  const make = options.session_key === 'rsa' ? createRsaSession : createEd25519Session;
   const made = make(options.session_private_key, {
     ...(session_id === undefined ? {} : { session_id }),
-    ...(server_private_key === undefined ? {} : { server_seed: seedFrom(server_private_key) }),
+    ...(server_private_key === undefined ? {} : { server_seed: parseSeed(server_private_key) }),
   });
   return { ...made, session: { ...made.session, session_live: options.session !== 'revoked' } };
 };
@@ -177,7 +177,7 @@ const SESSION_OPTIONS = [
   'server_private_key',
 ];
 
-const refuseMoreThanSession = (options: NewUser | NewLegacyUser): void => {
+const checkSessionOnly = (options: NewUser | NewLegacyUser): void => {
   const other = Object.keys(options).find((name) => !SESSION_OPTIONS.includes(name));
   if (other !== undefined) throw new TypeError(`the account exists already: ${other} cannot be set again`);
 };
@@ -190,13 +190,13 @@ export const createUser = (
 ): CreatedUser | CreatedLegacyUser => {
   checkOptions(options);
   const user_id = options.user_id ?? randomUUID();
-  const { session, keystore } = makeSession(options);
+  const { session, keystore } = createSession(options);
   const known = accounts.find(user_id);
   if (known === undefined) {
-    const names = { user_id, identity_number: accounts.nextIdentityNumber() };
-    accounts.save(accountFrom(options, names, session, nowMs));
+    const names = { user_id, identity_number: accounts.createIdentityNumber() };
+    accounts.save(buildAccount(options, names, session, nowMs));
   } else {
-    refuseMoreThanSession(options);
+    checkSessionOnly(options);
     accounts.save({ ...known, ...session });
   }
   return { keystore: keystore(user_id) } as CreatedUser | CreatedLegacyUser;

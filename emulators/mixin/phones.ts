@@ -30,10 +30,10 @@ export interface NewPhone {
   readonly emergency_contact?: boolean;
 }
 
-type NotOfPersons = 'kind' | 'created_by' | 'unpaid';
-export type NewPerson = Omit<NewUser, NotOfPersons> | Omit<NewLegacyUser, NotOfPersons>;
+type AppOption = 'kind' | 'created_by' | 'unpaid';
+export type NewPerson = Omit<NewUser, AppOption> | Omit<NewLegacyUser, AppOption>;
 
-export interface PreparedPhone {
+export interface PhonePreparation {
   readonly phone: string;
   /** Of the account that has this phone; absent when there is none. */
   readonly user_id?: string;
@@ -53,7 +53,7 @@ export interface Verification {
   readonly phone: string;
   readonly code: string;
   /** Milliseconds since 1970. */
-  readonly asked_at: number;
+  readonly requested_at: number;
   readonly expires_at: number;
   readonly wrong_codes: number;
   /** Why its code can no longer be used, before it expires. */
@@ -73,16 +73,16 @@ const CODE_LIFE_MS = 300_000;
 export const isPhone = (value: unknown): value is string =>
   typeof value === 'string' && /^\+[1-9]\d{6,14}$/.test(value);
 
-export const newVerification = (phone: string, nowMs: number): Verification => ({
+export const createVerification = (phone: string, nowMs: number): Verification => ({
   id: randomUUID(),
   phone,
   code: String(randomInt(10_000)).padStart(4, '0'),
-  asked_at: nowMs,
+  requested_at: nowMs,
   expires_at: nowMs + CODE_LIFE_MS,
   wrong_codes: 0,
 });
 
-const viewOf = ({ id, phone, code, expires_at }: Verification): VerificationView => ({
+const createView = ({ id, phone, code, expires_at }: Verification): VerificationView => ({
   id,
   phone,
   code,
@@ -92,11 +92,11 @@ const viewOf = ({ id, phone, code, expires_at }: Verification): VerificationView
 export interface Phones {
   find(phone: string): Phone;
   save(phone: Phone): void;
-  verification(id: string): Verification | undefined;
-  latest(phone: string): Verification | undefined;
+  findVerification(id: string): Verification | undefined;
+  findLatest(phone: string): Verification | undefined;
   saveVerification(verification: Verification): void;
   /** In the order in which they were asked for. */
-  views(): VerificationView[];
+  listViews(): VerificationView[];
 }
 
 export const openPhones = ({ database }: Store): Phones => {
@@ -111,19 +111,19 @@ export const openPhones = ({ database }: Store): Phones => {
     'INSERT INTO verifications (id, phone, document) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document',
   );
   const parse = <T>(row: unknown): T => JSON.parse((row as { document: string }).document) as T;
-  const parseIf = <T>(row: unknown): T | undefined => (row === undefined ? undefined : parse<T>(row));
+  const parseOptional = <T>(row: unknown): T | undefined => (row === undefined ? undefined : parse<T>(row));
 
   return {
-    find: (phone) => parseIf<Phone>(select.get(phone)) ?? { phone, captcha_answer: '' },
+    find: (phone) => parseOptional<Phone>(select.get(phone)) ?? { phone, captcha_answer: '' },
     save: (phone) => {
       upsert.run(phone.phone, JSON.stringify(phone));
     },
-    verification: (id) => parseIf<Verification>(selectById.get(id)),
-    latest: (phone) => parseIf<Verification>(selectLatest.get(phone)),
+    findVerification: (id) => parseOptional<Verification>(selectById.get(id)),
+    findLatest: (phone) => parseOptional<Verification>(selectLatest.get(phone)),
     saveVerification: (verification) => {
       upsertVerification.run(verification.id, verification.phone, JSON.stringify(verification));
     },
-    views: () => selectAll.all().map((row) => viewOf(parse<Verification>(row))),
+    listViews: () => selectAll.all().map((row) => createView(parse<Verification>(row))),
   };
 };
 
@@ -138,14 +138,14 @@ const check = (options: NewPhone): void => {
 };
 
 /** The account of a phone that had none, and its keystore; refused when the account exists. */
-const makePerson = (accounts: Accounts, options: NewPhone, nowMs: number) =>
+const createPerson = (accounts: Accounts, options: NewPhone, nowMs: number) =>
   createUser(accounts, { ...options.account, kind: 'person' }, nowMs);
 
-const userIdOf = ({ keystore }: CreatedUser | CreatedLegacyUser): string =>
+const readUserId = ({ keystore }: CreatedUser | CreatedLegacyUser): string =>
   'client_id' in keystore ? keystore.client_id : keystore.app_id;
 
 /** What is known of the account through its phone, put into it. */
-const withPhone = (account: Account, options: NewPhone, nowMs: number): Account => {
+const addPhone = (account: Account, options: NewPhone, nowMs: number): Account => {
   const { phone, deactivation_effective_at, emergency_contact } = options;
   const requested_at = new Date(nowMs).toISOString();
   return {
@@ -164,7 +164,7 @@ export const preparePhone = (
   phones: Phones,
   options: NewPhone,
   nowMs: number,
-): PreparedPhone => {
+): PhonePreparation => {
   check(options);
   const { phone, captcha, captcha_answer = 'solved' } = options;
   const known = phones.find(phone).user_id;
@@ -173,11 +173,11 @@ export const preparePhone = (
   const { deactivation_effective_at, emergency_contact } = options;
   const asksForAccount =
     options.account !== undefined || deactivation_effective_at !== undefined || emergency_contact === true;
-  const made = known === undefined && asksForAccount ? makePerson(accounts, options, nowMs) : undefined;
+  const made = known === undefined && asksForAccount ? createPerson(accounts, options, nowMs) : undefined;
 
-  const user_id = made === undefined ? known : userIdOf(made);
+  const user_id = made === undefined ? known : readUserId(made);
   const account = user_id === undefined ? undefined : accounts.find(user_id);
-  if (account !== undefined) accounts.save(withPhone(account, options, nowMs));
+  if (account !== undefined) accounts.save(addPhone(account, options, nowMs));
   const owner = user_id === undefined ? {} : { user_id };
   phones.save({ phone, captcha_answer, ...(captcha === undefined ? {} : { captcha }), ...owner });
   return { phone, ...owner, ...(made === undefined ? {} : { keystore: made.keystore }) };

@@ -7,55 +7,57 @@
  * the right PIN), and every further try starts these 24 hours anew.
  */
 import { createDecipheriv, randomUUID } from 'node:crypto';
-import { type Account, DAY_MS, PIN_ERRORS_MAX, recentPinErrors } from './accounts.ts';
+import { type Account, DAY_MS, findRecentPinErrors, PIN_ERRORS_MAX } from './accounts.ts';
 import { Refusal } from './answers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from './authentication.ts';
-import type { Visit } from './call.ts';
-import { decodeBase64 } from './curve.ts';
-import { pinKeyOf } from './sessions.ts';
+import type { SignedContext } from './call.ts';
+import { decodeBase64 } from './call.ts';
+import { derivePinKey } from './sessions.ts';
 
 const BLOCK = 16;
 
-const unusable = (reason: string): Refusal => new Refusal(20119, reason);
+const createRefusal = (reason: string): Refusal => new Refusal(20119, reason);
 
 const decrypt = (account: Account, wire: Buffer): Buffer => {
-  const decipher = createDecipheriv('aes-256-cbc', pinKeyOf(account), wire.subarray(0, BLOCK)).setAutoPadding(
-    false,
-  );
+  const decipher = createDecipheriv(
+    'aes-256-cbc',
+    derivePinKey(account),
+    wire.subarray(0, BLOCK),
+  ).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(wire.subarray(BLOCK)), decipher.final()]);
   const padding = padded.at(-1) ?? 0;
   const proper =
     padding >= 1 && padding <= BLOCK && padded.subarray(-padding).every((byte) => byte === padding);
-  if (!proper || padded.length - padding < 16) throw unusable('the PIN does not decrypt');
+  if (!proper || padded.length - padding < 16) throw createRefusal('the PIN does not decrypt');
   return padded.subarray(0, padded.length - padding);
 };
 
 /** The PIN's bytes. Its iterator is spent from here on, whether the PIN is right or not. */
-export const openPin = ({ account, clockMs }: Visit, encrypted: string): Buffer => {
+export const decryptPin = ({ account, clockMs }: SignedContext, encrypted: string): Buffer => {
   const wire = decodeBase64(encrypted);
   if (wire === undefined || wire.length < 3 * BLOCK || wire.length % BLOCK !== 0)
-    throw unusable('the encrypted PIN is not base64 of whole blocks');
+    throw createRefusal('the encrypted PIN is not base64 of whole blocks');
   const plain = decrypt(account, wire);
   const time = plain.readBigUInt64LE(plain.length - 16);
   const iterator = plain.readBigUInt64LE(plain.length - 8);
 
   const off = time - BigInt(Math.floor(clockMs / 1_000));
   if (off > CLOCK_TOLERANCE_SECONDS || off < -CLOCK_TOLERANCE_SECONDS)
-    throw unusable('the PIN’s time is over five minutes off');
-  if (iterator <= BigInt(account.last_iterator)) throw unusable('the PIN’s iterator did not grow');
+    throw createRefusal('the PIN’s time is over five minutes off');
+  if (iterator <= BigInt(account.last_iterator)) throw createRefusal('the PIN’s iterator did not grow');
   account.last_iterator = String(iterator);
   return plain.subarray(0, plain.length - 16);
 };
 
-export const refuseWhenLocked = ({ account, nowMs }: Visit): void => {
+export const refuseWhenLocked = ({ account, nowMs }: SignedContext): void => {
   if (account.pin_locked_until <= nowMs) return;
   account.pin_locked_until = nowMs + DAY_MS;
   throw new Refusal(429, 'the PIN is locked');
 };
 
 /** Counts a wrong PIN; throw what it returns. */
-export const wrongPin = ({ account, nowMs }: Visit, reason: string): Refusal => {
+export const countWrongPin = ({ account, nowMs }: SignedContext, reason: string): Refusal => {
   account.pin_errors = [...account.pin_errors, { log_id: randomUUID(), at: nowMs }];
-  if (recentPinErrors(account, nowMs).length >= PIN_ERRORS_MAX) account.pin_locked_until = nowMs + DAY_MS;
+  if (findRecentPinErrors(account, nowMs).length >= PIN_ERRORS_MAX) account.pin_locked_until = nowMs + DAY_MS;
   return new Refusal(20119, reason);
 };

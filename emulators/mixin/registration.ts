@@ -7,53 +7,53 @@
  * without a TIP PIN gets 20118, as the apps do for a six-digit PIN. Neither counts as a wrong PIN.
  */
 import { createHash } from 'node:crypto';
-import { asReadersSee } from './accounts.ts';
-import { invalidField, Refusal, userObject } from './answers.ts';
-import { type Outcome, readFields, textField, type Visit } from './call.ts';
-import { decodeBase64, isPublicKey, verifies } from './curve.ts';
-import { openPin, refuseWhenLocked, wrongPin } from './pin.ts';
+import { createReadView } from './accounts.ts';
+import { createUserObject, invalidField, Refusal } from './answers.ts';
+import { decodeBase64, type EndpointResult, readFields, readText, type SignedContext } from './call.ts';
+import { isPublicKey, isSigned } from './ed25519.ts';
+import { countWrongPin, decryptPin, refuseWhenLocked } from './pin.ts';
 
-const sequencerBody = (user_id: string, publicKey: string): Buffer =>
+const hashRegistration = (user_id: string, publicKey: string): Buffer =>
   createHash('sha256').update(`SEQUENCER:REGISTER:${user_id}${publicKey}`).digest();
 
-const isSignedByKey = (visit: Visit, publicKey: string, signature: string): boolean => {
+const isSignedByKey = (visit: SignedContext, publicKey: string, signature: string): boolean => {
   const { user_id } = visit.account;
   if (visit.settings.signature === 'documented')
     return (
       /^[0-9a-f]{128}$/.test(signature) &&
-      verifies(publicKey, sequencerBody(user_id, publicKey), Buffer.from(signature, 'hex'))
+      isSigned(publicKey, hashRegistration(user_id, publicKey), Buffer.from(signature, 'hex'))
     );
   const raw = /^[\w-]{86}$/.test(signature) ? decodeBase64(signature) : undefined;
-  return raw !== undefined && verifies(publicKey, createHash('sha3-256').update(user_id).digest(), raw);
+  return raw !== undefined && isSigned(publicKey, createHash('sha3-256').update(user_id).digest(), raw);
 };
 
-const registeredAlready = (): Refusal => invalidField('public_key', 'registered already');
+const createRegisteredError = (): Refusal => invalidField('public_key', 'registered already');
 
-export const registerSafe = (visit: Visit): Outcome => {
+export const registerSafe = (visit: SignedContext): EndpointResult => {
   const { account, settings } = visit;
   const fields = readFields(visit.call.body);
-  const seen = asReadersSee(account, visit.nowMs);
-  if (seen.has_safe) throw registeredAlready();
+  const seen = createReadView(account, visit.nowMs);
+  if (seen.has_safe) throw createRegisteredError();
 
-  const publicKey = textField(fields, 'public_key');
+  const publicKey = readText(fields, 'public_key');
   if (!isPublicKey(publicKey)) throw invalidField('public_key', 'not an Ed25519 point in lower-case hex');
-  if (!isSignedByKey(visit, publicKey, textField(fields, 'signature')))
+  if (!isSignedByKey(visit, publicKey, readText(fields, 'signature')))
     throw invalidField('signature', 'not signed by public_key');
-  const encrypted = textField(fields, 'pin_base64', 'pin');
+  const encrypted = readText(fields, 'pin_base64', 'pin');
   if (encrypted === '') throw invalidField('pin_base64', 'the PIN is missing');
 
   if (seen.tip_public_key === '') throw new Refusal(20118, 'there is no TIP PIN');
   refuseWhenLocked(visit);
-  const pin = openPin(visit, encrypted);
-  if (!verifies(account.tip_public_key, sequencerBody(account.user_id, publicKey), pin))
-    throw wrongPin(visit, 'the PIN is wrong');
+  const pin = decryptPin(visit, encrypted);
+  if (!isSigned(account.tip_public_key, hashRegistration(account.user_id, publicKey), pin))
+    throw countWrongPin(visit, 'the PIN is wrong');
   // Readers may lag, the write itself never does: no account gets a second key.
-  if (account.has_safe) throw registeredAlready();
+  if (account.has_safe) throw createRegisteredError();
 
   account.spend_public_key = publicKey;
   account.has_safe = true;
   return {
-    data: userObject(account, settings.tells_spend_key),
+    data: createUserObject(account, settings.shows_spend_key),
     bound: { kind: 'spend', public_key: publicKey },
   };
 };

@@ -48,7 +48,7 @@ export interface RsaKeyPair {
   readonly public_key: string;
 }
 
-const rsaKeyFrom = (pem: string): KeyObject => {
+const readPrivateKey = (pem: string): KeyObject => {
   try {
     const key = createPrivateKey(pem);
     if (isLargeEnough(key)) return key;
@@ -59,11 +59,11 @@ const rsaKeyFrom = (pem: string): KeyObject => {
 };
 
 /** The pair of this private key in PEM, or a new one. */
-export const rsaKeyPair = (pem: string | undefined): RsaKeyPair => {
+export const readRsaKeyPair = (pem: string | undefined): RsaKeyPair => {
   const key =
     pem === undefined
       ? generateKeyPairSync('rsa', { modulusLength: MODULUS_BITS }).privateKey
-      : rsaKeyFrom(pem);
+      : readPrivateKey(pem);
   return {
     private_key: key.export({ format: 'pem', type: 'pkcs1' }).toString(),
     public_key: writePublicKey(createPublicKey(key)),
@@ -83,5 +83,5 @@ export const sealPinKey = (spki: string, session_id: string, pinKey: Uint8Array)
   );
 
 /** RSASSA-PKCS1-v1_5 with SHA-512. */
-export const verifiesRs512 = (spki: string, message: Uint8Array, signature: Uint8Array): boolean =>
+export const isSignedRs512 = (spki: string, message: Uint8Array, signature: Uint8Array): boolean =>
   verify('sha512', message, { key: readPublicKey(spki), padding: constants.RSA_PKCS1_PADDING }, signature);

@@ -5,14 +5,22 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AccountView, asReadersSee, keysOf, openAccounts } from './accounts.ts';
-import { ADMIN_PREFIX, administer, refusedAdministration } from './admin.ts';
+import { cut, LOOPBACK, listen } from '../loopback.ts';
+import { type AccountView, createReadView, openAccounts, pickKeys } from './accounts.ts';
+import { ADMIN_PREFIX, createAdminError, handleAdminCall } from './admin.ts';
 import { type Answer, failure, Refusal, success } from './answers.ts';
-import { claimedUser, openTokens, refuseToken } from './authentication.ts';
-import { type Call, type OpenVisit, type Outcome, readCall, type Settings, type Visit } from './call.ts';
-import { type Fault, openFaults, type Plan } from './faults.ts';
+import { openTokens, readClaimedUser, refuseToken } from './authentication.ts';
+import {
+  type Call,
+  type EndpointResult,
+  type OpenContext,
+  readCall,
+  type Settings,
+  type SignedContext,
+} from './call.ts';
+import { createFaultAnswer, falsifyData } from './fault-answers.ts';
+import { type Fault, type FaultPlan, openFaults } from './faults.ts';
 import { type LedgerEntry, openLedger } from './ledger.ts';
 import {
   type CreatedLegacyUser,
@@ -24,23 +32,28 @@ import {
 import {
   type NewPhone,
   openPhones,
-  type PreparedPhone,
+  type PhonePreparation,
   preparePhone,
   type VerificationView,
 } from './phones.ts';
 import { registerSafe } from './registration.ts';
-import { spoiledAnswer, spoiledData } from './spoil.ts';
 import { openStore } from './store.ts';
 import { updatePin, verifyPin } from './tip.ts';
 import { createNetworkUser, readBilling, readLogs, readMe } from './users.ts';
 import { requestCode, signIn } from './verifications.ts';
-import { dribble, send } from './wire.ts';
+import { send, sendSlowly } from './wire.ts';
 
 export type { AccountView, Deactivation } from './accounts.ts';
 export type { Fault, FaultName } from './faults.ts';
 export type { BoundKey, CreatedAccount, LedgerEntry, SignIn } from './ledger.ts';
 export type { CreatedLegacyUser, CreatedUser, NewLegacyUser, NewUser } from './new-user.ts';
-export type { Captcha, NewPerson, NewPhone, PreparedPhone, VerificationView } from './phones.ts';
+export type {
+  Captcha,
+  NewPerson,
+  NewPhone,
+  PhonePreparation as PreparedPhone,
+  VerificationView,
+} from './phones.ts';
 
 export interface MixinStandIn {
   /** http://127.0.0.1:PORT, no trailing slash. */
@@ -49,7 +62,7 @@ export interface MixinStandIn {
   createUser(options: NewLegacyUser): Promise<CreatedLegacyUser> | CreatedLegacyUser;
   createUser(options?: NewUser): Promise<CreatedUser> | CreatedUser;
   /** Says what a phone is like before anybody asks for a code: its captcha, its account. */
-  preparePhone(options: NewPhone): PreparedPhone;
+  preparePhone(options: NewPhone): PhonePreparation;
   /** Every code that was sent, in order. */
   verifications(): readonly VerificationView[];
   accounts(): readonly AccountView[];
@@ -73,7 +86,7 @@ export interface StandInOptions {
   /** Decides which requests a fault's `rate` picks. @default 1 */
   readonly seed?: number;
   /** @default true */
-  readonly tells_spend_key?: boolean;
+  readonly shows_spend_key?: boolean;
   /** @default false */
   readonly suspend_upgrade?: boolean;
 }
@@ -81,8 +94,8 @@ export interface StandInOptions {
 /** Longer than clients keep idle connections, so that none is closed under a request. */
 const KEEP_ALIVE_MS = 65_000;
 
-type Endpoint = (visit: Visit) => Outcome;
-type OpenEndpoint = (visit: OpenVisit) => Outcome;
+type Endpoint = (visit: SignedContext) => EndpointResult;
+type OpenEndpoint = (visit: OpenContext) => EndpointResult;
 
 /** Of those who have no session yet. */
 const openRoutes: Readonly<Record<string, OpenEndpoint>> = {
@@ -101,7 +114,7 @@ const routes: Readonly<Record<string, Endpoint>> = {
   'GET /safe/apps/:id/billing': readBilling,
 };
 
-const endpointOf = <E>(table: Readonly<Record<string, E>>, { method, route }: Call): E | undefined =>
+const findEndpoint = <E>(table: Readonly<Record<string, E>>, { method, route }: Call): E | undefined =>
   Object.hasOwn(table, `${method} ${route}`) ? table[`${method} ${route}`] : undefined;
 
 /** What the server made of a request, before a fault spoils the answer. */
@@ -110,12 +123,12 @@ interface Decision {
   readonly answer: Answer;
   readonly reason?: string;
   /** What the ledger keeps of it. */
-  readonly effects?: Omit<Outcome, 'data'>;
+  readonly effects?: Omit<EndpointResult, 'data'>;
 }
 
 /** What goes out on the wire; undefined breaks the connection. */
-const answerUnder = (plan: Plan, decision: Decision | undefined): Answer | undefined => {
-  if (plan.before !== undefined) return spoiledAnswer(plan.before);
+const chooseAnswer = (plan: FaultPlan, decision: Decision | undefined): Answer | undefined => {
+  if (plan.before !== undefined) return createFaultAnswer(plan.before);
   return plan.after?.name === 'answer_lost' ? undefined : decision?.answer;
 };
 
@@ -124,7 +137,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
   const wait = options.wait ?? ((delayMs: number) => sleep(delayMs, undefined, { ref: false }));
   const settings: Settings = {
     signature: options.signature ?? 'shipped',
-    tells_spend_key: options.tells_spend_key ?? true,
+    shows_spend_key: options.shows_spend_key ?? true,
     suspend_upgrade: options.suspend_upgrade ?? false,
   };
   const store = openStore(options.dataDir);
@@ -134,27 +147,37 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
   const tokens = openTokens(store);
   const faults = openFaults(store, options.seed ?? 1);
 
-  const surroundings = (call: Call, plan: Plan, nowMs: number) => ({
+  const createContext = (call: Call, plan: FaultPlan, nowMs: number) => ({
     call,
     accounts,
     nowMs,
     clockMs: nowMs + plan.skewMs,
     settings: {
       signature: settings.signature,
-      tells_spend_key: settings.tells_spend_key && !plan.has('spend_key_hidden'),
+      shows_spend_key: settings.shows_spend_key && !plan.has('spend_key_hidden'),
       suspend_upgrade: settings.suspend_upgrade || plan.has('upgrade_suspended'),
     },
   });
 
-  const visitOpenly = (endpoint: OpenEndpoint, call: Call, plan: Plan, nowMs: number): Outcome => {
+  const callOpenEndpoint = (
+    endpoint: OpenEndpoint,
+    call: Call,
+    plan: FaultPlan,
+    nowMs: number,
+  ): EndpointResult => {
     refuseToken(call);
-    return endpoint({ ...surroundings(call, plan, nowMs), phones });
+    return endpoint({ ...createContext(call, plan, nowMs), phones });
   };
 
-  const visitSigned = (endpoint: Endpoint, call: Call, plan: Plan, nowMs: number): Outcome => {
-    const around = surroundings(call, plan, nowMs);
+  const callSignedEndpoint = (
+    endpoint: Endpoint,
+    call: Call,
+    plan: FaultPlan,
+    nowMs: number,
+  ): EndpointResult => {
+    const around = createContext(call, plan, nowMs);
     const account = tokens.authenticate(call, accounts, around.clockMs);
-    const keysBefore = keysOf(asReadersSee(account, nowMs));
+    const keysBefore = pickKeys(createReadView(account, nowMs));
     try {
       const outcome = endpoint({ ...around, account });
       if (plan.lagMs > 0) account.stale = { until: nowMs + plan.lagMs, keys: keysBefore };
@@ -165,34 +188,34 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     }
   };
 
-  const visitEndpoint = (call: Call, plan: Plan, nowMs: number): Outcome => {
-    const openEndpoint = endpointOf(openRoutes, call);
-    if (openEndpoint !== undefined) return visitOpenly(openEndpoint, call, plan, nowMs);
-    const endpoint = endpointOf(routes, call);
+  const callEndpoint = (call: Call, plan: FaultPlan, nowMs: number): EndpointResult => {
+    const openEndpoint = findEndpoint(openRoutes, call);
+    if (openEndpoint !== undefined) return callOpenEndpoint(openEndpoint, call, plan, nowMs);
+    const endpoint = findEndpoint(routes, call);
     if (endpoint === undefined) throw new Refusal(404, 'there is no such endpoint');
-    return visitSigned(endpoint, call, plan, nowMs);
+    return callSignedEndpoint(endpoint, call, plan, nowMs);
   };
 
-  const decide = (call: Call, plan: Plan, nowMs: number): Decision => {
+  const decide = (call: Call, plan: FaultPlan, nowMs: number): Decision => {
     try {
-      const { data, ...effects } = visitEndpoint(call, plan, nowMs);
-      return { outcome: 'accepted', answer: success(spoiledData(data, plan, accounts, nowMs)), effects };
+      const { data, ...effects } = callEndpoint(call, plan, nowMs);
+      return { outcome: 'accepted', answer: success(falsifyData(data, plan, accounts, nowMs)), effects };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { outcome: 'refused', answer: failure(error.code, error.told), reason: error.message };
+      return { outcome: 'refused', answer: failure(error.code, error.details), reason: error.message };
     }
   };
 
   const record = (
     call: Call,
     nowMs: number,
-    plan: Plan,
+    plan: FaultPlan,
     decision: Decision | undefined,
     answer: Answer | undefined,
   ) => {
-    const user_id = claimedUser(call);
+    const user_id = readClaimedUser(call);
     const code = answer === undefined ? decision?.answer.code : answer.code;
-    const fault = plan.struck.map(({ name }) => name).join('+');
+    const fault = plan.faults.map(({ name }) => name).join('+');
     ledger.add({
       at: new Date(nowMs).toISOString(),
       method: call.method,
@@ -209,13 +232,13 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
   };
 
   /** One transaction: the effect and its ledger entry are on disk together, or neither is. */
-  const decideAndRecord = (call: Call, plan: Plan): Answer | undefined => {
+  const decideAndRecord = (call: Call, plan: FaultPlan): Answer | undefined => {
     const nowMs = now();
     const handled = plan.before === undefined || plan.before.effect === true;
     try {
       return store.transaction(() => {
         const decision = handled ? decide(call, plan, nowMs) : undefined;
-        const answer = answerUnder(plan, decision);
+        const answer = chooseAnswer(plan, decision);
         record(call, nowMs, plan, decision, answer);
         return answer;
       });
@@ -239,16 +262,18 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       try {
         send(
           response,
-          store.transaction(() => administer(call, { accounts, phones, ledger, faults }, now())),
+          store.transaction(() => handleAdminCall(call, { accounts, phones, ledger, faults }, now())),
         );
       } catch (error) {
-        send(response, refusedAdministration(error));
+        send(response, createAdminError(error));
       }
       return;
     }
 
     const { method, path, route } = call;
-    const plan = store.transaction(() => faults.plan({ method, path, route, user_id: claimedUser(call) }));
+    const plan = store.transaction(() =>
+      faults.plan({ method, path, route, user_id: readClaimedUser(call) }),
+    );
     if (plan.slowMs > 0) await wait(plan.slowMs);
     if (stopped) return;
     const answer = decideAndRecord(call, plan);
@@ -263,7 +288,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       'X-Server-Time': String(BigInt(Math.round(now() + plan.skewMs)) * 1_000_000n),
     };
     if (plan.after?.name === 'slow_body')
-      await dribble(response, answer, headers, plan.after.delayMs ?? 0, wait);
+      await sendSlowly(response, answer, headers, plan.after.delayMs ?? 0, wait);
     else send(response, answer, headers);
   };
 
@@ -278,30 +303,26 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     const { socket } = request;
     serve(request, response, () => socket.destroy()).catch(() => socket.destroy());
   });
+  let port: number;
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(options.port ?? 0, '127.0.0.1', resolve);
-    });
+    port = await listen(server, options.port);
   } catch (error) {
     store.close();
     throw error;
   }
 
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${LOOPBACK}:${port}`,
     createUser: makeUser,
     preparePhone: (phone) => store.transaction(() => preparePhone(accounts, phones, phone, now())),
-    verifications: () => phones.views(),
-    accounts: () => accounts.views(now()),
+    verifications: () => phones.listViews(),
+    accounts: () => accounts.listViews(now()),
     ledger: () => ledger.entries(),
     setFaults: (next) => store.transaction(() => faults.set(next)),
     stop: async () => {
       if (stopped) return;
       stopped = true;
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
+      await cut(server);
       store.close();
     },
   };

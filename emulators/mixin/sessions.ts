@@ -1,15 +1,15 @@
 /** Sessions of both kinds: what the server keeps of one, how a token proves it and how its PINs are encrypted. */
 import { randomUUID } from 'node:crypto';
+import { decodeBase64 } from './call.ts';
 import {
-  decodeBase64,
+  convertToX25519,
+  createSeed,
+  derivePublicKey,
+  deriveSharedKey,
   isPublicKey,
-  montgomeryPublicKey,
-  newSeed,
-  publicKeyOf,
-  sharedKey,
-  verifies,
-} from './curve.ts';
-import { isRsaPublicKey, sealPinKey, verifiesRs512 } from './rsa.ts';
+  isSigned,
+} from './ed25519.ts';
+import { isRsaPublicKey, isSignedRs512, sealPinKey } from './rsa.ts';
 
 /** `rsa` is the older one: no client makes it any more, but keystores of that time still hold it. */
 export type SessionKind = 'ed25519' | 'rsa';
@@ -36,19 +36,17 @@ export interface Session {
   last_iterator: string;
 }
 
-export interface FixedSession {
+export interface PresetSession {
   readonly session_id?: string;
   readonly server_seed?: Buffer;
 }
 
-export const newSession = (key: SessionKey, fixed: FixedSession = {}): Session => {
+export const createServerSession = (key: SessionKey, fixed: PresetSession = {}): Session => {
   const session_id = fixed.session_id ?? randomUUID();
-  const seed = fixed.server_seed ?? newSeed();
-  const server_public_key = key.kind === 'rsa' ? '' : publicKeyOf(seed);
+  const seed = fixed.server_seed ?? createSeed();
+  const server_public_key = key.kind === 'rsa' ? '' : derivePublicKey(seed);
   const pin_token =
-    key.kind === 'rsa'
-      ? sealPinKey(key.public_key, session_id, seed)
-      : montgomeryPublicKey(server_public_key);
+    key.kind === 'rsa' ? sealPinKey(key.public_key, session_id, seed) : convertToX25519(server_public_key);
   return {
     session_id,
     session_kind: key.kind,
@@ -65,7 +63,7 @@ export const newSession = (key: SessionKey, fixed: FixedSession = {}): Session =
  * A session key as clients send it: 32 bytes of Ed25519 in either base64, or an RSA SubjectPublicKeyInfo in standard
  * base64; undefined when it is neither.
  */
-export const sessionKeyFrom = (text: string): SessionKey | undefined => {
+export const parseSessionKey = (text: string): SessionKey | undefined => {
   const raw = decodeBase64(text);
   if (raw?.length !== 32) return isRsaPublicKey(text) ? { kind: 'rsa', public_key: text } : undefined;
   const public_key = raw.toString('hex');
@@ -80,10 +78,10 @@ export const isTokenAlgorithm = (alg: unknown): alg is string =>
 export const signsWith = (session: Session, alg: string): boolean => algorithms[session.session_kind] === alg;
 
 export const isSignedBySession = (session: Session, message: Uint8Array, signature: Uint8Array): boolean =>
-  (session.session_kind === 'rsa' ? verifiesRs512 : verifies)(session.session_public_key, message, signature);
+  (session.session_kind === 'rsa' ? isSignedRs512 : isSigned)(session.session_public_key, message, signature);
 
 /** The AES key of the session's PINs. */
-export const pinKeyOf = (session: Session): Buffer => {
+export const derivePinKey = (session: Session): Buffer => {
   const seed = Buffer.from(session.server_seed, 'hex');
-  return session.session_kind === 'rsa' ? seed : sharedKey(seed, session.session_public_key);
+  return session.session_kind === 'rsa' ? seed : deriveSharedKey(seed, session.session_public_key);
 };

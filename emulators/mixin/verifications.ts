@@ -7,28 +7,28 @@
  * the fifth wrong code is still 20113, and everything after it 20114.
  */
 import { randomUUID } from 'node:crypto';
-import { type Account, type Accounts, newAccount } from './accounts.ts';
-import { invalidField, Refusal, signedInUserObject } from './answers.ts';
+import { type Account, type Accounts, createAccount } from './accounts.ts';
+import { createSignedInUserObject, invalidField, Refusal } from './answers.ts';
 import {
   type Call,
   checkTexts,
   type Digits,
+  type EndpointResult,
   type Fields,
-  type OpenVisit,
-  type Outcome,
+  type OpenContext,
   readFields,
-  requiredText,
-  textField,
+  readText,
+  requireText,
 } from './call.ts';
 import {
   type Captcha,
+  createVerification,
   isPhone,
-  newVerification,
   type Phone,
   type Phones,
   type Verification,
 } from './phones.ts';
-import { newSession, type Session, type SessionKey, sessionKeyFrom } from './sessions.ts';
+import { createServerSession, parseSessionKey, type Session, type SessionKey } from './sessions.ts';
 
 /** The apps let their users ask again after this pause. */
 const RESEND_PAUSE_MS = 60_000;
@@ -59,9 +59,9 @@ const DEVICE_ID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const checkClient = ({ device_id }: Call, fields: Fields): void => {
   if (device_id !== undefined && !DEVICE_ID.test(device_id))
     throw invalidField('Mixin-Device-Id', 'not a UUID');
-  if (requiredText(fields, 'purpose') !== 'SESSION')
+  if (requireText(fields, 'purpose') !== 'SESSION')
     throw invalidField('purpose', 'only SESSION is known here');
-  const platform = requiredText(fields, 'platform');
+  const platform = requireText(fields, 'platform');
   if (platform !== 'iOS' && platform !== 'Android') throw invalidField('platform', 'not iOS or Android');
   checkTexts(fields, 'package_name', 'platform_version', 'app_version', 'notification_token');
 };
@@ -69,7 +69,7 @@ const checkClient = ({ device_id }: Call, fields: Fields): void => {
 const checkCaptcha = ({ captcha, captcha_answer }: Phone, fields: Fields): void => {
   if (captcha === undefined) return;
   const { name, token, beside } = captchaForms[captcha];
-  const given = [token, ...beside].map((field) => textField(fields, field));
+  const given = [token, ...beside].map((field) => readText(fields, field));
   if (given.every((text) => text === ''))
     throw new Refusal(10005, `${name} is required`, { description: `${name} is required.` });
   if (given.includes('') || given[0] !== captcha_answer)
@@ -77,12 +77,12 @@ const checkCaptcha = ({ captcha, captcha_answer }: Phone, fields: Fields): void 
 };
 
 const checkPause = (before: Verification | undefined, nowMs: number): void => {
-  if (before !== undefined && nowMs < before.asked_at + RESEND_PAUSE_MS)
+  if (before !== undefined && nowMs < before.requested_at + RESEND_PAUSE_MS)
     throw new Refusal(20129, 'a code was sent within the last minute');
 };
 
 /** What is told of the account that has the phone: whether signing in would stop its deletion. */
-const verificationObject = (id: string, account: Account | undefined): Record<string, unknown> => {
+const createVerificationObject = (id: string, account: Account | undefined): Record<string, unknown> => {
   const pending = account?.deactivation?.aborted_at === undefined ? account?.deactivation : undefined;
   return {
     type: 'verification',
@@ -94,24 +94,24 @@ const verificationObject = (id: string, account: Account | undefined): Record<st
   };
 };
 
-const ownerOf = (accounts: Accounts, { user_id }: Phone): Account | undefined =>
+const findOwner = (accounts: Accounts, { user_id }: Phone): Account | undefined =>
   user_id === undefined ? undefined : accounts.find(user_id);
 
-export const requestCode = ({ call, accounts, phones, nowMs }: OpenVisit): Outcome => {
+export const requestCode = ({ call, accounts, phones, nowMs }: OpenContext): EndpointResult => {
   const fields = readFields(call.body);
   checkClient(call, fields);
-  const number = requiredText(fields, 'phone');
+  const number = requireText(fields, 'phone');
   if (!isPhone(number)) throw new Refusal(20110, 'the phone is not a number in E.164');
   const phone = phones.find(number);
   checkCaptcha(phone, fields);
-  const before = phones.latest(number);
+  const before = phones.findLatest(number);
   checkPause(before, nowMs);
 
   if (before !== undefined && before.closed === undefined)
     phones.saveVerification({ ...before, closed: 'another was asked for' });
-  const verification = newVerification(number, nowMs);
+  const verification = createVerification(number, nowMs);
   phones.saveVerification(verification);
-  return { data: verificationObject(verification.id, ownerOf(accounts, phone)) };
+  return { data: createVerificationObject(verification.id, findOwner(accounts, phone)) };
 };
 
 interface SignInRequest {
@@ -121,20 +121,20 @@ interface SignInRequest {
 
 const readSignIn = (call: Call, fields: Fields): SignInRequest => {
   checkClient(call, fields);
-  requiredText(fields, 'platform_version');
-  requiredText(fields, 'app_version');
-  const code = requiredText(fields, 'code');
+  requireText(fields, 'platform_version');
+  requireText(fields, 'app_version');
+  const code = requireText(fields, 'code');
   if (!/^\d{4}$/.test(code)) throw invalidField('code', 'not four digits');
   const registration = (fields.registration_id as Digits | null | undefined)?.digits;
   if (typeof registration !== 'string' || !/^\d{1,10}$/.test(registration))
     throw invalidField('registration_id', 'not an integer');
-  const key = sessionKeyFrom(requiredText(fields, 'session_secret'));
+  const key = parseSessionKey(requireText(fields, 'session_secret'));
   if (key === undefined) throw invalidField('session_secret', 'not base64 of an Ed25519 or RSA public key');
   return { code, key };
 };
 
 /** Uses the code up, right or wrong. */
-const spendCode = (phones: Phones, verification: Verification, code: string, nowMs: number): void => {
+const useCode = (phones: Phones, verification: Verification, code: string, nowMs: number): void => {
   const { closed, expires_at } = verification;
   if (closed !== undefined) throw new Refusal(20114, `the verification is over: ${closed}`);
   if (nowMs >= expires_at) throw new Refusal(20114, 'the code is expired');
@@ -151,36 +151,38 @@ const spendCode = (phones: Phones, verification: Verification, code: string, now
 };
 
 /** The old session is gone; its PIN, its keys and its Safe stay. */
-const signedIn = (account: Account, session: Session, nowMs: number): Account => {
+const replaceSession = (account: Account, session: Session, nowMs: number): Account => {
   const { deactivation } = account;
   if (deactivation === undefined || deactivation.aborted_at !== undefined) return { ...account, ...session };
   const aborted_at = new Date(nowMs).toISOString();
   return { ...account, ...session, deactivation: { ...deactivation, aborted_at } };
 };
 
-const signedUp = (accounts: Accounts, phone: string, session: Session, nowMs: number): Account => {
-  const identity_number = accounts.nextIdentityNumber();
+const createPerson = (accounts: Accounts, phone: string, session: Session, nowMs: number): Account => {
+  const identity_number = accounts.createIdentityNumber();
   const identity = { user_id: randomUUID(), full_name: '', kind: 'person', identity_number } as const;
-  return { ...newAccount(identity, session, nowMs), phone };
+  return { ...createAccount(identity, session, nowMs), phone };
 };
 
-export const signIn = ({ call, accounts, phones, settings, nowMs }: OpenVisit): Outcome => {
+export const signIn = ({ call, accounts, phones, settings, nowMs }: OpenContext): EndpointResult => {
   const fields = readFields(call.body);
-  const verification = phones.verification(call.id);
+  const verification = phones.findVerification(call.id);
   if (verification === undefined) throw new Refusal(404, 'there is no such verification');
   const { code, key } = readSignIn(call, fields);
-  spendCode(phones, verification, code, nowMs);
+  useCode(phones, verification, code, nowMs);
 
   const phone = phones.find(verification.phone);
-  const session = newSession(key);
-  const known = ownerOf(accounts, phone);
+  const session = createServerSession(key);
+  const known = findOwner(accounts, phone);
   const account =
-    known === undefined ? signedUp(accounts, phone.phone, session, nowMs) : signedIn(known, session, nowMs);
+    known === undefined
+      ? createPerson(accounts, phone.phone, session, nowMs)
+      : replaceSession(known, session, nowMs);
   const { user_id, session_id } = account;
   accounts.save(account);
   phones.save({ ...phone, user_id });
   return {
-    data: signedInUserObject(account, settings.tells_spend_key),
+    data: createSignedInUserObject(account, settings.shows_spend_key),
     signed_in: { user_id, session_id },
     ...(known === undefined ? { created: { kind: 'person', user_id } } : {}),
   };

@@ -21,7 +21,7 @@ export const send = (response: ServerResponse, answer: Answer, headers: Headers 
 };
 
 /** The head at once, the body in pieces over `delayMs`; ends early when the client is gone. */
-export const dribble = async (
+export const sendSlowly = async (
   response: ServerResponse,
   answer: Answer,
   headers: Headers,

@@ -1,13 +1,12 @@
 /** The calls of Secrets Manager, each from checked input to the answer as it goes over the wire. */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { ACCOUNT, REGION } from '../../infra/local/invocation.ts';
 import type { ActionName, Input } from './inputs.ts';
 import { SecretError, type SecretRecord, type SecretValue } from './record.ts';
-import { comesBefore, mustBeUsable, mustExist, type SecretStore } from './store.ts';
+import { comesBefore, requireSecret, requireUsable, type SecretStore } from './store.ts';
 import { addVersion, CURRENT, findVersion, updateStage } from './versions.ts';
 
-export interface ActionWorld {
+export interface ActionContext {
   readonly store: SecretStore;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -16,17 +15,19 @@ export interface ActionWorld {
 
 type Answer = Readonly<Record<string, unknown>>;
 type Actions = {
-  readonly [Name in ActionName]: (world: ActionWorld, input: Input<Name>) => Answer | Promise<Answer>;
+  readonly [Name in ActionName]: (world: ActionContext, input: Input<Name>) => Answer | Promise<Answer>;
 };
 
 const DAY_MS = 86_400_000;
 
-const seconds = (milliseconds: number): number => milliseconds / 1_000;
+const toSeconds = (milliseconds: number): number => milliseconds / 1_000;
 
-const suffix = (): string => randomBytes(4).toString('hex').slice(0, 6);
+const createSuffix = (): string => randomBytes(4).toString('hex').slice(0, 6);
 
-const arnOf = (name: string): string =>
-  `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}-${suffix()}`;
+/** ARNs name a region and an account; the emulator has one of each. */
+const ARN_PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:';
+
+const createArn = (name: string): string => `${ARN_PREFIX}${name}-${createSuffix()}`;
 
 const invalid = (message: string) => new SecretError('InvalidParameterException', message);
 
@@ -46,7 +47,7 @@ const readValue = (
   return { id: ClientRequestToken, value };
 };
 
-const stagesByVersion = ({ versions }: SecretRecord): Answer =>
+const listStagesByVersion = ({ versions }: SecretRecord): Answer =>
   Object.fromEntries(
     Object.entries(versions)
       .filter(([, { stages }]) => stages.length > 0)
@@ -58,9 +59,9 @@ const describe = (secret: SecretRecord): Answer => ({
   Name: secret.name,
   ...(secret.description !== undefined && { Description: secret.description }),
   ...(secret.kmsKeyId !== undefined && { KmsKeyId: secret.kmsKeyId }),
-  CreatedDate: seconds(secret.createdAt),
-  LastChangedDate: seconds(secret.changedAt),
-  ...(secret.deletionAt !== undefined && { DeletedDate: seconds(secret.deletionAt) }),
+  CreatedDate: toSeconds(secret.createdAt),
+  LastChangedDate: toSeconds(secret.changedAt),
+  ...(secret.deletionAt !== undefined && { DeletedDate: toSeconds(secret.deletionAt) }),
 });
 
 /** CreateSecret of a name that is there already: fine only as the repetition of the very same call. */
@@ -79,9 +80,9 @@ const checkRepetition = (secret: SecretRecord, written: ReturnType<typeof readVa
     );
 };
 
-const newRecord = (input: Input<'CreateSecret'>, now: number): SecretRecord => ({
+const createRecord = (input: Input<'CreateSecret'>, now: number): SecretRecord => ({
   name: input.Name,
-  arn: arnOf(input.Name),
+  arn: createArn(input.Name),
   ...(input.Description !== undefined && { description: input.Description }),
   ...(input.KmsKeyId !== undefined && { kmsKeyId: input.KmsKeyId }),
   createdAt: now,
@@ -98,10 +99,10 @@ const scheduleDeletion = (secret: SecretRecord, days: number, now: number): Secr
   return { ...secret, deletionAt: now + days * DAY_MS };
 };
 
-const deleteAtOnce = async ({ store, now }: ActionWorld, id: string): Promise<Answer> => {
+const deleteAtOnce = async ({ store, now }: ActionContext, id: string): Promise<Answer> => {
   const gone = store.find(id);
   await store.update(id, () => undefined);
-  return { ARN: gone?.arn ?? arnOf(id), Name: gone?.name ?? id, DeletionDate: seconds(now()) };
+  return { ARN: gone?.arn ?? createArn(id), Name: gone?.name ?? id, DeletionDate: toSeconds(now()) };
 };
 
 const matches = (secret: SecretRecord, input: Input<'ListSecrets'>): boolean =>
@@ -133,17 +134,17 @@ export const actions: Actions = {
         checkRepetition(existing, written);
         return existing;
       }
-      const empty = newRecord(input, now());
+      const empty = createRecord(input, now());
       return written
         ? addVersion(empty, { ...written, stages: [CURRENT], now: now(), pruneUnlabelled })
         : empty;
     });
-    const { arn, name } = mustExist(secret);
+    const { arn, name } = requireSecret(secret);
     return { ARN: arn, Name: name, ...(written && { VersionId: written.id }) };
   },
 
   GetSecretValue: ({ store }, { SecretId, VersionId, VersionStage }) => {
-    const secret = mustBeUsable(store.find(SecretId));
+    const secret = requireUsable(store.find(SecretId));
     const { id, version } = findVersion(secret, VersionId, VersionStage);
     return {
       ARN: secret.arn,
@@ -152,7 +153,7 @@ export const actions: Actions = {
       ...(version.string !== undefined && { SecretString: version.string }),
       ...(version.binary !== undefined && { SecretBinary: version.binary }),
       VersionStages: version.stages,
-      CreatedDate: seconds(version.createdAt),
+      CreatedDate: toSeconds(version.createdAt),
     };
   },
 
@@ -164,9 +165,9 @@ export const actions: Actions = {
         'You must provide either SecretString or SecretBinary.',
       );
     const stages = input.VersionStages ?? [CURRENT];
-    const secret = mustExist(
+    const secret = requireSecret(
       await store.update(input.SecretId, (existing) =>
-        addVersion(mustBeUsable(existing), { ...written, stages, now: now(), pruneUnlabelled }),
+        addVersion(requireUsable(existing), { ...written, stages, now: now(), pruneUnlabelled }),
       ),
     );
     return {
@@ -178,15 +179,15 @@ export const actions: Actions = {
   },
 
   DescribeSecret: ({ store }, { SecretId }) => {
-    const secret = mustExist(store.find(SecretId));
-    return { ...describe(secret), VersionIdsToStages: stagesByVersion(secret) };
+    const secret = requireSecret(store.find(SecretId));
+    return { ...describe(secret), VersionIdsToStages: listStagesByVersion(secret) };
   },
 
   UpdateSecretVersionStage: async ({ store, now, pruneUnlabelled }, input) => {
     const { SecretId, VersionStage: stage, RemoveFromVersionId: from, MoveToVersionId: to } = input;
-    const secret = mustExist(
+    const secret = requireSecret(
       await store.update(SecretId, (existing) =>
-        updateStage(mustBeUsable(existing), { stage, from, to, now: now(), pruneUnlabelled }),
+        updateStage(requireUsable(existing), { stage, from, to, now: now(), pruneUnlabelled }),
       ),
     );
     return { ARN: secret.arn, Name: secret.name };
@@ -201,7 +202,7 @@ export const actions: Actions = {
     return {
       SecretList: page.map((secret) => ({
         ...describe(secret),
-        SecretVersionsToStages: stagesByVersion(secret),
+        SecretVersionsToStages: listStagesByVersion(secret),
       })),
       ...(last && rest.length > page.length && { NextToken: createToken(last) }),
     };
@@ -214,18 +215,18 @@ export const actions: Actions = {
     const days = RecoveryWindowInDays ?? 30;
     if (days < 7 || days > 30)
       throw invalid('The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).');
-    const secret = mustExist(
+    const secret = requireSecret(
       await world.store.update(SecretId, (existing) =>
-        scheduleDeletion(mustExist(existing), days, world.now()),
+        scheduleDeletion(requireSecret(existing), days, world.now()),
       ),
     );
-    return { ARN: secret.arn, Name: secret.name, DeletionDate: seconds(secret.deletionAt ?? 0) };
+    return { ARN: secret.arn, Name: secret.name, DeletionDate: toSeconds(secret.deletionAt ?? 0) };
   },
 
   RestoreSecret: async ({ store }, { SecretId }) => {
-    const secret = mustExist(
+    const secret = requireSecret(
       await store.update(SecretId, (existing) => {
-        const { deletionAt: _ended, ...restored } = mustExist(existing);
+        const { deletionAt: _ended, ...restored } = requireSecret(existing);
         return restored;
       }),
     );

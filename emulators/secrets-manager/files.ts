@@ -4,7 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SecretRecord, secretRecord } from './record.ts';
 
-export interface SecretKeeper {
+export interface SecretStorage {
   load(): Promise<readonly SecretRecord[]>;
   /** When this has returned, the record survives a crash of the process and of the machine. */
   save(secret: SecretRecord): Promise<void>;
@@ -17,7 +17,7 @@ const UNFINISHED = '.tmp';
 const MAX_NAME_LENGTH = 200;
 
 /** No two secrets share a file, not even where file names ignore case. */
-const fileName = (name: string): string => {
+const createFileName = (name: string): string => {
   const escaped = name.replace(
     /[^a-z0-9_.-]/g,
     (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
@@ -54,7 +54,7 @@ const writeAtomically = async (folder: string, name: string, text: string): Prom
 };
 
 /** Keeps secrets in `folder`, which is made (0700) if it is not there. */
-export const openSecretFiles = async (folder: string): Promise<SecretKeeper> => {
+export const openSecretFiles = async (folder: string): Promise<SecretStorage> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return {
     load: async () => {
@@ -65,16 +65,16 @@ export const openSecretFiles = async (folder: string): Promise<SecretKeeper> => 
       for (const name of names) if (name.endsWith(FILE)) records.push(await readRecord(join(folder, name)));
       return records;
     },
-    save: (secret) => writeAtomically(folder, fileName(secret.name), JSON.stringify(secret)),
+    save: (secret) => writeAtomically(folder, createFileName(secret.name), JSON.stringify(secret)),
     remove: async (name) => {
-      await rm(join(folder, fileName(name)), { force: true });
+      await rm(join(folder, createFileName(name)), { force: true });
       await syncFolder(folder);
     },
   };
 };
 
 /** Keeps nothing: the secrets are in memory only. */
-export const forgetfulKeeper: SecretKeeper = {
+export const memoryStorage: SecretStorage = {
   load: async () => [],
   save: async () => undefined,
   remove: async () => undefined,

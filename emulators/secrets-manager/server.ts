@@ -4,8 +4,8 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { cut, isForeign, LOOPBACK, listen, readBody } from '../loopback.ts';
-import { type ActionWorld, actions } from './actions.ts';
-import { forgetfulKeeper, openSecretFiles } from './files.ts';
+import { type ActionContext, actions } from './actions.ts';
+import { memoryStorage, openSecretFiles } from './files.ts';
 import { type ActionName, inputs, writes } from './inputs.ts';
 import { SecretError } from './record.ts';
 import { openSecretStore } from './store.ts';
@@ -80,9 +80,9 @@ const parseJson = (body: Buffer): unknown => {
 const isAction = (name: string | undefined): name is ActionName =>
   name !== undefined && Object.hasOwn(inputs, name);
 
-const run = async (world: ActionWorld, name: ActionName, body: unknown): Promise<Reply> => {
+const run = async (world: ActionContext, name: ActionName, body: unknown): Promise<Reply> => {
   try {
-    const action = actions[name] as (world: ActionWorld, input: unknown) => unknown;
+    const action = actions[name] as (world: ActionContext, input: unknown) => unknown;
     return { status: 200, body: await action(world, readInput(name, body)) };
   } catch (error) {
     if (error instanceof SecretError) return failure(400, error.name, error.message);
@@ -91,7 +91,7 @@ const run = async (world: ActionWorld, name: ActionName, body: unknown): Promise
 };
 
 const answer = async (
-  world: ActionWorld,
+  world: ActionContext,
   allowsWrite: () => boolean,
   request: IncomingMessage,
 ): Promise<Reply> => {
@@ -116,8 +116,8 @@ const send = (response: ServerResponse, { status, body }: Reply): void => {
 /** Starts it on 127.0.0.1. Rejects when the port is taken or a file in `dataDir` cannot be read. */
 export const startSecretsManager = async (options: SecretsManagerOptions = {}): Promise<SecretsManager> => {
   const { dataDir, port, now = Date.now, writesPerSecond = Infinity, pruneUnlabelled = true } = options;
-  const keeper = dataDir === undefined ? forgetfulKeeper : await openSecretFiles(dataDir);
-  const world: ActionWorld = { store: await openSecretStore(keeper, now), now, pruneUnlabelled };
+  const storage = dataDir === undefined ? memoryStorage : await openSecretFiles(dataDir);
+  const world: ActionContext = { store: await openSecretStore(storage, now), now, pruneUnlabelled };
   const allowsWrite = writesPerSecond === Infinity ? () => true : createThrottle(writesPerSecond, now);
   const server = createServer((request, response) => {
     answer(world, allowsWrite, request)

@@ -1,5 +1,5 @@
 /** All secrets: finds them by name or ARN and replaces them one writer at a time. */
-import type { SecretKeeper } from './files.ts';
+import type { SecretStorage } from './files.ts';
 import { SecretError, type SecretRecord } from './record.ts';
 
 export interface SecretStore {
@@ -17,23 +17,23 @@ export interface SecretStore {
   ): Promise<SecretRecord | undefined>;
 }
 
-const nameOf = (id: string): string => id.replace(/^arn:aws:secretsmanager:[^:]*:[^:]*:secret:/, '');
+const readName = (id: string): string => id.replace(/^arn:aws:secretsmanager:[^:]*:[^:]*:secret:/, '');
 
-type Place = Pick<SecretRecord, 'createdAt' | 'name'>;
+type Position = Pick<SecretRecord, 'createdAt' | 'name'>;
 
 /** The order of lists: by age, and by name where two are as old. */
-export const comesBefore = (a: Place, b: Place): boolean =>
+export const comesBefore = (a: Position, b: Position): boolean =>
   a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.name < b.name);
 
 /** Opens the store with what the keeper has. `now` is in milliseconds. */
-export const openSecretStore = async (keeper: SecretKeeper, now: () => number): Promise<SecretStore> => {
-  const records = new Map((await keeper.load()).map((record) => [record.name, record]));
+export const openSecretStore = async (storage: SecretStorage, now: () => number): Promise<SecretStore> => {
+  const records = new Map((await storage.load()).map((record) => [record.name, record]));
   const queues = new Map<string, Promise<unknown>>();
 
   const isGone = ({ deletionAt }: SecretRecord) => deletionAt !== undefined && deletionAt <= now();
 
   const resolveName = (id: string): string => {
-    const name = nameOf(id);
+    const name = readName(id);
     if (name === id || records.has(name)) return name;
     return name.replace(/-[A-Za-z0-9]{6}$/, '');
   };
@@ -45,16 +45,16 @@ export const openSecretStore = async (keeper: SecretKeeper, now: () => number): 
 
   for (const record of records.values())
     if (isGone(record)) {
-      await keeper.remove(record.name);
+      await storage.remove(record.name);
       records.delete(record.name);
     }
 
   const replace = async (name: string, next: SecretRecord | undefined) => {
     if (next) {
-      await keeper.save(next);
+      await storage.save(next);
       records.set(name, next);
     } else if (records.has(name)) {
-      await keeper.remove(name);
+      await storage.remove(name);
       records.delete(name);
     }
   };
@@ -87,8 +87,8 @@ export const openSecretStore = async (keeper: SecretKeeper, now: () => number): 
 };
 
 /** The secret, for reading and writing. Throws when there is none or when it is scheduled for deletion. */
-export const mustBeUsable = (secret: SecretRecord | undefined): SecretRecord => {
-  const existing = mustExist(secret);
+export const requireUsable = (secret: SecretRecord | undefined): SecretRecord => {
+  const existing = requireSecret(secret);
   if (existing.deletionAt !== undefined)
     throw new SecretError(
       'InvalidRequestException',
@@ -98,7 +98,7 @@ export const mustBeUsable = (secret: SecretRecord | undefined): SecretRecord => 
 };
 
 /** The secret. Throws ResourceNotFoundException when there is none. */
-export const mustExist = (secret: SecretRecord | undefined): SecretRecord => {
+export const requireSecret = (secret: SecretRecord | undefined): SecretRecord => {
   if (!secret)
     throw new SecretError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
   return secret;

@@ -11,7 +11,7 @@ const MAX_STAGES = 20;
 type Versions = SecretRecord['versions'];
 
 /** Id of the version that carries the label, if any. */
-export const holderOf = (versions: Versions, stage: string): string | undefined =>
+export const findHolder = (versions: Versions, stage: string): string | undefined =>
   Object.keys(versions).find((id) => versions[id]?.stages.includes(stage));
 
 /** Takes the label from whoever has it and gives it to `to`, or to nobody. */
@@ -25,7 +25,7 @@ const moveLabel = (versions: Versions, stage: string, to: string | undefined): V
 
 /** As moveLabel; when AWSCURRENT leaves a version, that version becomes AWSPREVIOUS. */
 const moveStage = (versions: Versions, stage: string, to: string | undefined): Versions => {
-  const from = holderOf(versions, stage);
+  const from = findHolder(versions, stage);
   if (from === to) return versions;
   const moved = moveLabel(versions, stage, to);
   return stage === CURRENT && from !== undefined ? moveLabel(moved, PREVIOUS, from) : moved;
@@ -45,10 +45,10 @@ const checkLimits = (versions: Versions): void => {
     );
 };
 
-const finish = (secret: SecretRecord, versions: Versions, now: number, pruneUnlabelled: boolean) => {
-  const kept = pruneUnlabelled ? prune(versions) : versions;
-  checkLimits(kept);
-  return { ...secret, versions: kept, changedAt: now };
+const applyVersions = (secret: SecretRecord, versions: Versions, now: number, pruneUnlabelled: boolean) => {
+  const remaining = pruneUnlabelled ? prune(versions) : versions;
+  checkLimits(remaining);
+  return { ...secret, versions: remaining, changedAt: now };
 };
 
 const sameValue = (version: SecretVersion, value: SecretValue): boolean =>
@@ -75,14 +75,14 @@ export const addVersion = (secret: SecretRecord, add: AddVersion): SecretRecord 
       'ResourceExistsException',
       `You can't use ClientRequestToken ${add.id} because that value is already in use for a version of secret ${secret.arn}.`,
     );
-  const isFirst = holderOf(secret.versions, CURRENT) === undefined;
+  const isFirst = findHolder(secret.versions, CURRENT) === undefined;
   const stages = new Set(isFirst ? [CURRENT, ...add.stages] : add.stages);
   let versions: Versions = {
     ...secret.versions,
     [add.id]: { ...add.value, stages: [], createdAt: add.now },
   };
   for (const stage of stages) versions = moveStage(versions, stage, add.id);
-  return finish(secret, versions, add.now, add.pruneUnlabelled);
+  return applyVersions(secret, versions, add.now, add.pruneUnlabelled);
 };
 
 export interface MoveStage {
@@ -94,7 +94,7 @@ export interface MoveStage {
 }
 
 const checkMove = ({ versions }: SecretRecord, { stage, from, to }: MoveStage): void => {
-  const holder = holderOf(versions, stage);
+  const holder = findHolder(versions, stage);
   const refuse = (message: string) => new SecretError('InvalidParameterException', message);
   if (from === undefined && to === undefined)
     throw refuse('You must provide RemoveFromVersionId, MoveToVersionId, or both.');
@@ -118,7 +118,12 @@ const checkMove = ({ versions }: SecretRecord, { stage, from, to }: MoveStage): 
 /** The secret with the label moved, added or removed. Throws what UpdateSecretVersionStage answers. */
 export const updateStage = (secret: SecretRecord, move: MoveStage): SecretRecord => {
   checkMove(secret, move);
-  return finish(secret, moveStage(secret.versions, move.stage, move.to), move.now, move.pruneUnlabelled);
+  return applyVersions(
+    secret,
+    moveStage(secret.versions, move.stage, move.to),
+    move.now,
+    move.pruneUnlabelled,
+  );
 };
 
 /** The version that GetSecretValue means. Throws when there is none or when id and label disagree. */
@@ -127,7 +132,7 @@ export const findVersion = (
   id: string | undefined,
   stage: string | undefined,
 ): { readonly id: string; readonly version: SecretVersion } => {
-  const found = id ?? holderOf(versions, stage ?? CURRENT);
+  const found = id ?? findHolder(versions, stage ?? CURRENT);
   const version = found === undefined ? undefined : versions[found];
   if (found === undefined || version === undefined)
     throw new SecretError(

@@ -1,7 +1,9 @@
-/** How the AWS SDK talks to an emulator. */
-import { REGION } from './invocation.ts';
+/** How the AWS SDK talks to the emulators, and the account that they play. */
 
-/** The emulators take every signature, so these are no secret. */
+export const REGION = 'us-east-1';
+export const ACCOUNT = '000000000000';
+
+/** The emulators accept every signature, so these are not secret. */
 export const credentials = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 
 /** For any client of the AWS SDK. */

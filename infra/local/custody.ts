@@ -5,12 +5,12 @@ import {
   paginateListSecrets,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { publicKeyOfScalar } from '../../emulators/mixin/scalar.ts';
+import { derivePublicKeyOfScalar } from '../../emulators/mixin/ed25519.ts';
 import type { LedgerEntry } from '../../emulators/mixin/server.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { clientConfig } from './client-config.ts';
 
-export interface Custody {
+export interface KeyCounts {
   /** Bots whose spend key lies in the vault. */
   readonly keys_stored: number;
   /** Keys that Mixin bound to accounts; null where Mixin cannot be asked. */
@@ -33,7 +33,7 @@ export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
 const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /** Derived with node:crypto, apart from the library that made the keys. */
-export const publicKeyOfSeed = (seedHex: string): string => {
+export const derivePublicKeyOfSeed = (seedHex: string): string => {
   const key = Buffer.concat([PKCS8_ED25519, Buffer.from(seedHex, 'hex')]);
   const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
     format: 'jwk',
@@ -42,25 +42,25 @@ export const publicKeyOfSeed = (seedHex: string): string => {
 };
 
 /** Of a listed key without a mark nobody can tell whether it is a seed or a scalar: both count. */
-export const publicKeysOf = (key: string): readonly string[] => {
+export const derivePublicKeys = (key: string): readonly string[] => {
   const [hex = '', mark] = key.split(':').reverse();
-  const ofScalar = publicKeyOfScalar(hex);
+  const ofScalar = derivePublicKeyOfScalar(hex);
   return [
-    ...(mark === undefined ? [publicKeyOfSeed(hex)] : []),
+    ...(mark === undefined ? [derivePublicKeyOfSeed(hex)] : []),
     ...(ofScalar === undefined ? [] : [ofScalar]),
   ];
 };
 
-interface Held {
+interface VaultEntry {
   readonly spend: boolean;
   readonly publicKeys: ReadonlySet<string>;
 }
 
 /** Every bot of the vault with the public halves of the keys in its current keystore. */
-export const readVault = async (environment: Environment): Promise<ReadonlyMap<string, Held>> => {
+export const readVault = async (environment: Environment): Promise<ReadonlyMap<string, VaultEntry>> => {
   const { aws, secretPrefix } = readConfig(environment);
   const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
-  const held = new Map<string, Held>();
+  const entries = new Map<string, VaultEntry>();
   try {
     for await (const page of paginateListSecrets({ client }, {})) {
       for (const { Name } of page.SecretList ?? []) {
@@ -69,22 +69,22 @@ export const readVault = async (environment: Environment): Promise<ReadonlyMap<s
         const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: Name }));
         const { spend_private_key, spend_key, tip_private_key } = JSON.parse(SecretString ?? '{}');
         const keys = [spend_private_key, spend_key, tip_private_key].filter((key) => typeof key === 'string');
-        held.set(Name.slice(secretPrefix.length + 1), {
+        entries.set(Name.slice(secretPrefix.length + 1), {
           spend: typeof spend_private_key === 'string',
-          publicKeys: new Set(keys.flatMap(publicKeysOf)),
+          publicKeys: new Set(keys.flatMap(derivePublicKeys)),
         });
       }
     }
   } finally {
     client.destroy();
   }
-  return held;
+  return entries;
 };
 
 /** @param ledger of the stand-in Mixin, where there is one */
-export const countCustody = async (environment: Environment, ledger: Ledger): Promise<Custody> => {
-  const held = await readVault(environment);
-  const keys_stored = [...held.values()].filter((bot) => bot.spend).length;
+export const countKeys = async (environment: Environment, ledger: Ledger): Promise<KeyCounts> => {
+  const vault = await readVault(environment);
+  const keys_stored = [...vault.values()].filter((bot) => bot.spend).length;
   if (!ledger) return { keys_stored, keys_bound: null, keys_lost: null };
   const bound = new Map<string, { user_id: string; public_key: string }>();
   for (const { user_id, bound: key } of ledger) {
@@ -92,7 +92,7 @@ export const countCustody = async (environment: Environment, ledger: Ledger): Pr
     bound.set(`${user_id} ${key.public_key}`, { user_id, public_key: key.public_key });
   }
   const lost = [...bound.values()].filter(
-    ({ user_id, public_key }) => !held.get(user_id)?.publicKeys.has(public_key),
+    ({ user_id, public_key }) => !vault.get(user_id)?.publicKeys.has(public_key),
   );
   return { keys_stored, keys_bound: bound.size, keys_lost: lost.length };
 };

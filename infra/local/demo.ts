@@ -3,17 +3,17 @@
  * would have of them. Keys are made here and now; none is typed in.
  */
 import { generateKeyPairSync, randomInt } from 'node:crypto';
-import { montgomeryPublicKey, publicKeyOf } from '../../emulators/mixin/curve.ts';
+import { convertToX25519, derivePublicKey } from '../../emulators/mixin/ed25519.ts';
 import type { Fault, MixinStandIn, NewUser } from '../../emulators/mixin/server.ts';
 
 /** Where a row of the list must end. */
-export type Fate = 'registered' | 'external' | 'blocked' | 'waiting' | 'invalid' | 'duplicate';
+export type Outcome = 'registered' | 'external' | 'blocked' | 'waiting' | 'invalid' | 'duplicate';
 
 type Row = Record<string, unknown>;
 
 /** How one kind of bot is made: its account, what its row says beyond the keystore, the faults it meets. */
 interface Kind {
-  readonly ends: Fate;
+  readonly outcome: Outcome;
   /** How many of 300. */
   readonly share: number;
   readonly account?: () => NewUser;
@@ -22,26 +22,26 @@ interface Kind {
 }
 
 /** A random Ed25519 seed in hex. */
-const newSeed = (): string => {
+const createSeed = (): string => {
   const { privateKey } = generateKeyPairSync('ed25519');
   return Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url').toString('hex');
 };
 
-const seedOf = (key: NewUser['tip']) => (typeof key === 'object' ? key.private_key : undefined);
-const withTip = (): NewUser => ({ tip: { private_key: newSeed() } });
-const listTip = (keystore: Row, account: NewUser): Row => ({
+const readSeed = (key: NewUser['tip']) => (typeof key === 'object' ? key.private_key : undefined);
+const createTipUser = (): NewUser => ({ tip: { private_key: createSeed() } });
+const addTipKey = (keystore: Row, account: NewUser): Row => ({
   ...keystore,
-  tip_private_key: seedOf(account.tip),
+  tip_private_key: readSeed(account.tip),
 });
 
 /** As programs before 2023-12 kept it: base64 keys, and Mixin's as its image on Curve25519. */
-const asLegacy = (keystore: Row): Row => {
+const toLegacyRow = (keystore: Row): Row => {
   const seed = Buffer.from(String(keystore.session_private_key), 'hex');
-  const pair = Buffer.concat([seed, Buffer.from(publicKeyOf(seed), 'hex')]);
+  const pair = Buffer.concat([seed, Buffer.from(derivePublicKey(seed), 'hex')]);
   return {
     client_id: keystore.app_id,
     session_id: keystore.session_id,
-    pin_token: montgomeryPublicKey(String(keystore.server_public_key)).toString('base64url'),
+    pin_token: convertToX25519(String(keystore.server_public_key)).toString('base64url'),
     private_key: pair.toString('base64url'),
   };
 };
@@ -58,67 +58,67 @@ const breakRow = (keystore: Row): Row => {
 
 const post = 'POST';
 const kinds: readonly Kind[] = [
-  { ends: 'registered', share: 40, account: withTip, row: listTip },
-  { ends: 'registered', share: 20, row: asLegacy },
+  { outcome: 'registered', share: 40, account: createTipUser, row: addTipKey },
+  { outcome: 'registered', share: 20, row: toLegacyRow },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 8,
     account: () => ({ six_digit_pin: String(randomInt(100_000, 999_999)) }),
     row: (keystore, account) => ({ ...keystore, pin: account.six_digit_pin }),
   },
-  { ends: 'external', share: 25, account: () => ({ tip: 'foreign', safe: 'foreign' }) },
+  { outcome: 'external', share: 25, account: () => ({ tip: 'foreign', safe: 'foreign' }) },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 5,
     account: () => {
-      const key = { private_key: newSeed() };
+      const key = { private_key: createSeed() };
       return { tip: key, safe: key };
     },
-    row: (keystore, account) => ({ ...keystore, spend_private_key: seedOf(account.safe) }),
+    row: (keystore, account) => ({ ...keystore, spend_private_key: readSeed(account.safe) }),
   },
-  { ends: 'blocked', share: 12, account: () => ({ session: 'revoked' }) },
+  { outcome: 'blocked', share: 12, account: () => ({ session: 'revoked' }) },
   {
-    ends: 'blocked',
+    outcome: 'blocked',
     share: 10,
     account: () => ({ tip: 'foreign' }),
-    row: (keystore) => ({ ...keystore, tip_private_key: newSeed() }),
+    row: (keystore) => ({ ...keystore, tip_private_key: createSeed() }),
   },
-  { ends: 'blocked', share: 10, account: withTip },
-  { ends: 'blocked', share: 5, account: () => ({ six_digit_pin: String(randomInt(100_000, 999_999)) }) },
-  { ends: 'waiting', share: 3, account: () => ({ ...withTip(), pin_locked: true }), row: listTip },
-  { ends: 'invalid', share: 12, row: breakRow },
+  { outcome: 'blocked', share: 10, account: createTipUser },
+  { outcome: 'blocked', share: 5, account: () => ({ six_digit_pin: String(randomInt(100_000, 999_999)) }) },
+  { outcome: 'waiting', share: 3, account: () => ({ ...createTipUser(), pin_locked: true }), row: addTipKey },
+  { outcome: 'invalid', share: 12, row: breakRow },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 8,
     faults: (user_id) => [{ name: 'rate_limited', path: '/safe/me', user_id, times: 2 }],
   },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 5,
     faults: (user_id) => [{ name: 'slow', delayMs: 1_500, user_id, times: 2 }],
   },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 5,
     faults: (user_id) => [{ name: 'answer_lost', method: post, path: '/pin/update', user_id, times: 1 }],
   },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 5,
     faults: (user_id) => [{ name: 'answer_lost', method: post, path: '/safe/users', user_id, times: 1 }],
   },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 2,
     faults: (user_id) => [{ name: 'lagging_reads', delayMs: 3_000, method: post, user_id, times: 1 }],
   },
   {
-    ends: 'registered',
+    outcome: 'registered',
     share: 3,
     faults: (user_id) => [{ name: 'server_error', path: '/safe/me', user_id, times: 1 }],
   },
 ];
-const fresh: Kind = { ends: 'registered', share: 114 };
+const fresh: Kind = { outcome: 'registered', share: 114 };
 const DUPLICATES_SHARE = 8;
 
 const countFor = (share: number, size: number) => Math.max(1, Math.round((share * size) / 300));
@@ -139,21 +139,21 @@ const shuffle = <T>(items: T[]): T[] => {
   return items;
 };
 
-export interface World {
+export interface DemoList {
   /** The operator's list: a JSON array, one row a line. */
   readonly list: string;
   /** Where each row of the list must end, in its order. */
-  readonly fates: readonly { readonly app_id: string; readonly ends: Fate }[];
+  readonly outcomes: readonly { readonly app_id: string; readonly outcome: Outcome }[];
 }
 
 interface Entry {
   readonly row: Row;
   readonly app_id: string;
-  readonly ends: Fate;
+  readonly outcome: Outcome;
 }
 
 /** Makes the accounts and sets the faults in the stand-in, and writes the list of them. */
-export const makeWorld = async (standIn: MixinStandIn, size: number): Promise<World> => {
+export const createDemoList = async (standIn: MixinStandIn, size: number): Promise<DemoList> => {
   const entries: Entry[] = [];
   const faults: Fault[] = [];
   for (const kind of plan(size)) {
@@ -163,18 +163,18 @@ export const makeWorld = async (standIn: MixinStandIn, size: number): Promise<Wo
     entries.push({
       row: kind.row?.({ ...keystore }, account) ?? { ...keystore },
       app_id: keystore.app_id,
-      ends: kind.ends,
+      outcome: kind.outcome,
     });
   }
   standIn.setFaults(faults);
   shuffle(entries);
-  const whole = entries.filter((entry) => entry.ends !== 'invalid');
+  const whole = entries.filter((entry) => entry.outcome !== 'invalid');
   for (let i = 0; i < countFor(DUPLICATES_SHARE, size); i += 1) {
     const again = whole[randomInt(whole.length)];
-    if (again) entries.push({ ...again, ends: 'duplicate' });
+    if (again) entries.push({ ...again, outcome: 'duplicate' });
   }
   return {
     list: `[\n${entries.map(({ row }) => JSON.stringify(row)).join(',\n')}\n]\n`,
-    fates: entries.map(({ app_id, ends }) => ({ app_id, ends })),
+    outcomes: entries.map(({ app_id, outcome }) => ({ app_id, outcome })),
   };
 };

@@ -26,13 +26,13 @@ import { createLog } from '../../lib/runtime/log.ts';
 import { clientConfig } from './client-config.ts';
 import { startEmulators } from './emulators.ts';
 import { lockFolder } from './folder-lock.ts';
-import { type Answering, startGateway } from './gateway.ts';
-import { createLambdaEndpoint, type Doors } from './lambda-endpoint.ts';
+import { type HttpFunction, startGateway } from './gateway.ts';
+import { createLambdaEndpoint, type Handlers } from './lambda-endpoint.ts';
 import { startPoller } from './poller.ts';
-import { queueArn } from './queues.ts';
+import { createQueueArn } from './queues.ts';
 import { startSchedule } from './schedule.ts';
 
-export interface HouseOptions {
+export interface EmbeddedStackOptions {
   /** Everything is kept in here; without it all is in memory and gone at the end. */
   readonly dataDir?: string;
   readonly mixinUrl: string;
@@ -42,13 +42,13 @@ export interface HouseOptions {
   /** Port of the HTTP API on 127.0.0.1. @default a free one */
   readonly port?: number;
   /** Puts something between the functions and the emulators, such as a proxy. @default nothing */
-  readonly between?: (aws: Environment) => Promise<Environment>;
+  readonly wrapEndpoints?: (aws: Environment) => Promise<Environment>;
   /** Takes the log lines of the house and of its functions, without line ends. */
   readonly log: (line: string) => void;
 }
 
 /** Everything but the emulators: the functions, and what brings events to them. */
-export interface Staff {
+export interface LocalFunctions {
   /** Where the HTTP API answers. */
   readonly url: string;
   /** Runs the scheduled recheck now. Throws what it throws. */
@@ -58,26 +58,26 @@ export interface Staff {
 }
 
 /** Stopped, it gives its data folder back as well. */
-export interface House extends Staff {
+export interface EmbeddedStack extends LocalFunctions {
   /** What the functions were built from. */
   readonly environment: Environment;
 }
 
-type Log = HouseOptions['log'];
-type Opens = Readonly<Record<FunctionName, Open>>;
+type Log = EmbeddedStackOptions['log'];
+type HandlerFactories = Readonly<Record<FunctionName, Open>>;
 
-const hear =
+const createErrorLogger =
   (log: Log, step: FunctionName, code: LogCode) =>
   (error: Error): void =>
     createLog(log, Date.now, { step })('error', code, { error: error.name });
 
-const createEnvironment = (aws: Environment, options: HouseOptions): Environment => ({
+const createEnvironment = (aws: Environment, options: EmbeddedStackOptions): Environment => ({
   ...aws,
   MIXIN_URL: options.mixinUrl,
   ...(options.registrationSignature && { MIXIN_REGISTRATION_SIGNATURE: options.registrationSignature }),
 });
 
-const sources: Opens = {
+const sources: HandlerFactories = {
   api: openApi,
   accounts: openAccounts,
   intake: openIntake,
@@ -88,32 +88,34 @@ const sources: Opens = {
 };
 
 /** Required and not imported: a test runner that rewrites imports must leave these files as they are. */
-const loadBundles = (bundles: NonNullable<HouseOptions['bundles']>): Opens => {
+const loadBundles = (bundles: NonNullable<EmbeddedStackOptions['bundles']>): HandlerFactories => {
   const require = createRequire(import.meta.url);
-  return Object.fromEntries(functionNames.map((name) => [name, require(bundles[name]).open])) as Opens;
+  return Object.fromEntries(
+    functionNames.map((name) => [name, require(bundles[name]).open]),
+  ) as HandlerFactories;
 };
 
-const openDoors = (opens: Opens, environment: Environment, log: Log): Doors =>
-  Object.fromEntries(functionNames.map((name) => [name, opens[name](environment, log)])) as Doors;
+const createHandlers = (factories: HandlerFactories, environment: Environment, log: Log): Handlers =>
+  Object.fromEntries(functionNames.map((name) => [name, factories[name](environment, log)])) as Handlers;
 
-const answering = (name: HttpFunctionName, doors: Doors): Answering => ({
-  handler: doors[name],
+const createHttpFunction = (name: HttpFunctionName, handlers: Handlers): HttpFunction => ({
+  handler: handlers[name],
   timeoutSeconds: functions[name].timeoutSeconds,
 });
 
-const startQueues = (environment: Environment, doors: Doors, log: Log) => {
+const startPollers = (environment: Environment, handlers: Handlers, log: Log) => {
   const { queueUrls, aws } = readConfig(environment);
   const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
   const start = (name: QueueName) =>
     startPoller({
       sqs,
       queueUrl: queueUrls[name],
-      queueArn: queueArn(name),
+      queueArn: createQueueArn(name),
       shape: queues[name],
       functionName: name,
       timeoutSeconds: functions[name].timeoutSeconds,
-      handler: doors[name],
-      onError: hear(log, name, 'record_crashed'),
+      handler: handlers[name],
+      onError: createErrorLogger(log, name, 'record_crashed'),
     });
   const pollers = queueNames.map(start);
   return {
@@ -125,31 +127,34 @@ const startQueues = (environment: Environment, doors: Doors, log: Log) => {
 };
 
 /** Starts the functions over emulators that run already, in this process or in another. */
-export const startStaff = async (
+export const startFunctions = async (
   environment: Environment,
-  { log, bundles, port }: Pick<HouseOptions, 'log' | 'bundles' | 'port'>,
-): Promise<Staff> => {
+  { log, bundles, port }: Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port'>,
+): Promise<LocalFunctions> => {
   await using started = new AsyncDisposableStack();
 
-  const doors = openDoors(bundles ? loadBundles(bundles) : sources, environment, log);
-  const pollers = startQueues(environment, doors, log);
+  const handlers = createHandlers(bundles ? loadBundles(bundles) : sources, environment, log);
+  const pollers = startPollers(environment, handlers, log);
   started.defer(() => pollers.stop());
 
   const recheck = startSchedule({
     functionName: 'recheck',
     everySeconds: schedules.recheck.everySeconds,
     timeoutSeconds: functions.recheck.timeoutSeconds,
-    handler: doors.recheck,
-    onError: hear(log, 'recheck', 'record_crashed'),
+    handler: handlers.recheck,
+    onError: createErrorLogger(log, 'recheck', 'record_crashed'),
   });
   started.defer(() => recheck.stop());
 
   const gateway = await startGateway({
-    functions: { api: answering('api', doors), accounts: answering('accounts', doors) },
-    beside: createLambdaEndpoint(doors),
+    functions: {
+      api: createHttpFunction('api', handlers),
+      accounts: createHttpFunction('accounts', handlers),
+    },
+    intercept: createLambdaEndpoint(handlers),
     routes,
     ...(port !== undefined && { port }),
-    onError: (error, name) => hear(log, name, 'request_failed')(error),
+    onError: (error, name) => createErrorLogger(log, name, 'request_failed')(error),
   });
   started.defer(() => gateway.stop());
 
@@ -165,8 +170,8 @@ export const startStaff = async (
  * Opens the house. Rejects, and leaves nothing running, when the folder is in use, the port is taken or a
  * setting is wrong. What a crashed house had received is queued again first.
  */
-export const startHouse = async (options: HouseOptions): Promise<House> => {
-  const { dataDir, between = async (aws) => aws } = options;
+export const startEmbeddedStack = async (options: EmbeddedStackOptions): Promise<EmbeddedStack> => {
+  const { dataDir, wrapEndpoints = async (aws) => aws } = options;
   await using started = new AsyncDisposableStack();
 
   if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
@@ -174,10 +179,10 @@ export const startHouse = async (options: HouseOptions): Promise<House> => {
   started.defer(() => emulators.stop());
   await emulators.releaseInFlight();
 
-  const environment = createEnvironment(await between(emulators.environment), options);
-  const staff = await startStaff(environment, options);
-  started.defer(() => staff.stop());
+  const environment = createEnvironment(await wrapEndpoints(emulators.environment), options);
+  const functions = await startFunctions(environment, options);
+  started.defer(() => functions.stop());
 
   const running = started.move();
-  return { ...staff, environment, stop: () => running.disposeAsync() };
+  return { ...functions, environment, stop: () => running.disposeAsync() };
 };

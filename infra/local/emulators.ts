@@ -5,12 +5,10 @@ import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { startSecretsManager } from '../../emulators/secrets-manager/server.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
-import { clientConfig, credentials } from './client-config.ts';
+import { clientConfig, credentials, REGION } from './client-config.ts';
 import { startDynamoDb } from './dynamodb.ts';
-import { startConfinedFauxqs } from './fauxqs.ts';
-import { REGION } from './invocation.ts';
-import { ensureQueues, queueUrl } from './queues.ts';
-import { releaseInFlight } from './release.ts';
+import { startLocalFauxqs } from './fauxqs.ts';
+import { createQueueUrl, ensureQueues, releaseInFlight } from './queues.ts';
 
 export interface EmulatorsOptions {
   /** Everything is kept in here (0700); without it all is in memory. */
@@ -58,10 +56,10 @@ const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: 
   ENLIST_TABLE: TABLE,
   ENLIST_UPLOADS_BUCKET: BUCKET,
   ENLIST_SECRET_PREFIX: SECRET_PREFIX,
-  ENLIST_INTAKE_QUEUE_URL: queueUrl(urls.fauxqs, 'intake'),
-  ENLIST_ENROLL_QUEUE_URL: queueUrl(urls.fauxqs, 'enroll'),
-  ENLIST_CHECK_QUEUE_URL: queueUrl(urls.fauxqs, 'check'),
-  ENLIST_REGISTER_QUEUE_URL: queueUrl(urls.fauxqs, 'register'),
+  ENLIST_INTAKE_QUEUE_URL: createQueueUrl(urls.fauxqs, 'intake'),
+  ENLIST_ENROLL_QUEUE_URL: createQueueUrl(urls.fauxqs, 'enroll'),
+  ENLIST_CHECK_QUEUE_URL: createQueueUrl(urls.fauxqs, 'check'),
+  ENLIST_REGISTER_QUEUE_URL: createQueueUrl(urls.fauxqs, 'register'),
   AWS_REGION: REGION,
   AWS_ACCESS_KEY_ID: credentials.accessKeyId,
   AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -78,7 +76,7 @@ export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promis
 
   const dynamodb = await startDynamoDb(TABLE, folders?.dynamodb);
   started.defer(() => dynamodb.stop());
-  const fauxqs = await startConfinedFauxqs(folders);
+  const fauxqs = await startLocalFauxqs(folders);
   started.defer(() => fauxqs.stop());
   const secrets = await startSecretsManager(folders ? { dataDir: folders.secrets } : {});
   started.defer(() => secrets.stop());

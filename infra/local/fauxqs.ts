@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { isForeign, LOOPBACK } from '../../emulators/loopback.ts';
-import { REGION } from './invocation.ts';
+import { REGION } from './client-config.ts';
 
 export interface FauxqsFolders {
   readonly sqs: string;
@@ -28,7 +28,7 @@ interface FastifyPart {
 }
 
 /** Uploaded lists hold keys: the server must not be reached from outside, nor by a web page. */
-const confine = (message: unknown): void => {
+const restrictToLoopback = (message: unknown): void => {
   const { fastify } = message as { fastify: FastifyPart };
   const { listen } = fastify;
   fastify.listen = (options) => listen.call(fastify, { ...options, host: LOOPBACK });
@@ -38,14 +38,14 @@ const confine = (message: unknown): void => {
   });
 };
 
-const bindsToLoopback = ({ address }: FauxqsServer): boolean => new URL(address).hostname === LOOPBACK;
+const isOnLoopback = ({ address }: FauxqsServer): boolean => new URL(address).hostname === LOOPBACK;
 
 /**
  * Starts fauxqs on 127.0.0.1, in memory without folders. Rejects, and leaves nothing running, when it would
  * listen anywhere else.
  */
-export const startConfinedFauxqs = async (folders?: FauxqsFolders): Promise<Fauxqs> => {
-  subscribe(CREATED, confine);
+export const startLocalFauxqs = async (folders?: FauxqsFolders): Promise<Fauxqs> => {
+  subscribe(CREATED, restrictToLoopback);
   let starting: Promise<FauxqsServer>;
   try {
     starting = startFauxqs({
@@ -57,10 +57,10 @@ export const startConfinedFauxqs = async (folders?: FauxqsFolders): Promise<Faux
       ...(folders && { dataDir: folders.sqs, s3StorageDir: folders.uploads }),
     });
   } finally {
-    unsubscribe(CREATED, confine);
+    unsubscribe(CREATED, restrictToLoopback);
   }
   const server = await starting;
-  if (!bindsToLoopback(server)) {
+  if (!isOnLoopback(server)) {
     await server.stop();
     throw new Error('fauxqs would listen beyond 127.0.0.1; this version cannot be used');
   }

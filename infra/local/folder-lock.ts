@@ -15,10 +15,10 @@ const holder = z.object({
 type Holder = z.infer<typeof holder>;
 
 /** Folders that this process holds itself: its own pid in a file proves nothing about them. */
-const held = new Set<string>();
+const lockedFolders = new Set<string>();
 
 /** Start of a process in clock ticks since boot (field 22 of /proc/<pid>/stat), undefined where there is no /proc. */
-const startOf = async (pid: number): Promise<string | undefined> => {
+const readStartTime = async (pid: number): Promise<string | undefined> => {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
@@ -27,7 +27,7 @@ const startOf = async (pid: number): Promise<string | undefined> => {
   }
 };
 
-const runs = (pid: number): boolean => {
+const isRunning = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -37,9 +37,9 @@ const runs = (pid: number): boolean => {
 };
 
 const isAlive = async ({ pid, started }: Holder, folder: string): Promise<boolean> => {
-  if (pid === process.pid) return held.has(folder);
-  if (!runs(pid)) return false;
-  return started === undefined || started === (await startOf(pid));
+  if (pid === process.pid) return lockedFolders.has(folder);
+  if (!isRunning(pid)) return false;
+  return started === undefined || started === (await readStartTime(pid));
 };
 
 const readHolder = async (file: string): Promise<Holder | undefined> => {
@@ -52,17 +52,17 @@ const readHolder = async (file: string): Promise<Holder | undefined> => {
 
 /** Puts the file there, whole and only if there is none. */
 const claim = async (file: string): Promise<boolean> => {
-  const mine = `${file}.${randomUUID()}`;
-  const started = await startOf(process.pid);
-  await writeFile(mine, JSON.stringify({ pid: process.pid, started }), { mode: 0o600 });
+  const ownFile = `${file}.${randomUUID()}`;
+  const started = await readStartTime(process.pid);
+  await writeFile(ownFile, JSON.stringify({ pid: process.pid, started }), { mode: 0o600 });
   try {
-    await link(mine, file);
+    await link(ownFile, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   } finally {
-    await rm(mine, { force: true });
+    await rm(ownFile, { force: true });
   }
 };
 
@@ -82,9 +82,9 @@ export const lockFolder = async (dataDir: string): Promise<() => Promise<void>> 
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     if (await claim(file)) {
-      held.add(folder);
+      lockedFolders.add(folder);
       return async () => {
-        held.delete(folder);
+        lockedFolders.delete(folder);
         await rm(file, { force: true });
       };
     }

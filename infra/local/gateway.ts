@@ -3,26 +3,26 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { close, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
 import type { HttpFunctionName, Route } from '../../lib/api/contract.ts';
-import { type HttpAnswer, messageAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
-import { asError, type Handler, InvocationTimeout, invoke } from './invocation.ts';
+import { createMessageAnswer, type HttpAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
+import { type Handler, InvocationTimeout, invoke, toError } from './invocation.ts';
 import { matchRoute } from './route-match.ts';
 
 /** A function that answers routes. */
-export interface Answering {
+export interface HttpFunction {
   readonly handler: Handler<APIGatewayProxyEventV2>;
   /** The function's own time-out, which is a 500 to the caller. @default none */
   readonly timeoutSeconds?: number;
 }
 
 export interface GatewayOptions {
-  readonly functions: Readonly<Record<HttpFunctionName, Answering>>;
+  readonly functions: Readonly<Record<HttpFunctionName, HttpFunction>>;
   readonly routes: Readonly<Record<string, Route>>;
   /** @default a free one */
   readonly port?: number;
   /** The gateway's patience, after which the caller gets a 503. @default 30, as on AWS */
-  readonly patienceSeconds?: number;
+  readonly integrationTimeoutSeconds?: number;
   /** Is asked before the routes; undefined leaves the request to them. @default nobody */
-  readonly beside?: (request: IncomingMessage, path: string) => Promise<HttpAnswer | undefined>;
+  readonly intercept?: (request: IncomingMessage, path: string) => Promise<HttpAnswer | undefined>;
   /** Hears of invocations that failed, and of which function. */
   readonly onError?: (error: Error, functionName: HttpFunctionName) => void;
 }
@@ -35,38 +35,38 @@ export interface Gateway {
 
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const MAX_REQUEST_BYTES = 10 * 1_048_576;
-const PATIENCE_SECONDS = 30;
+const INTEGRATION_TIMEOUT_SECONDS = 30;
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB for an event and for an answer. */
 const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
 
-const tooLarge = messageAnswer(413, 'Request Entity Too Large');
+const tooLarge = createMessageAnswer(413, 'Request Entity Too Large');
 
 const run = async (
   options: GatewayOptions,
   functionName: HttpFunctionName,
   event: APIGatewayProxyEventV2,
 ): Promise<HttpAnswer> => {
-  const { functions, onError, patienceSeconds = PATIENCE_SECONDS } = options;
-  const { handler, timeoutSeconds = patienceSeconds } = functions[functionName];
+  const { functions, onError, integrationTimeoutSeconds = INTEGRATION_TIMEOUT_SECONDS } = options;
+  const { handler, timeoutSeconds = integrationTimeoutSeconds } = functions[functionName];
   try {
-    const limit = Math.min(timeoutSeconds, patienceSeconds);
+    const limit = Math.min(timeoutSeconds, integrationTimeoutSeconds);
     const result = await invoke({ functionName, handler, event, timeoutSeconds: limit });
     const answer = toAnswer(result);
     return answer.body.length > MAX_PAYLOAD_BYTES ? serverError : answer;
   } catch (error) {
-    onError?.(asError(error), functionName);
-    const outOfPatience = error instanceof InvocationTimeout && timeoutSeconds >= patienceSeconds;
-    return outOfPatience ? messageAnswer(503, 'Service Unavailable') : serverError;
+    onError?.(toError(error), functionName);
+    const gatewayTimedOut = error instanceof InvocationTimeout && timeoutSeconds >= integrationTimeoutSeconds;
+    return gatewayTimedOut ? createMessageAnswer(503, 'Service Unavailable') : serverError;
   }
 };
 
 const answer = async (options: GatewayOptions, request: IncomingMessage): Promise<HttpAnswer> => {
-  if (isForeign(request.headers)) return messageAnswer(403, 'Forbidden');
+  if (isForeign(request.headers)) return createMessageAnswer(403, 'Forbidden');
   const [path = '/'] = (request.url ?? '/').split('?');
-  const besides = await options.beside?.(request, path);
-  if (besides) return besides;
+  const intercepted = await options.intercept?.(request, path);
+  if (intercepted) return intercepted;
   const match = matchRoute(Object.values(options.routes), request.method ?? '', path);
-  if (!match) return messageAnswer(404, 'Not Found');
+  if (!match) return createMessageAnswer(404, 'Not Found');
   const body = await readBody(request, MAX_REQUEST_BYTES);
   if (!body) return tooLarge;
   const event = toEvent(request, body, match);

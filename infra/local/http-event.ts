@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { z } from 'zod';
-import { ACCOUNT } from './invocation.ts';
+import { ACCOUNT } from './client-config.ts';
 import type { RouteMatch } from './route-match.ts';
 
 export interface HttpAnswer {
@@ -16,20 +16,20 @@ export interface HttpAnswer {
 const TEXT_TYPE =
   /^(text\/|application\/([\w.-]+\+)?json\b|application\/javascript\b|application\/([\w.-]+\+)?xml\b)/i;
 
-const joinedHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
+const joinHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headersDistinct)
       .filter(([name]) => name !== 'cookie')
       .map(([name, values = []]) => [name, values.join(',')]),
   );
 
-const joinedQuery = (query: string): Record<string, string> => {
+const joinQuery = (query: string): Record<string, string> => {
   const parameters = new URLSearchParams(query);
   return Object.fromEntries([...parameters.keys()].map((name) => [name, parameters.getAll(name).join(',')]));
 };
 
 /** 22/Nov/2026:07:05:00 +0000 */
-const commonLogTime = (date: Date): string => {
+const formatLogTime = (date: Date): string => {
   const [, day, month, year, time] = date.toUTCString().split(' ');
   return `${day}/${month}/${year}:${time} +0000`;
 };
@@ -51,7 +51,7 @@ const describeContext = (request: IncomingMessage, routeKey: string, path: strin
     requestId: randomUUID(),
     routeKey,
     stage: '$default',
-    time: commonLogTime(now),
+    time: formatLogTime(now),
     timeEpoch: now.getTime(),
   };
 };
@@ -78,8 +78,8 @@ export const toEvent = (
     rawPath,
     rawQueryString,
     ...(cookie && { cookies: cookie.split('; ') }),
-    headers: joinedHeaders(request),
-    ...(rawQueryString && { queryStringParameters: joinedQuery(rawQueryString) }),
+    headers: joinHeaders(request),
+    ...(rawQueryString && { queryStringParameters: joinQuery(rawQueryString) }),
     ...(Object.keys(pathParameters).length > 0 && { pathParameters }),
     requestContext: describeContext(request, routeKey, rawPath),
     ...describeBody(body, request.headers['content-type']),
@@ -87,15 +87,15 @@ export const toEvent = (
 };
 
 /** The gateway's own answers. */
-export const messageAnswer = (status: number, message: string): HttpAnswer => ({
+export const createMessageAnswer = (status: number, message: string): HttpAnswer => ({
   status,
   headers: { 'content-type': 'application/json' },
   body: Buffer.from(JSON.stringify({ message })),
 });
 
-export const serverError = messageAnswer(500, 'Internal Server Error');
+export const serverError = createMessageAnswer(500, 'Internal Server Error');
 
-const structured = z.object({
+const structuredAnswer = z.object({
   statusCode: z.coerce.number().int().min(200).max(599),
   headers: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullish(),
   cookies: z.array(z.string()).nullish(),
@@ -103,8 +103,8 @@ const structured = z.object({
   isBase64Encoded: z.boolean().nullish(),
 });
 
-const fromStructured = (result: object): HttpAnswer => {
-  const parsed = structured.safeParse(result);
+const parseStructuredAnswer = (result: object): HttpAnswer => {
+  const parsed = structuredAnswer.safeParse(result);
   if (!parsed.success) return serverError;
   const { statusCode, headers, cookies, body, isBase64Encoded } = parsed.data;
   const given = Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]);
@@ -125,7 +125,8 @@ const fromStructured = (result: object): HttpAnswer => {
  * (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
  */
 export const toAnswer = (result: unknown): HttpAnswer => {
-  if (typeof result === 'object' && result !== null && 'statusCode' in result) return fromStructured(result);
+  if (typeof result === 'object' && result !== null && 'statusCode' in result)
+    return parseStructuredAnswer(result);
   const text = typeof result === 'string' ? result : JSON.stringify(result ?? null);
   return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
 };

@@ -1,9 +1,7 @@
 /** One run of a Lambda handler: its context, and its end when the time is over. */
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
-
-export const REGION = 'us-east-1';
-export const ACCOUNT = '000000000000';
+import { ACCOUNT, REGION } from './client-config.ts';
 
 export type Handler<Event> = (event: Event, context: Context) => Promise<unknown>;
 
@@ -60,5 +58,5 @@ export const invoke = async <Event>(invocation: Invocation<Event>): Promise<unkn
 };
 
 /** Whatever was thrown, as an Error. */
-export const asError = (thrown: unknown): Error =>
+export const toError = (thrown: unknown): Error =>
   thrown instanceof Error ? thrown : new Error(`something that is no Error was thrown: ${typeof thrown}`);

@@ -5,10 +5,11 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody } from '../../emulators/loopback.ts';
 import { type FunctionName, functionNames, functions } from '../../lib/model/deployment.ts';
+import { ACCOUNT, REGION } from './client-config.ts';
 import type { HttpAnswer } from './http-event.ts';
-import { ACCOUNT, asError, type Handler, InvocationTimeout, invoke, REGION } from './invocation.ts';
+import { type Handler, InvocationTimeout, invoke, toError } from './invocation.ts';
 
-export type Doors = Readonly<Record<FunctionName, Handler<unknown>>>;
+export type Handlers = Readonly<Record<FunctionName, Handler<unknown>>>;
 
 const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
@@ -20,17 +21,17 @@ const json = (status: number, body: unknown, headers: HttpAnswer['headers'] = {}
   body: Buffer.from(JSON.stringify(body ?? null)),
 });
 
-const refusal = (status: number, type: string, Message: string): HttpAnswer =>
+const createRefusal = (status: number, type: string, Message: string): HttpAnswer =>
   json(status, { Type: 'User', Message }, { 'x-amzn-errortype': type });
 
-const ran = (body: unknown, headers: HttpAnswer['headers'] = {}): HttpAnswer =>
+const createResult = (body: unknown, headers: HttpAnswer['headers'] = {}): HttpAnswer =>
   json(200, body, { 'x-amz-executed-version': '$LATEST', ...headers });
 
 /** A function that fails is no failure of Invoke. */
-const crashed = (error: Error): HttpAnswer => {
+const createFunctionError = (error: Error): HttpAnswer => {
   const errorType = error instanceof InvocationTimeout ? 'Sandbox.Timedout' : error.name;
   const body = { errorType, errorMessage: error.message, trace: [] };
-  return ran(body, { 'x-amz-function-error': 'Unhandled' });
+  return createResult(body, { 'x-amz-function-error': 'Unhandled' });
 };
 
 const parse = (body: Buffer): { event: unknown } | undefined => {
@@ -44,32 +45,32 @@ const parse = (body: Buffer): { event: unknown } | undefined => {
 const isFunction = (name: string): name is FunctionName =>
   (functionNames as readonly string[]).includes(name);
 
-const run = async (doors: Doors, name: FunctionName, event: unknown): Promise<HttpAnswer> => {
+const run = async (handlers: Handlers, name: FunctionName, event: unknown): Promise<HttpAnswer> => {
   const { timeoutSeconds } = functions[name];
   try {
-    return ran(await invoke({ functionName: name, handler: doors[name], event, timeoutSeconds }));
+    return createResult(await invoke({ functionName: name, handler: handlers[name], event, timeoutSeconds }));
   } catch (error) {
-    return crashed(asError(error));
+    return createFunctionError(toError(error));
   }
 };
 
 /** Answers a request to invoke a function and waits for it; undefined for any other path. */
 export const createLambdaEndpoint =
-  (doors: Doors) =>
+  (handlers: Handlers) =>
   async (request: IncomingMessage, path: string): Promise<HttpAnswer | undefined> => {
     const name = PATH.exec(path)?.[1];
     if (name === undefined || request.method !== 'POST') return undefined;
     if (!isFunction(name)) {
       const arn = `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
-      return refusal(404, 'ResourceNotFoundException', `Function not found: ${arn}`);
+      return createRefusal(404, 'ResourceNotFoundException', `Function not found: ${arn}`);
     }
     const type = request.headers['x-amz-invocation-type'] ?? 'RequestResponse';
     if (type !== 'RequestResponse') {
-      return refusal(400, 'InvalidParameterValueException', 'Only RequestResponse is known here.');
+      return createRefusal(400, 'InvalidParameterValueException', 'Only RequestResponse is known here.');
     }
     const body = await readBody(request, MAX_PAYLOAD_BYTES);
-    if (!body) return refusal(413, 'RequestTooLargeException', 'The event is larger than 6 MB.');
+    if (!body) return createRefusal(413, 'RequestTooLargeException', 'The event is larger than 6 MB.');
     const parsed = parse(body);
-    if (!parsed) return refusal(400, 'InvalidRequestContentException', 'The event is not JSON.');
-    return run(doors, name, parsed.event);
+    if (!parsed) return createRefusal(400, 'InvalidRequestContentException', 'The event is not JSON.');
+    return run(handlers, name, parsed.event);
   };

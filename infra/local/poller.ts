@@ -1,4 +1,5 @@
 /** Brings a queue's messages to a function, as Lambda's SQS event source does. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DeleteMessageBatchCommand,
   type Message,
@@ -6,9 +7,10 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
+import { z } from 'zod';
 import type { QueueShape } from '../../lib/model/deployment.ts';
-import { failedIds } from './batch-response.ts';
-import { asError, type Handler, invoke, REGION } from './invocation.ts';
+import { REGION } from './client-config.ts';
+import { type Handler, invoke, toError } from './invocation.ts';
 
 export interface PollerOptions {
   readonly sqs: SQSClient;
@@ -18,7 +20,7 @@ export interface PollerOptions {
   readonly functionName: string;
   readonly timeoutSeconds: number;
   readonly handler: Handler<SQSEvent>;
-  /** Hears of batches that failed as a whole and of SQS itself failing. */
+  /** Called when a whole batch failed, and when SQS failed. */
   readonly onError?: (error: Error) => void;
 }
 
@@ -29,11 +31,11 @@ export interface Poller {
 
 const MAX_RECEIVE = 10;
 /**
- * Between looks at an empty queue. A long poll that is aborted may still take messages with it, and one that is
- * not holds up the stop; a short pause does neither.
+ * The pause after an empty answer, in place of a long poll: one that is aborted may still take messages, and one
+ * that is not aborted delays the stop.
  */
 const IDLE_PAUSE_MS = 100;
-const HANG_MS = 2_000;
+const STOP_GRACE_MS = 2_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
 
 const toAttributes = (attributes: Message['MessageAttributes'] = {}): SQSMessageAttributes =>
@@ -96,11 +98,31 @@ const remove = async ({ sqs, queueUrl }: PollerOptions, records: readonly SQSRec
   if (Failed.length > 0) throw new Error(`${Failed.length} messages were handled but could not be deleted`);
 };
 
-/** Runs the function on one batch and deletes what it has done; the rest comes back by itself. */
+/** What a function answers for a batch of messages (ReportBatchItemFailures). */
+const batchResponse = z.object({
+  batchItemFailures: z.array(z.object({ itemIdentifier: z.string().min(1) })).nullish(),
+});
+
+/**
+ * The ids of the messages that failed. Nothing, an empty object and an empty list mean that none failed. Throws
+ * when the answer is malformed or names a message that was not in the batch: then the whole batch has failed
+ * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+ */
+export const readFailedIds = (answer: unknown, batch: readonly string[]): ReadonlySet<string> => {
+  if (answer === undefined || answer === null) return new Set();
+  const parsed = batchResponse.safeParse(answer);
+  if (!parsed.success) throw new Error('the function answered something that is not a batch response');
+  const failed = (parsed.data.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier);
+  if (failed.some((id) => !batch.includes(id)))
+    throw new Error('the batch response names a message that was not in the batch');
+  return new Set(failed);
+};
+
+/** Runs the function on one batch and deletes the messages that succeeded; SQS delivers the others again. */
 const deliver = async (options: PollerOptions, records: readonly SQSRecord[]): Promise<void> => {
   const { functionName, handler, timeoutSeconds } = options;
   const answer = await invoke({ functionName, handler, timeoutSeconds, event: { Records: [...records] } });
-  const failed = failedIds(
+  const failed = readFailedIds(
     answer,
     records.map(({ messageId }) => messageId),
   );
@@ -110,17 +132,9 @@ const deliver = async (options: PollerOptions, records: readonly SQSRecord[]): P
   );
 };
 
-const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
+/** Ends early, without an error, when it is aborted. */
+const pause = (delayMs: number, signal: AbortSignal): Promise<void> =>
+  sleep(delayMs, undefined, { signal }).catch(() => undefined);
 
 /** Starts to poll: up to `shape.maxConcurrency` invocations at once, each with up to `shape.batchSize` messages. */
 export const startPoller = (options: PollerOptions): Poller => {
@@ -131,7 +145,7 @@ export const startPoller = (options: PollerOptions): Poller => {
 
   const start = (records: readonly SQSRecord[]) => {
     const run: Promise<void> = deliver(options, records)
-      .catch((error) => onError?.(asError(error)))
+      .catch((error) => onError?.(toError(error)))
       .finally(() => running.delete(run));
     running.add(run);
   };
@@ -143,7 +157,7 @@ export const startPoller = (options: PollerOptions): Poller => {
       else await pause(IDLE_PAUSE_MS, stopping.signal);
     } catch (error) {
       if (stopping.signal.aborted) return;
-      onError?.(asError(error));
+      onError?.(toError(error));
       await pause(PAUSE_AFTER_ERROR_MS, stopping.signal);
     }
   };
@@ -160,7 +174,7 @@ export const startPoller = (options: PollerOptions): Poller => {
   return {
     stop: async () => {
       stopping.abort();
-      const timer = setTimeout(() => hanging.abort(), HANG_MS);
+      const timer = setTimeout(() => hanging.abort(), STOP_GRACE_MS);
       await polling;
       clearTimeout(timer);
     },

@@ -1,8 +1,11 @@
-/** The topology's queues in the local SQS. */
+/** The queues of the deployment, in the local SQS. */
 import {
   CreateQueueCommand,
+  DeleteMessageCommand,
   GetQueueUrlCommand,
+  type MessageAttributeValue,
   QueueDoesNotExist,
+  SendMessageCommand,
   SetQueueAttributesCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
@@ -13,30 +16,31 @@ import {
   queueNames,
   queues,
 } from '../../lib/model/deployment.ts';
-import { ACCOUNT, REGION } from './invocation.ts';
+import { ACCOUNT, REGION } from './client-config.ts';
+import type { Fauxqs } from './fauxqs.ts';
 
-/** Every queue there is, dead-letter queues included. */
-export const allQueueNames = (): readonly string[] =>
+/** All queues, dead-letter queues included. */
+export const listQueueNames = (): readonly string[] =>
   queueNames.flatMap((name) => [name, deadLetterName(name)]);
 
 /**
  * A queue's URL as fauxqs takes it. Its own URLs (http://sqs.us-east-1.localhost:…) need a resolver that knows
- * names under localhost; not every machine has one.
+ * names under localhost, which not every machine has.
  */
-export const queueUrl = (sqsUrl: string, name: string): string => `${sqsUrl}/${ACCOUNT}/${name}`;
+export const createQueueUrl = (sqsUrl: string, name: string): string => `${sqsUrl}/${ACCOUNT}/${name}`;
 
-export const queueArn = (name: string): string => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
+export const createQueueArn = (name: string): string => `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
 
-const workAttributes = (name: QueueName): Record<string, string> => ({
+const describeQueue = (name: QueueName): Record<string, string> => ({
   VisibilityTimeout: String(queues[name].visibilityTimeoutSeconds),
   MessageRetentionPeriod: String(queues[name].retentionSeconds),
   RedrivePolicy: JSON.stringify({
-    deadLetterTargetArn: queueArn(deadLetterName(name)),
+    deadLetterTargetArn: createQueueArn(deadLetterName(name)),
     maxReceiveCount: queues[name].maxReceiveCount,
   }),
 });
 
-const isThere = async (sqs: SQSClient, name: string): Promise<boolean> => {
+const hasQueue = async (sqs: SQSClient, name: string): Promise<boolean> => {
   try {
     await sqs.send(new GetQueueUrlCommand({ QueueName: name }));
     return true;
@@ -46,24 +50,62 @@ const isThere = async (sqs: SQSClient, name: string): Promise<boolean> => {
   }
 };
 
-/** Makes the queue, or brings its settings up to date (CreateQueue refuses to change any). */
+/** Creates the queue, or brings its settings up to date (CreateQueue refuses to change any). */
 const ensureQueue = async (
   sqs: SQSClient,
   sqsUrl: string,
   name: string,
   Attributes: Record<string, string>,
 ): Promise<void> => {
-  if (await isThere(sqs, name))
-    await sqs.send(new SetQueueAttributesCommand({ QueueUrl: queueUrl(sqsUrl, name), Attributes }));
+  if (await hasQueue(sqs, name))
+    await sqs.send(new SetQueueAttributesCommand({ QueueUrl: createQueueUrl(sqsUrl, name), Attributes }));
   else await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes }));
 };
 
-/** Makes every queue with its dead-letter queue. Messages that are there stay. */
+/** Creates every queue with its dead-letter queue. Messages in existing queues stay. */
 export const ensureQueues = async (sqs: SQSClient, sqsUrl: string): Promise<void> => {
   for (const name of queueNames) {
     await ensureQueue(sqs, sqsUrl, deadLetterName(name), {
       MessageRetentionPeriod: String(deadLetterRetentionSeconds),
     });
-    await ensureQueue(sqs, sqsUrl, name, workAttributes(name));
+    await ensureQueue(sqs, sqsUrl, name, describeQueue(name));
   }
+};
+
+type QueueInspection = NonNullable<ReturnType<Fauxqs['inspectQueue']>>;
+type InflightMessage = QueueInspection['messages']['inflight'][number];
+
+const toAttributes = ({ message }: InflightMessage): Record<string, MessageAttributeValue> =>
+  Object.fromEntries(
+    Object.entries(message.messageAttributes).map(([name, { DataType, StringValue, BinaryValue }]) => [
+      name,
+      {
+        DataType,
+        ...(StringValue !== undefined && { StringValue }),
+        ...(BinaryValue !== undefined && { BinaryValue: Buffer.from(BinaryValue, 'base64') }),
+      },
+    ]),
+  );
+
+/** First the copy, then the original: a crash between the two leaves one message too many, never one too few. */
+const releaseOne = async (sqs: SQSClient, QueueUrl: string, inflight: InflightMessage): Promise<void> => {
+  const { message, receiptHandle } = inflight;
+  const MessageAttributes = toAttributes(inflight);
+  await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: message.body, MessageAttributes }));
+  await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: receiptHandle }));
+};
+
+/**
+ * Replaces every message that a crashed process had received by a new copy, and returns how many there were. Call it
+ * only while nothing receives. (Visibility 0 would be the natural way, but fauxqs 2.4.1 with persistence loses the
+ * message until its next start.)
+ */
+export const releaseInFlight = async (fauxqs: Fauxqs, sqs: SQSClient): Promise<number> => {
+  let released = 0;
+  for (const name of listQueueNames())
+    for (const inflight of fauxqs.inspectQueue(name)?.messages.inflight ?? []) {
+      await releaseOne(sqs, createQueueUrl(fauxqs.url, name), inflight);
+      released += 1;
+    }
+  return released;
 };

@@ -7,7 +7,7 @@ export interface RouteMatch {
   readonly pathParameters: Readonly<Record<string, string>>;
 }
 
-const nameOf = (segment: string): string | undefined => /^\{(\w+)\}$/.exec(segment)?.[1];
+const readVariable = (segment: string): string | undefined => /^\{(\w+)\}$/.exec(segment)?.[1];
 
 const decode = (text: string): string => {
   try {
@@ -18,20 +18,20 @@ const decode = (text: string): string => {
 };
 
 const matchPath = (pattern: string, path: string): Record<string, string> | undefined => {
-  const wanted = pattern.split('/');
-  const given = path.split('/');
-  if (wanted.length !== given.length) return undefined;
+  const expected = pattern.split('/');
+  const actual = path.split('/');
+  if (expected.length !== actual.length) return undefined;
   const parameters: Record<string, string> = {};
-  for (const [index, segment] of wanted.entries()) {
-    const value = given[index] ?? '';
-    const name = nameOf(segment);
+  for (const [index, segment] of expected.entries()) {
+    const value = actual[index] ?? '';
+    const name = readVariable(segment);
     if (name === undefined ? segment !== value : value === '') return undefined;
     if (name !== undefined) parameters[name] = decode(value);
   }
   return parameters;
 };
 
-const variables = ({ path }: Route): number => path.split('/').filter(nameOf).length;
+const countVariables = ({ path }: Route): number => path.split('/').filter(readVariable).length;
 
 /** The route with the fewest variables that fits, or undefined. `path` is as it came, without its query. */
 export const matchRoute = (
@@ -43,5 +43,5 @@ export const matchRoute = (
     const pathParameters = route.method === method ? matchPath(route.path, path) : undefined;
     return pathParameters ? [{ route, pathParameters }] : [];
   });
-  return matches.sort((a, b) => variables(a.route) - variables(b.route))[0];
+  return matches.sort((a, b) => countVariables(a.route) - countVariables(b.route))[0];
 };

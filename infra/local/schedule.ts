@@ -1,7 +1,8 @@
 /** Runs a function every so often, as EventBridge Scheduler does. */
 import { randomUUID } from 'node:crypto';
 import type { ScheduledEvent } from 'aws-lambda';
-import { ACCOUNT, asError, type Handler, invoke, REGION } from './invocation.ts';
+import { ACCOUNT, REGION } from './client-config.ts';
+import { type Handler, invoke, toError } from './invocation.ts';
 
 export interface ScheduleOptions {
   readonly functionName: string;
@@ -51,7 +52,7 @@ export const startSchedule = (options: ScheduleOptions): Schedule => {
   };
 
   const timer = setInterval(() => {
-    if (waiting === 0) run().catch((error) => onError?.(asError(error)));
+    if (waiting === 0) run().catch((error) => onError?.(toError(error)));
   }, everySeconds * 1_000);
 
   return {

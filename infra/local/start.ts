@@ -1,81 +1,87 @@
-/** `npm start`: Enlist on one machine, with a stand-in of Mixin or against a real one. */
+/** `npm start`: Enlist on one machine, with a stand-in for Mixin or with a Mixin API. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { CommanderError, InvalidArgumentError } from 'commander';
 import { createApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
 import { summaryLines } from '../../cli/summary.ts';
+import { createCommand, parsePort } from '../../emulators/command-line.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
 import { findContentType, listEndings } from '../../lib/lists/formats.ts';
-import { type Custody, countCustody, fetchLedger, type Ledger } from './custody.ts';
-import { makeWorld } from './demo.ts';
-import { type House, startHouse } from './embedded-stack.ts';
+import { countKeys, fetchLedger, type KeyCounts, type Ledger } from './custody.ts';
+import { DataFolderError, prepareDataFolder } from './data-folder.ts';
+import { createDemoList } from './demo.ts';
+import { type EmbeddedStack, startEmbeddedStack } from './embedded-stack.ts';
 
-const help = `Enlist on this machine: brings every bot of a list into Mixin Safe.
-
-  npm start                                a stand-in Mixin with 300 bots of every fate
-  npm start -- FILE --mixin URL            a list of your own (.json, .jsonl, .csv or .zip) against a Mixin endpoint
-
-  --data DIR    where everything is kept: rows, queues, keystores    (default: data)
-  --once        end when all bots have come to rest
-  --json        end with the summary as one JSON object on the last line
-  --accept-cost USD   accepts that the network users of the list cost so much; without it such a list waits
-  --bots N      size of the stand-in world                           (default: 300)
-  --port N      port of the HTTP API on 127.0.0.1                    (default: any)
-  --bundled     synthesise the AWS stack and run its bundles in place of the sources
-`;
+/** As those of `enlist`. */
+const exitCodes = { usage: 1, failed: 1, refused: 2, planned: 6, interrupted: 130 } as const;
 
 /** A wrong call: its sentence is all the user needs. */
 class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-const wholeNumber = (name: string, text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
-  if (!/^\d{1,6}$/.test(text)) throw new UsageError(`--${name} takes a whole number`);
+const parseCount = (text: string): number => {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
   return Number(text);
 };
 
-const dollars = (text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
+const parseDollars = (text: string): number => {
   if (!/^\d{1,7}(\.\d{1,2})?$/.test(text))
-    throw new UsageError('--accept-cost takes US dollars, such as 1.50');
+    throw new InvalidArgumentError('It takes US dollars, such as 1.50.');
   return Number(text);
 };
 
-const readOptions = (args: readonly string[]) => {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      data: { type: 'string', default: 'data' },
-      mixin: { type: 'string' },
-      bots: { type: 'string' },
-      'accept-cost': { type: 'string' },
-      port: { type: 'string' },
-      once: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      bundled: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const [file, ...more] = positionals;
-  if (more.length > 0) throw new UsageError('only one FILE can be given');
-  if (values.mixin !== undefined && !URL.canParse(values.mixin)) throw new UsageError('--mixin takes a URL');
-  if ((file === undefined) !== (values.mixin === undefined)) {
-    throw new UsageError('FILE and --mixin URL go together; without both a stand-in world is made');
-  }
-  return {
-    ...values,
-    file,
-    data: resolve(values.data),
-    bots: wholeNumber('bots', values.bots) ?? 300,
-    acceptCostUsd: dollars(values['accept-cost']),
-    port: wholeNumber('port', values.port),
-  };
+const parseUrl = (text: string): string => {
+  if (!URL.canParse(text)) throw new InvalidArgumentError('It takes a URL.');
+  return text;
 };
-type Options = ReturnType<typeof readOptions>;
+
+interface Options {
+  readonly mixin?: string;
+  readonly data: string;
+  readonly once?: true;
+  readonly json?: true;
+  readonly acceptCost?: number;
+  readonly bots: number;
+  readonly port?: number;
+  readonly bundled?: true;
+}
+
+const command = createCommand(
+  'npm start --',
+  'Runs Enlist on this machine and registers every bot of a list with Mixin Safe.',
+)
+  .argument('[FILE]', 'list of bots: .json, .jsonl, .ndjson, .csv or .zip')
+  .option('--mixin <URL>', 'Mixin API to use for FILE', parseUrl)
+  .option('--data <DIR>', 'folder for rows, queues and private keys', 'data')
+  .option('--once', 'stop when all bots are finished or have a long wait')
+  .option('--json', 'print the summary as JSON on the last line')
+  .option('--accept-cost <USD>', 'accept this price for the network users of the list', parseDollars)
+  .option('--bots <N>', 'number of test bots', parseCount, 300)
+  .option('--port <N>', 'port of the HTTP API on 127.0.0.1 (default: any free port)', parsePort)
+  .option('--bundled', 'run the bundles for AWS Lambda in place of the sources')
+  .addHelpText(
+    'after',
+    `
+Without FILE and --mixin it creates test bots in a stand-in Mixin server.
+
+Examples:
+  npm start
+  npm start -- bots.csv --mixin https://api.mixin.one --data mybots`,
+  );
+
+const readOptions = () => {
+  command.parse();
+  const [file] = command.processedArgs as [string | undefined];
+  const options = command.opts<Options>();
+  if ((file === undefined) !== (options.mixin === undefined))
+    throw new UsageError(
+      'Give both FILE and --mixin URL, or neither: without them Enlist creates test bots.',
+    );
+  return { ...options, file, data: resolve(options.data) };
+};
 
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
@@ -87,57 +93,62 @@ interface List {
 
 const readList = (path: string): List => {
   const contentType = findContentType(path);
-  if (contentType === undefined) throw new UsageError(`the list must end in ${listEndings}`);
+  if (contentType === undefined) throw new UsageError(`Not a list: ${path}. Expected ${listEndings}.`);
   try {
     return { body: readFileSync(path), contentType, path };
   } catch {
-    throw new UsageError(`the list ${path} cannot be read`);
+    throw new UsageError(`Cannot read the list ${path}.`);
   }
 };
 
-/** The world's list lies in a file, whole or not at all; a later start goes on with the same. */
-const worldList = async (standIn: MixinStandIn, { data, bots }: Options): Promise<List> => {
+/** The list of the test bots is a file, written whole or not at all; a later start uses the same file. */
+const readDemoList = async (standIn: MixinStandIn, { data, bots }: Options): Promise<List> => {
   const path = join(data, 'list.json');
   if (!existsSync(path)) {
-    const world = await makeWorld(standIn, bots);
-    writeFileSync(join(data, 'fates.json'), JSON.stringify(world.fates));
-    writeFileSync(`${path}.new`, world.list, { mode: 0o600 });
+    const { list, outcomes } = await createDemoList(standIn, bots);
+    writeFileSync(join(data, 'outcomes.json'), JSON.stringify(outcomes));
+    writeFileSync(`${path}.new`, list, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }
   return readList(path);
 };
 
-const introduce = (options: Options, house: House, mixinUrl: string, list: List) => {
-  say(`Enlist is running. HTTP API: ${house.url}   Mixin: ${mixinUrl}${options.mixin ? '' : ' (stand-in)'}`);
+const introduce = ({ mixin, data }: Options, stack: EmbeddedStack, mixinUrl: string, list: List) => {
+  say(`Enlist is running. HTTP API: ${stack.url}   Mixin: ${mixinUrl}${mixin ? '' : ' (stand-in)'}`);
   say(`List: ${list.path}`);
-  if (options.mixin) {
-    say(`Mind: private keys will lie as plain files (mode 0600) in ${join(options.data, 'secrets')}.`);
-    say('Keep that folder safe and backed up: a key that is lost cannot be replaced.');
+  if (mixin) {
+    say(`Private keys are stored as plain files (mode 0600) in ${join(data, 'secrets')}.`);
+    say('Keep that folder safe and make backups: a lost key cannot be replaced.');
   }
 };
 
-/** What Mixin has bound, where a stand-in can tell: our own, or one that runs on this machine. */
+/** The requests that Mixin has seen, where a stand-in can report them: our own, or one that runs on this machine. */
 const readLedger = async (standIn: MixinStandIn | undefined, mixinUrl: string): Promise<Ledger> => {
   if (standIn) return standIn.ledger();
   if (!['127.0.0.1', 'localhost', '[::1]'].includes(new URL(mixinUrl).hostname)) return undefined;
   return fetchLedger(mixinUrl);
 };
 
-const custodyLine = ({ keys_stored, keys_bound, keys_lost }: Custody) =>
+const describeKeys = ({ keys_stored, keys_bound, keys_lost }: KeyCounts) =>
   keys_bound === null
     ? `Keys: ${keys_stored} in the vault.`
-    : `Keys: ${keys_stored} in the vault, ${keys_bound} bound by Mixin, ${keys_lost} lost.`;
+    : `Keys: ${keys_stored} in the vault, ${keys_bound} set at Mixin, ${keys_lost} lost.`;
 
-const untilInterrupted = () =>
+const waitForSignal = () =>
   new Promise<void>((end) => {
     process.once('SIGINT', end);
     process.once('SIGTERM', end);
   });
 
-/** Uploads the list, follows it, and tells how it ended; the exit code. */
-const runBatch = async (house: House, ledger: () => Promise<Ledger>, list: List, options: Options) => {
+/** Uploads the list, follows it to its end, and prints the summary. Returns the exit code. */
+const runBatch = async (
+  stack: EmbeddedStack,
+  ledger: () => Promise<Ledger>,
+  list: List,
+  options: Options,
+) => {
   const startedAt = performance.now();
-  const api = createApiClient(house.url);
+  const api = createApiClient(stack.url);
   const idempotencyKey = createHash('sha256').update(list.body).digest('hex');
   const batch_id = await api.createBatch(list.body, list.contentType, idempotencyKey);
   const abort = new AbortController();
@@ -145,26 +156,27 @@ const runBatch = async (house: House, ledger: () => Promise<Ledger>, list: List,
   process.once('SIGINT', interrupt);
   const follow = () => followBatch(api, batch_id, process.stderr, abort.signal);
   let batch = await follow();
-  if (batch.status === 'planned' && options.acceptCostUsd !== undefined) {
-    await api.confirmBatch(batch_id, options.acceptCostUsd);
+  if (batch.status === 'planned' && options.acceptCost !== undefined) {
+    await api.confirmBatch(batch_id, options.acceptCost);
     batch = await follow();
   }
   process.off('SIGINT', interrupt);
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-  const custody = await countCustody(house.environment, await ledger());
+  const keys = await countKeys(stack.environment, await ledger());
+  const isPlanned = batch.status === 'planned' && options.once;
   say();
   for (const line of await summaryLines(api, batch)) say(line);
-  if (batch.status === 'planned' && options.once) say('Nothing was done. Start again with --accept-cost.');
-  say(custodyLine(custody));
+  if (isPlanned) say('Nothing was done. To accept the cost, start again with --accept-cost USD.');
+  say(describeKeys(keys));
   say(
     `Keystores: ${join(options.data, 'secrets')}   Log: ${join(options.data, 'enlist.log')}   ${seconds} s`,
   );
   if (options.json) {
     const { total, invalid, duplicates, states } = batch;
-    say(JSON.stringify({ batch_id, total, invalid, duplicates, states, seconds, ...custody }));
+    say(JSON.stringify({ batch_id, total, invalid, duplicates, states, seconds, ...keys }));
   }
-  if (batch.status === 'planned' && options.once) return 6;
-  return batch.status === 'rejected' || (custody.keys_lost ?? 0) > 0 ? 1 : 0;
+  if (isPlanned) return exitCodes.planned;
+  return batch.status === 'rejected' || (keys.keys_lost ?? 0) > 0 ? exitCodes.failed : 0;
 };
 
 /** The code that a deployment would upload, from the assembly in cdk.out. */
@@ -175,15 +187,11 @@ const synthesiseBundles = async () => {
 };
 
 const main = async (): Promise<number> => {
-  const options = readOptions(process.argv.slice(2));
-  if (options.help) {
-    process.stdout.write(help);
-    return 0;
-  }
-  const given = options.file === undefined ? undefined : readList(resolve(options.file));
-  // Lists and keystores lie in this folder: nobody else's eyes.
+  const options = readOptions();
+  const ownList = options.file === undefined ? undefined : readList(resolve(options.file));
+  // Lists and keystores are stored in this folder: nobody else may read them.
   process.umask(0o077);
-  mkdirSync(options.data, { recursive: true, mode: 0o700 });
+  await prepareDataFolder(options.data);
   await using running = new AsyncDisposableStack();
   const standIn =
     options.mixin === undefined
@@ -192,8 +200,8 @@ const main = async (): Promise<number> => {
   const mixinUrl = options.mixin ?? standIn?.url ?? '';
   const logFile = join(options.data, 'enlist.log');
   const bundles = options.bundled ? await synthesiseBundles() : undefined;
-  const house = running.adopt(
-    await startHouse({
+  const stack = running.adopt(
+    await startEmbeddedStack({
       dataDir: options.data,
       mixinUrl,
       log: (line) => appendFileSync(logFile, `${line}\n`),
@@ -202,23 +210,25 @@ const main = async (): Promise<number> => {
     }),
     (it) => it.stop(),
   );
-  const list = given ?? (await worldList(standIn as MixinStandIn, options));
-  introduce(options, house, mixinUrl, list);
-  const code = await runBatch(house, () => readLedger(standIn, mixinUrl), list, options);
+  const list = ownList ?? (await readDemoList(standIn as MixinStandIn, options));
+  introduce(options, stack, mixinUrl, list);
+  const code = await runBatch(stack, () => readLedger(standIn, mixinUrl), list, options);
   if (!options.once) {
-    say('Waiting bots are looked at again as long as this runs. Ctrl-C ends it; the next start goes on.');
-    await untilInterrupted();
+    say('Enlist keeps running and tries waiting bots again. Press Ctrl-C to stop; the next start continues.');
+    await waitForSignal();
   }
   return code;
+};
+
+const exitCodeOf = (error: unknown): number => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted;
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return error instanceof DataFolderError ? exitCodes.refused : exitCodes.failed;
 };
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  const misspelt =
-    error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  const interrupted = error instanceof Error && error.name === 'AbortError';
-  if (!interrupted) process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  if (misspelt) process.stderr.write(`\n${help}`);
-  process.exitCode = interrupted ? 130 : 1;
+  process.exitCode = exitCodeOf(error);
 }

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import fc from 'fast-check';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { countCustody } from '../../infra/local/custody.ts';
+import { countKeys } from '../../infra/local/custody.ts';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
 import { accounts } from '../../lib/api/accounts.ts';
 import type { HttpAnswer } from '../../lib/api/http.ts';
@@ -475,7 +475,7 @@ export const signInThrough = async (world: HostileWorld, plan: Plan): Promise<re
 /** Compares the vault with what the stand-in bound. */
 export const countLost = async ({ emulators, standIn, count }: HostileWorld): Promise<void> => {
   const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
-  const custody = await countCustody(environment, standIn.ledger());
+  const custody = await countKeys(environment, standIn.ledger());
   count.keys_lost += custody.keys_lost ?? 0;
 };
 

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fault, type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { countCustody } from '../../infra/local/custody.ts';
-import { makeWorld } from '../../infra/local/demo.ts';
+import { countKeys } from '../../infra/local/custody.ts';
+import { createDemoList } from '../../infra/local/demo.ts';
 import { type Growth, growthOf } from './soak/growth.ts';
 import { botsOf, disowned, type Listed, misled, readLedger } from './soak/reckoning.ts';
 import { type Batch, Stack } from './soak/stack.ts';
@@ -47,7 +47,7 @@ const ROWS_OF_A_LIST = 5_000;
 const makeLists = async (standIn: MixinStandIn, bots: number): Promise<readonly Listed[]> => {
   const lists: Listed[] = [];
   for (let rest = bots; rest > 0; rest -= ROWS_OF_A_LIST)
-    lists.push(await makeWorld(standIn, Math.min(rest, ROWS_OF_A_LIST)));
+    lists.push(await createDemoList(standIn, Math.min(rest, ROWS_OF_A_LIST)));
   return lists;
 };
 
@@ -195,7 +195,7 @@ export const soak = async (options: SoakOptions): Promise<SoakFigures> => {
   for (const { list } of lists) batches.push(await stack.upload(list));
   const all = lists.flatMap(botsOf);
   // A locked PIN is waited for longer than this lasts.
-  const restful = all.filter(({ ends }) => ends !== 'waiting').length;
+  const restful = all.filter(({ outcome }) => outcome !== 'waiting').length;
   const cutMs = await cutInTheMiddle(watch, restful);
   await untilAtRest(watch, Math.floor(restful * 0.99));
   const most = minutesSince(startedMs);
@@ -212,7 +212,7 @@ export const soak = async (options: SoakOptions): Promise<SoakFigures> => {
   const wrong = [...wronged, ...(await misled(stack, lists, batches))];
   await stack.rest();
   const ledger = standIn.ledger();
-  const { keys_bound, keys_lost } = await countCustody(stack.environment, ledger);
+  const { keys_bound, keys_lost } = await countKeys(stack.environment, ledger);
   return {
     bots,
     network_users: made.users.length,

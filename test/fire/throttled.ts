@@ -1,8 +1,8 @@
 /** A list of every kind of bot, brought to rest by the real house while AWS throttles it. */
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { countCustody } from '../../infra/local/custody.ts';
-import { makeWorld, type World } from '../../infra/local/demo.ts';
+import { countKeys } from '../../infra/local/custody.ts';
+import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { deadLetterName, queueNames } from '../../lib/model/deployment.ts';
@@ -20,7 +20,7 @@ export interface ThrottledHouse extends AsyncDisposable {
 export const openThrottledHouse = async (rates: Rates): Promise<ThrottledHouse> => {
   let aws: ThrottledAws | undefined;
   const lived = await openHouse({
-    between: async (environment) => {
+    wrapEndpoints: async (environment) => {
       aws = await throttleAws(environment, rates);
       return aws.environment;
     },
@@ -39,7 +39,7 @@ export const openThrottledHouse = async (rates: Rates): Promise<ThrottledHouse> 
 
 export interface Listed {
   readonly rows: readonly unknown[];
-  readonly fates: Fates;
+  readonly outcomes: Outcomes;
   /** Verification ids of the sign-ins. */
   readonly signIns: readonly string[];
   readonly owner: string;
@@ -53,7 +53,7 @@ export interface Size {
   readonly users: number;
 }
 
-type Fates = World['fates'];
+type Outcomes = DemoList['outcomes'];
 
 const askForCode = async ({ standIn }: LivedInHouse) => {
   const phone = '+8613800000042';
@@ -67,7 +67,7 @@ const askForCode = async ({ standIn }: LivedInHouse) => {
 /** A world of every fate, and what it does not have: RSA sessions, six digits that are known, sign-ins, network users. */
 export const makeList = async (lived: LivedInHouse, size: Size): Promise<Listed> => {
   const { standIn } = lived;
-  const world = size.world > 0 ? await makeWorld(standIn, size.world) : { list: '[]', fates: [] };
+  const world = size.world > 0 ? await createDemoList(standIn, size.world) : { list: '[]', outcomes: [] };
   const keystores: Record<string, unknown>[] = [];
   for (let i = 0; i < size.fresh; i += 1) keystores.push({ ...(await standIn.createUser()).keystore });
   const digits = await standIn.createUser({ six_digit_pin: '271828' });
@@ -84,10 +84,10 @@ export const makeList = async (lived: LivedInHouse, size: Size): Promise<Listed>
   ];
   const registered = keystores.map((it) => ({
     app_id: String(it.app_id ?? it.client_id),
-    ends: 'registered' as const,
+    outcome: 'registered' as const,
   }));
-  const fates = [...world.fates, ...registered];
-  return { rows, fates, signIns: [code.id], owner: app_id, users: size.users };
+  const outcomes = [...world.outcomes, ...registered];
+  return { rows, outcomes, signIns: [code.id], owner: app_id, users: size.users };
 };
 
 interface BatchBody {
@@ -140,12 +140,12 @@ const isOfEnrolments = async (api: ReturnType<typeof askApi>, batch_id: string):
 export const bringToRest = async (
   lived: LivedInHouse,
   api: ReturnType<typeof askApi>,
-  { rows, users, fates }: Listed,
+  { rows, users, outcomes }: Listed,
   timeoutMs: number,
 ): Promise<string> => {
   const key = { 'idempotency-key': `throttled-${rows.length}-${Date.now()}` };
   const { batch_id } = await api.post<{ batch_id: string }>('/batches', rows, key);
-  const waiting = fates.filter(({ ends }) => ends === 'waiting').length;
+  const waiting = outcomes.filter(({ outcome }) => outcome === 'waiting').length;
   const deadline = Date.now() + timeoutMs;
   let before = '';
   let changedAt = Date.now();
@@ -187,23 +187,23 @@ const isInDoubt = (bot: Bot | undefined): boolean => bot?.state === 'unsure' && 
 /** Where everybody is, and what was lost on the way. */
 export const takeStock = async (
   { lived, aws }: ThrottledHouse,
-  { fates, signIns, owner, users }: Listed,
+  { outcomes, signIns, owner, users }: Listed,
   bots: readonly Bot[],
 ) => {
   const stateOf = new Map(
     bots.map((bot) => [bot.enrolment?.kind === 'sign_in' ? bot.enrolment.verification_id : bot.bot_id, bot]),
   );
   const astray = [
-    ...fates.filter(({ ends }) => ends !== 'invalid' && ends !== 'duplicate'),
-    ...signIns.map((app_id) => ({ app_id, ends: 'enrolled' })),
-  ].flatMap(({ app_id, ends }) => {
+    ...outcomes.filter(({ outcome }) => outcome !== 'invalid' && outcome !== 'duplicate'),
+    ...signIns.map((app_id) => ({ app_id, outcome: 'enrolled' })),
+  ].flatMap(({ app_id, outcome }) => {
     const bot = stateOf.get(app_id);
-    return bot?.state === ends || isInDoubt(bot)
+    return bot?.state === outcome || isInDoubt(bot)
       ? []
-      : [{ app_id, ends, is: bot?.state, reason: bot?.reason?.code }];
+      : [{ app_id, outcome, is: bot?.state, reason: bot?.reason?.code }];
   });
   const ledger = lived.standIn.ledger();
-  const { keys_lost } = await countCustody({ ...aws.direct, MIXIN_URL: lived.standIn.url }, ledger);
+  const { keys_lost } = await countKeys({ ...aws.direct, MIXIN_URL: lived.standIn.url }, ledger);
   const bound = new Map<string, Set<string>>();
   for (const { user_id = '', bound: key } of ledger)
     if (key) bound.set(user_id, (bound.get(user_id) ?? new Set()).add(key.public_key));

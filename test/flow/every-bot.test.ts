@@ -5,7 +5,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { NewUser } from '../../emulators/mixin/server.ts';
-import { countCustody } from '../../infra/local/custody.ts';
+import { countKeys } from '../../infra/local/custody.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { connect as connectClient, sendOpenly } from '../emulators/mixin/client.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
@@ -315,7 +315,7 @@ describe('a list with everything', () => {
   });
 
   test('lost no key and bound no bot two', async () => {
-    const custody = await countCustody(lived.house.environment, lived.standIn.ledger());
+    const custody = await countKeys(lived.house.environment, lived.standIn.ledger());
     expect(custody.keys_lost).toBe(0);
     expect(custody.keys_bound).toBeGreaterThan(15);
   });

@@ -63,8 +63,8 @@ describe('kill -9', () => {
     const told = `killed after ${moments.join(', ')} ms\n${out}\n${err}`;
     expect(code, told).toBe(0);
     const summary = JSON.parse(out.trim().split('\n').at(-1) ?? '');
-    const fates = JSON.parse(readFileSync(join(data, 'fates.json'), 'utf8')) as { ends: string }[];
-    const count = (fate: string) => fates.filter(({ ends }) => ends === fate).length;
+    const outcomes = JSON.parse(readFileSync(join(data, 'outcomes.json'), 'utf8')) as { outcome: string }[];
+    const count = (expected: string) => outcomes.filter(({ outcome }) => outcome === expected).length;
     expect(summary, told).toMatchObject({
       total: BOTS,
       invalid: count('invalid'),

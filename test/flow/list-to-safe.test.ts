@@ -2,15 +2,15 @@
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { countCustody, readVault } from '../../infra/local/custody.ts';
-import { makeWorld, type World } from '../../infra/local/demo.ts';
+import { countKeys, readVault } from '../../infra/local/custody.ts';
+import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
 const SIZE = 40;
 
 let lived: LivedInHouse;
-let world: World;
+let world: DemoList;
 let batch_id: string;
 
 interface BatchBody {
@@ -26,12 +26,13 @@ interface BatchBody {
 }
 
 const readBatch = async (id: string) => (await lived.get(`/batches/${id}`)).body as BatchBody;
-const countFate = (...fates: string[]) => world.fates.filter(({ ends }) => fates.includes(ends)).length;
+const countOutcome = (...outcomes: string[]) =>
+  world.outcomes.filter(({ outcome }) => outcomes.includes(outcome)).length;
 
 const untilAtRest = (id: string) =>
   until(async () => {
     const batch = await readBatch(id);
-    const waiting = countFate('waiting');
+    const waiting = countOutcome('waiting');
     return batch.status === 'imported' &&
       batch.finished + (batch.states.waiting ?? 0) === batch.accepted &&
       batch.states.waiting === waiting
@@ -41,7 +42,7 @@ const untilAtRest = (id: string) =>
 
 beforeAll(async () => {
   lived = await openHouse();
-  world = await makeWorld(lived.standIn, SIZE);
+  world = await createDemoList(lived.standIn, SIZE);
   const { body } = await lived.post('/batches', world.list);
   batch_id = (body as { batch_id: string }).batch_id;
   await untilAtRest(batch_id);
@@ -50,11 +51,11 @@ beforeAll(async () => {
 afterAll(() => lived[Symbol.asyncDispose]());
 
 describe('a list of every fate', () => {
-  test('ends with each bot where its fate says', async () => {
-    for (const { app_id, ends } of world.fates) {
-      if (ends === 'invalid' || ends === 'duplicate') continue;
+  test('leaves each bot in the state that the demo list expects', async () => {
+    for (const { app_id, outcome } of world.outcomes) {
+      if (outcome === 'invalid' || outcome === 'duplicate') continue;
       const bot = await lived.services.table.readBot(app_id);
-      expect([app_id, bot?.state]).toEqual([app_id, ends]);
+      expect([app_id, bot?.state]).toEqual([app_id, outcome]);
     }
   });
 
@@ -62,23 +63,23 @@ describe('a list of every fate', () => {
     const batch = await readBatch(batch_id);
     expect(batch).toMatchObject({
       total: SIZE,
-      invalid: countFate('invalid'),
-      duplicates: countFate('duplicate'),
+      invalid: countOutcome('invalid'),
+      duplicates: countOutcome('duplicate'),
       not_in_batch: 0,
     });
     expect(batch.states).toMatchObject({
-      registered: countFate('registered'),
-      external: countFate('external'),
-      blocked: countFate('blocked'),
-      waiting: countFate('waiting'),
+      registered: countOutcome('registered'),
+      external: countOutcome('external'),
+      blocked: countOutcome('blocked'),
+      waiting: countOutcome('waiting'),
     });
   });
 
   test('tells every row error with line, field and fix, all at once', async () => {
     const { errors } = await readBatch(batch_id);
     const lines = new Set(errors.map(({ line }) => line));
-    const wrong = world.fates.flatMap(({ ends }, row) =>
-      ends === 'invalid' || ends === 'duplicate' ? [row + 2] : [],
+    const wrong = world.outcomes.flatMap(({ outcome }, row) =>
+      outcome === 'invalid' || outcome === 'duplicate' ? [row + 2] : [],
     );
     expect([...lines].sort((a, b) => a - b)).toEqual(wrong);
     for (const error of errors) expect(error.fix).not.toBe('');
@@ -86,7 +87,7 @@ describe('a list of every fate', () => {
 
   test('leaves no bound key without its private half, and no bot with two', async () => {
     const ledger = lived.standIn.ledger();
-    const custody = await countCustody(lived.house.environment, ledger);
+    const custody = await countKeys(lived.house.environment, ledger);
     expect(custody.keys_lost).toBe(0);
     expect(custody.keys_bound).toBeGreaterThan(0);
     const keys = new Map<string, Set<string>>();
@@ -119,8 +120,8 @@ describe('a list of every fate', () => {
 describe('secrets', () => {
   test('are in the vault, one secret a bot', async () => {
     const held = await readVault(lived.house.environment);
-    for (const { app_id, ends } of world.fates) {
-      if (ends === 'registered') expect(held.get(app_id)?.spend).toBe(true);
+    for (const { app_id, outcome } of world.outcomes) {
+      if (outcome === 'registered') expect(held.get(app_id)?.spend).toBe(true);
     }
   });
 });
@@ -130,7 +131,7 @@ describe('the same list again', () => {
     const posts = () => lived.standIn.ledger().filter(({ method }) => method === 'POST').length;
     const before = {
       posts: posts(),
-      custody: await countCustody(lived.house.environment, lived.standIn.ledger()),
+      custody: await countKeys(lived.house.environment, lived.standIn.ledger()),
     };
     const first = await readBatch(batch_id);
     const { body } = await lived.post('/batches', world.list);
@@ -139,7 +140,7 @@ describe('the same list again', () => {
     const second = await untilAtRest(again);
     expect(second.states).toEqual(first.states);
     expect(posts()).toBe(before.posts);
-    expect(await countCustody(lived.house.environment, lived.standIn.ledger())).toEqual(before.custody);
+    expect(await countKeys(lived.house.environment, lived.standIn.ledger())).toEqual(before.custody);
     expect((await readBatch(batch_id)).not_in_batch).toBe(first.accepted);
   });
 

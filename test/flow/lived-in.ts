@@ -1,14 +1,18 @@
 /** A house for flow tests: a stand-in Mixin, the embedded stack in memory, and what they emitted. */
 
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { type House, type HouseOptions, startHouse } from '../../infra/local/embedded-stack.ts';
+import {
+  type EmbeddedStack,
+  type EmbeddedStackOptions,
+  startEmbeddedStack,
+} from '../../infra/local/embedded-stack.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 import { createLog } from '../../lib/runtime/log.ts';
 
 export interface LivedInHouse extends AsyncDisposable {
-  readonly house: House;
+  readonly house: EmbeddedStack;
   readonly standIn: MixinStandIn;
   /** The same services the functions have, for looking at the rows and calling steps by hand. */
   readonly services: Services;
@@ -28,12 +32,12 @@ const readAnswer = async (answer: Response) => {
 };
 
 export const openHouse = async (
-  more: Pick<HouseOptions, 'between' | 'dataDir'> = {},
+  more: Pick<EmbeddedStackOptions, 'wrapEndpoints' | 'dataDir'> = {},
 ): Promise<LivedInHouse> => {
   const logs: string[] = [];
   const log = (line: string) => void logs.push(line);
   const standIn = await startMixinStandIn({});
-  const house = await startHouse({ mixinUrl: standIn.url, log, ...more });
+  const house = await startEmbeddedStack({ mixinUrl: standIn.url, log, ...more });
   const { services } = connect(readConfig(house.environment), createLog(log, Date.now));
   return {
     house,

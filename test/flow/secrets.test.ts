@@ -460,7 +460,7 @@ beforeAll(async () => {
       keep('console', words.map(String).join(' ')),
     );
   folder = await mkdtemp(join(tmpdir(), 'enlist-secrets-'));
-  lived = await openHouse({ dataDir: join(folder, 'data'), between: watchTraffic });
+  lived = await openHouse({ dataDir: join(folder, 'data'), wrapEndpoints: watchTraffic });
   const [{ batch_id, user_id }, signed] = await Promise.all([upload(), signIn()]);
   await Promise.all([look(batch_id, user_id), askAllRoutes(batch_id, user_id), crash(batch_id)]);
   await takeStock(signed.answer);

@@ -1,14 +1,14 @@
 import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { expect, test } from 'vitest';
 import {
-  type Bent,
   type Client,
-  frozenClock,
-  lastEntry,
+  createClock,
   newClient,
   newKey,
+  readLastEntry,
   START_MS,
   start,
+  type TokenOverrides,
   UUID,
 } from './client.ts';
 
@@ -16,7 +16,7 @@ const seconds = Math.floor(START_MS / 1_000);
 const target = '/logs?category=PIN_INCORRECT&limit=5';
 
 const setUp = async (user = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now });
   return { clock, standIn, client: await newClient(standIn, clock, user) };
 };
@@ -38,7 +38,7 @@ test('a proper token is accepted, with and without X-Request-Id', async () => {
   expect((await client.send('GET', target, undefined, { request_id: null })).data).toEqual([]);
 });
 
-const bents: readonly (readonly [string, Bent, string])[] = [
+const bents: readonly (readonly [string, TokenOverrides, string])[] = [
   ['a sig over another method', { signed: `POST${target}` }, 'sig does not match the request'],
   ['a sig over the path without its query', { signed: 'GET/logs' }, 'sig does not match the request'],
   ['a sig over a body that was not sent', { signed: `GET${target}{}` }, 'sig does not match the request'],
@@ -68,7 +68,7 @@ test.each(bents)('%s is refused', async (_name, bent, reason) => {
   const reply = await client.send('GET', target, undefined, bent);
   expect(reply.status).toBe(202);
   expect(reply.error).toMatchObject({ status: 202, code: 401 });
-  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 202, code: 401, reason });
+  expect(readLastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 202, code: 401, reason });
 });
 
 test('iat within five minutes is accepted on both sides', async () => {
@@ -86,7 +86,7 @@ test('the body is signed byte by byte', async () => {
     signed: `POST/users${JSON.stringify(JSON.parse(body))}`,
   });
   expect(reply.error.code).toBe(401);
-  expect(lastEntry(standIn).reason).toBe('sig does not match the request');
+  expect(readLastEntry(standIn).reason).toBe('sig does not match the request');
   expect((await client.send('POST', '/users', body)).error.code).toBe(10002);
 });
 
@@ -96,7 +96,7 @@ test('a token is good for one request', async () => {
   const token = client.token('GET', target, '', jti);
   expect((await client.send('GET', target, undefined, { token, request_id: jti })).data).toEqual([]);
   expect((await client.send('GET', target, undefined, { token, request_id: jti })).error.code).toBe(401);
-  expect(lastEntry(standIn).reason).toBe('the token was used before');
+  expect(readLastEntry(standIn).reason).toBe('the token was used before');
 });
 
 test.each([
@@ -109,13 +109,13 @@ test.each([
   expect((await client.send('GET', target, undefined, { token: good, request_id: null })).data).toEqual([]);
   const token = withHeader(client, header);
   expect((await client.send('GET', target, undefined, { token, request_id: null })).error.code).toBe(401);
-  expect(lastEntry(standIn).reason).toBe('the token’s header is not EdDSA or RS512 JWT');
+  expect(readLastEntry(standIn).reason).toBe('the token’s header is not EdDSA or RS512 JWT');
 });
 
 test('a revoked session is refused', async () => {
   const { client, standIn } = await setUp({ session: 'revoked' });
   expect((await client.me()).error.code).toBe(401);
-  expect(lastEntry(standIn).reason).toBe('the session is revoked');
+  expect(readLastEntry(standIn).reason).toBe('the session is revoked');
 });
 
 test('a new session of the same bot replaces the old one and keeps the keys', async () => {

@@ -27,7 +27,7 @@ export const HOUR_MS = 3_600_000;
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** A clock that moves only when told. */
-export const frozenClock = (startMs = START_MS) => {
+export const createClock = (startMs = START_MS) => {
   let nowMs = startMs;
   return {
     now: () => nowMs,
@@ -36,7 +36,7 @@ export const frozenClock = (startMs = START_MS) => {
     },
   };
 };
-export type Clock = ReturnType<typeof frozenClock>;
+export type Clock = ReturnType<typeof createClock>;
 
 const running: MixinStandIn[] = [];
 afterEach(async () => {
@@ -64,7 +64,7 @@ export interface Reply {
   readonly error: { status: number; code: number; description: string; extra?: Record<string, string> };
 }
 
-export interface Bent {
+export interface TokenOverrides {
   readonly claims?: Readonly<Record<string, unknown>>;
   readonly token?: string;
   /** The seed that signs the token. */
@@ -74,7 +74,7 @@ export interface Bent {
   readonly request_id?: string | null;
 }
 
-export interface BentPin {
+export interface PinOverrides {
   readonly iterator?: bigint;
   readonly seconds?: number;
   readonly encoding?: 'base64' | 'base64url';
@@ -86,18 +86,18 @@ export interface BentPin {
 type Claims = Parameters<typeof signToken>[0];
 
 /** How a session proves itself and encrypts its PINs. */
-export interface Hands {
+export interface SessionKeys {
   sign(claims: Claims, seed?: string): string;
   pinKey(server_public_key?: string): Uint8Array;
 }
 
-const handsOf = (keystore: Keystore): Hands => ({
+const createSessionKeys = (keystore: Keystore): SessionKeys => ({
   sign: (claims, seed = keystore.session_private_key) => signToken(claims, seed),
   pinKey: (server_public_key = keystore.server_public_key) =>
     sharedEd25519Key({ ...keystore, server_public_key }),
 });
 
-const replyOf = async (response: Response): Promise<Reply> => {
+const readReply = async (response: Response): Promise<Reply> => {
   const text = await response.text();
   const json = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
   return {
@@ -116,7 +116,7 @@ export const sendOpenly = async (
   fields: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Reply> =>
-  replyOf(
+  readReply(
     await fetch(standIn.url + target, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', ...headers },
@@ -128,11 +128,17 @@ export const connect = (
   standIn: MixinStandIn,
   keystore: Keystore,
   clock: Pick<Clock, 'now'>,
-  hands: Hands = handsOf(keystore),
+  sessionKeys: SessionKeys = createSessionKeys(keystore),
 ) => {
   let iterator = BigInt(clock.now()) * 1_000_000n;
 
-  const token = (method: string, target: string, body: string, jti: string, bent: Bent = {}): string => {
+  const token = (
+    method: string,
+    target: string,
+    body: string,
+    jti: string,
+    bent: TokenOverrides = {},
+  ): string => {
     const iat = Math.floor(clock.now() / 1_000);
     const sig = createHash('sha256')
       .update(bent.signed ?? method + target + body)
@@ -148,10 +154,15 @@ export const connect = (
     };
     // A round trip through JSON: the SDK would write an undefined claim as the word undefined.
     const bentClaims = JSON.parse(JSON.stringify({ ...claims, ...bent.claims })) as typeof claims;
-    return hands.sign(bentClaims, bent.seed);
+    return sessionKeys.sign(bentClaims, bent.seed);
   };
 
-  const send = async (method: string, target: string, fields?: unknown, bent: Bent = {}): Promise<Reply> => {
+  const send = async (
+    method: string,
+    target: string,
+    fields?: unknown,
+    bent: TokenOverrides = {},
+  ): Promise<Reply> => {
     const body = fields === undefined ? '' : typeof fields === 'string' ? fields : JSON.stringify(fields);
     const jti = randomUUID();
     const request_id = bent.request_id === undefined ? jti : bent.request_id;
@@ -165,16 +176,16 @@ export const connect = (
       },
       ...(body === '' ? {} : { body }),
     });
-    return replyOf(response);
+    return readReply(response);
   };
 
-  const encrypt = (pin: Uint8Array, bent: BentPin = {}): string => {
+  const encrypt = (pin: Uint8Array, bent: PinOverrides = {}): string => {
     iterator += 1n;
     const numbers = Buffer.alloc(16);
     numbers.writeBigUInt64LE(BigInt(bent.seconds ?? Math.floor(clock.now() / 1_000)), 0);
     numbers.writeBigUInt64LE(bent.iterator ?? iterator, 8);
     const iv = randomBytes(16);
-    const cipher = createCipheriv('aes-256-cbc', hands.pinKey(bent.server_public_key), iv);
+    const cipher = createCipheriv('aes-256-cbc', sessionKeys.pinKey(bent.server_public_key), iv);
     cipher.setAutoPadding(bent.padding === undefined);
     const encrypted = [
       cipher.update(pin),
@@ -204,14 +215,14 @@ export const connect = (
     tipPin,
     tipProof,
     me: () => send('GET', '/safe/me'),
-    setTip: (tip: Key, bent: BentPin = {}) =>
+    setTip: (tip: Key, bent: PinOverrides = {}) =>
       send('POST', '/pin/update', { old_pin_base64: '', pin_base64: encrypt(tipPin(tip.public_key), bent) }),
-    verifyTip: (tip: Key, bent: BentPin = {}) => {
+    verifyTip: (tip: Key, bent: PinOverrides = {}) => {
       const timestamp = `${clock.now()}000123`;
       const pin_base64 = encrypt(tipProof(tip, timestamp), bent);
       return send('POST', '/pin/verify', `{"pin_base64":"${pin_base64}","timestamp":${timestamp}}`);
     },
-    registration: (spend: Key, tip: Key, bent: BentPin = {}) => {
+    registration: (spend: Key, tip: Key, bent: PinOverrides = {}) => {
       const signed = signSafeRegistration(
         keystore.app_id,
         tip.private_key,
@@ -219,7 +230,7 @@ export const connect = (
       );
       return { ...signed, pin_base64: encrypt(Buffer.from(signed.pin_base64, 'hex'), bent) };
     },
-    register(spend: Key, tip: Key, bent: BentPin = {}) {
+    register(spend: Key, tip: Key, bent: PinOverrides = {}) {
       return send('POST', '/safe/users', this.registration(spend, tip, bent));
     },
   };
@@ -229,13 +240,13 @@ export type Client = ReturnType<typeof connect>;
 export const newClient = async (standIn: MixinStandIn, clock: Pick<Clock, 'now'>, user: NewUser = {}) =>
   connect(standIn, (await standIn.createUser(user)).keystore, clock);
 
-export const accountOf = (standIn: MixinStandIn, client: Client) => {
+export const findAccount = (standIn: MixinStandIn, client: Client) => {
   const account = standIn.accounts().find(({ user_id }) => user_id === client.keystore.app_id);
   if (account === undefined) throw new Error('there is no such account');
   return account;
 };
 
-export const lastEntry = (standIn: MixinStandIn): LedgerEntry => {
+export const readLastEntry = (standIn: MixinStandIn): LedgerEntry => {
   const entry = standIn.ledger().at(-1);
   if (entry === undefined) throw new Error('the ledger is empty');
   return entry;

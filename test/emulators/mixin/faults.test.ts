@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { type Fault, faultNames } from '../../../emulators/mixin/faults.ts';
 import {
-  accountOf,
-  frozenClock,
+  createClock,
+  findAccount,
   HOUR_MS,
-  lastEntry,
   newClient,
   newKey,
+  readLastEntry,
   START_MS,
   sendOpenly,
   start,
@@ -40,10 +40,10 @@ const gate = () => {
 };
 
 const setUp = async (user = {}, options = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now, ...options });
   const client = await newClient(standIn, clock, user);
-  return { clock, standIn, client, account: () => accountOf(standIn, client) };
+  return { clock, standIn, client, account: () => findAccount(standIn, client) };
 };
 
 test('slow: the request is handled after the delay', async () => {
@@ -57,7 +57,7 @@ test('slow: the request is handled after the delay', async () => {
   open();
   expect((await reply).data.has_pin).toBe(true);
   expect(asked).toEqual([700]);
-  expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: 'slow' });
+  expect(readLastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: 'slow' });
 });
 
 test('answer_held: the request is handled, the answer comes after the delay', async () => {
@@ -82,7 +82,7 @@ test('answer_lost: the key is bound and the connection breaks', async () => {
   standIn.setFaults([{ name: 'answer_lost', times: 1 }]);
   await expect(client.setTip(tip)).rejects.toThrow('fetch failed');
   expect(account().tip_public_key).toBe(tip.public_key);
-  expect(lastEntry(standIn)).toMatchObject({
+  expect(readLastEntry(standIn)).toMatchObject({
     outcome: 'accepted',
     status: 0,
     fault: 'answer_lost',
@@ -95,7 +95,7 @@ test('request_lost: the connection breaks and nothing happened', async () => {
   standIn.setFaults([{ name: 'request_lost', times: 1 }]);
   await expect(client.setTip(newKey(), { iterator: 5n })).rejects.toThrow('fetch failed');
   expect(account().has_pin).toBe(false);
-  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 0, fault: 'request_lost' });
+  expect(readLastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 0, fault: 'request_lost' });
   expect((await client.setTip(newKey(), { iterator: 5n })).data.has_pin).toBe(true);
 });
 
@@ -104,7 +104,7 @@ test('rate_limited: 429 in a 202, without effect', async () => {
   standIn.setFaults([{ name: 'rate_limited' }]);
   expect(await client.setTip(newKey())).toMatchObject({ status: 202, error: { status: 202, code: 429 } });
   expect(account()).toMatchObject({ has_pin: false, pin_errors: 0 });
-  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', code: 429, fault: 'rate_limited' });
+  expect(readLastEntry(standIn)).toMatchObject({ outcome: 'refused', code: 429, fault: 'rate_limited' });
 });
 
 test('server_error: an HTML page, without effect', async () => {
@@ -147,7 +147,11 @@ test.each(['server_error', 'empty_body', 'rate_limited', 'code'] as const)(
     standIn.setFaults([{ name, code: 10001, effect: true }]);
     expect((await client.setTip(tip)).data).toBeUndefined();
     expect(account().tip_public_key).toBe(tip.public_key);
-    expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: name, bound: { kind: 'tip' } });
+    expect(readLastEntry(standIn)).toMatchObject({
+      outcome: 'accepted',
+      fault: name,
+      bound: { kind: 'tip' },
+    });
   },
 );
 
@@ -159,7 +163,7 @@ test('html: a page with 200, without effect', async () => {
   expect(reply.headers.get('content-type')).toBe('text/html');
   expect(reply.text).toMatch(/^<html>/);
   expect(account().has_pin).toBe(false);
-  expect(lastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 200, fault: 'html' });
+  expect(readLastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 200, fault: 'html' });
   expect((await client.setTip(newKey())).data.has_pin).toBe(true);
 });
 
@@ -191,12 +195,12 @@ test('redirect: 302 to an address that is not there, and who follows is seen', a
   expect(reply).toMatchObject({ status: 302, text: '' });
   expect(reply.headers.get('location')).toBe('/elsewhere');
   expect(account().has_pin).toBe(false);
-  expect(lastEntry(standIn)).toMatchObject({ path: '/pin/update', status: 302, fault: 'redirect' });
+  expect(readLastEntry(standIn)).toMatchObject({ path: '/pin/update', status: 302, fault: 'redirect' });
   const moved = await client.send('GET', '/me');
   expect(moved.status).toBe(307);
   expect(moved.headers.get('location')).toBe('http://127.0.0.2:9/me');
   await fetch(`${standIn.url}/safe/me`);
-  expect(lastEntry(standIn)).toMatchObject({ path: '/elsewhere', code: 404 });
+  expect(readLastEntry(standIn)).toMatchObject({ path: '/elsewhere', code: 404 });
 });
 
 test.each(['html', 'huge_body', 'redirect'] as const)(
@@ -207,7 +211,11 @@ test.each(['html', 'huge_body', 'redirect'] as const)(
     standIn.setFaults([{ name, effect: true }]);
     expect((await client.setTip(tip)).data?.user_id).toBeUndefined();
     expect(account().tip_public_key).toBe(tip.public_key);
-    expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: name, bound: { kind: 'tip' } });
+    expect(readLastEntry(standIn)).toMatchObject({
+      outcome: 'accepted',
+      fault: name,
+      bound: { kind: 'tip' },
+    });
   },
 );
 
@@ -313,11 +321,18 @@ test('calls without a token are struck too, and a path may be a route', async ()
   expect((await askForCode(standIn)).error.code).toBe(10003);
   expect(standIn.verifications()).toEqual([]);
   expect((await signIn(standIn, secret)).error.code).toBe(10001);
-  expect(lastEntry(standIn)).toMatchObject({ path: `/verifications/${lastCode(standIn).id}`, code: 10001 });
+  expect(readLastEntry(standIn)).toMatchObject({
+    path: `/verifications/${lastCode(standIn).id}`,
+    code: 10001,
+  });
   const { id, code } = lastCode(standIn);
   const again = () => sendOpenly(standIn, `/verifications/${id}`, signInFields(code, secret));
   await expect(again()).rejects.toThrow('fetch failed');
-  expect(lastEntry(standIn)).toMatchObject({ outcome: 'accepted', status: 0, created: { kind: 'person' } });
+  expect(readLastEntry(standIn)).toMatchObject({
+    outcome: 'accepted',
+    status: 0,
+    created: { kind: 'person' },
+  });
   expect((await again()).error.code).toBe(20114);
   expect((await client.me()).error.code).toBe(403);
 });
@@ -329,7 +344,7 @@ test('signing in under wrong_user names another’s session, and the right one i
   const { app_id: user_id, session_id } = client.keystore;
   expect(data).toMatchObject({ user_id, session_id, invitation_code: '' });
   expect(data).not.toHaveProperty('server_public_key');
-  expect(lastEntry(standIn).signed_in?.user_id).not.toBe(user_id);
+  expect(readLastEntry(standIn).signed_in?.user_id).not.toBe(user_id);
   expect(standIn.accounts()).toHaveLength(2);
 });
 
@@ -339,7 +354,7 @@ test('wrong_request_id: the answer belongs to another request', async () => {
   const reply = await client.me();
   expect(reply.data.user_id).toBe(client.keystore.app_id);
   expect(reply.headers.get('x-request-id')).toMatch(UUID);
-  expect(reply.headers.get('x-request-id')).not.toBe(lastEntry(standIn).request_id);
+  expect(reply.headers.get('x-request-id')).not.toBe(readLastEntry(standIn).request_id);
 });
 
 test('clock_skew: tokens and PINs are measured by the shifted clock, and X-Server-Time shows it', async () => {
@@ -351,7 +366,7 @@ test('clock_skew: tokens and PINs are measured by the shifted clock, and X-Serve
   const reply = await client.me();
   expect(reply.error.code).toBe(401);
   expect(reply.headers.get('x-server-time')).toBe(`${START_MS + HOUR_MS}000000`);
-  expect(lastEntry(standIn)).toMatchObject({ at: new Date(START_MS).toISOString(), fault: 'clock_skew' });
+  expect(readLastEntry(standIn)).toMatchObject({ at: new Date(START_MS).toISOString(), fault: 'clock_skew' });
   expect((await client.me()).headers.get('x-server-time')).toBe(`${START_MS}000000`);
   const early = await client.send('GET', '/me');
   expect(early.data.user_id).toBe(client.keystore.app_id);

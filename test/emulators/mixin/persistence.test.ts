@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CreatedUser, MixinStandIn } from '../../../emulators/mixin/server.ts';
-import { accountOf, connect, frozenClock, newClient, newKey, sendOpenly, start } from './client.ts';
+import { connect, createClock, findAccount, newClient, newKey, sendOpenly, start } from './client.ts';
 import {
   askForCode,
   connectSignedIn,
@@ -32,7 +32,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 test('accounts, ledger, iterators, used tokens, locks and fault counts outlive the server', async () => {
-  const clock = frozenClock();
+  const clock = createClock();
   const options = { now: clock.now, dataDir: join(folder, 'data') };
   const [tip, spend] = [newKey(), newKey()];
   const first = await start(options);
@@ -63,7 +63,7 @@ test('accounts, ledger, iterators, used tokens, locks and fault counts outlive t
 });
 
 test('phones, codes and their wrong tries outlive the server', async () => {
-  const clock = frozenClock();
+  const clock = createClock();
   const options = { now: clock.now, dataDir: join(folder, 'data') };
   const session = newSession();
   const first = await start(options);
@@ -172,7 +172,7 @@ test('the command prints its URL and serves; a key it bound survives kill -9', a
 });
 
 test('neither the ledger nor the accounts hold a secret or a ciphertext', async () => {
-  const clock = frozenClock();
+  const clock = createClock();
   const dataDir = join(folder, 'data');
   const standIn = await start({ now: clock.now, dataDir });
   const [tip, spend] = [newKey(), newKey()];
@@ -180,7 +180,7 @@ test('neither the ledger nor the accounts hold a secret or a ciphertext', async 
   await client.setTip(tip);
   const registration = client.registration(spend, tip);
   await client.send('POST', '/safe/users', registration);
-  expect(accountOf(standIn, client).has_safe).toBe(true);
+  expect(findAccount(standIn, client).has_safe).toBe(true);
   const visible = JSON.stringify([standIn.ledger(), standIn.accounts()]);
   for (const secret of [
     tip.private_key,

@@ -13,7 +13,7 @@ import {
   sign,
 } from 'node:crypto';
 import type { CreatedLegacyUser, MixinStandIn } from '../../../emulators/mixin/server.ts';
-import { type Client, type Clock, connect, type Hands, sendOpenly } from './client.ts';
+import { type Client, type Clock, connect, type SessionKeys, sendOpenly } from './client.ts';
 
 export type LegacyKeystore = CreatedLegacyUser['keystore'];
 
@@ -25,7 +25,7 @@ const jwt = (alg: string, claims: unknown, signed: (text: Buffer) => Buffer): st
   return `${text}.${signed(Buffer.from(text)).toString('base64url')}`;
 };
 
-export const rsaHands = (keystore: LegacyKeystore): Hands => ({
+export const rsaHands = (keystore: LegacyKeystore): SessionKeys => ({
   sign: (claims) => jwt('RS512', claims, (text) => sign('sha512', text, keystore.private_key)),
   pinKey: () =>
     privateDecrypt(

@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest';
-import { accountOf, frozenClock, HOUR_MS, lastEntry, newClient, newKey, START_MS, start } from './client.ts';
+import {
+  createClock,
+  findAccount,
+  HOUR_MS,
+  newClient,
+  newKey,
+  readLastEntry,
+  START_MS,
+  start,
+} from './client.ts';
 
 const setUp = async (user = {}, options = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now, ...options });
   const client = await newClient(standIn, clock, user);
-  return { clock, standIn, client, account: () => accountOf(standIn, client) };
+  return { clock, standIn, client, account: () => findAccount(standIn, client) };
 };
 
 test('the first TIP PIN is bound, once, and named in the ledger', async () => {
@@ -15,7 +24,7 @@ test('the first TIP PIN is bound, once, and named in the ledger', async () => {
   expect(data).toMatchObject({ has_pin: true, tip_counter: 1 });
   expect(data.tip_key_base64).toBe(Buffer.from(tip.public_key, 'hex').toString('base64url'));
   expect(account()).toMatchObject({ has_pin: true, tip_public_key: tip.public_key, tip_counter: 1 });
-  expect(lastEntry(standIn)).toMatchObject({
+  expect(readLastEntry(standIn)).toMatchObject({
     outcome: 'accepted',
     path: '/pin/update',
     user_id: client.keystore.app_id,
@@ -108,7 +117,7 @@ test('a six-digit PIN is upgraded with the right old PIN only', async () => {
   expect((await upgrade('654321')).error.code).toBe(20119);
   expect(account()).toMatchObject({ has_pin: true, tip_public_key: '', pin_errors: 2 });
   expect((await upgrade('123456')).data).toMatchObject({ has_pin: true, tip_counter: 1 });
-  expect(lastEntry(standIn).bound).toEqual({ kind: 'tip', public_key: tip.public_key });
+  expect(readLastEntry(standIn).bound).toEqual({ kind: 'tip', public_key: tip.public_key });
 });
 
 test('of two PINs in one request the old one must be encrypted first', async () => {
@@ -185,7 +194,7 @@ test('a PIN for another server key, with another padding, of another time or wit
     { iterator: 0n },
   ]) {
     expect((await client.verifyTip(tip, bent)).error.code).toBe(20119);
-    reasons.push(lastEntry(standIn).reason);
+    reasons.push(readLastEntry(standIn).reason);
   }
   expect(reasons).toEqual([
     'the PIN does not decrypt',
@@ -207,7 +216,7 @@ test('a wrong PIN spends its iterator too, and one iterator of 2^64-1 ends the s
   const { client, standIn } = await setUp({ tip });
   expect((await client.verifyTip(newKey(), { iterator: 9n })).error.code).toBe(20119);
   expect((await client.verifyTip(tip, { iterator: 9n })).error.code).toBe(20119);
-  expect(lastEntry(standIn).reason).toBe('the PIN’s iterator did not grow');
+  expect(readLastEntry(standIn).reason).toBe('the PIN’s iterator did not grow');
   expect((await client.verifyTip(tip, { iterator: 2n ** 64n - 1n })).data.has_pin).toBe(true);
   expect((await client.verifyTip(tip)).error.code).toBe(20119);
 });

@@ -2,22 +2,22 @@ import { createHash } from 'node:crypto';
 import { signTipBody, TIPBodyForSequencerRegister } from '@mixin.dev/mixin-node-sdk';
 import { expect, test } from 'vitest';
 import {
-  accountOf,
   type Client,
   connect,
-  frozenClock,
+  createClock,
+  findAccount,
   type Key,
-  lastEntry,
   newClient,
   newKey,
+  readLastEntry,
   start,
 } from './client.ts';
 
 const setUp = async (user = {}, options = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now, ...options });
   const client = await newClient(standIn, clock, user);
-  return { clock, standIn, client, account: () => accountOf(standIn, client) };
+  return { clock, standIn, client, account: () => findAccount(standIn, client) };
 };
 
 /** The page's reading: hex, over SHA-256("SEQUENCER:REGISTER:" + user id + key). */
@@ -33,7 +33,7 @@ test('a spend key is bound and named in the ledger', async () => {
   const { data } = await client.register(spend, tip);
   expect(data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
   expect(account()).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
-  expect(lastEntry(standIn)).toMatchObject({ bound: { kind: 'spend', public_key: spend.public_key } });
+  expect(readLastEntry(standIn)).toMatchObject({ bound: { kind: 'spend', public_key: spend.public_key } });
 });
 
 test('a second registration is refused, with the same key and with another', async () => {
@@ -143,7 +143,7 @@ test('each reading of the signature refuses the other', async () => {
 });
 
 test('the spend key can be kept from the account object', async () => {
-  const { client } = await setUp({ safe: 'foreign' }, { tells_spend_key: false });
+  const { client } = await setUp({ safe: 'foreign' }, { shows_spend_key: false });
   const { data } = await client.me();
   expect(data.has_safe).toBe(true);
   expect(data).not.toHaveProperty('spend_public_key');

@@ -2,13 +2,13 @@ import { createPrivateKey, generateKeyPairSync, randomUUID, sign, webcrypto } fr
 import { expect, test } from 'vitest';
 import type { MixinStandIn } from '../../../emulators/mixin/server.ts';
 import {
-  accountOf,
   type Clock,
   connect,
-  frozenClock,
-  lastEntry,
+  createClock,
+  findAccount,
   newClient,
   newKey,
+  readLastEntry,
   start,
 } from './client.ts';
 import { connectRsa, newRsaSession, rsaHands } from './phone-client.ts';
@@ -19,7 +19,7 @@ const newLegacyClient = async (standIn: MixinStandIn, clock: Clock, user = {}) =
 };
 
 const setUp = async (user = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now });
   return { clock, standIn, ...(await newLegacyClient(standIn, clock, user)) };
 };
@@ -74,7 +74,7 @@ test('a token of another RSA key, another hash or another padding is 401', async
   for (const bytes of wrong) {
     const token = `${header}.${payload}.${bytes.toString('base64url') || 'AA'}`;
     expect((await client.send('GET', '/me', undefined, { token, request_id: null })).error.code).toBe(401);
-    expect(lastEntry(standIn).reason).toBe('the token is not signed by the session');
+    expect(readLastEntry(standIn).reason).toBe('the token is not signed by the session');
   }
   const token = `${header}.${payload}.${signature}`;
   expect((await client.send('GET', '/me', undefined, { token, request_id: null })).data.type).toBe('user');
@@ -90,17 +90,17 @@ test('a token whose algorithm is not the session’s is 401', async () => {
   expect((await client.send('GET', '/me', undefined, { token: signed, request_id: null })).error.code).toBe(
     401,
   );
-  reasons.push(lastEntry(standIn).reason);
+  reasons.push(readLastEntry(standIn).reason);
 
   const modern = await newClient(standIn, clock);
   const { app_id: client_id, session_id } = modern.keystore;
   const rs512 = connectRsa(standIn, { ...keystore, client_id, session_id }, clock);
   expect((await rs512.me()).error.code).toBe(401);
-  reasons.push(lastEntry(standIn).reason);
+  reasons.push(readLastEntry(standIn).reason);
 
   const claims = { uid: keystore.client_id, sid: keystore.session_id };
   expect((await modern.send('GET', '/me', undefined, { claims })).error.code).toBe(401);
-  reasons.push(lastEntry(standIn).reason);
+  reasons.push(readLastEntry(standIn).reason);
   expect(reasons).toEqual([
     'the token’s header is not EdDSA or RS512 JWT',
     'the token’s algorithm is not the session’s',
@@ -116,7 +116,7 @@ test('six digits are verified, and become a TIP PIN, with the key of the session
     });
   expect((await verify('123456')).data.has_pin).toBe(true);
   expect((await verify('123457')).error.code).toBe(20119);
-  expect(accountOf(standIn, client).pin_errors).toBe(1);
+  expect(findAccount(standIn, client).pin_errors).toBe(1);
 
   const [tip, spend] = [newKey(), newKey()];
   const pins = {
@@ -135,7 +135,7 @@ test('a PIN under another key is 20119 and not counted', async () => {
   const hands = { sign: rsaHands(keystore).sign, pinKey: rsaHands(other).pinKey };
   const confused = connect(standIn, client.keystore, clock, hands);
   expect((await confused.verifyTip(tip)).error.code).toBe(20119);
-  expect(accountOf(standIn, client).pin_errors).toBe(0);
+  expect(findAccount(standIn, client).pin_errors).toBe(0);
   expect((await client.verifyTip(tip)).data.has_pin).toBe(true);
 });
 
@@ -149,7 +149,7 @@ test('iterators are those of the session, and a new session has a new key', asyn
   expect((await renewed.client.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
   expect(rsaHands(renewed.keystore).pinKey()).toHaveLength(32);
   expect(rsaHands(renewed.keystore).pinKey()).not.toEqual(rsaHands(keystore).pinKey());
-  expect(accountOf(standIn, client).pin_errors).toBe(0);
+  expect(findAccount(standIn, client).pin_errors).toBe(0);
 });
 
 test('createUser takes an RSA key that is given, and refuses what is none', async () => {
@@ -170,5 +170,5 @@ test('an account that exists changes from RSA to Ed25519 with a new session', as
   const modern = await newClient(standIn, clock, { user_id: keystore.client_id });
   expect((await client.me()).error.code).toBe(401);
   expect((await modern.me()).data.user_id).toBe(keystore.client_id);
-  expect(accountOf(standIn, modern).session_key).toBe('ed25519');
+  expect(findAccount(standIn, modern).session_key).toBe('ed25519');
 });

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { publicKeyOfScalar } from '../../../emulators/mixin/scalar.ts';
+import { derivePublicKeyOfScalar } from '../../../emulators/mixin/ed25519.ts';
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 
@@ -24,14 +24,14 @@ const publicKeyOfSeed = (seed: Uint8Array) => {
 test('a seed and its scalar have one public key', () => {
   for (let i = 0; i < 20; i += 1) {
     const seed = randomBytes(32);
-    expect(publicKeyOfScalar(scalarOf(seed))).toBe(publicKeyOfSeed(seed));
+    expect(derivePublicKeyOfScalar(scalarOf(seed))).toBe(publicKeyOfSeed(seed));
   }
 });
 
 test('1 gives the base point', () => {
-  expect(publicKeyOfScalar(toHex(1n))).toBe(`58${'66'.repeat(31)}`);
+  expect(derivePublicKeyOfScalar(toHex(1n))).toBe(`58${'66'.repeat(31)}`);
 });
 
 test.each([0n, L, 2n ** 256n - 1n])('%s is no reduced scalar', (scalar) => {
-  expect(publicKeyOfScalar(toHex(scalar))).toBeUndefined();
+  expect(derivePublicKeyOfScalar(toHex(scalar))).toBeUndefined();
 });

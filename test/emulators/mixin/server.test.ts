@@ -4,17 +4,17 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import {
   connect,
-  frozenClock,
+  createClock,
   type Keystore,
-  lastEntry,
   newClient,
   newKey,
+  readLastEntry,
   START_MS,
   start,
 } from './client.ts';
 
 const setUp = async () => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now });
   return { clock, standIn, client: await newClient(standIn, clock) };
 };
@@ -56,7 +56,7 @@ test.each([
 ])('%s %s is 404 in the envelope', async (method, target) => {
   const { client, standIn } = await setUp();
   expect(await client.send(method, target)).toMatchObject({ status: 202, error: { status: 202, code: 404 } });
-  expect(lastEntry(standIn)).toMatchObject({
+  expect(readLastEntry(standIn)).toMatchObject({
     outcome: 'refused',
     status: 202,
     code: 404,
@@ -69,7 +69,7 @@ test.each(['', '{', '[]', '"text"', 'null'])('the body %j is 400 in the envelope
   const { client, standIn } = await setUp();
   for (const path of ['/users', '/pin/update', '/pin/verify', '/safe/users']) {
     expect(await client.send('POST', path, body)).toMatchObject({ status: 202, error: { code: 400 } });
-    expect(lastEntry(standIn)).toMatchObject({ path, code: 400 });
+    expect(readLastEntry(standIn)).toMatchObject({ path, code: 400 });
   }
 });
 
@@ -186,7 +186,7 @@ test('stop ends requests that wait', async () => {
   const waiting = new Promise<void>((resolve) => {
     reached = resolve;
   });
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({
     now: clock.now,
     wait: () => {

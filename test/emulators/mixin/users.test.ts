@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { frozenClock, lastEntry, newClient, newKey, start } from './client.ts';
+import { createClock, newClient, newKey, readLastEntry, start } from './client.ts';
 import { connectRsa, newRsaSession } from './phone-client.ts';
 
 const setUp = async (user = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now });
   return { clock, standIn, client: await newClient(standIn, clock, user) };
 };
@@ -81,7 +81,7 @@ test('an app with an unpaid bill is refused with 20123 and makes nobody', async 
   const { client, standIn } = await setUp({ unpaid: true });
   const body = { session_secret: newSecret(), full_name: 'User' };
   expect((await client.send('POST', '/users', body)).error.code).toBe(20123);
-  expect(lastEntry(standIn)).not.toHaveProperty('created');
+  expect(readLastEntry(standIn)).not.toHaveProperty('created');
   expect(standIn.accounts()).toHaveLength(1);
   for (const user of [
     { unpaid: true, kind: 'network' as const },

@@ -1,7 +1,12 @@
 /** Values made with the Node SDK 7.5.5 and cross-checked with Python; never use these keys live. */
 import { expect, test } from 'vitest';
-import { isPublicKey, montgomeryPublicKey, publicKeyOf, sharedKey } from '../../../emulators/mixin/curve.ts';
-import { accountOf, connect, frozenClock, start } from './client.ts';
+import {
+  convertToX25519,
+  derivePublicKey,
+  deriveSharedKey,
+  isPublicKey,
+} from '../../../emulators/mixin/ed25519.ts';
+import { connect, createClock, findAccount, start } from './client.ts';
 
 const user_id = '6e8a3f0e-2f1c-4d0b-8f41-0a1b2c3d4e5f';
 const session_id = '7f9b4a1f-3a2d-4e1c-9a52-1b2c3d4e5f60';
@@ -24,7 +29,7 @@ const encryptedTrap = 'oKGio6SlpqeoqaqrrK2ur9zF5uABj5ag8ys7tAlc8x63Nj3-29d3T56h8
 const signature = 'FBVBFIRbi_sqMdllMxUEhaN9TQ2PNGGiNz8Uld4qb7OxVkGM0DnxY3ehZjYxlMkq-rfTvNuU1YfGo_jERaeOCQ';
 
 const setUp = async (user = {}) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now });
   const created = await standIn.createUser({
     user_id,
@@ -34,18 +39,22 @@ const setUp = async (user = {}) => {
     ...user,
   });
   const client = connect(standIn, created.keystore, clock);
-  return { client, keystore: created.keystore, account: () => accountOf(standIn, client) };
+  return { client, keystore: created.keystore, account: () => findAccount(standIn, client) };
 };
 
 test('the arithmetic agrees with the vectors', () => {
-  expect(publicKeyOf(Buffer.from(session_private_key, 'hex'))).toBe(session_public_key);
-  expect(publicKeyOf(Buffer.from(spend_private_key, 'hex'))).toBe(spend_public_key);
-  expect(montgomeryPublicKey(server_public_key).toString('base64url')).toBe(
+  expect(derivePublicKey(Buffer.from(session_private_key, 'hex'))).toBe(session_public_key);
+  expect(derivePublicKey(Buffer.from(spend_private_key, 'hex'))).toBe(spend_public_key);
+  expect(convertToX25519(server_public_key).toString('base64url')).toBe(
     'VzCACrNA_LGM5REe2p1wX5E4i0HkVEy9EDullC2yIz4',
   );
   const shared = 'f6f92efb32945aff683324a1c984c5001f46aaea513f3453138d740b3a604b7d';
-  expect(sharedKey(Buffer.from(session_private_key, 'hex'), server_public_key).toString('hex')).toBe(shared);
-  expect(sharedKey(Buffer.from(server_private_key, 'hex'), session_public_key).toString('hex')).toBe(shared);
+  expect(deriveSharedKey(Buffer.from(session_private_key, 'hex'), server_public_key).toString('hex')).toBe(
+    shared,
+  );
+  expect(deriveSharedKey(Buffer.from(server_private_key, 'hex'), session_public_key).toString('hex')).toBe(
+    shared,
+  );
 });
 
 test.each([

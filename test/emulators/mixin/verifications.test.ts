@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import type { NewPhone } from '../../../emulators/mixin/server.ts';
 import {
   connect,
-  frozenClock,
+  createClock,
   HOUR_MS,
   type Keystore,
-  lastEntry,
   newKey,
+  readLastEntry,
   START_MS,
   sendOpenly,
   start,
@@ -26,7 +26,7 @@ import {
 } from './phone-client.ts';
 
 const setUp = async (phone?: Partial<NewPhone>) => {
-  const clock = frozenClock();
+  const clock = createClock();
   const standIn = await start({ now: clock.now });
   const prepared = phone === undefined ? undefined : standIn.preparePhone({ phone: PHONE, ...phone });
   const account = () => {
@@ -182,12 +182,12 @@ test('signing up: a person with every field of the page, whose session and PIN w
   expect(data).not.toHaveProperty('server_public_key');
   expect(account()).toMatchObject({ user_id: data.user_id, kind: 'person', session_key: 'ed25519' });
   const { user_id, session_id } = data;
-  expect(lastEntry(standIn)).toMatchObject({
+  expect(readLastEntry(standIn)).toMatchObject({
     path: `/verifications/${lastCode(standIn).id}`,
     signed_in: { user_id, session_id },
     created: { kind: 'person', user_id },
   });
-  expect(lastEntry(standIn)).not.toHaveProperty('user_id');
+  expect(readLastEntry(standIn)).not.toHaveProperty('user_id');
 
   const tip = newKey();
   const person = connectSignedIn(standIn, session, data, clock);
@@ -224,7 +224,7 @@ test('signing in: the account stays, its old session ends', async () => {
   const { data } = await signIn(standIn, session.secret);
   expect(data).toMatchObject({ user_id: prepared?.user_id, full_name: 'Ann', has_pin: true, has_safe: true });
   expect(data.session_id).not.toBe(prepared?.keystore?.session_id);
-  expect(lastEntry(standIn)).not.toHaveProperty('created');
+  expect(readLastEntry(standIn)).not.toHaveProperty('created');
   expect((await before.me()).error.code).toBe(401);
   const person = connectSignedIn(standIn, session, data, clock);
   expect((await person.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
@@ -243,7 +243,7 @@ test('who signed up signs in the next time', async () => {
   const again = await signIn(standIn, newSession().secret);
   expect(again.data.user_id).toBe(data.user_id);
   expect(again.data.session_id).not.toBe(data.session_id);
-  expect(lastEntry(standIn)).not.toHaveProperty('created');
+  expect(readLastEntry(standIn)).not.toHaveProperty('created');
   expect(standIn.accounts()).toHaveLength(1);
 });
 
@@ -267,7 +267,7 @@ test('a verification is good for one session', async () => {
   const before = standIn.accounts();
   const reply = await sendOpenly(standIn, `/verifications/${id}`, signInFields(code, newSession().secret));
   expect(reply.error.code).toBe(20114);
-  expect(lastEntry(standIn).reason).toBe('the verification is over: it was used');
+  expect(readLastEntry(standIn).reason).toBe('the verification is over: it was used');
   expect(standIn.accounts()).toEqual(before);
 });
 

@@ -2,7 +2,7 @@
 import { paginateListSecrets, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
-import { countCustody } from '../../../infra/local/custody.ts';
+import { countKeys } from '../../../infra/local/custody.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import { readConfig } from '../../../lib/runtime/config.ts';
 import type { Errand, Paid } from './errand.ts';
@@ -163,7 +163,7 @@ const mayBeDeleted = async ({ services, environment }: Lane, name: string): Prom
 
 /** The whole lane in the end: keys that Mixin bound and the vault does not hold, and secrets that should be there. */
 export const auditLane = async (lane: Lane) => {
-  const { keys_lost } = await countCustody(lane.environment, lane.standIn.ledger());
+  const { keys_lost } = await countKeys(lane.environment, lane.standIn.ledger());
   const deleted = await deletedSecrets(lane);
   const allowed = await Promise.all(deleted.map((name) => mayBeDeleted(lane, name)));
   return { keys_lost: keys_lost ?? 0, secrets_lost: allowed.filter((it) => !it).length };

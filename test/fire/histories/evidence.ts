@@ -1,7 +1,7 @@
 /** What lies in the table and in the vault, read past the code that wrote it. */
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { publicKeysOf } from '../../../infra/local/custody.ts';
+import { derivePublicKeys } from '../../../infra/local/custody.ts';
 import type { World } from './world.ts';
 
 /** A row of a bot or an enrolment, as far as a judge asks for it. */
@@ -68,7 +68,8 @@ const readVersion = async ({ grounds, name }: Seen, secret: string, VersionStage
   return SecretString === undefined ? undefined : (JSON.parse(SecretString) as Fields);
 };
 
-const publicOf = (key: string | undefined): readonly string[] => (key === undefined ? [] : publicKeysOf(key));
+const publicOf = (key: string | undefined): readonly string[] =>
+  key === undefined ? [] : derivePublicKeys(key);
 
 /** A spend key in the vault is a seed, or says that it is a scalar. */
 const spendOf = (fields: Fields | undefined): readonly string[] =>

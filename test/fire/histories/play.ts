@@ -1,7 +1,7 @@
 /** Lets happen what a story says, and afterwards whatever is needed until everything has come to rest. */
 
 import type { Fault } from '../../../emulators/mixin/server.ts';
-import { publicKeyOfSeed } from '../../../infra/local/custody.ts';
+import { derivePublicKeyOfSeed } from '../../../infra/local/custody.ts';
 import { api } from '../../../lib/api/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
 import { intake } from '../../../lib/batches/intake.ts';
@@ -270,7 +270,7 @@ const retry = async (
   await ask(world, 'retryBatch', { path: { batch_id }, body: json({ ...wanted, ...rest }) }, death);
 };
 
-const keyOf = (private_key: string) => ({ private_key, public_key: publicKeyOfSeed(private_key) });
+const keyOf = (private_key: string) => ({ private_key, public_key: derivePublicKeyOfSeed(private_key) });
 
 /** Another program with the same keystore makes PIN calls of its own. */
 const actAsStranger = async (
@@ -281,7 +281,7 @@ const actAsStranger = async (
   const keystore = sharedKeystore(member);
   const account = standIn.accounts().find(({ user_id }) => user_id === member.user_id);
   if (!keystore || !account || account.has_safe) return;
-  const knows = member.tip !== undefined && publicKeyOfSeed(member.tip) === account.tip_public_key;
+  const knows = member.tip !== undefined && derivePublicKeyOfSeed(member.tip) === account.tip_public_key;
   if (account.has_pin && !knows) return;
   touched.add(account.user_id);
   const client = connectClient(standIn, keystore, { now: clock.right });

@@ -2,7 +2,7 @@
  * Enlist's functions and nothing else in a process of their own, over emulators that run elsewhere: its memory is
  * that of the functions. Needs --expose-gc.
  */
-import { startStaff } from '../../../infra/local/embedded-stack.ts';
+import { startFunctions } from '../../../infra/local/embedded-stack.ts';
 import type { Environment } from '../../../lib/runtime/config.ts';
 import { tellParent, untilAsked } from './children.ts';
 
@@ -13,7 +13,7 @@ const environment = JSON.parse(process.argv[2] ?? '') as Environment;
 const log = (line: string) => {
   if (line.includes('"level":"error"')) tellParent({ kind: 'line', line });
 };
-const staff = await startStaff(environment, { log });
+const staff = await startFunctions(environment, { log });
 tellParent({ kind: 'functions', url: staff.url });
 
 const sampling = setInterval(() => {

@@ -1,22 +1,22 @@
 /** What came of a soak: by Mixin's ledger, and by where every bot is in the end. */
 import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
-import type { Fate } from '../../../infra/local/demo.ts';
+import type { Outcome } from '../../../infra/local/demo.ts';
 import type { Stack } from './stack.ts';
 
 /** A list, and where each of its rows must end. */
 export interface Listed {
   readonly list: string;
-  readonly fates: readonly { readonly app_id: string; readonly ends: Fate }[];
+  readonly outcomes: readonly { readonly app_id: string; readonly outcome: Outcome }[];
 }
 
 /** The rows that make bots. */
-export const botsOf = ({ fates }: Listed) =>
-  fates.filter(({ ends }) => ends !== 'invalid' && ends !== 'duplicate');
+export const botsOf = ({ outcomes }: Listed) =>
+  outcomes.filter(({ outcome }) => outcome !== 'invalid' && outcome !== 'duplicate');
 
 /** Bots that are not where their fate is, by what they should be and are. */
 export const misled = async (stack: Stack, lists: readonly Listed[], batches: readonly string[]) => {
   const ends = new Map(
-    lists.flatMap((listed) => botsOf(listed).map(({ app_id, ends: end }) => [app_id, end as string])),
+    lists.flatMap((listed) => botsOf(listed).map(({ app_id, outcome }) => [app_id, outcome as string])),
   );
   const wrong: string[] = [];
   for (const batch_id of batches)
@@ -39,13 +39,15 @@ export const disowned = async (
   batches: readonly string[],
   ledger: readonly LedgerEntry[],
 ) => {
-  const fates = new Map(lists.flatMap((listed) => botsOf(listed).map(({ app_id, ends }) => [app_id, ends])));
+  const outcomes = new Map(
+    lists.flatMap((listed) => botsOf(listed).map(({ app_id, outcome }) => [app_id, outcome])),
+  );
   const ours = new Set(ledger.flatMap(({ user_id, bound }) => (bound && user_id ? [user_id] : [])));
   const wrong: string[] = [];
   for (const batch_id of batches)
     for await (const { user_id, reason } of stack.bots(batch_id, 'external')) {
       const isExplained = reason?.code === 'key_not_shown' && !ours.has(user_id);
-      if (fates.get(user_id) === 'registered' && !isExplained)
+      if (outcomes.get(user_id) === 'registered' && !isExplained)
         wrong.push(`${user_id} was external (${reason?.code}) and should be registered`);
     }
   return wrong;

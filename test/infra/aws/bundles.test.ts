@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { bundleFunctions } from '../../../infra/aws/bundle.ts';
 import { synthesiseCode } from '../../../infra/aws/synth.ts';
-import { countCustody } from '../../../infra/local/custody.ts';
-import { type House, startHouse } from '../../../infra/local/embedded-stack.ts';
+import { countKeys } from '../../../infra/local/custody.ts';
+import { type EmbeddedStack, startEmbeddedStack } from '../../../infra/local/embedded-stack.ts';
 import { type FunctionName, functionNames } from '../../../lib/model/deployment.ts';
 import { until } from '../../flow/lived-in.ts';
 
@@ -79,11 +79,15 @@ test('the same sources make the same bytes, wherever they are written', async ()
 
 describe('a list, run by the bundles', () => {
   let standIn: MixinStandIn;
-  let house: House;
+  let house: EmbeddedStack;
   const logs: string[] = [];
   beforeAll(async () => {
     standIn = await startMixinStandIn({});
-    house = await startHouse({ mixinUrl: standIn.url, bundles: files, log: (line) => void logs.push(line) });
+    house = await startEmbeddedStack({
+      mixinUrl: standIn.url,
+      bundles: files,
+      log: (line) => void logs.push(line),
+    });
   });
   afterAll(async () => {
     await house?.stop();
@@ -111,7 +115,7 @@ describe('a list, run by the bundles', () => {
       return seen.status === 'imported' && seen.finished === users.length && seen;
     }, 18_000);
     expect(batch).toMatchObject({ invalid: 1, states: { registered: 12, external: 1, blocked: 1 } });
-    const custody = await countCustody(house.environment, standIn.ledger());
+    const custody = await countKeys(house.environment, standIn.ledger());
     expect(custody).toEqual({ keys_stored: 12, keys_bound: 12, keys_lost: 0 });
     expect(logs.filter((line) => line.includes('"level":"error"'))).toEqual([]);
   }, 25_000);

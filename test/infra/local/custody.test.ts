@@ -4,9 +4,9 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { expect, onTestFinished, test } from 'vitest';
-import { publicKeyOfScalar } from '../../../emulators/mixin/scalar.ts';
+import { derivePublicKeyOfScalar } from '../../../emulators/mixin/ed25519.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
-import { countCustody, type Ledger } from '../../../infra/local/custody.ts';
+import { countKeys, type Ledger } from '../../../infra/local/custody.ts';
 import { startEmulators } from '../../../infra/local/emulators.ts';
 import type { Environment } from '../../../lib/runtime/config.ts';
 
@@ -14,7 +14,7 @@ import type { Environment } from '../../../lib/runtime/config.ts';
 const SEED = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';
 const SEED_KEY = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
 const SCALAR = `07${'0'.repeat(62)}`;
-const SCALAR_KEY = publicKeyOfScalar(SCALAR);
+const SCALAR_KEY = derivePublicKeyOfScalar(SCALAR);
 
 const start = async () => {
   const emulators = await startEmulators();
@@ -44,12 +44,12 @@ test('a key counts in whichever form it is kept, and one that is missing is lost
     bound('scalar', SEED_KEY),
     bound('nobody', SEED_KEY),
   ];
-  expect(await countCustody(environment, ledger)).toEqual({ keys_stored: 2, keys_bound: 6, keys_lost: 2 });
+  expect(await countKeys(environment, ledger)).toEqual({ keys_stored: 2, keys_bound: 6, keys_lost: 2 });
 });
 
 test('session keys of enrolments are no bot’s, waiting for deletion or not', async () => {
   const { environment, client, keep } = await start();
   for (const id of ['one', 'two']) await keep(`enlist/enrolment/${id}`, { session_key: SEED });
   await client.send(new DeleteSecretCommand({ SecretId: 'enlist/enrolment/two', RecoveryWindowInDays: 7 }));
-  expect(await countCustody(environment, [])).toEqual({ keys_stored: 0, keys_bound: 0, keys_lost: 0 });
+  expect(await countKeys(environment, [])).toEqual({ keys_stored: 0, keys_bound: 0, keys_lost: 0 });
 });

@@ -24,7 +24,7 @@ import {
 import { expect, onTestFinished, test } from 'vitest';
 import { clientConfig } from '../../../infra/local/client-config.ts';
 import { type EmulatorsOptions, startEmulators } from '../../../infra/local/emulators.ts';
-import { queueUrl } from '../../../infra/local/queues.ts';
+import { createQueueUrl } from '../../../infra/local/queues.ts';
 import {
   deadLetterName,
   deadLetterRetentionSeconds,
@@ -57,7 +57,7 @@ const start = async (options: EmulatorsOptions = {}) => {
 type Started = Awaited<ReturnType<typeof start>>;
 
 const attributes = async ({ sqs, sqsUrl }: Started, name: string) => {
-  const QueueUrl = queueUrl(sqsUrl, name);
+  const QueueUrl = createQueueUrl(sqsUrl, name);
   const answer = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
   return answer.Attributes ?? {};
 };

@@ -1,15 +1,15 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Answering, type GatewayOptions, startGateway } from '../../../infra/local/gateway.ts';
+import { type GatewayOptions, type HttpFunction, startGateway } from '../../../infra/local/gateway.ts';
 import { routes } from '../../../lib/api/contract.ts';
 
 /** The same behind every route. */
-const everywhere = (answering: Answering) => ({ api: answering, accounts: answering });
+const everywhere = (answering: HttpFunction) => ({ api: answering, accounts: answering });
 
 const start = async (
-  handler: Answering['handler'],
-  { timeoutSeconds, ...options }: Partial<GatewayOptions> & Pick<Answering, 'timeoutSeconds'> = {},
+  handler: HttpFunction['handler'],
+  { timeoutSeconds, ...options }: Partial<GatewayOptions> & Pick<HttpFunction, 'timeoutSeconds'> = {},
 ) => {
   const answering = { handler, ...(timeoutSeconds !== undefined && { timeoutSeconds }) };
   const gateway = await startGateway({ functions: everywhere(answering), routes, ...options });
@@ -143,7 +143,7 @@ test('a failed invocation is heard of, and whose it was', async () => {
 });
 
 test.each(Object.entries(routes))('%s goes to its function', async (_name, route) => {
-  const says = (name: string): Answering => ({ handler: async () => ({ name }) });
+  const says = (name: string): HttpFunction => ({ handler: async () => ({ name }) });
   const { url } = await start(async () => undefined, {
     functions: { api: says('api'), accounts: says('accounts') },
   });
@@ -213,7 +213,7 @@ test('the function has its time, the gateway has its patience', async () => {
   const never = () => new Promise<never>(() => undefined);
   const slow = await start(never, { timeoutSeconds: 0.02 });
   expect((await fetch(`${slow.url}/batches`, { method: 'POST' })).status).toBe(500);
-  const slower = await start(never, { patienceSeconds: 0.02 });
+  const slower = await start(never, { integrationTimeoutSeconds: 0.02 });
   const response = await fetch(`${slower.url}/batches`, { method: 'POST' });
   expect(response.status).toBe(503);
   expect(await response.text()).toBe('{"message":"Service Unavailable"}');

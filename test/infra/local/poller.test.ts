@@ -1,12 +1,11 @@
 import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { failedIds } from '../../../infra/local/batch-response.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
-import { type Fauxqs, startConfinedFauxqs } from '../../../infra/local/fauxqs.ts';
+import { type Fauxqs, startLocalFauxqs } from '../../../infra/local/fauxqs.ts';
 import type { Handler } from '../../../infra/local/invocation.ts';
-import { startPoller } from '../../../infra/local/poller.ts';
-import { queueArn, queueUrl } from '../../../infra/local/queues.ts';
+import { readFailedIds, startPoller } from '../../../infra/local/poller.ts';
+import { createQueueArn, createQueueUrl } from '../../../infra/local/queues.ts';
 import type { QueueShape } from '../../../lib/model/deployment.ts';
 import { eventually } from './helpers.ts';
 
@@ -15,7 +14,7 @@ let sqs: SQSClient;
 let count = 0;
 
 beforeAll(async () => {
-  fauxqs = await startConfinedFauxqs();
+  fauxqs = await startLocalFauxqs();
   sqs = new SQSClient(clientConfig(fauxqs.url));
 });
 afterAll(async () => {
@@ -44,20 +43,20 @@ const drain = async (handler: Handler<SQSEvent>, { shape = {}, timeoutSeconds = 
   const dead = `${name}-dead`;
   const full = { ...plain, ...shape };
   fauxqs.createQueue(dead);
-  const redrive = { deadLetterTargetArn: queueArn(dead), maxReceiveCount: full.maxReceiveCount };
+  const redrive = { deadLetterTargetArn: createQueueArn(dead), maxReceiveCount: full.maxReceiveCount };
   fauxqs.createQueue(name, {
     attributes: {
       VisibilityTimeout: String(full.visibilityTimeoutSeconds),
       RedrivePolicy: JSON.stringify(redrive),
     },
   });
-  const QueueUrl = queueUrl(fauxqs.url, name);
+  const QueueUrl = createQueueUrl(fauxqs.url, name);
   for (const MessageBody of bodies) await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody }));
   const errors: Error[] = [];
   const poller = startPoller({
     sqs,
     queueUrl: QueueUrl,
-    queueArn: queueArn(name),
+    queueArn: createQueueArn(name),
     shape: full,
     functionName: 'work',
     timeoutSeconds,
@@ -149,7 +148,7 @@ test('hands over records and a context as Lambda does', async () => {
       md5OfMessageAttributes: expect.stringMatching(/^[0-9a-f]{32}$/),
       md5OfBody: '5d41402abc4b2a76b9719d911017c592',
       eventSource: 'aws:sqs',
-      eventSourceARN: queueArn(queue.name),
+      eventSourceARN: createQueueArn(queue.name),
       awsRegion: 'us-east-1',
     },
   ]);
@@ -282,8 +281,8 @@ test('goes on when SQS was out of reach for a moment', async () => {
   onTestFinished(() => lonely.destroy());
   const poller = startPoller({
     sqs: lonely,
-    queueUrl: queueUrl('http://127.0.0.1:1', 'none'),
-    queueArn: queueArn('none'),
+    queueUrl: createQueueUrl('http://127.0.0.1:1', 'none'),
+    queueArn: createQueueArn('none'),
     shape: plain,
     functionName: 'work',
     timeoutSeconds: 1,
@@ -297,7 +296,7 @@ test('goes on when SQS was out of reach for a moment', async () => {
 describe('failedIds', () => {
   test.each([[undefined], [null], [{}], [{ batchItemFailures: null }], [{ batchItemFailures: [] }]])(
     '%j means that all is done',
-    (answer) => expect(failedIds(answer, ['a'])).toEqual(new Set()),
+    (answer) => expect(readFailedIds(answer, ['a'])).toEqual(new Set()),
   );
   test.each([
     ['text'],
@@ -306,5 +305,5 @@ describe('failedIds', () => {
     [{ batchItemFailures: [{}] }],
     [{ batchItemFailures: [{ itemIdentifier: null }] }],
     [{ batchItemFailures: [{ itemIdentifier: 'b' }] }],
-  ])('%j fails the batch', (answer) => expect(() => failedIds(answer, ['a'])).toThrow());
+  ])('%j fails the batch', (answer) => expect(() => readFailedIds(answer, ['a'])).toThrow());
 });

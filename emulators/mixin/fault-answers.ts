@@ -1,14 +1,14 @@
 /** What goes out in place of the right answer when a fault strikes: broken pages, and account objects that lie. */
 import { createHash, randomUUID } from 'node:crypto';
-import { type Account, type Accounts, newAccount } from './accounts.ts';
-import { type Answer, failure, userObject } from './answers.ts';
-import { newSeed, publicKeyOf } from './curve.ts';
-import type { Fault, Plan } from './faults.ts';
-import { newSession } from './sessions.ts';
+import { type Account, type Accounts, createAccount } from './accounts.ts';
+import { type Answer, createUserObject, failure } from './answers.ts';
+import { createSeed, derivePublicKey } from './ed25519.ts';
+import type { Fault, FaultPlan } from './faults.ts';
+import { createServerSession } from './sessions.ts';
 
 const HUGE_BYTES = 2_500_000;
 /** An address of this very server that serves nothing: whoever follows is seen in the ledger. */
-const ELSEWHERE = '/elsewhere';
+const UNUSED_PATH = '/elsewhere';
 
 const page = (status: number, title: string): Answer => ({
   status,
@@ -23,7 +23,7 @@ const json = (status: number, body: string): Answer => ({
 });
 
 /** Undefined breaks the connection. */
-export const spoiledAnswer = (fault: Fault): Answer | undefined => {
+export const createFaultAnswer = (fault: Fault): Answer | undefined => {
   switch (fault.name) {
     case 'rate_limited':
       return failure(429);
@@ -38,7 +38,7 @@ export const spoiledAnswer = (fault: Fault): Answer | undefined => {
     case 'huge_body':
       return json(200, `{"data":{"padding":"${'x'.repeat(HUGE_BYTES)}"}}`);
     case 'redirect':
-      return { ...json(fault.status ?? 302, ''), location: fault.location ?? ELSEWHERE };
+      return { ...json(fault.status ?? 302, ''), location: fault.location ?? UNUSED_PATH };
     default:
       return undefined;
   }
@@ -50,35 +50,38 @@ const isUserObject = (data: unknown): data is UserObject =>
   typeof data === 'object' && data !== null && (data as { type?: unknown }).type === 'user';
 
 /** Someone made up, for a server that knows one account only. */
-const nobody = (nowMs: number): Account => {
+const createStranger = (nowMs: number): Account => {
   const identity = { user_id: randomUUID(), full_name: 'Nobody', kind: 'app', identity_number: '0' } as const;
-  const session = newSession({ kind: 'ed25519', public_key: publicKeyOf(newSeed()) });
-  return newAccount(identity, session, nowMs);
+  const session = createServerSession({ kind: 'ed25519', public_key: derivePublicKey(createSeed()) });
+  return createAccount(identity, session, nowMs);
 };
 
 /** The same fields, with what is true of another account. */
-const ofAnother = (user: UserObject, accounts: Accounts, nowMs: number): UserObject => {
-  const other = userObject(accounts.another(String(user.user_id)) ?? nobody(nowMs), true);
+const replaceByAnother = (user: UserObject, accounts: Accounts, nowMs: number): UserObject => {
+  const other = createUserObject(accounts.findAnother(String(user.user_id)) ?? createStranger(nowMs), true);
   return Object.fromEntries(Object.entries(user).map(([name, value]) => [name, other[name] ?? value]));
 };
 
 /** Always the same wrong key for the same right one, so that a second look seems to confirm it. */
-const wrongKey = (publicKey: Buffer): string =>
-  publicKeyOf(createHash('sha256').update('wrong key').update(publicKey).digest());
+const deriveWrongKey = (publicKey: Buffer): string =>
+  derivePublicKey(createHash('sha256').update('wrong key').update(publicKey).digest());
 
-const withWrongKeys = (user: UserObject): UserObject => {
+const replaceKeys = (user: UserObject): UserObject => {
   const { tip_key_base64: tip, spend_public_key: spend } = user;
-  const lies: Record<string, string> = {};
+  const wrongKeys: Record<string, string> = {};
   if (typeof tip === 'string' && tip !== '')
-    lies.tip_key_base64 = Buffer.from(wrongKey(Buffer.from(tip, 'base64url')), 'hex').toString('base64url');
-  if (typeof spend === 'string' && spend !== '') lies.spend_public_key = wrongKey(Buffer.from(spend, 'hex'));
-  return { ...user, ...lies };
+    wrongKeys.tip_key_base64 = Buffer.from(deriveWrongKey(Buffer.from(tip, 'base64url')), 'hex').toString(
+      'base64url',
+    );
+  if (typeof spend === 'string' && spend !== '')
+    wrongKeys.spend_public_key = deriveWrongKey(Buffer.from(spend, 'hex'));
+  return { ...user, ...wrongKeys };
 };
 
 /** The data of an answer as the faults of this request leave it; what is no account object stays as it is. */
-export const spoiledData = (data: unknown, plan: Plan, accounts: Accounts, nowMs: number): unknown => {
+export const falsifyData = (data: unknown, plan: FaultPlan, accounts: Accounts, nowMs: number): unknown => {
   if (!isUserObject(data)) return data;
-  const user = plan.has('wrong_user') ? ofAnother(data, accounts, nowMs) : data;
-  const keyed = plan.has('wrong_key') ? withWrongKeys(user) : user;
+  const user = plan.has('wrong_user') ? replaceByAnother(data, accounts, nowMs) : data;
+  const keyed = plan.has('wrong_key') ? replaceKeys(user) : user;
   return plan.has('safe_flips_back') ? { ...keyed, has_safe: false } : keyed;
 };
