@@ -155,8 +155,8 @@ const signIn = async (
 ): Promise<Reply<'signIn'>> => {
   const { abort_deactivation, ...fields } = body;
   const read = readSignIn(fields);
-  if ('errors' in read) {
-    const { field = '(body)', message, fix } = read.errors[0] ?? {};
+  if (!read.ok) {
+    const { field = '(body)', message, fix } = read.error[0] ?? {};
     return problem('bad_body', { message: `${field}: ${message}`, fix, field });
   }
   const known = await services.table.readVerification(verification_id);

@@ -52,8 +52,8 @@ const validate = async (services: Services, rawRows: Parameters<typeof readRow>[
   const errors: RowError[] = [];
   for (const raw of rawRows) {
     const row = await readRow(raw, services.keys);
-    if ('errors' in row) errors.push(...row.errors);
-    else rows.push(row);
+    if (row.ok) rows.push(row.value);
+    else errors.push(...row.error);
   }
   return { rows, errors };
 };
@@ -80,8 +80,9 @@ const readWholeList = async (services: Services, batch: Batch) => {
   if (!list) return reject(services, batch, gone);
   const format = findFormat(list.contentType);
   if (!format) return reject(services, batch, unknownFormat);
-  const read = await readList(list.body, format);
-  if ('problem' in read) return reject(services, batch, read.problem);
+  const result = await readList(list.body, format, services.compression);
+  if (!result.ok) return reject(services, batch, result.error);
+  const read = result.value;
   const { rows, errors } = await validate(services, [...read.rows]);
   const { unique, duplicates } = splitDuplicates(rows);
   const wrong = [...read.errors, ...errors, ...duplicates];

@@ -1,68 +1,70 @@
 /** A ZIP of lists and keystores → the rows of all its files. Pure. */
-
 import { limits } from '../model/limits.ts';
+import type { Compression } from '../model/ports.ts';
 import type { RowError } from '../model/problem.ts';
-import { findContentType, findFormat } from './formats.ts';
-import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
-import { decodeText, notUtf8, readText } from './text.ts';
+import { type Result, succeed } from '../model/result.ts';
+import { findTextFormat, textEndings } from './formats.ts';
+import { type RawList, type RawRow, rejectList, tooManyRows } from './raw-list.ts';
+import { decodeText, readText } from './text.ts';
 import { type ArchiveEntry, damaged, openArchive } from './zip-archive.ts';
 
 const MAX_NAME_CHARACTERS = 200;
 
 /** A file's name as it may be shown: without control characters and what turns or hides text. */
-const shown = (name: string): string =>
+const cleanName = (name: string): string =>
   [...name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')].slice(0, MAX_NAME_CHARACTERS).join('');
 
 /** Folders, and what systems leave in them: `.DS_Store`, `__MACOSX/`. */
-const isPassedOver = (name: string): boolean => {
+const isSkipped = (name: string): boolean => {
   const parts = name.split(/[/\\]/);
   return parts.at(-1) === '' || parts.some((part) => part === '__MACOSX' || /^\.[^.]/.test(part));
 };
 
-const unknownFile = problem(
+const unknownFile = rejectList(
   'unknown_file',
-  'The file is no list: its name ends in none of .json, .jsonl, .ndjson and .csv.',
-  'Take it out of the archive, or name it by what it holds.',
+  `Not a list: expected ${textEndings}.`,
+  'Remove the file from the archive, or rename it to match its content.',
 );
 
-const emptyFile = problem('empty_list', 'The file has no rows.', 'Take it out of the archive.');
+const emptyFile = rejectList('empty_list', 'The file has no rows.', 'Remove it from the archive.');
 
 /** What one file holds; a problem that is not the file's alone is one of the whole archive. */
-const readFile = ({ name, unpack }: ArchiveEntry): ReadList => {
-  const format = findFormat(findContentType(name));
-  if (format === undefined || format === 'zip') return unknownFile;
-  const bytes = unpack();
+const readFile = async ({ name, unpack }: ArchiveEntry): Promise<Result<RawList>> => {
+  const format = findTextFormat(name);
+  if (format === undefined) return unknownFile;
+  const bytes = await unpack();
   if (!bytes) return damaged;
   const text = decodeText(bytes);
-  const read = text === undefined ? notUtf8 : readText(text, format);
-  return 'rows' in read && read.total === 0 ? emptyFile : read;
+  if (!text.ok) return text;
+  const list = readText(text.value, format);
+  return list.ok && list.value.total === 0 ? emptyFile : list;
 };
 
-const isOfAll = (read: ReadList): boolean => read === damaged || read === tooManyRows;
+const isAboutArchive = (list: Result<RawList>): boolean => list === damaged || list === tooManyRows;
 
-/** A file that cannot be read is one wrong row. */
-const asRows = (read: ReadList): Exclude<ReadList, { readonly problem: unknown }> => {
-  if ('rows' in read) return read;
-  return { rows: [], errors: [{ row: 1, line: 1, field: '(file)', ...read.problem }], total: 1 };
-};
+/** A file that cannot be read is one invalid row. */
+const toRows = (list: Result<RawList>): RawList =>
+  list.ok
+    ? list.value
+    : { rows: [], errors: [{ row: 1, line: 1, field: '(file)', ...list.error }], total: 1 };
 
 /** Reads every file of an archive, as if they were one list. */
-export const readArchive = (body: Uint8Array): ReadList => {
-  const archive = openArchive(body);
-  if ('problem' in archive) return archive;
+export const readArchive = async (body: Uint8Array, compression: Compression): Promise<Result<RawList>> => {
+  const archive = openArchive(body, compression);
+  if (!archive.ok) return archive;
   const rows: RawRow[] = [];
   const errors: RowError[] = [];
   let total = 0;
-  for (const entry of archive.entries) {
-    if (isPassedOver(entry.name)) continue;
-    const read = readFile(entry);
-    if (isOfAll(read)) return read;
-    const file = shown(entry.name);
-    const found = asRows(read);
-    for (const row of found.rows) rows.push({ ...row, row: total + row.row, file });
-    for (const error of found.errors) errors.push({ ...error, row: total + error.row, file });
-    total += found.total;
+  for (const entry of archive.value) {
+    if (isSkipped(entry.name)) continue;
+    const list = await readFile(entry);
+    if (isAboutArchive(list)) return list;
+    const file = cleanName(entry.name);
+    const part = toRows(list);
+    for (const row of part.rows) rows.push({ ...row, row: total + row.row, file });
+    for (const error of part.errors) errors.push({ ...error, row: total + error.row, file });
+    total += part.total;
     if (total > limits.maxRows) return tooManyRows;
   }
-  return { rows, errors, total };
+  return succeed({ rows, errors, total });
 };

@@ -1,7 +1,8 @@
 /** CSV → raw rows, each with its line. Pure. */
-import { CsvError, parse as parseCsv } from 'csv-parse/sync';
+import { CsvError, parse as parseCsv } from '#csv-parse';
 import { limits } from '../model/limits.ts';
-import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
+import { type Result, succeed } from '../model/result.ts';
+import { type RawList, type RawRow, rejectList, tooManyRows } from './raw-list.ts';
 
 /** Far more than all names of all fields. */
 const MAX_COLUMNS = 1_000;
@@ -23,7 +24,7 @@ const isTooWide = (text: string): boolean => {
   return false;
 };
 
-/** Columns must be named once each, else one silently wins. */
+/** Each column needs a name of its own, else one silently wins. */
 const readHeader = (header: readonly string[]): readonly string[] => {
   const names = header.map((name) => name.trim().toLowerCase());
   const named = names.filter((name) => name !== '');
@@ -38,7 +39,7 @@ interface CsvRecord {
 }
 
 /** The cells that are filled, by the names of their columns. */
-const fieldsOf = (names: readonly string[], cells: readonly string[]) =>
+const pickFields = (names: readonly string[], cells: readonly string[]) =>
   Object.fromEntries(
     names.flatMap((name, i) => {
       const cell = cells[i] ?? '';
@@ -46,25 +47,25 @@ const fieldsOf = (names: readonly string[], cells: readonly string[]) =>
     }),
   );
 
-/** csv-parse tells the line a record ends on. */
-const lineOf = ({ raw, info }: CsvRecord): number => info.lines - (raw.trim().split('\n').length - 1);
+/** Where a record begins; csv-parse says where it ends. */
+const findLine = ({ raw, info }: CsvRecord): number => info.lines - (raw.trim().split('\n').length - 1);
 
-/** One row more than a list may have at most. Of each row nothing is kept but what is filled. */
+/** The rows, at most one more than a list may have. Empty cells are dropped at once, to save memory. */
 const parse = (text: string): readonly RawRow[] => {
   let names: readonly string[] | undefined;
   let row = 0;
-  const take = (found: CsvRecord): RawRow | undefined => {
+  const addRecord = (record: CsvRecord): RawRow | undefined => {
     if (!names) {
-      names = readHeader(found.record);
+      names = readHeader(record.record);
       return undefined;
     }
     row += 1;
-    return { row, line: lineOf(found), fields: fieldsOf(names, found.record) };
+    return { row, line: findLine(record), fields: pickFields(names, record.record) };
   };
   return parseCsv(text, {
     bom: true,
     info: true,
-    on_record: take as never,
+    on_record: addRecord as never,
     raw: true,
     relax_column_count: true,
     skip_empty_lines: true,
@@ -75,19 +76,19 @@ const parse = (text: string): readonly RawRow[] => {
 };
 
 const notCsv = (where: string) =>
-  problem(
+  rejectList(
     'not_csv',
     `The list cannot be read as CSV${where}.`,
-    'Start with a header line that names each column once, and quote fields that hold commas or quotes.',
+    'Start with a header line that names each column once, and quote fields that contain commas or quotes.',
   );
 
-/** A header line that names the columns, then a row each; every value is text, and an empty one is none. */
-export const readCsv = (text: string): ReadList => {
+/** A header line that names the columns, then one line a row. Every value is text; an empty one is left out. */
+export const readCsv = (text: string): Result<RawList> => {
   if (isTooWide(text)) return notCsv(`: a row has more than ${MAX_COLUMNS} columns`);
   try {
-    // csv-parse counts a line end of two signs twice where it is quoted, and knows one kind of them only.
+    // csv-parse knows one kind of line ends in a text, and counts a quoted CRLF twice.
     const rows = parse(text.replace(/\r\n?/g, '\n'));
-    return rows.length > limits.maxRows ? tooManyRows : { rows, errors: [], total: rows.length };
+    return rows.length > limits.maxRows ? tooManyRows : succeed({ rows, errors: [], total: rows.length });
   } catch (error) {
     if (error instanceof RangeError) return notCsv(': a column is named twice');
     if (!(error instanceof CsvError)) throw error;

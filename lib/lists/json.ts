@@ -2,9 +2,10 @@
 
 import { limits } from '../model/limits.ts';
 import type { RowError } from '../model/problem.ts';
-import { problem, type RawRow, type ReadList, tooManyRows } from './raw-list.ts';
+import { type Result, succeed } from '../model/result.ts';
+import { type RawList, type RawRow, rejectList, tooManyRows } from './raw-list.ts';
 
-/** A keystore has one level, and no object or array within. */
+/** A keystore needs one level, and no object or array within. */
 const MAX_DEPTH = 32;
 /** Objects and arrays of one row: millions of empty ones would take memory far beyond their size. */
 const MAX_PARTS = 50;
@@ -30,7 +31,7 @@ const cutArray = (text: string): Piece[] | undefined => {
   let inString = false;
   let start = -1;
   let startLine = 0;
-  const take = (end: number) => {
+  const addPiece = (end: number) => {
     if (start >= 0) pieces.push({ line: startLine, text: text.slice(start, end) });
     start = -1;
   };
@@ -52,11 +53,11 @@ const cutArray = (text: string): Piece[] | undefined => {
     }
     if (depth === 1 && char === ',') {
       if (start < 0) return undefined;
-      take(i);
+      addPiece(i);
       continue;
     }
     if (depth === 1 && char === ']') {
-      take(i);
+      addPiece(i);
       return text.slice(i + 1).trim() === '' ? pieces : undefined;
     }
     if (start < 0) {
@@ -109,11 +110,11 @@ const notAnObject = (row: number, line: number): RowError => ({
   line,
   field: '(row)',
   code: 'not_an_object',
-  message: 'The row is not a JSON object, or one of too many parts.',
+  message: 'The row is not a JSON object, or it has too many parts.',
   fix: 'Write one keystore as {"app_id": …, "session_id": …, …}.',
 });
 
-const readPieces = (pieces: readonly Piece[]): ReadList => {
+const readPieces = (pieces: readonly Piece[]): Result<RawList> => {
   if (pieces.length > limits.maxRows) return tooManyRows;
   const rows: RawRow[] = [];
   const errors: RowError[] = [];
@@ -123,23 +124,23 @@ const readPieces = (pieces: readonly Piece[]): ReadList => {
     if (fields) rows.push({ row, line, fields });
     else errors.push(notAnObject(row, line));
   }
-  return { rows, errors, total: pieces.length };
+  return succeed({ rows, errors, total: pieces.length });
 };
 
-const notJson = problem(
+const notJson = rejectList(
   'not_a_json_array',
-  'The list is not a JSON array nor one JSON object, or it breaks off.',
+  'The list is neither a JSON array nor one JSON object, or it is cut off.',
   'Send [ {…}, {…} ], one {…}, or JSON Lines as application/x-ndjson.',
 );
 
-const readObject = (text: string): ReadList => {
+const readObject = (text: string): Result<RawList> => {
   const line = text.slice(0, text.indexOf('{')).split('\n').length;
-  const read = readPieces([{ line, text }]);
-  return 'rows' in read && read.rows.length === 0 && !isOverbuilt(text) ? notJson : read;
+  const list = readPieces([{ line, text }]);
+  return list.ok && list.value.rows.length === 0 && !isOverbuilt(text) ? notJson : list;
 };
 
 /** `[ {…}, {…} ]`, or one `{…}`. */
-export const readJson = (text: string): ReadList => {
+export const readJson = (text: string): Result<RawList> => {
   if (isOneObject(text)) return readObject(text);
   const pieces = cutArray(text);
   return pieces ? readPieces(pieces) : notJson;
@@ -158,5 +159,5 @@ const cutLines = (text: string): Piece[] => {
   return pieces;
 };
 
-/** One `{…}` a line; blank lines are passed over. */
-export const readJsonLines = (text: string): ReadList => readPieces(cutLines(text));
+/** One `{…}` a line; blank lines are skipped. */
+export const readJsonLines = (text: string): Result<RawList> => readPieces(cutLines(text));

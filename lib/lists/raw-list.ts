@@ -1,15 +1,15 @@
-/** What a list is once it is read and before anybody looks into its rows. */
-
+/** A list that is read, while nobody has looked into its rows yet. */
 import { limits } from '../model/limits.ts';
-import type { Problem, RowError } from '../model/problem.ts';
+import type { RowError } from '../model/problem.ts';
+import { type Failure, fail } from '../model/result.ts';
 
-/** Where a row stands. */
+/** Where a row is. */
 export interface Place {
   /** Which row of the list, from 1; in an archive they count through all its files. */
   readonly row: number;
   /** Where it begins in its file, from 1. */
   readonly line: number;
-  /** The file of an archive that it stands in. */
+  /** The file of an archive that the row is in. */
   readonly file?: string;
 }
 
@@ -17,8 +17,9 @@ export interface RawRow extends Place {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-export interface RawRows {
+export interface RawList {
   readonly rows: readonly RawRow[];
+  /** Rows that cannot be read. */
   readonly errors: readonly RowError[];
   /** Rows and errors together. */
   readonly total: number;
@@ -26,27 +27,19 @@ export interface RawRows {
   readonly accepted_cost_usd?: number;
 }
 
-export interface Refused {
-  readonly problem: Problem;
-}
-
-/** `problem` when nothing of the list can be read; row errors else, all of them. */
-export type ReadList = RawRows | Refused;
-
 /** Nothing of the list can be read, and this is why. Never quotes the list. */
-export const problem = (code: string, message: string, fix: string): Refused => ({
-  problem: { code, message, fix },
-});
+export const rejectList = (code: string, message: string, fix: string): Failure =>
+  fail({ code, message, fix });
 
 /** The place alone, without what else the value has. */
-export const placeOf = ({ row, line, file }: Place): Place => ({
+export const pickPlace = ({ row, line, file }: Place): Place => ({
   row,
   line,
   ...(file !== undefined && { file }),
 });
 
-export const tooManyRows = problem(
+export const tooManyRows = rejectList(
   'too_many_rows',
   `The list has more than ${limits.maxRows} rows.`,
-  'Cut it into several lists.',
+  'Split it into several lists.',
 );

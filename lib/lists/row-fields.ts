@@ -1,64 +1,58 @@
-/** Fields of a row → their normal form, or what is wrong and how to mend it. Never quotes a value. Pure. */
+/** Fields of a row → their normal form, or what is wrong and how to fix it. An error never quotes a value. Pure. */
+import type { Problem } from '../model/problem.ts';
+import { type Failure, fail, type Result, succeed } from '../model/result.ts';
 import { parseUuid } from '../model/uuid.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** What is wrong with one field. */
-export interface FieldError {
+export interface FieldError extends Problem {
   /** As the row wrote it. */
   readonly field: string;
-  readonly code: string;
-  readonly message: string;
-  readonly fix: string;
 }
-
-export interface Wrong {
-  readonly message: string;
-  readonly fix: string;
-}
-/** What a field must be: its normal form, or what is wrong and how to mend it. */
-export type Read<T = string> = { readonly value: T } | Wrong;
 
 /** Longer than any value that is read. */
 const MAX_CHARACTERS = 20_000;
 
-/** What the row itself says, and undefined where it says nothing: an empty cell is as good as none. */
-export const given = (fields: Fields, name: string): unknown => {
+/** The field's value; undefined where the row has none, or an empty cell. */
+export const readValue = (fields: Fields, name: string): unknown => {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (value === null || (typeof value === 'string' && value.trim() === '')) return undefined;
   return value;
 };
 
 /** Text without the space around it; empty for anything that is no text a field could have. */
-export const textOf = (value: unknown): string =>
+export const toText = (value: unknown): string =>
   typeof value === 'string' && value.length <= MAX_CHARACTERS ? value.trim() : '';
 
 /** The same, where JSON may have a whole number in place of digits. */
-export const digitsOf = (value: unknown): string =>
-  textOf(Number.isSafeInteger(value) ? String(value) : value);
+export const toDigits = (value: unknown): string =>
+  toText(Number.isSafeInteger(value) ? String(value) : value);
 
-export const readUuid = (value: unknown): Read => {
-  const uuid = parseUuid(textOf(value));
-  if (uuid !== undefined) return { value: uuid };
-  return { message: 'It is not a UUID.', fix: 'Copy it again, whole, with its four dashes.' };
+/** The value is not what its field must be. */
+export const refuseValue = (message: string, fix: string): Failure =>
+  fail({ code: 'invalid_field', message, fix });
+
+export const readUuid = (value: unknown): Result<string> => {
+  const uuid = parseUuid(toText(value));
+  if (uuid !== undefined) return succeed(uuid);
+  return refuseValue('It is not a UUID.', 'Copy the whole UUID again, with its four dashes.');
 };
 
-export const missing = (field: string, fix: string): FieldError => ({
+export const createMissingError = (field: string, fix: string): FieldError => ({
   field,
   code: 'missing_field',
   message: `${field} is missing.`,
   fix,
 });
 
-export const invalid = (field: string, { message, fix }: Wrong): FieldError => ({
-  field,
-  code: 'invalid_field',
-  message,
-  fix,
-});
-
 /** Two fields that cannot both be right. */
-export const contradiction = (first: string, second: string, says: string, fix: string): FieldError => ({
+export const createContradiction = (
+  first: string,
+  second: string,
+  says: string,
+  fix: string,
+): FieldError => ({
   field: second,
   code: 'contradiction',
   message: `${first} and ${second} ${says}.`,

@@ -1,13 +1,14 @@
-/** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. */
+/** One row's raw fields → what it asks for, or every error of the row at once. Errors never quote a value. Pure. */
 
 import type { NetworkUserEnrolment, SignInEnrolment, SignInFields } from '../model/enrolment.ts';
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import type { RowError } from '../model/problem.ts';
-import { digestOf } from './keystore-digest.ts';
-import { type Place, placeOf, type RawRow } from './raw-list.ts';
+import { fail, type Result, succeed } from '../model/result.ts';
+import { digestKeystore } from './keystore-digest.ts';
+import { type Place, pickPlace, type RawRow } from './raw-list.ts';
 import { readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';
-import { type FieldError, type Fields, given } from './row-fields.ts';
+import { type FieldError, type Fields, readValue } from './row-fields.ts';
 import { keystoreFields, readKeystore } from './row-keystore.ts';
 
 /** A bot that has an account and a session. */
@@ -45,17 +46,17 @@ interface Mark {
 }
 
 /** For each kind whose fields are given, the first of them. */
-const marksOf = (fields: Fields): readonly Mark[] =>
+const findMarks = (fields: Fields): readonly Mark[] =>
   (Object.keys(marks) as Kind[]).flatMap((kind) => {
-    const field = marks[kind].find((name) => given(fields, name) !== undefined);
+    const field = marks[kind].find((name) => readValue(fields, name) !== undefined);
     return field === undefined ? [] : [{ kind, field }];
   });
 
-const mixed = (one: Mark, other: Mark): FieldError => ({
+const createMixedError = (one: Mark, other: Mark): FieldError => ({
   field: other.field,
   code: 'mixed_row',
   message: `${one.field} belongs to ${one.kind} and ${other.field} to ${other.kind}.`,
-  fix: 'Write a row for each.',
+  fix: 'Write one row for each.',
 });
 
 const misplacedCreate: FieldError = {
@@ -65,93 +66,84 @@ const misplacedCreate: FieldError = {
   fix: 'Send {"create": {…}} as a list of its own.',
 };
 
-type Content<R extends Row> = Omit<R, keyof Place>;
-type ReadContent = Content<KeystoreRow> | Content<SignInRow> | Content<NetworkUserRow>;
-type Errors = { readonly errors: readonly FieldError[] };
+type Content<R extends Row> = R extends Row ? Omit<R, keyof Place> : never;
+type ContentResult<R extends Row = Row> = Result<Content<R>, readonly FieldError[]>;
 
-const readKeystoreRow = async (fields: Fields, keys: Keys): Promise<Content<KeystoreRow> | Errors> => {
-  const read = await readKeystore(fields, keys);
-  if ('errors' in read) return read;
-  return { keystore: read.value, row_digest: await digestOf(read.value, keys) };
+const readKeystoreRow = async (fields: Fields, keys: Keys): Promise<ContentResult<KeystoreRow>> => {
+  const keystore = await readKeystore(fields, keys);
+  if (!keystore.ok) return keystore;
+  return succeed({ keystore: keystore.value, row_digest: await digestKeystore(keystore.value, keys) });
 };
 
-const readSignInRow = (fields: Fields): Content<SignInRow> | Errors => {
+const readSignInRow = (fields: Fields): ContentResult<SignInRow> => {
   const verification = readVerification(fields);
   const sign_in = readSignIn(fields);
-  if ('code' in verification || 'errors' in sign_in) {
-    return {
-      errors: [
-        ...('code' in verification ? [verification] : []),
-        ...('errors' in sign_in ? sign_in.errors : []),
-      ],
-    };
+  if (verification.ok && sign_in.ok) {
+    return succeed({ enrolment: verification.value, sign_in: sign_in.value });
   }
-  return { enrolment: verification.value, sign_in: sign_in.value };
+  return fail([...(verification.ok ? [] : [verification.error]), ...(sign_in.ok ? [] : sign_in.error)]);
 };
 
-const readNetworkUserRow = (fields: Fields): Content<NetworkUserRow> | Errors => {
-  const read = readNetworkUser(fields);
-  return 'errors' in read ? read : { enrolment: read.value };
+const readNetworkUserRow = (fields: Fields): ContentResult<NetworkUserRow> => {
+  const enrolment = readNetworkUser(fields);
+  return enrolment.ok ? succeed({ enrolment: enrolment.value }) : enrolment;
 };
 
-const readContent = (fields: Fields, keys: Keys): Promise<ReadContent | Errors> | ReadContent | Errors => {
-  if (given(fields, 'create') !== undefined) return { errors: [misplacedCreate] };
-  const [one, other] = marksOf(fields);
-  if (one && other) return { errors: [mixed(one, other)] };
+const readContent = async (fields: Fields, keys: Keys): Promise<ContentResult> => {
+  if (readValue(fields, 'create') !== undefined) return fail([misplacedCreate]);
+  const [one, other] = findMarks(fields);
+  if (one && other) return fail([createMixedError(one, other)]);
   if (one?.kind === 'a sign-in') return readSignInRow(fields);
   return one?.kind === 'a network user' ? readNetworkUserRow(fields) : readKeystoreRow(fields, keys);
 };
 
-/** Derives each public key once, however often the row's checks and its digest ask for it. */
-const remembering = (keys: Keys): Keys => {
-  const known = new Map<string, Promise<string>>();
-  const publicKeyOf = (key: PrivateKey) => {
-    const derived = known.get(key) ?? keys.derivePublicKey(key);
-    known.set(key, derived);
-    return derived;
+/** Derives each public key once, however often the row's checks and its digest need it. */
+const memoize = (keys: Keys): Keys => {
+  const derivations = new Map<string, Promise<string>>();
+  const derivePublicKey = (key: PrivateKey) => {
+    const derivation = derivations.get(key) ?? keys.derivePublicKey(key);
+    derivations.set(key, derivation);
+    return derivation;
   };
-  return { ...keys, derivePublicKey: publicKeyOf };
+  return { ...keys, derivePublicKey };
 };
 
-/** What a row asks for, or all that is wrong with it. */
-export const readRow = async (
-  raw: RawRow,
-  keys: Keys,
-): Promise<Row | { readonly errors: readonly RowError[] }> => {
-  const place = placeOf(raw);
-  const content = await readContent(raw.fields, remembering(keys));
-  if ('errors' in content) return { errors: content.errors.map((error) => ({ ...place, ...error })) };
-  return { ...place, ...content };
+/** What a row asks for, or everything that is wrong with it. */
+export const readRow = async (raw: RawRow, keys: Keys): Promise<Result<Row, readonly RowError[]>> => {
+  const place = pickPlace(raw);
+  const content = await readContent(raw.fields, memoize(keys));
+  if (!content.ok) return fail(content.error.map((error) => ({ ...place, ...error })));
+  return succeed({ ...place, ...content.value });
 };
 
-/** What must not stand in a list twice; undefined for a network user, of whom there can be any number. */
-const identityOf = (row: Row): { readonly field: string; readonly id: string } | undefined => {
+/** What may be in a list only once; undefined for a network user, of whom there can be any number. */
+const identify = (row: Row): { readonly field: string; readonly id: string } | undefined => {
   if ('keystore' in row) return { field: 'app_id', id: row.keystore.app_id };
   if (!('sign_in' in row)) return undefined;
   return { field: 'verification_id', id: row.enrolment.verification_id };
 };
 
-const duplicateOf = (row: Row, field: string, { row: first, line, file }: Row): RowError => ({
-  ...placeOf(row),
+const createDuplicateError = (row: Row, field: string, { row: first, line, file }: Row): RowError => ({
+  ...pickPlace(row),
   field,
   code: 'duplicate',
-  message: `The same ${field === 'app_id' ? 'bot' : 'sign-in'} stands in row ${first} (line ${line}${
+  message: `The same ${field === 'app_id' ? 'bot' : 'sign-in'} is already in row ${first} (line ${line}${
     file === undefined ? '' : ` of ${file}`
-  }) already; that row counts.`,
+  }); that row counts.`,
   fix: 'Remove one of the two rows.',
 });
 
-/** Splits off the rows that name a bot or a sign-in which stands further up already. */
+/** Separates the rows whose bot or sign-in is already in an earlier row. */
 export const splitDuplicates = (rows: readonly Row[]) => {
   const first = new Map<string, Row>();
   const unique: Row[] = [];
   const duplicates: RowError[] = [];
   for (const row of rows) {
-    const identity = identityOf(row);
+    const identity = identify(row);
     const key = `${identity?.field} ${identity?.id}`;
     const before = identity && first.get(key);
     if (identity && before) {
-      duplicates.push(duplicateOf(row, identity.field, before));
+      duplicates.push(createDuplicateError(row, identity.field, before));
       continue;
     }
     if (identity) first.set(key, row);

@@ -6,9 +6,16 @@
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { etc, Point, signAsync } from '@noble/ed25519';
 import type { PrivateKey } from '../model/keystore.ts';
+import type { Keys } from '../model/ports.ts';
 import { createMixinError } from './errors.ts';
+import * as rsa from './rsa.ts';
 
-export { canDecryptPinToken, generateRsaKey, readRsaKey } from './rsa.ts';
+export { generateRsaKey } from './rsa.ts';
+
+/** As the port has it: a browser can read RSA keys in no other way. */
+export const readRsaKey: Keys['readRsaKey'] = async (pem) => rsa.readRsaKey(pem);
+export const canDecryptPinToken: Keys['canDecryptPinToken'] = async (...session) =>
+  rsa.canDecryptPinToken(...session);
 
 const KEY_BYTES = 32;
 /** DER before the 32 bytes of a key: PKCS#8 and SPKI with OID 1.3.101.112 (Ed25519) and .110 (X25519), RFC 8410. */

@@ -66,7 +66,6 @@ export const isRsaKeystore = (keystore: Keystore): keystore is RsaKeystore => 'p
  * same for both signs, and older keystores bring only that image.
  */
 export const withoutSign = (publicKey: string): string => {
-  const bytes = Buffer.from(publicKey, 'hex');
-  bytes[31] = (bytes[31] ?? 0) & 127;
-  return bytes.toString('hex');
+  const lastByte = Number.parseInt(publicKey.slice(62), 16) & 127;
+  return publicKey.slice(0, 62).toLowerCase() + lastByte.toString(16).padStart(2, '0');
 };

@@ -282,15 +282,24 @@ export interface Keys {
    */
   readRsaKey(
     pem: string,
-  ): { readonly pem: string; readonly public_key: string; readonly bits: number } | undefined;
-  /** Can this key decrypt this pin_token (base64) of this session? */
-  canDecryptPinToken(pem: string, pin_token: string, session_id: string): boolean;
+  ): Promise<{ readonly pem: string; readonly public_key: string; readonly bits: number } | undefined>;
+  /** Can this key decrypt this pin_token (base64) of that session? */
+  canDecryptPinToken(pem: string, pin_token: string, session_id: string): Promise<boolean>;
   /** A new RSA session key in PEM. */
   generateRsaKey(): Promise<string>;
 }
 
+/** What a ZIP archive needs. */
+export interface Compression {
+  /** Raw deflate data (RFC 1951) → its bytes; undefined when the data is damaged or holds more than `maxBytes`. */
+  inflate(data: Uint8Array, maxBytes: number): Promise<Uint8Array | undefined>;
+  /** CRC-32 as ZIP has it, an unsigned number of 32 bits. */
+  crc32(bytes: Uint8Array): number;
+}
+
 export interface Services {
   readonly keys: Keys;
+  readonly compression: Compression;
   readonly table: Table;
   readonly vault: Vault;
   readonly queues: Queues;

@@ -1,9 +1,17 @@
 /** What a function answers that can fail in an expected way; what is unexpected is thrown. */
 import type { Problem } from './problem.ts';
 
-export type Result<T, E = Problem> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: E };
+export interface Success<T> {
+  readonly ok: true;
+  readonly value: T;
+}
 
-export const succeed = <T>(value: T): { readonly ok: true; readonly value: T } => ({ ok: true, value });
-export const fail = <E>(error: E): { readonly ok: false; readonly error: E } => ({ ok: false, error });
+export interface Failure<E = Problem> {
+  readonly ok: false;
+  readonly error: E;
+}
+
+export type Result<T, E = Problem> = Success<T> | Failure<E>;
+
+export const succeed = <T>(value: T): Success<T> => ({ ok: true, value });
+export const fail = <E>(error: E): Failure<E> => ({ ok: false, error });

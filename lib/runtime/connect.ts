@@ -26,6 +26,7 @@ import type { QueueName } from '../model/deployment.ts';
 import type { Log } from '../model/log.ts';
 import { mixin } from '../model/mixin.ts';
 import type { Keys, Services } from '../model/ports.ts';
+import { compression } from './compression.ts';
 import type { Config } from './config.ts';
 
 const keys: Keys = {
@@ -108,6 +109,7 @@ export const connect = (config: Config, log: Log): Connection => {
   });
   return {
     services: {
+      compression,
       keys,
       log,
       auditSeconds: config.auditSeconds,

@@ -17,6 +17,7 @@ import type {
 import type { Problem, RowError } from '../../lib/model/problem.ts';
 import type { BotState } from '../../lib/model/states.ts';
 import { timing } from '../../lib/model/timing.ts';
+import { compression } from '../../lib/runtime/compression.ts';
 
 export const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 /** ISO time so many seconds after NOW. */
@@ -153,6 +154,7 @@ export const createMemory = (more: { bots?: readonly Bot[]; batches?: readonly B
   };
 
   const services: Services = {
+    compression,
     keys,
     auditSeconds: timing.auditSeconds,
     table,

@@ -9,15 +9,15 @@ import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
 const page = readPage('docs/keystores.md');
 
-/** Every code the sources of intake write: into an error of a row, or a problem of a list. */
+/** Every code that the sources write into a row error, or into the problem of a list. */
 const matches = (path: string, pattern: RegExp) =>
   [...readPage(path).matchAll(pattern)].map(([, code]) => code ?? '');
 const CODE = /\bcode: '([a-z0-9_]+)'/g;
-const PROBLEM = /\bproblem\(\s*'([a-z0-9_]+)'/g;
+const PROBLEM = /\brejectList\(\s*'([a-z0-9_]+)'/g;
 const folder = 'lib/lists';
 const readers = readdirSync(new URL(`../../${folder}`, import.meta.url)).map((name) => `${folder}/${name}`);
 
-/** Told by `problem` as well, but of one file. */
+/** Problems of one file of an archive, not of the whole list. */
 const fileCodes = ['unknown_file'];
 const rowCodes = [
   ...readers.flatMap((path) => matches(path, CODE)),
@@ -27,7 +27,7 @@ const rowCodes = [
 ];
 const problemCodes = [
   ...readers.flatMap((path) => matches(path, PROBLEM)).filter((code) => !fileCodes.includes(code)),
-  ...['intake', 'inbox', 'crash'].flatMap((name) => matches(`lib/provision/${name}.ts`, CODE)),
+  ...['intake', 'inbox', 'crash'].flatMap((name) => matches(`lib/batches/${name}.ts`, CODE)),
 ];
 
 test('every code of a row has its line in the table, and no other', () => {

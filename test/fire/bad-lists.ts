@@ -10,6 +10,7 @@ import { readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import type { Problem, RowError } from '../../lib/model/problem.ts';
+import { compression } from '../../lib/runtime/compression.ts';
 import { type Bot, bot, pinTokenFor, rsaKeys, writers } from '../lists/keystores.ts';
 import { type ZipEnd, type ZipFile, zipOf } from '../lists/zip.ts';
 
@@ -479,15 +480,16 @@ const ROWS_READ = 50;
 
 /** What readList and readRow make of it: a problem or errors, and how many rows are good. */
 const read = async ({ body, format }: DamagedList) => {
-  const list = readList(body, format);
-  if ('problem' in list) return { problem: list.problem, errors: [], good: 0, total: 0 };
+  const result = await readList(body, format, compression);
+  if (!result.ok) return { problem: result.error, errors: [], good: 0, total: 0 };
+  const list = result.value;
   const read = await Promise.all(list.rows.slice(0, ROWS_READ).map((row) => readRow(row, keys)));
-  const errors = [...list.errors, ...read.flatMap((row) => ('errors' in row ? row.errors : []))];
+  const errors = [...list.errors, ...read.flatMap((row) => (row.ok ? [] : row.error))];
   if (list.total !== list.rows.length + list.errors.length) throw new Error('rows went missing');
   return {
     problem: undefined,
     errors,
-    good: read.filter((row) => !('errors' in row)).length,
+    good: read.filter(({ ok }) => ok).length,
     total: list.total,
   };
 };

@@ -555,8 +555,8 @@ const ofTheCanary: readonly (Guard | PinnedGuard)[] = [
   {
     name: 'leak: the error of a row quotes the value',
     file: 'lib/lists/row-enrolment.ts',
-    find: "message: 'It is not a code of four to eight digits.',",
-    replace: 'message: `It is not a code: ${digitsOf(value)}`,',
+    find: "'It is not a code of four to eight digits.',",
+    replace: '`It is not a code: ${toDigits(value)}`,',
     tests: SECRETS,
   },
   {

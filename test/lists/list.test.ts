@@ -3,23 +3,25 @@ import { describe, expect, test } from 'vitest';
 import { findContentType, findFormat, type ListFormat } from '../../lib/lists/formats.ts';
 import { readList } from '../../lib/lists/list.ts';
 import { limits } from '../../lib/model/limits.ts';
+import { compression } from '../../lib/runtime/compression.ts';
 
 const read = (text: string | Uint8Array, format: ListFormat) =>
-  readList(typeof text === 'string' ? Buffer.from(text) : text, format);
+  readList(typeof text === 'string' ? Buffer.from(text) : text, format, compression);
 
 /** The rows and the lines of the broken ones; throws where the whole list is refused. */
-const rowsOf = (text: string, format: ListFormat) => {
-  const list = read(text, format);
-  if ('problem' in list) throw new Error(list.problem.code);
+const rowsOf = async (text: string, format: ListFormat) => {
+  const result = await read(text, format);
+  if (!result.ok) throw new Error(result.error.code);
+  const list = result.value;
   expect(list.total).toBe(list.rows.length + list.errors.length);
   return {
     rows: list.rows.map(({ line, fields }) => [line, fields]),
     broken: list.errors.map(({ line, code }) => [line, code]),
   };
 };
-const problemOf = (text: string | Uint8Array, format: ListFormat) => {
-  const list = read(text, format);
-  return 'problem' in list ? list.problem.code : undefined;
+const problemOf = async (text: string | Uint8Array, format: ListFormat) => {
+  const list = await read(text, format);
+  return list.ok ? undefined : list.error.code;
 };
 
 describe('the format', () => {
@@ -54,56 +56,55 @@ describe('the format', () => {
 });
 
 describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
-  test.each(['', ' \n\n ', '\ufeff'])('%j has no rows, or is none', (text) => {
-    expect(problemOf(text, format)).toBe(format === 'json' ? 'not_a_json_array' : 'empty_list');
+  test.each(['', ' \n\n ', '\ufeff'])('%j has no rows, or is none', async (text) => {
+    expect(await problemOf(text, format)).toBe(format === 'json' ? 'not_a_json_array' : 'empty_list');
   });
 
-  test('what is not UTF-8 is refused, and said so', () => {
-    expect(problemOf(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
+  test('what is not UTF-8 is refused, and said so', async () => {
+    expect(await problemOf(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
     const text = Buffer.from('\ufeff[{"a":"x"}]', 'utf16le');
     for (const utf16 of [text, text.subarray(2), text.swap16(), text.subarray(2)]) {
-      const list = read(utf16, format);
-      expect('problem' in list && list.problem).toMatchObject({
-        code: 'not_utf8',
-        fix: expect.stringContaining('Save it as UTF-8'),
+      expect(await read(utf16, format)).toMatchObject({
+        ok: false,
+        error: { code: 'not_utf8', fix: expect.stringContaining('Save it as UTF-8') },
       });
     }
   });
 
-  test('more rows than a list may have are not even made', () => {
+  test('more rows than a list may have are not even made', async () => {
     const [rows, start, end] = [limits.maxRows + 5, { json: '[', jsonl: '', csv: 'a\n' }, { json: '1]' }];
     const separator = format === 'json' ? ',' : '\n';
     const text = `${start[format]}${`1${separator}`.repeat(rows)}${format === 'json' ? end.json : ''}`;
-    expect(problemOf(text, format)).toBe('too_many_rows');
+    expect(await problemOf(text, format)).toBe('too_many_rows');
   });
 });
 
 describe('a JSON array', () => {
-  test('each row knows its line', () => {
-    expect(rowsOf('[\n  {"a": 1},\n\n  {"a":\n 2}, {"a": 3}\n]\n', 'json').rows).toEqual([
+  test('each row knows its line', async () => {
+    expect((await rowsOf('[\n  {"a": 1},\n\n  {"a":\n 2}, {"a": 3}\n]\n', 'json')).rows).toEqual([
       [2, { a: 1 }],
       [4, { a: 2 }],
       [5, { a: 3 }],
     ]);
   });
 
-  test('CRLF and a byte order mark change nothing', () => {
-    expect(rowsOf('\ufeff[\r\n{"a":1},\r\n{"a":2}]\r\n', 'json').rows).toEqual([
+  test('CRLF and a byte order mark change nothing', async () => {
+    expect((await rowsOf('\ufeff[\r\n{"a":1},\r\n{"a":2}]\r\n', 'json')).rows).toEqual([
       [2, { a: 1 }],
       [3, { a: 2 }],
     ]);
   });
 
-  test('brackets, commas and escapes within strings are text', () => {
+  test('brackets, commas and escapes within strings are text', async () => {
     const values = [']},{"', '\\', '\\"', '[[[', '"]', '\u2028'];
     const items = values.map((a) => ({ a, ']},{[': [a, { a }] }));
     const text = `[${items.map((item) => JSON.stringify(item)).join(',\n')}]`;
-    expect(rowsOf(text, 'json').rows).toEqual(items.map((item, i) => [i + 1, item]));
+    expect((await rowsOf(text, 'json')).rows).toEqual(items.map((item, i) => [i + 1, item]));
   });
 
-  test('a broken row stands alone', () => {
+  test('a broken row stands alone', async () => {
     const text = '[\n{"a":1},\n{"a":},\n{"a":1],\n"text",\nnull,\n[{"a":1}],\n{a:1},\n{"a":2}\n]';
-    expect(rowsOf(text, 'json')).toEqual({
+    expect(await rowsOf(text, 'json')).toEqual({
       rows: [
         [2, { a: 1 }],
         [9, { a: 2 }],
@@ -127,13 +128,15 @@ describe('a JSON array', () => {
     '[,]',
     '"[]"',
     '{]',
-  ])('%s is refused as a whole', (text) => expect(problemOf(text, 'json')).toBe('not_a_json_array'));
+  ])('%s is refused as a whole', async (text) =>
+    expect(await problemOf(text, 'json')).toBe('not_a_json_array'),
+  );
 
-  test('an empty array has no rows', () => expect(problemOf(' [ ] ', 'json')).toBe('empty_list'));
+  test('an empty array has no rows', async () => expect(await problemOf(' [ ] ', 'json')).toBe('empty_list'));
 
-  test('is not needed around one object', () => {
-    expect(rowsOf('\ufeff\n {"a":\n[1]}\n', 'json')).toEqual({ rows: [[2, { a: [1] }]], broken: [] });
-    expect(problemOf('{"a":}', 'json')).toBe('not_a_json_array');
+  test('is not needed around one object', async () => {
+    expect(await rowsOf('\ufeff\n {"a":\n[1]}\n', 'json')).toEqual({ rows: [[2, { a: [1] }]], broken: [] });
+    expect(await problemOf('{"a":}', 'json')).toBe('not_a_json_array');
   });
 });
 
@@ -142,10 +145,10 @@ describe('nesting', () => {
 
   test.each(['json', 'jsonl'] as const)(
     'ends in an error of its row where it is too deep, in %s',
-    (format) => {
+    async (format) => {
       const rows = [nested(32), nested(33), nested(50_000), '{"a":1}'];
       const text = format === 'json' ? `[${rows.join(',\n')}]` : rows.join('\n');
-      const read = rowsOf(text, format);
+      const read = await rowsOf(text, format);
       expect(read.broken).toEqual([
         [2, 'not_an_object'],
         [3, 'not_an_object'],
@@ -154,31 +157,34 @@ describe('nesting', () => {
     },
   );
 
-  test.each(['json', 'jsonl'] as const)('ends so too where it is of too many parts, in %s', (format) => {
-    const of = (parts: number) => `{"a":["{"${',{}'.repeat(parts - 2)}]}`;
-    const text = format === 'json' ? `[${of(50)},${of(51)}]` : `${of(50)}\n${of(51)}`;
-    const read = rowsOf(text, format);
-    expect([read.rows.length, read.broken.map(([, code]) => code)]).toEqual([1, ['not_an_object']]);
-  });
+  test.each(['json', 'jsonl'] as const)(
+    'ends so too where it is of too many parts, in %s',
+    async (format) => {
+      const of = (parts: number) => `{"a":["{"${',{}'.repeat(parts - 2)}]}`;
+      const text = format === 'json' ? `[${of(50)},${of(51)}]` : `${of(50)}\n${of(51)}`;
+      const read = await rowsOf(text, format);
+      expect([read.rows.length, read.broken.map(([, code]) => code)]).toEqual([1, ['not_an_object']]);
+    },
+  );
 
-  test('is not built before it is refused', () => {
+  test('is not built before it is refused', async () => {
     const deep = `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`;
     const before = process.memoryUsage().heapUsed;
-    expect(rowsOf(`[${deep}]`, 'json').broken).toEqual([[1, 'not_an_object']]);
+    expect((await rowsOf(`[${deep}]`, 'json')).broken).toEqual([[1, 'not_an_object']]);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000);
   });
 });
 
 describe('JSON Lines', () => {
-  test('blank lines count but are no rows', () => {
-    expect(rowsOf('\ufeff\n{"a":1}\r\n\r\n  \n{"a":2}', 'jsonl').rows).toEqual([
+  test('blank lines count but are no rows', async () => {
+    expect((await rowsOf('\ufeff\n{"a":1}\r\n\r\n  \n{"a":2}', 'jsonl')).rows).toEqual([
       [2, { a: 1 }],
       [5, { a: 2 }],
     ]);
   });
 
-  test('a broken row stands alone', () => {
-    expect(rowsOf('{"a":1}\n{"a":\n1}\n[]\n7\n{"a":2}', 'jsonl')).toEqual({
+  test('a broken row stands alone', async () => {
+    expect(await rowsOf('{"a":1}\n{"a":\n1}\n[]\n7\n{"a":2}', 'jsonl')).toEqual({
       rows: [
         [1, { a: 1 }],
         [6, { a: 2 }],
@@ -189,15 +195,15 @@ describe('JSON Lines', () => {
 });
 
 describe('CSV', () => {
-  test('the header names the fields, whatever its case and spaces', () => {
-    expect(rowsOf('\ufeff App_ID ,b\r\n1, x \r\n\r\n2,"y, ""z"" "\r\n', 'csv').rows).toEqual([
+  test('the header names the fields, whatever its case and spaces', async () => {
+    expect((await rowsOf('\ufeff App_ID ,b\r\n1, x \r\n\r\n2,"y, ""z"" "\r\n', 'csv')).rows).toEqual([
       [2, { app_id: '1', b: 'x' }],
       [4, { app_id: '2', b: 'y, "z" ' }],
     ]);
   });
 
-  test('an empty field is no field; rows may be short or long', () => {
-    expect(rowsOf('a,b\n,2\n1\n1,2,3\n,\n', 'csv').rows).toEqual([
+  test('an empty field is no field; rows may be short or long', async () => {
+    expect((await rowsOf('a,b\n,2\n1\n1,2,3\n,\n', 'csv')).rows).toEqual([
       [2, { b: '2' }],
       [3, { a: '1' }],
       [4, { a: '1', b: '2' }],
@@ -209,26 +215,26 @@ describe('CSV', () => {
     ['a column named twice', 'a,A\n1,2'],
     ['a quote that does not close', 'a,b\n1,"2'],
     ['a quote amid a field', 'a\n"x"y\n'],
-  ])('%s spoils the list', (_name, text) => expect(problemOf(text, 'csv')).toBe('not_csv'));
+  ])('%s spoils the list', async (_name, text) => expect(await problemOf(text, 'csv')).toBe('not_csv'));
 
-  test('formulas, quotes and keys of other formats are text', () => {
+  test('formulas, quotes and keys of other formats are text', async () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----';
-    expect(rowsOf(`a,b\n"=cmd|' /C calc'!A0","${pem}"\n@x,-1+1\n`, 'csv').rows).toEqual([
+    expect((await rowsOf(`a,b\n"=cmd|' /C calc'!A0","${pem}"\n@x,-1+1\n`, 'csv')).rows).toEqual([
       [2, { a: "=cmd|' /C calc'!A0", b: pem }],
       [5, { a: '@x', b: '-1+1' }],
     ]);
   });
 
-  test('rows of millions of cells are refused before they are made', () => {
+  test('rows of millions of cells are refused before they are made', async () => {
     const commas = ','.repeat(3_000_000);
     for (const text of [`${commas}\n1`, `a\n${commas}\n1`, `a\n"x,\n,"${commas}`])
-      expect(problemOf(text, 'csv')).toBe('not_csv');
-    expect(rowsOf(`a\n"${commas}"`, 'csv').rows).toEqual([[2, { a: commas }]]);
+      expect(await problemOf(text, 'csv')).toBe('not_csv');
+    expect((await rowsOf(`a\n"${commas}"`, 'csv')).rows).toEqual([[2, { a: commas }]]);
   });
 
-  test('line ends of every kind count once, quoted or not', () => {
+  test('line ends of every kind count once, quoted or not', async () => {
     const text = 'a,b\r\n1,"x\r\ny\r\nz"\r\n2,"x\ry"\n3,c\r4,d\r\r\n5,e';
-    expect(rowsOf(text, 'csv').rows).toEqual([
+    expect((await rowsOf(text, 'csv')).rows).toEqual([
       [2, { a: '1', b: 'x\ny\nz' }],
       [5, { a: '2', b: 'x\ny' }],
       [7, { a: '3', b: 'c' }],
@@ -237,25 +243,25 @@ describe('CSV', () => {
     ]);
   });
 
-  test('a header alone has no rows', () => expect(problemOf('a,b\n', 'csv')).toBe('empty_list'));
+  test('a header alone has no rows', async () => expect(await problemOf('a,b\n', 'csv')).toBe('empty_list'));
 });
 
-test('prototype names are fields like others, and reach no prototype', () => {
+test('prototype names are fields like others, and reach no prototype', async () => {
   const evil = '{"__proto__": {"polluted": 1}, "constructor": "x", "hasOwnProperty": "y"}';
   for (const [text, format] of [
     [`[${evil}]`, 'json'],
     [evil, 'jsonl'],
     ['__proto__,constructor,hasOwnProperty\npolluted,x,y', 'csv'],
   ] as const) {
-    const list = read(text, format);
-    const [row] = 'rows' in list ? list.rows : [];
+    const list = await read(text, format);
+    const [row] = list.ok ? list.value.rows : [];
     expect(row?.fields.constructor).toBe('x');
     expect(row?.fields).not.toHaveProperty('polluted');
     expect({}).not.toHaveProperty('polluted');
   }
 });
 
-test('no problem and no error ever quotes the list', () => {
+test('no problem and no error ever quotes the list', async () => {
   const canary = fc.stringMatching(/^[A-Za-z0-9]{16}$/);
   const broken = fc.constantFrom(
     (s: string) => `[{"k":"${s}"`,
@@ -266,12 +272,17 @@ test('no problem and no error ever quotes the list', () => {
     (s: string) => `k\n"${s}"${s}\n`,
     (s: string) => `k\n"${s}`,
   );
-  fc.assert(
-    fc.property(canary, broken, fc.constantFrom('json', 'jsonl', 'csv'), (secret, spoil, format) => {
-      const list = read(spoil(secret), format);
-      const told = 'problem' in list ? list.problem : list.errors;
-      expect(JSON.stringify(told)).not.toContain(secret);
-    }),
+  await fc.assert(
+    fc.asyncProperty(
+      canary,
+      broken,
+      fc.constantFrom('json', 'jsonl', 'csv'),
+      async (secret, spoil, format) => {
+        const list = await read(spoil(secret), format);
+        const told = list.ok ? list.value.errors : list.error;
+        expect(JSON.stringify(told)).not.toContain(secret);
+      },
+    ),
   );
 });
 
@@ -294,7 +305,7 @@ describe('any list reads back as it was written, each row with its line', () => 
   const rows = fc.array(fc.dictionary(name, value, { maxKeys: 4 }), { minLength: 1, maxLength: 8 });
   const bom = fc.constantFrom('', '\ufeff');
 
-  test('as a JSON array', () => {
+  test('as a JSON array', async () => {
     const gap = fc.tuple(space, breaks, space).map((parts) => parts.join(''));
     const list = rows.chain((items) =>
       fc.tuple(
@@ -305,8 +316,8 @@ describe('any list reads back as it was written, each row with its line', () => 
         }),
       ),
     );
-    fc.assert(
-      fc.property(list, gap, bom, ([items, gaps], end, mark) => {
+    await fc.assert(
+      fc.asyncProperty(list, gap, bom, async ([items, gaps], end, mark) => {
         let text = `${mark}[`;
         const expected = items.map((item, i) => {
           const [lead, trail, indent] = gaps[i] ?? ['', '', 0];
@@ -315,18 +326,18 @@ describe('any list reads back as it was written, each row with its line', () => 
           text += `${JSON.stringify(item, undefined, indent)}${trail}`;
           return [line, JSON.parse(JSON.stringify(item))];
         });
-        expect(rowsOf(`${text}]${end}`, 'json')).toEqual({ rows: expected, broken: [] });
+        expect(await rowsOf(`${text}]${end}`, 'json')).toEqual({ rows: expected, broken: [] });
       }),
     );
   });
 
-  test('as JSON Lines', () => {
+  test('as JSON Lines', async () => {
     const list = fc.array(fc.tuple(rows, fc.constantFrom('\n', '\r\n', '\n \n')), {
       minLength: 1,
       maxLength: 4,
     });
-    fc.assert(
-      fc.property(list, space, bom, (parts, lead, mark) => {
+    await fc.assert(
+      fc.asyncProperty(list, space, bom, async (parts, lead, mark) => {
         let text = mark;
         const expected = parts.flatMap(([items, end]) =>
           items.map((item) => {
@@ -335,12 +346,12 @@ describe('any list reads back as it was written, each row with its line', () => 
             return [line, JSON.parse(JSON.stringify(item))];
           }),
         );
-        expect(rowsOf(text, 'jsonl')).toEqual({ rows: expected, broken: [] });
+        expect(await rowsOf(text, 'jsonl')).toEqual({ rows: expected, broken: [] });
       }),
     );
   });
 
-  test('as CSV', () => {
+  test('as CSV', async () => {
     const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
     const field = fc.stringMatching(/^[ -~é€]{0,12}$/);
     const columns = fc.uniqueArray(fc.stringMatching(/^[a-z_]{1,8}$/), { minLength: 1, maxLength: 5 });
@@ -353,8 +364,8 @@ describe('any list reads back as it was written, each row with its line', () => 
         }),
       ),
     );
-    fc.assert(
-      fc.property(list, fc.constantFrom('\n', '\r\n'), bom, ([names, records], end, mark) => {
+    await fc.assert(
+      fc.asyncProperty(list, fc.constantFrom('\n', '\r\n'), bom, async ([names, records], end, mark) => {
         let text = `${mark}${names.join(',')}${end}`;
         const expected = records.map(([values, blanks]) => {
           text += end.repeat(blanks);
@@ -365,7 +376,7 @@ describe('any list reads back as it was written, each row with its line', () => 
             Object.fromEntries(names.flatMap((name, i) => (values[i] ? [[name, values[i]]] : []))),
           ];
         });
-        expect(rowsOf(text, 'csv')).toEqual({ rows: expected, broken: [] });
+        expect(await rowsOf(text, 'csv')).toEqual({ rows: expected, broken: [] });
       }),
     );
   });

@@ -8,16 +8,16 @@ import type { Written } from './keystores.ts';
 
 const accepted = (fields: Written) => {
   const read = readSignIn({ code: '1234', ...fields });
-  if ('errors' in read) throw new Error(JSON.stringify(read.errors));
+  if (!read.ok) throw new Error(JSON.stringify(read.error));
   return read.value;
 };
 const errorsOf = (fields: Written) => {
   const read = readSignIn({ code: '1234', ...fields });
-  return 'errors' in read ? read.errors.map(({ field, code }) => `${field}: ${code}`) : [];
+  return read.ok ? [] : read.error.map(({ field, code }) => `${field}: ${code}`);
 };
 
 describe('a sign-in', () => {
-  test('needs a code alone; the rest is as topology.ts says', () => {
+  test('needs a code alone; the rest is as lib/model/mixin.ts says', () => {
     const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device };
     expect(accepted({})).toEqual({ code: '1234', ...defaults });
     expect(accepted({ platform: '', device_id: null, verification_id: 'x', other: 'y' })).toEqual(
@@ -74,7 +74,7 @@ describe('a sign-in', () => {
 
   test('tells all its errors at once, each with a fix', () => {
     const read = readSignIn({ platform: 'Andoird', purpose: 'PHONE', code: ' ' });
-    const errors = 'errors' in read ? read.errors : [];
+    const errors = read.ok ? [] : read.error;
     expect(errors.map(({ field, code }) => [field, code])).toEqual([
       ['platform', 'invalid_field'],
       ['purpose', 'invalid_field'],
@@ -87,7 +87,7 @@ describe('a sign-in', () => {
   test('of a row needs its verification too', async () => {
     const told = async (fields: Written) => {
       const row = await readRow({ row: 1, line: 1, fields }, keys);
-      return 'errors' in row ? row.errors.map(({ field, code }) => `${field}: ${code}`) : [];
+      return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
     };
     const verification_id = randomUUID();
     expect(await told({ verification_id })).toEqual(['code: missing_field']);
@@ -104,8 +104,9 @@ describe('a network user', () => {
   const owner = randomUUID();
   const read = async (fields: Written) => {
     const row = await readRow({ row: 1, line: 1, fields: { owner, ...fields } }, keys);
-    if ('errors' in row) return row.errors.map(({ field, code }) => `${field}: ${code}`);
-    return 'enrolment' in row && 'full_name' in row.enrolment ? row.enrolment.full_name : undefined;
+    if (!row.ok) return row.error.map(({ field, code }) => `${field}: ${code}`);
+    const { value } = row;
+    return 'enrolment' in value && 'full_name' in value.enrolment ? value.enrolment.full_name : undefined;
   };
 
   test.each(['x', '名'.repeat(128), '👩‍🚀 1', '=HYPERLINK("http://x")', "Robert'); DROP"])(

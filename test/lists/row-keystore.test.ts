@@ -6,6 +6,7 @@ import { readList } from '../../lib/lists/list.ts';
 import { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { isRsaKeystore, type Keystore, keystoreSchema, withoutSign } from '../../lib/model/keystore.ts';
+import { compression } from '../../lib/runtime/compression.ts';
 import {
   type Bot,
   clearSeed,
@@ -32,18 +33,18 @@ const read = (fields: Written) => readRow({ row: 6, line: 7, fields }, keys);
 /** The row of a keystore; throws where it has errors. */
 const rowOf = async (fields: Written) => {
   const row = await read(fields);
-  if (!('keystore' in row)) throw new Error(JSON.stringify(row));
-  return row;
+  if (!row.ok || !('keystore' in row.value)) throw new Error(JSON.stringify(row));
+  return row.value;
 };
 const keystoreOf = async (fields: Written) => (await rowOf(fields)).keystore;
 const errorsOf = async (fields: Written) => {
   const row = await read(fields);
-  return 'errors' in row ? row.errors.map(({ field, code }) => `${field}: ${code}`) : [];
+  return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
 };
 /** The one error of a row, as field, code and message. */
 const errorOf = async (fields: Written) => {
   const row = await read(fields);
-  const [error, ...others] = 'errors' in row ? row.errors : [];
+  const [error, ...others] = row.ok ? [] : row.error;
   expect(others).toEqual([]);
   return error && { field: error.field, code: error.code, message: error.message };
 };
@@ -104,13 +105,12 @@ describe('every format, in every list', () => {
   const check = async (samples: readonly Sample[], container: Container) => {
     const written = await Promise.all(samples.map(({ fields }) => fields));
     const [format, body] = container(written);
-    const list = readList(Buffer.from(body as Uint8Array), format);
-    if ('problem' in list) throw new Error(list.problem.code);
-    const rows = await Promise.all(list.rows.map((raw) => readRow(raw, keys)));
-    const found = rows.map((row) => ('keystore' in row ? unsigned(row.keystore) : row));
+    const list = await readList(Buffer.from(body as Uint8Array), format, compression);
+    if (!list.ok) throw new Error(list.error.code);
+    const rows = await Promise.all(list.value.rows.map(({ fields }) => keystoreOf(fields)));
     const expected = await Promise.all(samples.map(({ keystore }) => keystore));
-    expect(found).toEqual(expected.map(unsigned));
-    for (const row of rows) expect('keystore' in row && keystoreSchema.parse(row.keystore)).toBeTruthy();
+    expect(rows.map(unsigned)).toEqual(expected.map(unsigned));
+    for (const row of rows) expect(keystoreSchema.parse(row)).toEqual(row);
   };
 
   test('reads back as the same keystore', async () => {
@@ -508,7 +508,7 @@ describe('a wrong keystore', () => {
       authorization_id: 'o',
     };
     const row = await readRow({ ...raw, fields }, keys);
-    const errors = 'errors' in row ? row.errors : [];
+    const errors = row.ok ? [] : row.error;
     expect(errors.map(({ field, code }) => [field, code])).toEqual([
       ['user_id', 'invalid_field'],
       ['server_public_key', 'invalid_field'],
@@ -527,7 +527,7 @@ describe('a wrong keystore', () => {
 
   test('says by which names a missing field may go', async () => {
     const row = await read({ note: 'x' });
-    const told = 'errors' in row ? row.errors.map(({ field, fix }) => `${field}: ${fix}`).join('\n') : '';
+    const told = row.ok ? '' : row.error.map(({ field, fix }) => `${field}: ${fix}`).join('\n');
     expect(told).toMatch(/app_id: .*app_id, client_id or user_id/);
     expect(told).toMatch(/session_private_key: .*session_private_key or private_key/);
     expect(told).toMatch(/server_public_key: .*server_public_key, pin_token_base64 or pin_token/);

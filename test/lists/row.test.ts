@@ -25,12 +25,12 @@ const read = (fields: Written) => readRow({ ...place, fields }, keys);
 /** The row; throws where it has errors. */
 const rowOf = async (fields: Written) => {
   const row = await read(fields);
-  if ('errors' in row) throw new Error(JSON.stringify(row.errors));
-  return row;
+  if (!row.ok) throw new Error(JSON.stringify(row.error));
+  return row.value;
 };
 const errorsOf = async (fields: Written) => {
   const row = await read(fields);
-  return 'errors' in row ? row.errors : [];
+  return row.ok ? [] : row.error;
 };
 
 describe('a row is', () => {
@@ -94,7 +94,7 @@ describe('a row is', () => {
 
 test('a row tells no file where there is none', async () => {
   const row = await readRow({ row: 1, line: 1, fields: {} }, keys);
-  expect('errors' in row && Object.keys(row.errors[0] ?? {})).toEqual([
+  expect(!row.ok && Object.keys(row.error[0] ?? {})).toEqual([
     'row',
     'line',
     'field',
@@ -161,8 +161,10 @@ describe('whatever stands in a row', () => {
     await fc.assert(
       fc.asyncProperty(more, async (listed) => {
         const row = await read({ ...good, ...listed });
-        if ('keystore' in row) expect(keystoreSchema.parse(row.keystore)).toEqual(row.keystore);
-        else expect('errors' in row && row.errors.length).toBeTruthy();
+        if (!row.ok) expect(row.error.length).toBeGreaterThan(0);
+        else if ('keystore' in row.value)
+          expect(keystoreSchema.parse(row.value.keystore)).toEqual(row.value.keystore);
+        else expect.unreachable();
       }),
       { numRuns: 120 },
     );
@@ -195,9 +197,9 @@ describe('what stands in a list twice', () => {
       { row: 8, line: 9, field: 'app_id', code: 'duplicate' },
     ]);
     expect(duplicates.map(({ message }) => message)).toEqual([
-      'The same bot stands in row 1 (line 2 of list.csv) already; that row counts.',
-      'The same sign-in stands in row 3 (line 1 of b.csv) already; that row counts.',
-      'The same bot stands in row 1 (line 2 of list.csv) already; that row counts.',
+      'The same bot is already in row 1 (line 2 of list.csv); that row counts.',
+      'The same sign-in is already in row 3 (line 1 of b.csv); that row counts.',
+      'The same bot is already in row 1 (line 2 of list.csv); that row counts.',
     ]);
   });
 

@@ -158,7 +158,7 @@ const enrollSignIn = async (lane: Lane): Promise<Errand> => {
   const { id, code } = await askForCode(lane);
   const { enrolment, user_id, paid } = signInOf(id);
   const listed = readSignIn({ code });
-  if (!('value' in listed)) throw new Error('a code of the stand-in is not valid');
+  if (!listed.ok) throw new Error('a code of the stand-in is not valid');
   const sign_in = await withDevice(lane.services, id, listed.value);
   await lane.services.vault.storeEnrolment(user_id, { session_key: seed(), sign_in });
   await addRow(lane, { bot_id: user_id, enrolment, state: 'queued' });

@@ -19,6 +19,7 @@ import type { QueueName } from '../../../lib/model/deployment.ts';
 import { mixin } from '../../../lib/model/mixin.ts';
 import type { Keys, Message, Queues, Services, Uploads } from '../../../lib/model/ports.ts';
 import { timing } from '../../../lib/model/timing.ts';
+import { compression } from '../../../lib/runtime/compression.ts';
 import { readConfig } from '../../../lib/runtime/config.ts';
 import { connect } from '../../../lib/runtime/connect.ts';
 import { type Member, makeCast, rsaPem } from './cast.ts';
@@ -167,6 +168,7 @@ export const openWorld = async (grounds: Grounds, { chance, cast }: Story): Prom
   const standIn = await startMixinStandIn({ now: clock.right, wait: async (delayMs) => clock.pass(delayMs) });
   opened.defer(() => standIn.stop());
   const services: Services = {
+    compression,
     keys,
     table: createTable({ client, tableName: name, randomId: randomUUID }),
     vault: createVault({ client: secrets, prefix: name, keys }),
