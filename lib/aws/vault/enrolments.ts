@@ -3,7 +3,7 @@
  * own.
  */
 import { z } from 'zod';
-import { signInRequestSchema } from '../../model/enrolment.ts';
+import { type SignInRequest, signInRequestSchema } from '../../model/enrolment.ts';
 import { sessionKeySchema } from '../../model/keystore.ts';
 import { enrolmentRecoveryDays } from '../../model/mixin.ts';
 import type { EnrolmentSecret, Vault } from '../../model/ports.ts';
@@ -15,6 +15,10 @@ const enrolmentSchema = z.object({
 });
 
 const CURRENT = { VersionStage: 'AWSCURRENT' };
+
+/** Equal for sign-ins with the same fields, in whatever order. */
+const toComparable = (sign_in: SignInRequest | undefined): string =>
+  JSON.stringify(Object.entries(sign_in ?? {}).sort());
 
 export type EnrolmentSecrets = Pick<Vault, 'storeEnrolment' | 'readEnrolment' | 'removeEnrolment'>;
 
@@ -48,7 +52,7 @@ export const createEnrolmentSecrets = (secrets: Secrets, prefix: string): Enrolm
     }
     if (!stored) throw new Error(`secret ${name} cannot be read`);
     const { sign_in } = secret;
-    const isNew = sign_in !== undefined && JSON.stringify(sign_in) !== JSON.stringify(stored.sign_in);
+    const isNew = sign_in !== undefined && toComparable(sign_in) !== toComparable(stored.sign_in);
     if (!isNew) return { stored, isNew };
     const value = {
       ...secret,
