@@ -43,7 +43,7 @@ try {
     const bytes = statSync(file).size;
     const zipped = gzipSync(readFileSync(file)).byteLength;
     const url = JSON.stringify(pathToFileURL(file).href);
-    const ready = startup(`const { open } = await import(${url}); open(process.env)`);
+    const ready = startup(`const { createHandler } = await import(${url}); createHandler(process.env)`);
     const cells = [bytes, zipped, `${ready} ms`, `${ready - nothing} ms`].map((cell) =>
       String(cell).padStart(9),
     );

@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
-import { keepersOf } from '../../lib/model/permissions.ts';
+import { listAwsClients } from '../../lib/model/permissions.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -30,7 +30,7 @@ const otherCredentials = [
 const withoutClients = (name: FunctionName): Plugin => ({
   name: 'without-clients',
   setup: ({ onResolve, onLoad, resolve }) => {
-    const present = new Set(keepersOf(name).map((keeper) => `@aws-sdk/client-${keeper}`));
+    const present = new Set(listAwsClients(name).map((keeper) => `@aws-sdk/client-${keeper}`));
     const resolved = {};
     onResolve({ filter: /^@aws-sdk\/client-[a-z0-9-]+$/ }, ({ path, kind, pluginData }) => {
       if (pluginData === resolved) return undefined;

@@ -14,7 +14,7 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type FunctionName, functions, type QueueName } from '../../lib/model/deployment.ts';
-import { hasSecretRight, needs } from '../../lib/model/permissions.ts';
+import { canDoWithSecrets, permissions } from '../../lib/model/permissions.ts';
 import { statementsFor } from './grants.ts';
 import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './nag-exceptions.ts';
 import type { House } from './stack-context.ts';
@@ -74,9 +74,9 @@ export const makeFunction = (scope: Construct, house: House, options: FunctionOp
     },
   });
   argueTraces(role);
-  if (needs[name].lists.length > 0) argueObjects(role, keeping.uploads);
-  if (needs[name].secrets.length > 0) argueSecrets(role, keeping.secretPrefix);
-  if (hasSecretRight(name, 'removeEnrolment')) argueEnrolments(role, keeping.enrolmentPrefix);
+  if (permissions[name].lists.length > 0) argueObjects(role, keeping.uploads);
+  if (permissions[name].secrets.length > 0) argueSecrets(role, keeping.secretPrefix);
+  if (canDoWithSecrets(name, 'removeEnrolment')) argueEnrolments(role, keeping.enrolmentPrefix);
   const fn = new LambdaFunction(scope, 'Function', {
     functionName: names.function(name),
     description,

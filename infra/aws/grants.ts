@@ -4,7 +4,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { FunctionName, QueueName } from '../../lib/model/deployment.ts';
-import { type Needs, needs, type SecretRight } from '../../lib/model/permissions.ts';
+import { type Permissions, permissions, type SecretAction } from '../../lib/model/permissions.ts';
 import type { Keeping } from './storage.ts';
 
 const allow = (
@@ -32,7 +32,7 @@ const tableKeyActions = [
   'kms:ReEncryptTo',
 ];
 
-const tableStatements = ({ table, keys }: Keeping, { table: actions, indexes }: Needs) => [
+const tableStatements = ({ table, keys }: Keeping, { table: actions, indexes }: Permissions) => [
   ...allow(
     actions.map((action) => `dynamodb:${action}`),
     [table.tableArn],
@@ -44,7 +44,7 @@ const tableStatements = ({ table, keys }: Keeping, { table: actions, indexes }: 
   ...allow(tableKeyActions, [keys.data.keyArn], through('dynamodb')),
 ];
 
-const queueStatements = ({ queues, keys }: Keeping, { sends }: Needs, own: QueueName | undefined) => {
+const queueStatements = ({ queues, keys }: Keeping, { sends }: Permissions, own: QueueName | undefined) => {
   const arnOf = (name: QueueName) => queues[name].queue.queueArn;
   return [
     ...allow(['sqs:GetQueueAttributes', 'sqs:SendMessage'], sends.map(arnOf)),
@@ -58,7 +58,7 @@ const queueStatements = ({ queues, keys }: Keeping, { sends }: Needs, own: Queue
 
 const objectActions = { put: 's3:PutObject', get: 's3:GetObject', delete: 's3:DeleteObject' } as const;
 
-const listStatements = ({ uploads, keys }: Keeping, { lists }: Needs) => {
+const listStatements = ({ uploads, keys }: Keeping, { lists }: Permissions) => {
   const reads = lists.includes('get');
   return [
     ...allow(
@@ -75,7 +75,7 @@ const listStatements = ({ uploads, keys }: Keeping, { lists }: Needs) => {
   ];
 };
 
-const secretActions: Readonly<Record<SecretRight, string>> = {
+const secretActions: Readonly<Record<SecretAction, string>> = {
   create: 'secretsmanager:CreateSecret',
   put: 'secretsmanager:PutSecretValue',
   read: 'secretsmanager:GetSecretValue',
@@ -85,7 +85,7 @@ const secretActions: Readonly<Record<SecretRight, string>> = {
 /** What is deleted can be restored for some days. */
 const withRecovery = { BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } };
 
-const secretStatements = (scope: Construct, keeping: Keeping, { secrets }: Needs) => {
+const secretStatements = (scope: Construct, keeping: Keeping, { secrets }: Permissions) => {
   const { keys, secretPrefix, enrolmentPrefix } = keeping;
   const under = (prefix: string) =>
     Stack.of(scope).formatArn({
@@ -125,10 +125,10 @@ export const statementsFor = (
   logs: ILogGroup,
   own: QueueName | undefined,
 ): PolicyStatement[] => [
-  ...tableStatements(keeping, needs[name]),
-  ...queueStatements(keeping, needs[name], own),
-  ...listStatements(keeping, needs[name]),
-  ...secretStatements(scope, keeping, needs[name]),
+  ...tableStatements(keeping, permissions[name]),
+  ...queueStatements(keeping, permissions[name], own),
+  ...listStatements(keeping, permissions[name]),
+  ...secretStatements(scope, keeping, permissions[name]),
   ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logs.logGroupArn]),
   // Traces have no resource that could be named.
   ...allow(['xray:PutTelemetryRecords', 'xray:PutTraceSegments'], ['*']),

@@ -66,7 +66,7 @@ export const makeSchedule = (scope: Construct, house: House, options: ScheduleOp
     target: {
       arn: made.fn.functionArn,
       roleArn: role.roleArn,
-      // An event without anything in it is a smoke test (lib/runtime/lambda.ts).
+      // An event without anything in it is a smoke test (lib/runtime/middlewares/smoke-test.ts).
       input: JSON.stringify({ 'detail-type': 'Scheduled Event', source: 'aws.scheduler' }),
       deadLetterConfig: { arn: deadLetters.queueArn },
       retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 1 },

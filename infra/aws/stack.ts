@@ -2,7 +2,7 @@
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { type FunctionName, functionNames, type QueueName, queueNames } from '../../lib/model/deployment.ts';
-import { hasSecretRight, type SecretRight } from '../../lib/model/permissions.ts';
+import { canDoWithSecrets, type SecretAction } from '../../lib/model/permissions.ts';
 import { Alarms } from './alarms.ts';
 import { makeApi } from './api.ts';
 import type { BundleFolders } from './bundle.ts';
@@ -74,8 +74,8 @@ export class EnlistStack extends Stack {
 
     const logs = Object.fromEntries(functionNames.map((name) => [name, made[name].logs]));
     const metrics = makeLogMetrics(this, names, logs, recheck.logs, alarms, settings.recheckMinutes);
-    const rolesWith = (right: SecretRight) =>
-      functionNames.filter((name) => hasSecretRight(name, right)).map((name) => made[name].role);
+    const rolesWith = (right: SecretAction) =>
+      functionNames.filter((name) => canDoWithSecrets(name, right)).map((name) => made[name].role);
     makeNotices(this, house, { makers: rolesWith('create'), removers: rolesWith('removeEnrolment') });
     const dashboard = makeDashboard(this, house, made, api.api, metrics);
     const fns = functionNames.map((name) => made[name].fn);

@@ -41,7 +41,7 @@ export interface LogFields {
 export type Level = 'info' | 'warn' | 'error';
 export type Log = (level: Level, code: LogCode, fields?: LogFields) => void;
 
-export const allowed: ReadonlyArray<keyof LogFields> = [
+export const allowedFields: ReadonlyArray<keyof LogFields> = [
   'step',
   'bot_id',
   'batch_id',

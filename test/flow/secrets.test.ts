@@ -14,12 +14,12 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { open as openAccounts } from '../../functions/accounts.ts';
-import { open as openApi } from '../../functions/api.ts';
-import { open as openCheck } from '../../functions/check.ts';
-import { open as openEnroll } from '../../functions/enroll.ts';
-import { open as openIntake } from '../../functions/intake.ts';
-import { open as openRegister } from '../../functions/register.ts';
+import { createHandler as openAccounts } from '../../functions/accounts.ts';
+import { createHandler as openApi } from '../../functions/api.ts';
+import { createHandler as openCheck } from '../../functions/check.ts';
+import { createHandler as openEnroll } from '../../functions/enroll.ts';
+import { createHandler as openIntake } from '../../functions/intake.ts';
+import { createHandler as openRegister } from '../../functions/register.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { type RouteName, routes } from '../../lib/api/contract.ts';
 import { chunkKey } from '../../lib/batches/objects.ts';

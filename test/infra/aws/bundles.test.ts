@@ -39,7 +39,7 @@ describe.each(functionNames)('the bundle of %s', (name) => {
 
   test('exports what Lambda and the house call', () => {
     const made = createRequire(import.meta.url)(files[name]);
-    expect([typeof made.handler, typeof made.open]).toEqual(['function', 'function']);
+    expect([typeof made.handler, typeof made.createHandler]).toEqual(['function', 'function']);
   });
 
   test('has a source map that knows nothing of this machine', () => {
