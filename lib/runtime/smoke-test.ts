@@ -124,7 +124,8 @@ const runProbe = async (
     await withTimeout(run(options), options.timeoutMs, () => new ProbeTimeout('no answer in time'));
     return { what, ok: true };
   } catch (error) {
-    return { what, ok: false, code: findErrorCode(error), message: `Could not reach ${what}.`, fix };
+    const code = findErrorCode(error);
+    return { what, ok: false, code, message: `Could not reach ${what} (${code}).`, fix };
   }
 };
 

@@ -115,7 +115,7 @@ describe('an empty event', () => {
         what,
         ok: false,
         code,
-        message: `Could not reach ${what}.`,
+        message: `Could not reach ${what} (${code}).`,
         fix: expect.stringMatching(/^Check .*\.$/),
       };
       expect(failing(answer)).toEqual(isHit ? [found] : []);
