@@ -1,6 +1,6 @@
 /** Asks the functions themselves, through Lambda's Invoke, whether they reach what they need. */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FunctionName, functionNames } from '../lib/model/deployment.ts';
 import { awsRefusal } from './failure.ts';
 import { clientOptions, describeStack, stackName } from './stack.ts';

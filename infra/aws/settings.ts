@@ -1,6 +1,6 @@
 /** What an operator may set, from CDK context (`cdk deploy -c stage=test`), checked before anything is made. */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { schedules } from '../../lib/model/deployment.ts';
 import { timing } from '../../lib/model/timing.ts';
 

@@ -1,5 +1,5 @@
 /** What a function answers about a batch of messages (ReportBatchItemFailures). */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const response = z.object({
   batchItemFailures: z.array(z.object({ itemIdentifier: z.string().min(1) })).nullish(),

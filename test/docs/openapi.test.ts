@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { accounts } from '../../lib/api/accounts.ts';
 import { api } from '../../lib/api/api.ts';
 import { type RouteName, routes } from '../../lib/api/contract.ts';
