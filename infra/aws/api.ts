@@ -63,13 +63,13 @@ const createHttpFunction = (
   name: HttpFunctionName,
 ): FunctionResources => {
   const { description, impact } = httpFunctions[name];
-  const made = createFunction(scope, context, { name, description });
-  context.alarms.watchFunction(name, made.fn, impact);
-  return made;
+  const resources = createFunction(scope, context, { name, description });
+  context.alarms.watchFunction(name, resources.fn, impact);
+  return resources;
 };
 
 /** The routes of `accounts` have a limit of their own. The stage finds them by name, so they must exist first. */
-const throttleSignIns = (stage: HttpStage, made: readonly HttpRoute[], perSecond: number) => {
+const throttleSignIns = (stage: HttpStage, httpRoutes: readonly HttpRoute[], perSecond: number) => {
   const { rateLimit, burstLimit } = throttle(Math.min(SIGN_IN_REQUESTS_PER_SECOND, perSecond));
   const slow = Object.values<Route>(routes).filter((route) => route.function === 'accounts');
   (stage.node.defaultChild as CfnStage).routeSettings = Object.fromEntries(
@@ -78,17 +78,17 @@ const throttleSignIns = (stage: HttpStage, made: readonly HttpRoute[], perSecond
       { ThrottlingRateLimit: rateLimit, ThrottlingBurstLimit: burstLimit },
     ]),
   );
-  stage.node.addDependency(...made);
+  stage.node.addDependency(...httpRoutes);
 };
 
 export const createApi = (scope: Construct, context: StackContext): ApiResources => {
   const { names, storage, settings, alarms } = context;
-  const place = new Construct(scope, 'api');
+  const part = new Construct(scope, 'api');
   const functions = {
-    api: createHttpFunction(place, context, 'api'),
+    api: createHttpFunction(part, context, 'api'),
     accounts: createHttpFunction(new Construct(scope, 'accounts'), context, 'accounts'),
   };
-  const api = new HttpApi(place, 'HttpApi', {
+  const api = new HttpApi(part, 'HttpApi', {
     apiName: names.api,
     description: `Enlist ${settings.stage}`,
     createDefaultStage: false,
@@ -99,24 +99,24 @@ export const createApi = (scope: Construct, context: StackContext): ApiResources
     api: new HttpLambdaIntegration('Lambda', functions.api.fn, { timeout }),
     accounts: new HttpLambdaIntegration('Accounts', functions.accounts.fn, { timeout }),
   };
-  const made = Object.values<Route>(routes).flatMap(({ method, path, function: name }) =>
+  const httpRoutes = Object.values<Route>(routes).flatMap(({ method, path, function: name }) =>
     api.addRoutes({ path, methods: [HttpMethod[method]], integration: integrations[name] }),
   );
   const accessLogs = createLogGroup(
-    place,
+    part,
     'AccessLogs',
     names.logGroup('http-api'),
     storage.keys.data,
     settings.logRetentionDays,
   );
-  const stage = new HttpStage(place, 'Stage', {
+  const stage = new HttpStage(part, 'Stage', {
     httpApi: api,
     stageName: '$default',
     autoDeploy: true,
     throttle: throttle(settings.apiRequestsPerSecond),
     accessLogSettings: { destination: new LogGroupLogDestination(accessLogs), format: accessLogFormat },
   });
-  throttleSignIns(stage, made, settings.apiRequestsPerSecond);
+  throttleSignIns(stage, httpRoutes, settings.apiRequestsPerSecond);
   alarms.add('api-server-errors', {
     metric: api.metricServerError({ period: FIVE_MINUTES, statistic: 'Sum' }),
     threshold: 5,

@@ -77,8 +77,8 @@ const listKeyAlerts = ({ storage, names }: StackContext, enrolling: EnrolmentRol
 
 export const createKeyAlerts = (scope: Construct, context: StackContext, enrolling: EnrolmentRoles): void => {
   const { names, alarms, storage, settings } = context;
-  const place = new Construct(scope, 'KeyAlerts');
-  const role = new Role(place, 'Role', {
+  const part = new Construct(scope, 'KeyAlerts');
+  const role = new Role(part, 'Role', {
     description: `Enlist ${settings.stage}: sends alerts about secrets and keys`,
     assumedBy: new ServicePrincipal('events.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
@@ -103,8 +103,8 @@ export const createKeyAlerts = (scope: Construct, context: StackContext, enrolli
     const input = RuleTargetInput.fromText(
       `Enlist ${settings.stage}: ${text} It is ${what}. It was done by ${by} at ${at}. See docs/runbook.md, ${id}.`,
     );
-    const bound = input.bind({ node: place.node } as never);
-    new CfnRule(place, id, {
+    const bound = input.bind({ node: part.node } as never);
+    new CfnRule(part, id, {
       name: names.alarm(id),
       description: `Enlist ${settings.stage}: ${text}`.slice(0, 512),
       eventPattern: { source: [source], 'detail-type': ['AWS API Call via CloudTrail'], detail },

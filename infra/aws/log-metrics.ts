@@ -49,7 +49,7 @@ export const createLogMetrics = (
   alarms: Alarms,
   recheckMinutes: number,
 ): LogMetrics => {
-  const place = new Construct(scope, 'LogMetrics');
+  const part = new Construct(scope, 'LogMetrics');
   const count = (
     id: string,
     logGroup: LogGroup,
@@ -57,7 +57,7 @@ export const createLogMetrics = (
     pattern: string,
     dimensions?: Record<string, string>,
   ) =>
-    new MetricFilter(place, id, {
+    new MetricFilter(part, id, {
       logGroup,
       metricNamespace,
       metricName,

@@ -1,6 +1,6 @@
 /** Names of resources. They derive from the stage, so that one account can have several stacks. */
 import { Aws } from 'aws-cdk-lib';
-import { deadLetterName, type FunctionName, type QueueName } from '../../lib/model/deployment.ts';
+import { type FunctionName, nameDeadLetterQueue, type QueueName } from '../../lib/model/deployment.ts';
 
 export interface Names {
   readonly stack: string;
@@ -35,7 +35,7 @@ export const deriveNames = (stage: string): Names => {
     operator: `${stack}-operator-${Aws.REGION}`,
     function: (name) => `${stack}-${name}`,
     queue: (name) => `${stack}-${name}`,
-    deadLetters: (name) => `${stack}-${deadLetterName(name)}`,
+    deadLetters: (name) => `${stack}-${nameDeadLetterQueue(name)}`,
     scheduleDeadLetters: (name) => `${stack}-${name}-dead-letters`,
     logGroup: (name) => `/enlist/${stage}/${name}`,
     alarm: (id) => `${stack}-${id}`,

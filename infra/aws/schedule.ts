@@ -35,13 +35,13 @@ export const createSchedule = (
   const { name, description, impact } = options;
   const { names, storage, alarms } = context;
   const key = storage.keys.data;
-  const place = new Construct(scope, name);
-  const made = createFunction(place, context, { name, description });
+  const part = new Construct(scope, name);
+  const resources = createFunction(part, context, { name, description });
   // The next run does the same soon, so one that failed is not tried again.
-  made.fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
-  const deadLetters = createDeadLetters(place, 'DeadLetters', names.scheduleDeadLetters(name), key);
+  resources.fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
+  const deadLetters = createDeadLetters(part, 'DeadLetters', names.scheduleDeadLetters(name), key);
   acceptNoDeadLetterQueue(deadLetters);
-  const role = new Role(place, 'SchedulerRole', {
+  const role = new Role(part, 'SchedulerRole', {
     description: `Enlist ${context.settings.stage}: starts ${name}`,
     assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
@@ -49,7 +49,7 @@ export const createSchedule = (
     inlinePolicies: {
       start: new PolicyDocument({
         statements: [
-          new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [made.fn.functionArn] }),
+          new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [resources.fn.functionArn] }),
           new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [deadLetters.queueArn] }),
           new PolicyStatement({
             actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
@@ -60,15 +60,15 @@ export const createSchedule = (
       }),
     },
   });
-  const group = new CfnScheduleGroup(place, 'Group', { name: names.function(name) });
-  new CfnSchedule(place, 'Schedule', {
+  const group = new CfnScheduleGroup(part, 'Group', { name: names.function(name) });
+  new CfnSchedule(part, 'Schedule', {
     name: names.function(name),
     groupName: group.ref,
     description,
     scheduleExpression: formatRate(60 * context.settings.recheckMinutes),
     flexibleTimeWindow: { mode: 'OFF' },
     target: {
-      arn: made.fn.functionArn,
+      arn: resources.fn.functionArn,
       roleArn: role.roleArn,
       // An empty event would be a smoke test (lib/runtime/middlewares/smoke-test.ts).
       input: JSON.stringify({ 'detail-type': 'Scheduled Event', source: 'aws.scheduler' }),
@@ -76,7 +76,7 @@ export const createSchedule = (
       retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 1 },
     },
   });
-  alarms.watchFunction(name, made.fn, impact);
+  alarms.watchFunction(name, resources.fn, impact);
   alarms.add(`${name}-dead-letters`, {
     metric: deadLetters.metricApproximateNumberOfMessagesVisible({
       period: FIVE_MINUTES,
@@ -86,5 +86,5 @@ export const createSchedule = (
     impact,
     fix: `the schedule could not start ${name}: read the error in the dead letter, fix its cause, then purge the queue; nothing in it is needed.`,
   });
-  return made;
+  return resources;
 };

@@ -15,12 +15,12 @@ const keyArn = z
 
 const DAY_SECONDS = 86_400;
 
-const whole = (least: number, most: number) =>
+const whole = (minimum: number, maximum: number) =>
   z.coerce
     .number({ error: 'is not a whole number' })
     .int('is not a whole number')
-    .min(least, `is less than ${least}`)
-    .max(most, `is more than ${most}`);
+    .min(minimum, `is less than ${minimum}`)
+    .max(maximum, `is more than ${maximum}`);
 
 const schema = z.strictObject({
   stage: z
@@ -82,20 +82,20 @@ export const settingNames = Object.keys(schema.shape) as readonly (keyof Setting
 const cdkNames: ReadonlySet<string> = new Set(['cli-telemetry', 'cdk-migrate']);
 const isOurs = (name: string) => !/[:/]/.test(name) && !cdkNames.has(name);
 
-const describeIssue = (issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string => {
+const describeIssue = (issue: z.core.$ZodIssue, ours: Readonly<Record<string, unknown>>): string => {
   if (issue.code === 'unrecognized_keys') {
     return `There is no setting ${issue.keys.join(', ')}. The settings are ${settingNames.join(', ')}.`;
   }
   const name = String(issue.path[0]);
-  return `The setting ${name} (${JSON.stringify(given[name])}) ${issue.message}.`;
+  return `The setting ${name} (${JSON.stringify(ours[name])}) ${issue.message}.`;
 };
 
 /** @param context all of the app's context. Throws one Error with a sentence for each invalid or unknown setting. */
 export const readSettings = (context: Readonly<Record<string, unknown>>): Settings => {
-  const given = Object.fromEntries(Object.entries(context).filter(([name]) => isOurs(name)));
-  const parsed = schema.safeParse(given);
+  const ours = Object.fromEntries(Object.entries(context).filter(([name]) => isOurs(name)));
+  const parsed = schema.safeParse(ours);
   if (parsed.success) return parsed.data;
-  throw new Error(parsed.error.issues.map((issue) => describeIssue(issue, given)).join(' '));
+  throw new Error(parsed.error.issues.map((issue) => describeIssue(issue, ours)).join(' '));
 };
 
 /** Secrets are named `<prefix>/<user_id>` (lib/aws/vault/vault.ts); each stage has its own prefix. */

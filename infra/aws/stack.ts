@@ -44,7 +44,7 @@ export interface EnlistStackProps {
   readonly bundles: BundleFolders;
 }
 
-const capital = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
+const capitalise = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
 
 export class EnlistStack extends Stack {
   readonly stage: string;
@@ -111,7 +111,7 @@ export class EnlistStack extends Stack {
       `https://${Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${dashboard.dashboardName}`,
     );
     for (const name of functionNames) {
-      addOutput(`FunctionName${capital(name)}`, `The function ${name}`, functions[name].fn.functionName);
+      addOutput(`FunctionName${capitalise(name)}`, `The function ${name}`, functions[name].fn.functionName);
     }
   }
 }

@@ -21,15 +21,15 @@ export interface Storage {
   readonly enrolmentPrefix: string;
 }
 
-const pascal = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
+const capitalise = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
 
 export const createStorage = (scope: Construct, names: Names, settings: Settings): Storage => {
   const keys = createKeys(scope, names, settings);
-  const made = queueNames.map((name) => {
-    const place = new Construct(scope, `${pascal(name)}Messages`);
-    return [name, createQueue(place, name, names, keys.data)] as const;
+  const pairs = queueNames.map((name) => {
+    const part = new Construct(scope, `${capitalise(name)}Messages`);
+    return [name, createQueue(part, name, names, keys.data)] as const;
   });
-  const queues = Object.fromEntries(made) as Record<QueueName, QueuePair>;
+  const queues = Object.fromEntries(pairs) as Record<QueueName, QueuePair>;
   const uploads = createUploads(scope, names, keys.data);
   notifyIntakeOfInbox(uploads, queues.intake.queue, names);
   return {

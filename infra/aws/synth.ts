@@ -44,12 +44,12 @@ export const synthesiseCode = async (outdir: string): Promise<Readonly<Record<Fu
   const resources = Object.values(template.Resources as Readonly<Record<string, Resource>>);
   const names = deriveNames(stack.stage);
   const files = functionNames.map((name) => {
-    const made = resources.find(
+    const found = resources.find(
       ({ Type, Properties }) =>
         Type === 'AWS::Lambda::Function' && Properties.FunctionName === names.function(name),
     );
-    if (!made?.Properties.Code) throw new Error(`the template has no code for ${name}`);
-    const hash = made.Properties.Code.S3Key.replace(/\.zip$/, '');
+    if (!found?.Properties.Code) throw new Error(`the template has no code for ${name}`);
+    const hash = found.Properties.Code.S3Key.replace(/\.zip$/, '');
     return [name, join(assembly.directory, `asset.${hash}`, BUNDLE_FILE)] as const;
   });
   return Object.fromEntries(files) as Record<FunctionName, string>;

@@ -33,16 +33,16 @@ export const createWorker = (
   const { name, description, impact } = options;
   const { storage, alarms } = context;
   const { queue, deadLetters } = storage.queues[name];
-  const place = new Construct(scope, name);
-  const made = createFunction(place, context, { name, description, queue: name });
-  new EventSourceMapping(place, 'Messages', {
-    target: made.fn,
+  const part = new Construct(scope, name);
+  const resources = createFunction(part, context, { name, description, queue: name });
+  new EventSourceMapping(part, 'Messages', {
+    target: resources.fn,
     eventSourceArn: queue.queueArn,
     batchSize: queues[name].batchSize,
     maxConcurrency: chooseConcurrency(name, context),
     reportBatchItemFailures: true,
   });
-  alarms.watchFunction(name, made.fn, impact);
+  alarms.watchFunction(name, resources.fn, impact);
   alarms.add(`${name}-dead-letters`, {
     metric: deadLetters.metricApproximateNumberOfMessagesVisible({
       period: FIVE_MINUTES,
@@ -59,5 +59,5 @@ export const createWorker = (
     impact: `messages wait longer than ${Duration.seconds(HOUR_SECONDS).toMinutes()} minutes. ${impact}`,
     fix: `check on the dashboard whether ${name} runs; while it works on a long list it is only slow.`,
   });
-  return made;
+  return resources;
 };

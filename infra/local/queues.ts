@@ -7,8 +7,8 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import {
-  deadLetterName,
   deadLetterRetentionSeconds,
+  nameDeadLetterQueue,
   type QueueName,
   queueNames,
   queues,
@@ -17,7 +17,7 @@ import { ACCOUNT, REGION } from './invocation.ts';
 
 /** Every queue there is, dead-letter queues included. */
 export const allQueueNames = (): readonly string[] =>
-  queueNames.flatMap((name) => [name, deadLetterName(name)]);
+  queueNames.flatMap((name) => [name, nameDeadLetterQueue(name)]);
 
 /**
  * A queue's URL as fauxqs takes it. Its own URLs (http://sqs.us-east-1.localhost:…) need a resolver that knows
@@ -31,7 +31,7 @@ const workAttributes = (name: QueueName): Record<string, string> => ({
   VisibilityTimeout: String(queues[name].visibilityTimeoutSeconds),
   MessageRetentionPeriod: String(queues[name].retentionSeconds),
   RedrivePolicy: JSON.stringify({
-    deadLetterTargetArn: queueArn(deadLetterName(name)),
+    deadLetterTargetArn: queueArn(nameDeadLetterQueue(name)),
     maxReceiveCount: queues[name].maxReceiveCount,
   }),
 });
@@ -61,7 +61,7 @@ const ensureQueue = async (
 /** Makes every queue with its dead-letter queue. Messages that are there stay. */
 export const ensureQueues = async (sqs: SQSClient, sqsUrl: string): Promise<void> => {
   for (const name of queueNames) {
-    await ensureQueue(sqs, sqsUrl, deadLetterName(name), {
+    await ensureQueue(sqs, sqsUrl, nameDeadLetterQueue(name), {
       MessageRetentionPeriod: String(deadLetterRetentionSeconds),
     });
     await ensureQueue(sqs, sqsUrl, name, workAttributes(name));
