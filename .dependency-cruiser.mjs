@@ -21,7 +21,12 @@ export default {
     },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     only('functions-wrap-and-export', 'functions/', ['lib/(runtime|api|batches|bots)/']),
-    only('api-answers', 'lib/api/', ['lib/(api|batches|bots|lists|model)/', zod, 'node_modules/uuid/', 'crypto$']),
+    only('api-answers', 'lib/api/', [
+      'lib/(api|batches|bots|lists|model)/',
+      zod,
+      'node_modules/uuid/',
+      'crypto$',
+    ]),
     only('batches-follow-lists', 'lib/batches/', [
       'lib/(batches|bots|lists|model)/',
       zod,
@@ -31,7 +36,11 @@ export default {
     only('bots-follow-bots', 'lib/bots/', ['lib/(bots|lists|model)/', zod, 'node_modules/uuid/', 'crypto$']),
     only('lists-read-in-any-browser', 'lib/lists/', ['lib/(lists|model)/', zod, 'node_modules/csv-parse/']),
     only('model-imports-nothing', 'lib/model/', ['lib/model/', zod]),
-    only('mixin-implements-ports', 'lib/mixin/', ['lib/(mixin|model)/', 'node_modules/(zod|@noble)/', 'crypto$']),
+    only('mixin-implements-ports', 'lib/mixin/', [
+      'lib/(mixin|model)/',
+      'node_modules/(zod|@noble)/',
+      'crypto$',
+    ]),
     only('aws-implements-ports', 'lib/aws/', [
       'lib/(aws|model)/',
       'timers/promises$',

@@ -19,7 +19,8 @@ import {
   type UploadFormView,
   type VerificationView,
 } from '../lib/api/contract.ts';
-import { causeOf, isAbort, Refusal } from './failure.ts';
+import { findErrorCode } from '../lib/model/error-code.ts';
+import { isAbort, Refusal } from './failure.ts';
 import { type Outgoing, type Send, sendPlain } from './send.ts';
 
 /** The API refused: its own words. */
@@ -162,7 +163,7 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
       });
     } catch (error) {
       if (error instanceof Refusal || isAbort(error)) throw error;
-      const cause = causeOf(error);
+      const cause = findErrorCode(error);
       const text = `The API at ${url} cannot be reached (${cause}).`;
       throw isOnce && !neverSent.has(cause) ? new UnknownOutcome(text) : new Refusal(text);
     }
@@ -206,7 +207,7 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
       ...(signal && { signal }),
     }).catch((error: unknown) => {
       if (isAbort(error)) throw error;
-      throw new Refusal(`The upload bucket cannot be reached (${causeOf(error)}).`);
+      throw new Refusal(`The upload bucket cannot be reached (${findErrorCode(error)}).`);
     });
     await answer.body?.cancel();
     if (!answer.ok) throw new Refusal(`The upload bucket answered ${answer.status}.`);

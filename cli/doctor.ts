@@ -1,6 +1,6 @@
 /** Asks the functions themselves, through Lambda's Invoke, whether they reach what they need. */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FunctionName, functionNames } from '../lib/model/deployment.ts';
 import { awsRefusal } from './failure.ts';
 import { clientOptions, describeStack, stackName } from './stack.ts';
@@ -9,8 +9,9 @@ import type { Target } from './target.ts';
 const check = z.object({
   what: z.string(),
   ok: z.boolean(),
-  error: z.string().optional(),
-  hint: z.string().optional(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+  fix: z.string().optional(),
 });
 export type Check = z.infer<typeof check>;
 const smokeAnswer = z.object({ function: z.string(), ok: z.boolean(), checks: z.array(check) });
@@ -22,10 +23,10 @@ export interface Finding {
   readonly checks: readonly Check[];
 }
 
-const failed = (name: string, error: string, hint: string): Finding => ({
+const failed = (name: string, code: string, message: string, fix: string): Finding => ({
   function: name,
   ok: false,
-  checks: [{ what: 'invoke', ok: false, error, hint }],
+  checks: [{ what: 'invoke', ok: false, code, message, fix }],
 });
 
 const parseJson = (payload: Uint8Array | undefined): unknown => {
@@ -44,15 +45,26 @@ const ask = async (client: LambdaClient, name: string, FunctionName: string): Pr
     const body = parseJson(Payload);
     if (FunctionError !== undefined) {
       const { errorType = 'Error', errorMessage = '' } = crash.safeParse(body).data ?? {};
-      return failed(name, `${errorType}: ${errorMessage.slice(0, 200)}`, 'It crashed; its log tells more.');
+      const message = `${errorType}: ${errorMessage.slice(0, 200)}`;
+      return failed(name, 'function_crashed', message, 'Look for the error in the log of this function.');
     }
     const answer = smokeAnswer.safeParse(body);
     return answer.success
       ? { ...answer.data, function: name }
-      : failed(name, 'NoSmokeAnswer', `${FunctionName} is no function of this version of Enlist.`);
+      : failed(
+          name,
+          'unexpected_answer',
+          'It did not answer with a smoke test.',
+          `Check that ${FunctionName} is a function of this version of Enlist.`,
+        );
   } catch (error) {
     const { message } = awsRefusal(`Invoking ${FunctionName}`, error);
-    return failed(name, message, 'Check that the stack is deployed and that you may lambda:InvokeFunction.');
+    return failed(
+      name,
+      'invoke_failed',
+      message,
+      'Check that the stack is deployed and that you may lambda:InvokeFunction.',
+    );
   }
 };
 

@@ -1,4 +1,5 @@
 /** How a command ends: its exit codes, and errors that carry one sentence for the user. */
+import { findErrorCode } from '../lib/model/error-code.ts';
 
 export const exitCodes = {
   done: 0,
@@ -38,14 +39,6 @@ export class Refusal extends Error {
 
 export const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
-/** The code or name of the error behind a failed exchange; fetch and the SDK hide it one level down. */
-export const causeOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return typeof error;
-  const inner = error.cause instanceof Error ? error.cause : error;
-  const { code } = inner as { code?: unknown };
-  return typeof code === 'string' ? code : inner.name;
-};
-
 const oneLine = (text: string) => text.replace(/\s+/g, ' ').trim();
 
 /** What went wrong with a call to AWS, in one sentence. */
@@ -62,6 +55,6 @@ export const awsRefusal = (what: string, error: unknown): Refusal => {
     );
   }
   const said = oneLine(error.message);
-  const text = said === '' || said === 'UnknownError' ? causeOf(error) : `${error.name}: ${said}`;
+  const text = said === '' || said === 'UnknownError' ? findErrorCode(error) : `${error.name}: ${said}`;
   return new Refusal(`${what} failed: ${text}`);
 };

@@ -1,6 +1,7 @@
 /** Reads files that the command line names. */
 import { readFile } from 'node:fs/promises';
-import { causeOf, UsageError } from './failure.ts';
+import { findErrorCode } from '../lib/model/error-code.ts';
+import { UsageError } from './failure.ts';
 
 const why: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -13,7 +14,7 @@ export const readable = async <T>(file: string, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
-    const code = causeOf(error);
+    const code = findErrorCode(error);
     throw new UsageError(`${file} cannot be read: ${why[code] ?? code}.`);
   }
 };

@@ -1,7 +1,8 @@
 /** HTTP API → accounts. Builds, wraps, exports; decides nothing. */
 
 import { accounts } from '../lib/api/accounts.ts';
-import { httpFunction, opened } from '../lib/runtime/lambda.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { httpFunction } from '../lib/runtime/http-function.ts';
 
-export const open = httpFunction('accounts', accounts);
-export const handler = opened(open);
+export const createHandler = httpFunction('accounts', accounts);
+export const handler = lazily(createHandler);

@@ -1,7 +1,8 @@
 /** HTTP API → api. Builds, wraps, exports; decides nothing. */
 
 import { api } from '../lib/api/api.ts';
-import { httpFunction, opened } from '../lib/runtime/lambda.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { httpFunction } from '../lib/runtime/http-function.ts';
 
-export const open = httpFunction('api', api);
-export const handler = opened(open);
+export const createHandler = httpFunction('api', api);
+export const handler = lazily(createHandler);

@@ -1,7 +1,9 @@
 /** SQS → check. Builds, wraps, exports; decides nothing. */
 
 import { check } from '../lib/bots/check.ts';
-import { opened, queueFunction } from '../lib/runtime/lambda.ts';
+import { giveUpBot } from '../lib/bots/crash.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { queueFunction } from '../lib/runtime/queue-function.ts';
 
-export const open = queueFunction('check', check);
-export const handler = opened(open);
+export const createHandler = queueFunction('check', { handle: check, giveUp: giveUpBot });
+export const handler = lazily(createHandler);

@@ -1,7 +1,9 @@
 /** SQS → enroll. Builds, wraps, exports; decides nothing. */
 
+import { giveUpBot } from '../lib/bots/crash.ts';
 import { enroll } from '../lib/bots/enroll.ts';
-import { opened, queueFunction } from '../lib/runtime/lambda.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { queueFunction } from '../lib/runtime/queue-function.ts';
 
-export const open = queueFunction('enroll', enroll);
-export const handler = opened(open);
+export const createHandler = queueFunction('enroll', { handle: enroll, giveUp: giveUpBot });
+export const handler = lazily(createHandler);

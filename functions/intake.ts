@@ -1,7 +1,9 @@
 /** SQS → intake. Builds, wraps, exports; decides nothing. */
 
+import { giveUpBatch } from '../lib/batches/crash.ts';
 import { intake } from '../lib/batches/intake.ts';
-import { opened, queueFunction } from '../lib/runtime/lambda.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { queueFunction } from '../lib/runtime/queue-function.ts';
 
-export const open = queueFunction('intake', intake);
-export const handler = opened(open);
+export const createHandler = queueFunction('intake', { handle: intake, giveUp: giveUpBatch });
+export const handler = lazily(createHandler);

@@ -1,7 +1,8 @@
 /** Schedule → recheck. Builds, wraps, exports; decides nothing. */
 
 import { recheck } from '../lib/bots/recheck.ts';
-import { opened, scheduledFunction } from '../lib/runtime/lambda.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { scheduledFunction } from '../lib/runtime/scheduled-function.ts';
 
-export const open = scheduledFunction('recheck', recheck);
-export const handler = opened(open);
+export const createHandler = scheduledFunction('recheck', recheck);
+export const handler = lazily(createHandler);

@@ -1,7 +1,9 @@
 /** SQS → register. Builds, wraps, exports; decides nothing. */
 
+import { giveUpBot } from '../lib/bots/crash.ts';
 import { register } from '../lib/bots/register.ts';
-import { opened, queueFunction } from '../lib/runtime/lambda.ts';
+import { lazily } from '../lib/runtime/handler.ts';
+import { queueFunction } from '../lib/runtime/queue-function.ts';
 
-export const open = queueFunction('register', register);
-export const handler = opened(open);
+export const createHandler = queueFunction('register', { handle: register, giveUp: giveUpBot });
+export const handler = lazily(createHandler);

@@ -17,16 +17,16 @@ const askApi = async (api: ApiClient, isLocal: boolean): Promise<Finding> => {
   );
   if (isLocal && said instanceof Refusal && !(said instanceof ApiError)) throw said;
   const ok = said instanceof ApiError && said.code === 'no_such_bot';
-  const error = said instanceof Error ? said.message : 'NoAnswer';
-  const check: Check = { what: 'answers', ok, ...(!ok && { error }) };
+  const message = said instanceof Error ? said.message : 'It answered for a bot that does not exist.';
+  const check: Check = { what: 'answers', ok, ...(!ok && { message }) };
   return { function: 'http', ok, checks: [check] };
 };
 
-const row = (name: string, { what, ok, error = '' }: Check): string[] => [
+const row = (name: string, { what, ok, message = '' }: Check): string[] => [
   name,
   what,
   ok ? 'ok' : 'FAILED',
-  error,
+  message,
 ];
 
 const tableLines = (findings: readonly Finding[]): string[] =>
@@ -35,13 +35,13 @@ const tableLines = (findings: readonly Finding[]): string[] =>
     ...findings.flatMap((finding) => finding.checks.map((check) => row(finding.function, check))),
   ]);
 
-/** Each hint once, with the parts it is for. */
-const hintLines = (findings: readonly Finding[]): string[] => {
+/** Each fix once, with the parts it is for. */
+const fixLines = (findings: readonly Finding[]): string[] => {
   const parts = new Map<string, string[]>();
   for (const { function: name, checks } of findings) {
-    for (const { hint } of checks) if (hint) parts.set(hint, [...(parts.get(hint) ?? []), name]);
+    for (const { fix } of checks) if (fix) parts.set(fix, [...(parts.get(fix) ?? []), name]);
   }
-  return [...parts].map(([hint, names]) => `${names.join(', ')}: ${hint}`);
+  return [...parts].map(([fix, names]) => `${names.join(', ')}: ${fix}`);
 };
 
 export const doctor: Command = {
@@ -50,7 +50,7 @@ export const doctor: Command = {
   details: [
     'Each function tries its own table, queues, vault, upload bucket and Mixin; nothing is written. On AWS you must',
     'be allowed to lambda:InvokeFunction.',
-    '--json prints {"ok", "findings": [{"function", "ok", "checks": [{"what", "ok", "error", "hint"}]}]}.',
+    '--json prints {"ok", "findings": [{"function", "ok", "checks": [{"what", "ok", "code", "message", "fix"}]}]}.',
   ],
   options: {},
   run: async (call) => {
@@ -61,7 +61,7 @@ export const doctor: Command = {
     const findings = [http, ...(await askFunctions(target))];
     const ok = findings.every((finding) => finding.ok);
     call.output.json({ ok, findings });
-    for (const line of [...tableLines(findings), '', ...hintLines(findings)]) call.output.line(line);
+    for (const line of [...tableLines(findings), '', ...fixLines(findings)]) call.output.line(line);
     call.output.line(ok ? `All is well at ${target.url}.` : 'Something is out of reach.');
     return ok ? exitCodes.done : exitCodes.refused;
   },

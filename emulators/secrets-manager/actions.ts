@@ -1,6 +1,6 @@
 /** The calls of Secrets Manager, each from checked input to the answer as it goes over the wire. */
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ActionName, Input } from './inputs.ts';
 import { SecretError, type SecretRecord, type SecretValue } from './record.ts';
 import { comesBefore, requireSecret, requireUsable, type SecretStore } from './store.ts';

@@ -1,4 +1,4 @@
-/** Alarms: each says what it means for a bot and what to do, and goes to one topic. */
+/** Alarms. Each says what it means for a bot and what to do; all go to one topic. */
 import { Aws, Duration } from 'aws-cdk-lib';
 import {
   Alarm,
@@ -21,13 +21,13 @@ export const FIVE_MINUTES = Duration.minutes(5);
 
 export interface AlarmOptions {
   readonly metric: IMetric;
-  /** Reached or passed: alarm. With `below`, fallen below: alarm. */
+  /** The alarm rings at this value and above it; with `below`, under it. */
   readonly threshold: number;
   readonly below?: boolean;
   /** Periods in a row. @default 1 */
   readonly periods?: number;
-  /** No data is an alarm too. @default false */
-  readonly silenceIsBad?: boolean;
+  /** The alarm rings when there is no data. @default false */
+  readonly ringsWithoutData?: boolean;
   /** What it means for a bot: a sentence. */
   readonly impact: string;
   /** What to do: a sentence. */
@@ -55,9 +55,9 @@ export class Alarms extends Construct {
     if (email !== undefined) this.topic.addSubscription(new EmailSubscription(email));
   }
 
-  /** @param id heads its section in docs/runbook.md */
+  /** @param id is also the heading of its section in docs/runbook.md */
   add(id: string, options: AlarmOptions): void {
-    const { metric, threshold, below = false, periods = 1, silenceIsBad = false, impact, fix } = options;
+    const { metric, threshold, below = false, periods = 1, ringsWithoutData = false, impact, fix } = options;
     const alarm = new Alarm(this, id, {
       alarmName: this.#names.alarm(id),
       alarmDescription: `For a bot: ${impact} To do: ${fix} See docs/runbook.md, ${id}.`,
@@ -67,7 +67,7 @@ export class Alarms extends Construct {
         ? ComparisonOperator.LESS_THAN_THRESHOLD
         : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       evaluationPeriods: periods,
-      treatMissingData: silenceIsBad ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+      treatMissingData: ringsWithoutData ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     });
     const action = new SnsAction(this.topic);
     alarm.addAlarmAction(action);
@@ -75,7 +75,7 @@ export class Alarms extends Construct {
     this.all.push(alarm);
   }
 
-  /** What can go wrong with any function. */
+  /** Adds the alarms that every function has. */
   watchFunction(name: FunctionName, fn: LambdaFunction, impact: string): void {
     const errors = fn.metricErrors({ period: FIVE_MINUTES, statistic: 'Sum' });
     const invocations = fn.metricInvocations({ period: FIVE_MINUTES, statistic: 'Sum' });
@@ -89,14 +89,14 @@ export class Alarms extends Construct {
       threshold: 5,
       periods: 2,
       impact,
-      fix: `read the log of ${name} for time-outs and failed starts; what it was working on comes back by itself.`,
+      fix: `look in the log of ${name} for timeouts and failed starts; its messages are delivered again automatically.`,
     });
     this.add(`${name}-throttles`, {
       metric: fn.metricThrottles({ period: FIVE_MINUTES, statistic: 'Sum' }),
       threshold: 1,
       periods: 3,
       impact,
-      fix: "raise the account's quota of concurrent Lambda executions, or run less beside Enlist.",
+      fix: "raise the account's quota of concurrent Lambda executions, or run less in the account besides Enlist.",
     });
   }
 }

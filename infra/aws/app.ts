@@ -1,8 +1,8 @@
-/** `cdk` runs this: settings from its context, the assembly where it says. */
-import { makeApp } from './synth.ts';
+/** The CDK command runs this: it reads settings from its context and writes the assembly. */
+import { createApp } from './synth.ts';
 
 try {
-  const { app } = await makeApp();
+  const { app } = await createApp();
   app.synth();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,21 +1,20 @@
 /**
- * Each function as one ESM file, minified, with a source map: no Docker, no network, the same bytes on every
- * machine. The AWS SDK is bundled, so that what was tested is what runs, but only the clients that the function
- * needs (needs.ts): a function without a right has no code for it either.
+ * Each function as one ESM file, minified, with a source map: without Docker or network, and with the same bytes on
+ * every machine. The AWS SDK is bundled, so that what was tested is what runs, but only the clients that the function
+ * may use (lib/model/permissions.ts): without a permission there is no code for it either.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
-import { keepersOf } from '../../lib/model/permissions.ts';
+import { listAwsClients } from '../../lib/model/permissions.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * Other sources of credentials than the environment, where Lambda puts them. The SDK imports them one by one
- * when it has found none, which does not happen there.
+ * Sources of credentials other than the environment, where Lambda puts them. The SDK imports them only when the
+ * environment has none, so they need not be in the bundle.
  */
 const otherCredentials = [
   '@aws-sdk/credential-provider-http',
@@ -26,99 +25,29 @@ const otherCredentials = [
   '@smithy/credential-provider-imds',
 ];
 
-/** In place of a client that the function does not need: the same names, and an error for whoever uses one. */
-const withoutClients = (name: FunctionName): Plugin => ({
-  name: 'without-clients',
+/** In place of a client that the function may not use: the same names, and an error for who uses one. */
+const omitUnusedClients = (name: FunctionName): Plugin => ({
+  name: 'omit-unused-clients',
   setup: ({ onResolve, onLoad, resolve }) => {
-    const present = new Set(keepersOf(name).map((keeper) => `@aws-sdk/client-${keeper}`));
+    const used = new Set(listAwsClients(name).map((client) => `@aws-sdk/client-${client}`));
     const resolved = {};
     onResolve({ filter: /^@aws-sdk\/client-[a-z0-9-]+$/ }, ({ path, kind, pluginData }) => {
       if (pluginData === resolved) return undefined;
-      if (!present.has(path)) return { path, namespace: 'absent-client', sideEffects: false };
-      // One copy of each client, also where a package brings its own of another version.
+      if (!used.has(path)) return { path, namespace: 'omitted-client', sideEffects: false };
+      // One copy of each client, even if a package has its own of another version.
       return resolve(path, { kind, resolveDir: root, pluginData: resolved });
     });
-    onLoad({ filter: /.*/, namespace: 'absent-client' }, async ({ path }) => {
+    onLoad({ filter: /.*/, namespace: 'omitted-client' }, async ({ path }) => {
       const names = Object.keys(await import(path)).filter((it) => /^[A-Za-z_]\w*$/.test(it));
-      const exported = names.filter((it) => it !== 'default').map((it) => `Absent as ${it}`);
-      const message = `${name} has no ${path}`;
+      const exported = names.filter((it) => it !== 'default').map((it) => `Omitted as ${it}`);
+      const message = `the bundle of ${name} has no ${path}`;
       return {
-        contents: `class Absent { send() { throw new Error(${JSON.stringify(message)}); } }
+        contents: `class Omitted { send() { throw new Error(${JSON.stringify(message)}); } }
 export { ${exported.join(', ')} };`,
       };
     });
   },
 });
-
-/** As a namespace zod can be cut to what is used; and none of its fifty languages is. */
-const leanZod: Plugin = {
-  name: 'lean-zod',
-  setup: ({ onLoad, onResolve }) => {
-    onLoad({ filter: /[/\\](lib|functions)[/\\].*\.ts$/ }, async ({ path }) =>
-      path.includes('node_modules')
-        ? undefined
-        : {
-            loader: 'ts',
-            contents: (await readFile(path, 'utf8')).replace(
-              /^import \{ z \} from 'zod';$/m,
-              "import * as z from 'zod';",
-            ),
-          },
-    );
-    onResolve({ filter: /locales\/index\.js$/ }, ({ importer }) =>
-      importer.includes('/zod/') ? { path: 'locales', namespace: 'no-languages' } : undefined,
-    );
-    onLoad({ filter: /.*/, namespace: 'no-languages' }, () => ({ contents: 'export {};' }));
-  },
-};
-
-/**
- * The S3 client's shapes have computed keys, which esbuild must keep, used or not. They are constants of the
- * same file: written out, the shapes of the hundred unused commands fall away.
- */
-const leanShapes: Plugin = {
-  name: 'lean-shapes',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /client-s3\/dist-es\/schemas\/schemas_0\.js$/ }, async ({ path }) => {
-      const source = await readFile(path, 'utf8');
-      const constants = new Map(
-        [...source.matchAll(/^const (_\w+) = ("[^"]*");$/gm)].map(([, k, v]) => [k, v]),
-      );
-      return {
-        contents: source.replace(/\[(_\w+)\]:/g, (all, name) =>
-          constants.has(name) ? `${constants.get(name)}:` : all,
-        ),
-      };
-    });
-  },
-};
-
-/**
- * What the SDK imports late, for calls that stream events and for browsers. Neither happens here, and a bundled
- * late import would keep esbuild from cutting what it shares with the rest.
- */
-const withoutLateImports: Plugin = {
-  name: 'without-late-imports',
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /event-streams(\/index)?$|^bowser$/ }, ({ path, kind }) =>
-      kind === 'dynamic-import' ? { path, namespace: 'late-import' } : undefined,
-    );
-    onLoad({ filter: /.*/, namespace: 'late-import' }, ({ path }) => ({
-      contents: `throw new Error(${JSON.stringify(`${path} is not bundled`)});`,
-    }));
-  },
-};
-
-/** The clients read their own version from package.json; the rest of it need not travel. */
-const leanManifests: Plugin = {
-  name: 'lean-manifests',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /[/\\]package\.json$/ }, async ({ path }) => {
-      const { name, version } = JSON.parse(await readFile(path, 'utf8'));
-      return { loader: 'json', contents: JSON.stringify({ name, version }) };
-    });
-  },
-};
 
 export interface Bundle {
   /** The folder that becomes the function's code. */
@@ -126,18 +55,17 @@ export interface Bundle {
   /** Size of the code alone, without its map. */
   readonly bytes: number;
 }
-/** What the stack needs of them. */
 export type BundleFolders = Readonly<Record<FunctionName, Pick<Bundle, 'folder'>>>;
 export type Bundles = Readonly<Record<FunctionName, Bundle>>;
 
-/** Lambda looks for `handler` in here. */
+/** The file in which Lambda looks for `handler`. */
 export const BUNDLE_FILE = 'index.mjs';
 
 const bundleFunction = async (name: FunctionName, folder: string): Promise<Bundle> => {
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: { index: `functions/${name}.ts` },
-    // Where the files would lie, not where they are written: source maps must not depend on that.
+    // Not where the files are written: source maps must not depend on that.
     outdir: join(root, 'bundles', name),
     outExtension: { '.js': '.mjs' },
     write: false,
@@ -152,7 +80,7 @@ const bundleFunction = async (name: FunctionName, folder: string): Promise<Bundl
     external: otherCredentials,
     legalComments: 'none',
     logLevel: 'error',
-    plugins: [withoutClients(name), leanZod, leanShapes, leanManifests, withoutLateImports],
+    plugins: [omitUnusedClients(name)],
   });
   mkdirSync(folder, { recursive: true });
   for (const { path, contents } of outputFiles) writeFileSync(join(folder, basename(path)), contents);
@@ -162,8 +90,8 @@ const bundleFunction = async (name: FunctionName, folder: string): Promise<Bundl
 
 /** Bundles every function into a folder of its own under `into`. */
 export const bundleFunctions = async (into: string): Promise<Bundles> => {
-  const made = await Promise.all(
+  const bundles = await Promise.all(
     functionNames.map(async (name) => [name, await bundleFunction(name, join(into, name))] as const),
   );
-  return Object.fromEntries(made) as Record<FunctionName, Bundle>;
+  return Object.fromEntries(bundles) as Record<FunctionName, Bundle>;
 };

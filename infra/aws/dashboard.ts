@@ -1,4 +1,4 @@
-/** One dashboard: how a list fares, and what needs hands. */
+/** The dashboard: the progress of lists, and what an operator must act on. */
 
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import {
@@ -13,9 +13,9 @@ import type { Construct } from 'constructs';
 import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
 import { states } from '../../lib/model/states.ts';
 import { FIVE_MINUTES } from './alarms.ts';
-import type { MadeFunction } from './function.ts';
+import type { FunctionResources } from './function.ts';
 import type { LogMetrics } from './log-metrics.ts';
-import type { House } from './stack-context.ts';
+import type { StackContext } from './stack-context.ts';
 
 const graph = (title: string, left: IMetric[], leftLabel: string, stacked = false) =>
   new GraphWidget({
@@ -28,12 +28,12 @@ const graph = (title: string, left: IMetric[], leftLabel: string, stacked = fals
   });
 
 const sum = { period: FIVE_MINUTES, statistic: 'Sum' };
-const most = { period: FIVE_MINUTES, statistic: 'Maximum' };
+const maximum = { period: FIVE_MINUTES, statistic: 'Maximum' };
 
-export const makeDashboard = (
+export const createDashboard = (
   scope: Construct,
-  { names, settings, keeping, alarms }: House,
-  made: Readonly<Record<FunctionName, MadeFunction>>,
+  { names, settings, storage, alarms }: StackContext,
+  functions: Readonly<Record<FunctionName, FunctionResources>>,
   api: HttpApi,
   metrics: LogMetrics,
 ): Dashboard => {
@@ -41,7 +41,7 @@ export const makeDashboard = (
   const rows: IWidget[][] = [
     [
       new TextWidget({
-        markdown: `# Enlist ${settings.stage}\nAlarms first: each is explained in docs/runbook.md. A list fares well while bots move to **registered** and no queue grows old. **blocked** needs hands: \`enlist bots BATCH --state blocked\`. So does an enrolment that is **unsure**.`,
+        markdown: `# Enlist ${settings.stage}\nLook at the alarms first: docs/runbook.md explains each. All is well while bots move to **registered** and messages do not get old. An operator must act on bots that are **blocked** (\`enlist bots BATCH --state blocked\`) and on enrolments that are **unsure**.`,
         width: 24,
         height: 3,
       }),
@@ -49,7 +49,7 @@ export const makeDashboard = (
     [new AlarmStatusWidget({ title: 'Alarms', alarms: alarms.all, width: 24, height: 5 })],
     [
       graph(
-        'Bots by the state they came into',
+        'Bots that moved, by their new state',
         states.map((state) => metrics.movedTo(state)),
         'bots',
         true,
@@ -57,14 +57,14 @@ export const makeDashboard = (
       graph(
         'Messages waiting',
         queueNames.map((name) =>
-          keeping.queues[name].queue.metricApproximateNumberOfMessagesVisible({ ...most, label: name }),
+          storage.queues[name].queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: name }),
         ),
         'messages',
       ),
       graph(
         'Age of the oldest message',
         queueNames.map((name) =>
-          keeping.queues[name].queue.metricApproximateAgeOfOldestMessage({ ...most, label: name }),
+          storage.queues[name].queue.metricApproximateAgeOfOldestMessage({ ...maximum, label: name }),
         ),
         'seconds',
       ),
@@ -73,30 +73,33 @@ export const makeDashboard = (
       graph(
         'Dead letters',
         queueNames.map((name) =>
-          keeping.queues[name].deadLetters.metricApproximateNumberOfMessagesVisible({ ...most, label: name }),
+          storage.queues[name].deadLetters.metricApproximateNumberOfMessagesVisible({
+            ...maximum,
+            label: name,
+          }),
         ),
         'messages',
       ),
       graph(
-        'Errors of functions',
-        functionNames.map((name) => made[name].fn.metricErrors({ ...sum, label: name })),
+        'Function errors',
+        functionNames.map((name) => functions[name].fn.metricErrors({ ...sum, label: name })),
         'runs',
       ),
       graph(
         'Throttles',
-        functionNames.map((name) => made[name].fn.metricThrottles({ ...sum, label: name })),
+        functionNames.map((name) => functions[name].fn.metricThrottles({ ...sum, label: name })),
         'runs',
       ),
     ],
     [
       graph(
-        'Runs of functions',
-        functionNames.map((name) => made[name].fn.metricInvocations({ ...sum, label: name })),
+        'Function runs',
+        functionNames.map((name) => functions[name].fn.metricInvocations({ ...sum, label: name })),
         'runs',
       ),
       graph(
         'Slowest run',
-        functionNames.map((name) => made[name].fn.metricDuration({ ...most, label: name })),
+        functionNames.map((name) => functions[name].fn.metricDuration({ ...maximum, label: name })),
         'milliseconds',
       ),
       graph(

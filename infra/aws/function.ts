@@ -1,4 +1,4 @@
-/** One function: its bundle, a role of its own, a log group of its own. */
+/** One Lambda function with its bundle, its role and its log group. */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -14,13 +14,18 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { type FunctionName, functions, type QueueName } from '../../lib/model/deployment.ts';
-import { hasSecretRight, needs } from '../../lib/model/permissions.ts';
-import { statementsFor } from './grants.ts';
-import { argueEnrolments, argueObjects, argueSecrets, argueTraces } from './nag-exceptions.ts';
-import type { House } from './stack-context.ts';
+import { canDoWithSecrets, permissions } from '../../lib/model/permissions.ts';
+import { createStatements } from './grants.ts';
+import {
+  acceptEnrolmentWildcard,
+  acceptObjectWildcard,
+  acceptSecretWildcard,
+  acceptTraceWildcard,
+} from './nag-exceptions.ts';
+import type { StackContext } from './stack-context.ts';
 
-/** Encrypted, and gone with the stack: what happened to a bot stands on its row. */
-export const makeLogGroup = (scope: Construct, id: string, name: string, key: IKey, retention: number) =>
+/** Encrypted, and deleted with the stack: the history of a bot is on its row. */
+export const createLogGroup = (scope: Construct, id: string, name: string, key: IKey, retention: number) =>
   new LogGroup(scope, id, {
     logGroupName: name,
     encryptionKey: key,
@@ -28,22 +33,22 @@ export const makeLogGroup = (scope: Construct, id: string, name: string, key: IK
     removalPolicy: RemovalPolicy.DESTROY,
   });
 
-/** Every variable that lib/runtime/config.ts reads. No secret is among them. */
-const environmentOf = ({ keeping, settings }: House): Record<string, string> => ({
-  ENLIST_TABLE: keeping.table.tableName,
-  ENLIST_UPLOADS_BUCKET: keeping.uploads.bucketName,
-  ENLIST_SECRET_PREFIX: keeping.secretPrefix,
-  ENLIST_KMS_KEY_ID: keeping.keys.vault.keyArn,
-  ENLIST_INTAKE_QUEUE_URL: keeping.queues.intake.queue.queueUrl,
-  ENLIST_ENROLL_QUEUE_URL: keeping.queues.enroll.queue.queueUrl,
-  ENLIST_CHECK_QUEUE_URL: keeping.queues.check.queue.queueUrl,
-  ENLIST_REGISTER_QUEUE_URL: keeping.queues.register.queue.queueUrl,
+/** Every variable that lib/runtime/config.ts reads. None of them is a secret. */
+const createEnvironment = ({ storage, settings }: StackContext): Record<string, string> => ({
+  ENLIST_TABLE: storage.table.tableName,
+  ENLIST_UPLOADS_BUCKET: storage.uploads.bucketName,
+  ENLIST_SECRET_PREFIX: storage.secretPrefix,
+  ENLIST_KMS_KEY_ID: storage.keys.vault.keyArn,
+  ENLIST_INTAKE_QUEUE_URL: storage.queues.intake.queue.queueUrl,
+  ENLIST_ENROLL_QUEUE_URL: storage.queues.enroll.queue.queueUrl,
+  ENLIST_CHECK_QUEUE_URL: storage.queues.check.queue.queueUrl,
+  ENLIST_REGISTER_QUEUE_URL: storage.queues.register.queue.queueUrl,
   ENLIST_AUDIT_DAYS: String(settings.auditDays),
   MIXIN_URL: settings.mixinUrl,
   MIXIN_REGISTRATION_SIGNATURE: settings.registrationSignature,
 });
 
-export interface MadeFunction {
+export interface FunctionResources {
   readonly fn: LambdaFunction;
   readonly role: Role;
   readonly logs: LogGroup;
@@ -52,31 +57,35 @@ export interface MadeFunction {
 export interface FunctionOptions {
   readonly name: FunctionName;
   readonly description: string;
-  /** The queue it drains. */
+  /** The queue whose messages it receives. */
   readonly queue?: QueueName;
 }
 
-export const makeFunction = (scope: Construct, house: House, options: FunctionOptions): MadeFunction => {
+export const createFunction = (
+  scope: Construct,
+  context: StackContext,
+  options: FunctionOptions,
+): FunctionResources => {
   const { name, description, queue } = options;
-  const { names, keeping, settings, bundles } = house;
-  const logs = makeLogGroup(
+  const { names, storage, settings, bundles } = context;
+  const logs = createLogGroup(
     scope,
     'Logs',
     names.logGroup(name),
-    keeping.keys.data,
+    storage.keys.data,
     settings.logRetentionDays,
   );
   const role = new Role(scope, 'Role', {
     description: `Enlist ${settings.stage}: what ${name} may do`,
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     inlinePolicies: {
-      needs: new PolicyDocument({ statements: statementsFor(scope, name, keeping, logs, queue) }),
+      permissions: new PolicyDocument({ statements: createStatements(scope, name, storage, logs, queue) }),
     },
   });
-  argueTraces(role);
-  if (needs[name].lists.length > 0) argueObjects(role, keeping.uploads);
-  if (needs[name].secrets.length > 0) argueSecrets(role, keeping.secretPrefix);
-  if (hasSecretRight(name, 'removeEnrolment')) argueEnrolments(role, keeping.enrolmentPrefix);
+  acceptTraceWildcard(role);
+  if (permissions[name].lists.length > 0) acceptObjectWildcard(role, storage.uploads);
+  if (permissions[name].secrets.length > 0) acceptSecretWildcard(role, storage.secretPrefix);
+  if (canDoWithSecrets(name, 'removeEnrolment')) acceptEnrolmentWildcard(role, storage.enrolmentPrefix);
   const fn = new LambdaFunction(scope, 'Function', {
     functionName: names.function(name),
     description,
@@ -84,16 +93,16 @@ export const makeFunction = (scope: Construct, house: House, options: FunctionOp
     architecture: Architecture.ARM_64,
     code: Code.fromAsset(bundles[name].folder),
     handler: 'index.handler',
-    // What is granted stands in needs.ts; CDK must not add to it.
+    // CDK must not add to what grants.ts allows.
     role: role.withoutPolicyUpdates(),
-    environment: environmentOf(house),
+    environment: createEnvironment(context),
     timeout: Duration.seconds(functions[name].timeoutSeconds),
     memorySize: functions[name].memoryMb,
     logGroup: logs,
     loggingFormat: LoggingFormat.JSON,
     tracing: Tracing.ACTIVE,
-    // A bot goes round between check and register more often than the 16 times after which Lambda would take
-    // its message for a runaway; each round has a growing pause (lib/bots/backoff.ts).
+    // A bot may go from check to register and back more often than the 16 times after which Lambda stops a message
+    // as a loop. Each round has a longer pause (lib/bots/backoff.ts).
     recursiveLoop: RecursiveLoop.ALLOW,
   });
   return { fn, role, logs };

@@ -1,11 +1,11 @@
-/** From needs.ts to IAM: what the role of each function may do, and nothing else. */
+/** The IAM policy of each function's role, from lib/model/permissions.ts and from nothing else. */
 import { ArnFormat, Aws, Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { FunctionName, QueueName } from '../../lib/model/deployment.ts';
-import { type Needs, needs, type SecretRight } from '../../lib/model/permissions.ts';
-import type { Keeping } from './storage.ts';
+import { type Permissions, permissions, type SecretAction } from '../../lib/model/permissions.ts';
+import type { Storage } from './storage.ts';
 
 const allow = (
   actions: readonly string[],
@@ -16,12 +16,12 @@ const allow = (
     ? []
     : [new PolicyStatement({ actions: [...actions], resources: [...resources], conditions })];
 
-/** A key may be used only through the service that holds what it encrypts. */
+/** A key may be used only through the service whose data it encrypts. */
 const through = (service: string) => ({
   StringEquals: { 'kms:ViaService': `${service}.${Aws.REGION}.${Aws.URL_SUFFIX}` },
 });
 
-/** DynamoDB works with the key in the name of whoever uses the table. */
+/** DynamoDB uses the key on behalf of whoever uses the table. */
 const tableKeyActions = [
   'kms:Decrypt',
   'kms:DescribeKey',
@@ -32,7 +32,7 @@ const tableKeyActions = [
   'kms:ReEncryptTo',
 ];
 
-const tableStatements = ({ table, keys }: Keeping, { table: actions, indexes }: Needs) => [
+const tableStatements = ({ table, keys }: Storage, { table: actions, indexes }: Permissions) => [
   ...allow(
     actions.map((action) => `dynamodb:${action}`),
     [table.tableArn],
@@ -44,13 +44,13 @@ const tableStatements = ({ table, keys }: Keeping, { table: actions, indexes }: 
   ...allow(tableKeyActions, [keys.data.keyArn], through('dynamodb')),
 ];
 
-const queueStatements = ({ queues, keys }: Keeping, { sends }: Needs, own: QueueName | undefined) => {
-  const arnOf = (name: QueueName) => queues[name].queue.queueArn;
+const queueStatements = ({ queues, keys }: Storage, { sends }: Permissions, own: QueueName | undefined) => {
+  const findArn = (name: QueueName) => queues[name].queue.queueArn;
   return [
-    ...allow(['sqs:GetQueueAttributes', 'sqs:SendMessage'], sends.map(arnOf)),
+    ...allow(['sqs:GetQueueAttributes', 'sqs:SendMessage'], sends.map(findArn)),
     ...allow(
       ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
-      own === undefined ? [] : [arnOf(own)],
+      own === undefined ? [] : [findArn(own)],
     ),
     ...allow(['kms:Decrypt', 'kms:GenerateDataKey'], [keys.data.keyArn], through('sqs')),
   ];
@@ -58,14 +58,14 @@ const queueStatements = ({ queues, keys }: Keeping, { sends }: Needs, own: Queue
 
 const objectActions = { put: 's3:PutObject', get: 's3:GetObject', delete: 's3:DeleteObject' } as const;
 
-const listStatements = ({ uploads, keys }: Keeping, { lists }: Needs) => {
+const uploadStatements = ({ uploads, keys }: Storage, { lists }: Permissions) => {
   const reads = lists.includes('get');
   return [
     ...allow(
       lists.map((right) => objectActions[right]),
       [uploads.arnForObjects('*')],
     ),
-    // Without it S3 calls a list that is gone "forbidden" in place of "not there".
+    // Without it S3 answers "forbidden" in place of "not found" for a list that is gone.
     ...allow(reads ? ['s3:ListBucket'] : [], [uploads.bucketArn]),
     ...allow(
       [...(lists.includes('put') ? ['kms:GenerateDataKey'] : []), ...(reads ? ['kms:Decrypt'] : [])],
@@ -75,18 +75,18 @@ const listStatements = ({ uploads, keys }: Keeping, { lists }: Needs) => {
   ];
 };
 
-const secretActions: Readonly<Record<SecretRight, string>> = {
+const secretActions: Readonly<Record<SecretAction, string>> = {
   create: 'secretsmanager:CreateSecret',
   put: 'secretsmanager:PutSecretValue',
   read: 'secretsmanager:GetSecretValue',
   removeEnrolment: 'secretsmanager:DeleteSecret',
 };
 
-/** What is deleted can be restored for some days. */
+/** A deleted secret can be restored for some days. */
 const withRecovery = { BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } };
 
-const secretStatements = (scope: Construct, keeping: Keeping, { secrets }: Needs) => {
-  const { keys, secretPrefix, enrolmentPrefix } = keeping;
+const secretStatements = (scope: Construct, storage: Storage, { secrets }: Permissions) => {
+  const { keys, secretPrefix, enrolmentPrefix } = storage;
   const under = (prefix: string) =>
     Stack.of(scope).formatArn({
       service: 'secretsmanager',
@@ -117,19 +117,19 @@ const secretStatements = (scope: Construct, keeping: Keeping, { secrets }: Needs
   ];
 };
 
-/** Everything the role of a function may do. `own` is the queue it drains. */
-export const statementsFor = (
+/** Everything that the role of a function may do. `own` is the queue whose messages it receives. */
+export const createStatements = (
   scope: Construct,
   name: FunctionName,
-  keeping: Keeping,
+  storage: Storage,
   logs: ILogGroup,
   own: QueueName | undefined,
 ): PolicyStatement[] => [
-  ...tableStatements(keeping, needs[name]),
-  ...queueStatements(keeping, needs[name], own),
-  ...listStatements(keeping, needs[name]),
-  ...secretStatements(scope, keeping, needs[name]),
+  ...tableStatements(storage, permissions[name]),
+  ...queueStatements(storage, permissions[name], own),
+  ...uploadStatements(storage, permissions[name]),
+  ...secretStatements(scope, storage, permissions[name]),
   ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logs.logGroupArn]),
-  // Traces have no resource that could be named.
+  // X-Ray has no resources that a policy could name.
   ...allow(['xray:PutTelemetryRecords', 'xray:PutTraceSegments'], ['*']),
 ];

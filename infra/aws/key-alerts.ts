@@ -1,41 +1,41 @@
 /**
- * Notices at once where somebody touches what holds keys. They come by CloudTrail: an account without a trail
- * gets none, and the stack works all the same.
+ * Alerts when somebody deletes or disables what holds keys. They come from CloudTrail: an account without a trail gets
+ * none, and the stack works all the same.
  */
 import { Aws } from 'aws-cdk-lib';
 import { CfnRule, EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { type IRole, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import type { House } from './stack-context.ts';
+import type { StackContext } from './stack-context.ts';
 
-interface Notice {
+interface KeyAlert {
   readonly id: string;
   readonly source: string;
   readonly detail: Record<string, unknown>;
-  /** Which field of the request names what was touched. */
-  readonly touched: string;
+  /** The field of the request that names the secret or key. */
+  readonly target: string;
   readonly text: string;
 }
 
-/** Roles of the functions that handle secrets of enrolments: those come and go, and nobody is told of it. */
-export interface Enrolling {
-  readonly makers: readonly IRole[];
+/** Roles of the functions that create and remove secrets of enrolments, which is no reason for an alert. */
+export interface EnrolmentRoles {
+  readonly creators: readonly IRole[];
   readonly removers: readonly IRole[];
 }
 
-/** Whoever wears no role at all is told of, too. */
-const anybodyBut = (roles: readonly IRole[]) => [
+/** Matches every caller but these roles, also a caller without a role. */
+const anyoneExcept = (roles: readonly IRole[]) => [
   { 'anything-but': roles.map(({ roleArn }) => roleArn) },
   { exists: false },
 ];
 
-const noticesFor = ({ keeping, names }: House, enrolling: Enrolling): readonly Notice[] => {
-  const prefix = `${keeping.secretPrefix}/`;
+const listKeyAlerts = ({ storage, names }: StackContext, enrolling: EnrolmentRoles): readonly KeyAlert[] => {
+  const prefix = `${storage.secretPrefix}/`;
   const secretId = [
     { prefix },
     { prefix: `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${prefix}` },
   ];
-  const keyId = [keeping.keys.data, keeping.keys.vault].flatMap((key) => [key.keyId, key.keyArn]);
+  const keyId = [storage.keys.data, storage.keys.vault].flatMap((key) => [key.keyId, key.keyArn]);
   return [
     {
       id: 'secret-deleted',
@@ -43,11 +43,11 @@ const noticesFor = ({ keeping, names }: House, enrolling: Enrolling): readonly N
       detail: {
         eventName: ['DeleteSecret'],
         requestParameters: { secretId },
-        // These delete the secrets of enrolments every day, and may delete no others.
-        userIdentity: { sessionContext: { sessionIssuer: { arn: anybodyBut(enrolling.removers) } } },
+        // These delete secrets of enrolments every day, and may delete no others.
+        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(enrolling.removers) } } },
       },
-      touched: 'secretId',
-      text: 'somebody deletes the secret of a bot. When the waiting time is over its key is lost for ever. Restore it with `aws secretsmanager restore-secret`.',
+      target: 'secretId',
+      text: 'somebody deleted the secret of a bot. After the recovery period its key is lost for ever. Restore it with `aws secretsmanager restore-secret`.',
     },
     {
       id: 'secret-read-while-deleted',
@@ -56,11 +56,11 @@ const noticesFor = ({ keeping, names }: House, enrolling: Enrolling): readonly N
         eventName: ['GetSecretValue'],
         errorCode: ['InvalidRequestException'],
         requestParameters: { secretId },
-        // These may ask for an enrolment's secret that was removed, and tell of a bot's by an alarm.
-        userIdentity: { sessionContext: { sessionIssuer: { arn: anybodyBut(enrolling.makers) } } },
+        // These may read the secret of an enrolment that was removed; for a bot's secret there is an alarm.
+        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(enrolling.creators) } } },
       },
-      touched: 'secretId',
-      text: 'a secret of a bot was asked for that is scheduled for deletion. Restore it with `aws secretsmanager restore-secret`.',
+      target: 'secretId',
+      text: 'somebody read the secret of a bot, and it is scheduled for deletion. Restore it with `aws secretsmanager restore-secret`.',
     },
     {
       id: 'key-endangered',
@@ -69,46 +69,46 @@ const noticesFor = ({ keeping, names }: House, enrolling: Enrolling): readonly N
         eventName: ['DisableKey', 'ScheduleKeyDeletion'],
         requestParameters: { keyId: [...keyId, names.alias('data'), names.alias('vault')] },
       },
-      touched: 'keyId',
-      text: 'somebody disables or deletes a KMS key of Enlist. With it goes all that it encrypts. Undo it with `aws kms cancel-key-deletion` and `aws kms enable-key`.',
+      target: 'keyId',
+      text: 'somebody disabled or deleted a KMS key of Enlist. All that it encrypts is lost with it. Undo this with `aws kms cancel-key-deletion` and `aws kms enable-key`.',
     },
   ];
 };
 
-export const makeNotices = (scope: Construct, house: House, enrolling: Enrolling): void => {
-  const { names, alarms, keeping, settings } = house;
-  const place = new Construct(scope, 'Notices');
-  const role = new Role(place, 'Role', {
-    description: `Enlist ${settings.stage}: tells of touched secrets and keys`,
+export const createKeyAlerts = (scope: Construct, context: StackContext, enrolling: EnrolmentRoles): void => {
+  const { names, alarms, storage, settings } = context;
+  const part = new Construct(scope, 'KeyAlerts');
+  const role = new Role(part, 'Role', {
+    description: `Enlist ${settings.stage}: sends alerts about secrets and keys`,
     assumedBy: new ServicePrincipal('events.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
     }),
     inlinePolicies: {
-      tell: new PolicyDocument({
+      publish: new PolicyDocument({
         statements: [
           new PolicyStatement({ actions: ['sns:Publish'], resources: [alarms.topic.topicArn] }),
           new PolicyStatement({
             actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-            resources: [keeping.keys.data.keyArn],
+            resources: [storage.keys.data.keyArn],
             conditions: { StringEquals: { 'kms:ViaService': `sns.${Aws.REGION}.${Aws.URL_SUFFIX}` } },
           }),
         ],
       }),
     },
   });
-  for (const { id, source, detail, touched, text } of noticesFor(house, enrolling)) {
+  for (const { id, source, detail, target, text } of listKeyAlerts(context, enrolling)) {
     const by = EventField.fromPath('$.detail.userIdentity.arn');
-    const what = EventField.fromPath(`$.detail.requestParameters.${touched}`);
+    const what = EventField.fromPath(`$.detail.requestParameters.${target}`);
     const at = EventField.fromPath('$.detail.eventTime');
     const input = RuleTargetInput.fromText(
-      `Enlist ${settings.stage}: ${text} It is ${what}. By ${by} at ${at}. See docs/runbook.md, ${id}.`,
+      `Enlist ${settings.stage}: ${text} It is ${what}. It was done by ${by} at ${at}. See docs/runbook.md, ${id}.`,
     );
-    const bound = input.bind({ node: place.node } as never);
-    new CfnRule(place, id, {
+    const bound = input.bind({ node: part.node } as never);
+    new CfnRule(part, id, {
       name: names.alarm(id),
       description: `Enlist ${settings.stage}: ${text}`.slice(0, 512),
       eventPattern: { source: [source], 'detail-type': ['AWS API Call via CloudTrail'], detail },
-      // Reads are told of only to rules that ask for them.
+      // Only rules with this state get events of reads.
       state: 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS',
       targets: [
         {

@@ -1,4 +1,4 @@
-/** Two customer keys: one for everything that passes through, one for the bots' secrets alone. */
+/** Two KMS keys: one for the bots' secrets alone, one for everything else. */
 import { ArnFormat, Aws, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
@@ -13,8 +13,8 @@ export interface Keys {
   readonly vault: IKey;
 }
 
-/** Lost with its key is whatever it encrypts: both outlive the stack. */
-const makeKey = (scope: Construct, id: string, alias: string, description: string, days: number) =>
+/** Whatever a key encrypts is lost with it, so keys outlive the stack. */
+const createKey = (scope: Construct, id: string, alias: string, description: string, days: number) =>
   new Key(scope, id, {
     alias,
     description,
@@ -25,8 +25,8 @@ const makeKey = (scope: Construct, id: string, alias: string, description: strin
 
 const ownAccount = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
 
-/** The services that encrypt with the data key in their own name. */
-const letServicesIn = (scope: Construct, key: Key, names: Names) => {
+/** Allows the services that use the data key on their own behalf. */
+const allowServices = (scope: Construct, key: Key, names: Names) => {
   const stack = Stack.of(scope);
   const logGroups = stack.formatArn({
     service: 'logs',
@@ -36,7 +36,7 @@ const letServicesIn = (scope: Construct, key: Key, names: Names) => {
   });
   key.addToResourcePolicy(
     new PolicyStatement({
-      sid: 'TellIntakeOfListsInTheInbox',
+      sid: 'NotifyIntakeOfInbox',
       principals: [new ServicePrincipal('s3.amazonaws.com')],
       actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
       resources: ['*'],
@@ -57,7 +57,7 @@ const letServicesIn = (scope: Construct, key: Key, names: Names) => {
   );
   key.addToResourcePolicy(
     new PolicyStatement({
-      sid: 'KeepLogs',
+      sid: 'EncryptLogs',
       principals: [new ServicePrincipal(`logs.${Aws.REGION}.${Aws.URL_SUFFIX}`)],
       actions: [
         'kms:Decrypt',
@@ -74,19 +74,19 @@ const letServicesIn = (scope: Construct, key: Key, names: Names) => {
   );
 };
 
-export const makeKeys = (scope: Construct, names: Names, settings: Settings): Keys => {
+export const createKeys = (scope: Construct, names: Names, settings: Settings): Keys => {
   const { dataKeyArn, vaultKeyArn, keyDeletionWindowDays: days, stage } = settings;
-  const makeData = () => {
-    const of = `Enlist ${stage}: rows, messages, lists, logs`;
-    const key = makeKey(scope, 'DataKey', names.alias('data'), of, days);
-    letServicesIn(scope, key, names);
+  const createDataKey = () => {
+    const description = `Enlist ${stage}: rows, messages, lists, logs`;
+    const key = createKey(scope, 'DataKey', names.alias('data'), description, days);
+    allowServices(scope, key, names);
     return key;
   };
   return {
-    data: dataKeyArn === undefined ? makeData() : Key.fromKeyArn(scope, 'DataKey', dataKeyArn),
+    data: dataKeyArn === undefined ? createDataKey() : Key.fromKeyArn(scope, 'DataKey', dataKeyArn),
     vault:
       vaultKeyArn === undefined
-        ? makeKey(scope, 'VaultKey', names.alias('vault'), `Enlist ${stage}: keystores of bots`, days)
+        ? createKey(scope, 'VaultKey', names.alias('vault'), `Enlist ${stage}: keystores of bots`, days)
         : Key.fromKeyArn(scope, 'VaultKey', vaultKeyArn),
   };
 };

@@ -1,4 +1,4 @@
-/** What is counted from log lines: where bots go, and the reasons that need hands. */
+/** Metrics that CloudWatch counts from log lines: moves of bots, and reasons that an operator must act on. */
 import { type IMetric, Metric, Unit } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -16,16 +16,16 @@ const blocked: BotState = 'blocked';
 const enrolling: BotState = 'enrolling';
 const unsure: BotState = 'unsure';
 const pendingDeletion: ReasonCode = 'secret_pending_deletion';
-/** A key that Mixin shows and the vault does not, or the other way round. */
+/** Mixin and the vault do not have the same key. */
 const keysInDoubt: readonly ReasonCode[] = ['key_conflict', 'key_changed', 'keystore_missing', 'safe_lost'];
 
-const noted: LogCode = 'audit_finding';
+const audited: LogCode = 'audit_finding';
 const isMove = `$.code = "${moved}"`;
-const tellsReason = `(${isMove}) || ($.code = "${noted}")`;
-/** The call that makes an account was sent and nobody knows what came of it. */
+const hasReason = `(${isMove}) || ($.code = "${audited}")`;
+/** The call that creates an account was sent and its answer was lost. */
 const accountInDoubt = `{ (${isMove}) && ($.from = "${enrolling}") && ($.to = "${unsure}") }`;
-const forReasons = (codes: readonly ReasonCode[]) =>
-  `{ (${tellsReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
+const matchReasons = (codes: readonly ReasonCode[]) =>
+  `{ (${hasReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
 
 const names = {
   moved: 'BotsMoved',
@@ -36,12 +36,12 @@ const names = {
 } as const;
 
 export interface LogMetrics {
-  /** Bots that came into a state. */
+  /** Bots that moved to a state. */
   movedTo(state: BotState): IMetric;
 }
 
-/** Counts in all these log groups. `sweeps` is the log group of recheck. */
-export const makeLogMetrics = (
+/** Counts lines of all these log groups. `sweeps` is the log group of recheck. */
+export const createLogMetrics = (
   scope: Construct,
   { metrics: metricNamespace }: Names,
   logGroups: Readonly<Record<string, LogGroup>>,
@@ -49,7 +49,7 @@ export const makeLogMetrics = (
   alarms: Alarms,
   recheckMinutes: number,
 ): LogMetrics => {
-  const place = new Construct(scope, 'LogMetrics');
+  const part = new Construct(scope, 'LogMetrics');
   const count = (
     id: string,
     logGroup: LogGroup,
@@ -57,7 +57,7 @@ export const makeLogMetrics = (
     pattern: string,
     dimensions?: Record<string, string>,
   ) =>
-    new MetricFilter(place, id, {
+    new MetricFilter(part, id, {
       logGroup,
       metricNamespace,
       metricName,
@@ -68,8 +68,8 @@ export const makeLogMetrics = (
     });
   for (const [name, logGroup] of Object.entries(logGroups)) {
     count(`${name}-moved`, logGroup, names.moved, `{ ${isMove} }`, { State: '$.to' });
-    count(`${name}-pending`, logGroup, names.pendingDeletion, forReasons([pendingDeletion]));
-    count(`${name}-doubt`, logGroup, names.keysInDoubt, forReasons(keysInDoubt));
+    count(`${name}-pending`, logGroup, names.pendingDeletion, matchReasons([pendingDeletion]));
+    count(`${name}-doubt`, logGroup, names.keysInDoubt, matchReasons(keysInDoubt));
     count(`${name}-account`, logGroup, names.accountsInDoubt, accountInDoubt);
   }
   count('sweeps', sweeps, names.swept, `{ $.code = "${swept}" }`);
@@ -88,38 +88,38 @@ export const makeLogMetrics = (
     metric: movedTo(blocked),
     threshold: 1,
     impact:
-      'it rests until an operator acts; its key, if it has one, is in the vault, and nothing more is sent.',
-    fix: 'find its batch in the log (bot_moved to blocked), run `enlist bots BATCH --state blocked`, do what the reason of each says, then retry the batch.',
+      'it stays blocked until an operator acts; its key, if it has one, is in the vault, and nothing more is sent.',
+    fix: 'find its batch in the log (bot_moved to blocked), run `enlist bots BATCH --state blocked`, do what each reason says, then retry the batch.',
   });
   alarms.add('secret-pending-deletion', {
     metric: sum(names.pendingDeletion),
     threshold: 1,
     impact:
-      'its secret was asked for and is scheduled for deletion; when the waiting time is over its key is lost for ever, with its money.',
+      'a function read its secret, which is scheduled for deletion; after the recovery period its key is lost for ever, with its money.',
     fix: 'restore it at once with `aws secretsmanager restore-secret`, and find out who deleted it.',
   });
   alarms.add('keys-in-doubt', {
     metric: sum(names.keysInDoubt),
     threshold: 1,
     impact:
-      'the key in the vault and the key that Mixin shows do not agree, or one of them is gone; nothing was sent.',
+      'the key in the vault and the key that Mixin shows are not the same, or one of them is gone; nothing was sent.',
     fix: 'compare them as docs/reasons.md says before any retry, and delete nothing.',
   });
   alarms.add('accounts-in-doubt', {
     metric: sum(names.accountsInDoubt),
     threshold: 1,
     impact:
-      'the call that makes its account was sent and the answer was lost; it is not sent again by itself, because a network user costs money.',
-    fix: 'run `enlist bots BATCH --state unsure`, look with the owner whether the user is there, and only then decide.',
+      'the call that creates its account was sent and the answer was lost; it is not sent again automatically, because a network user costs money.',
+    fix: 'run `enlist bots BATCH --state unsure`, find out with the owner whether the user exists, and only then decide.',
   });
   alarms.add('recheck-not-running', {
     metric: sum(names.swept),
     threshold: 1,
     below: true,
     periods: Math.max(2, Math.ceil((2 * 60 * recheckMinutes) / FIVE_MINUTES.toSeconds())),
-    silenceIsBad: true,
-    impact: `waiting and unsure bots whose pause is longer than ${timing.maxMessageDelaySeconds / 60} minutes are not looked at again; none is lost.`,
-    fix: 'see in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',
+    ringsWithoutData: true,
+    impact: `waiting and unsure bots whose pause is longer than ${timing.maxMessageDelaySeconds / 60} minutes are not checked again; none is lost.`,
+    fix: 'check in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',
   });
   return { movedTo };
 };

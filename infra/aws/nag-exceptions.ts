@@ -1,63 +1,63 @@
-/** Every finding of cdk-nag (AwsSolutions) that stands, and why. */
+/** Every finding of cdk-nag (AwsSolutions) that is accepted, and why. */
 import { type CfnElement, Stack, Validations } from 'aws-cdk-lib';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { IConstruct } from 'constructs';
 
-const argue = (construct: IConstruct, id: string, reason: string) =>
+const accept = (construct: IConstruct, id: string, reason: string) =>
   Validations.of(construct).acknowledge({ id, reason });
 
-const idOf = (construct: IConstruct) =>
+const findLogicalId = (construct: IConstruct) =>
   Stack.of(construct).getLogicalId(construct.node.defaultChild as CfnElement);
 
-/** A wildcard in what a policy names, as cdk-nag writes it. */
+/** The finding for a resource with a wildcard, as cdk-nag writes it. */
 const wildcard = (resource: string) => `AwsSolutions-IAM5[Resource::${resource}]`;
 
-export const argueTraces = (role: IConstruct): void =>
-  argue(
+export const acceptTraceWildcard = (role: IConstruct): void =>
+  accept(
     role,
     wildcard('*'),
-    'Of all actions only the two that send traces have it: X-Ray knows no resource that a policy could name for them.',
+    'Only the two actions that send traces have it: X-Ray has no resources that a policy could name for them.',
   );
 
-export const argueObjects = (holder: IConstruct, bucket: Bucket, prefix = ''): void =>
-  argue(
+export const acceptObjectWildcard = (holder: IConstruct, bucket: Bucket, prefix = ''): void =>
+  accept(
     holder,
-    wildcard(`<${idOf(bucket)}.Arn>/${prefix}*`),
-    'Objects of this one bucket, which holds nothing but lists: each has the id of its batch in its key, so no key can be named beforehand.',
+    wildcard(`<${findLogicalId(bucket)}.Arn>/${prefix}*`),
+    'Objects of this one bucket, which has nothing but lists: the key of each contains the id of its batch, so no key can be named in advance.',
   );
 
-export const argueSecrets = (role: IConstruct, prefix: string): void =>
-  argue(
+export const acceptSecretWildcard = (role: IConstruct, prefix: string): void =>
+  accept(
     role,
     wildcard(`arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${prefix}/*`),
-    "One secret a bot, named by the bot's user id: the bots of this stage and no other secret of the account. They are not known when the role is made.",
+    "One secret a bot, named by the bot's user id: the bots of this stage and no other secret of the account. They are not known when the role is created.",
   );
 
-export const argueEnrolments = (role: IConstruct, prefix: string): void =>
-  argue(
+export const acceptEnrolmentWildcard = (role: IConstruct, prefix: string): void =>
+  accept(
     role,
     wildcard(`arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${prefix}/*`),
-    "Only for the right to delete: the copy of a session key from the time before its account was made. No bot's own secret has such a name, and each waits for days before it is gone.",
+    "Only for the right to delete: the copy of a session key from the time before its account existed. No bot's own secret has such a name, and each can be restored for days.",
   );
 
-export const argueRoutes = (policy: IConstruct, api: IConstruct): void =>
-  argue(
+export const acceptRouteWildcard = (policy: IConstruct, api: IConstruct): void =>
+  accept(
     policy,
-    wildcard(`arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${idOf(api)}>/*/*/*`),
+    wildcard(`arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${findLogicalId(api)}>/*/*/*`),
     'An operator may call every route of this one API; nobody has the policy until it is attached by hand.',
   );
 
-export const argueNoAccessLog = (bucket: Bucket): void =>
-  argue(
+export const acceptNoAccessLog = (bucket: Bucket): void =>
+  accept(
     bucket,
     'AwsSolutions-S1',
-    'Lists are deleted when they are taken in, after a day at the latest, and only two roles of the stack reach them. An access log would be a second bucket that outlives them; who wants to know turns on data events in CloudTrail.',
+    'Lists are deleted when they are imported, after a day at the latest, and only two roles of the stack can read or write them. An access log would be a second bucket that outlives them; data events of CloudTrail show who reads lists.',
   );
 
-export const argueLastQueue = (queue: Queue): void =>
-  argue(
+export const acceptNoDeadLetterQueue = (queue: Queue): void =>
+  accept(
     queue,
     'AwsSolutions-SQS3',
-    'It is itself where EventBridge Scheduler puts starts that failed, which this rule cannot see. There is nothing behind a dead-letter queue.',
+    'This is the dead-letter queue of EventBridge Scheduler, which this rule cannot see. A dead-letter queue needs no other one.',
   );

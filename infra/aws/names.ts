@@ -1,11 +1,11 @@
-/** Names of things in the account: they derive from the stage, so that several stacks can live in one. */
+/** Names of resources. They derive from the stage, so that one account can have several stacks. */
 import { Aws } from 'aws-cdk-lib';
-import { deadLetterName, type FunctionName, type QueueName } from '../../lib/model/deployment.ts';
+import { type FunctionName, nameDeadLetterQueue, type QueueName } from '../../lib/model/deployment.ts';
 
 export interface Names {
   readonly stack: string;
   readonly table: string;
-  /** Bucket names are shared by all accounts of the world. */
+  /** Bucket names are unique over all accounts of AWS. */
   readonly bucket: string;
   readonly topic: string;
   readonly dashboard: string;
@@ -22,7 +22,7 @@ export interface Names {
   alias(key: string): string;
 }
 
-export const namesOf = (stage: string): Names => {
+export const deriveNames = (stage: string): Names => {
   const stack = `enlist-${stage}`;
   return {
     stack,
@@ -35,7 +35,7 @@ export const namesOf = (stage: string): Names => {
     operator: `${stack}-operator-${Aws.REGION}`,
     function: (name) => `${stack}-${name}`,
     queue: (name) => `${stack}-${name}`,
-    deadLetters: (name) => `${stack}-${deadLetterName(name)}`,
+    deadLetters: (name) => `${stack}-${nameDeadLetterQueue(name)}`,
     scheduleDeadLetters: (name) => `${stack}-${name}-dead-letters`,
     logGroup: (name) => `/enlist/${stage}/${name}`,
     alarm: (id) => `${stack}-${id}`,

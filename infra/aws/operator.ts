@@ -1,22 +1,22 @@
-/** What an operator of this stage needs for the `enlist` command: attach it to their role. It reads no secret. */
+/** The policy for operators: all that the `enlist` command needs. It allows no access to secrets. */
 import { Aws, Stack } from 'aws-cdk-lib';
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import { limits } from '../../lib/model/limits.ts';
-import { argueObjects, argueRoutes } from './nag-exceptions.ts';
-import type { House } from './stack-context.ts';
+import { acceptObjectWildcard, acceptRouteWildcard } from './nag-exceptions.ts';
+import type { StackContext } from './stack-context.ts';
 
-export const makeOperator = (
+export const createOperatorPolicy = (
   scope: Construct,
-  { names, settings, keeping }: House,
+  { names, settings, storage }: StackContext,
   api: HttpApi,
   functions: readonly LambdaFunction[],
 ): ManagedPolicy => {
   const policy = new ManagedPolicy(scope, 'Operator', {
     managedPolicyName: names.operator,
-    description: `Enlist ${settings.stage}: call its API, put lists into its inbox, run enlist doctor`,
+    description: `Enlist ${settings.stage}: call its API, upload lists to its inbox, run enlist doctor`,
     statements: [
       new PolicyStatement({
         actions: ['execute-api:Invoke'],
@@ -28,11 +28,11 @@ export const makeOperator = (
       }),
       new PolicyStatement({
         actions: ['s3:PutObject'],
-        resources: [keeping.uploads.arnForObjects(`${limits.inboxPrefix}*`)],
+        resources: [storage.uploads.arnForObjects(`${limits.inboxPrefix}*`)],
       }),
       new PolicyStatement({
         actions: ['kms:GenerateDataKey'],
-        resources: [keeping.keys.data.keyArn],
+        resources: [storage.keys.data.keyArn],
         conditions: { StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.${Aws.URL_SUFFIX}` } },
       }),
       new PolicyStatement({
@@ -41,7 +41,7 @@ export const makeOperator = (
       }),
     ],
   });
-  argueRoutes(policy, api);
-  argueObjects(policy, keeping.uploads, limits.inboxPrefix);
+  acceptRouteWildcard(policy, api);
+  acceptObjectWildcard(policy, storage.uploads, limits.inboxPrefix);
   return policy;
 };

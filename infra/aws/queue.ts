@@ -1,4 +1,4 @@
-/** Queues: encrypted, TLS only, each with the queue its dead letters go to. */
+/** Queues: encrypted, TLS only, each with its dead-letter queue. */
 import { ArnFormat, Duration, Stack } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Queue, QueueEncryption, RedrivePermission } from 'aws-cdk-lib/aws-sqs';
@@ -17,8 +17,8 @@ const encrypted = (key: IKey) => ({
   enforceSSL: true,
 });
 
-/** A queue for what nobody could deliver. `from` names the only queue that may send its dead letters here. */
-export const makeDeadLetters = (
+/** A dead-letter queue. `from` names the only queue that may move its messages here; without it none may. */
+export const createDeadLetters = (
   scope: Construct,
   id: string,
   queueName: string,
@@ -26,7 +26,7 @@ export const makeDeadLetters = (
   from?: string,
 ) => {
   const stack = Stack.of(scope);
-  const arnOf = (resource: string) =>
+  const formatArn = (resource: string) =>
     stack.formatArn({ service: 'sqs', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME });
   return new Queue(scope, id, {
     queueName,
@@ -37,15 +37,15 @@ export const makeDeadLetters = (
         ? { redrivePermission: RedrivePermission.DENY_ALL }
         : {
             redrivePermission: RedrivePermission.BY_QUEUE,
-            sourceQueues: [Queue.fromQueueArn(scope, `${id}Source`, arnOf(from))],
+            sourceQueues: [Queue.fromQueueArn(scope, `${id}Source`, formatArn(from))],
           },
   });
 };
 
-export const makeQueue = (scope: Construct, name: QueueName, names: Names, key: IKey): QueuePair => {
+export const createQueue = (scope: Construct, name: QueueName, names: Names, key: IKey): QueuePair => {
   const shape = queues[name];
   const queueName = names.queue(name);
-  const deadLetters = makeDeadLetters(scope, 'DeadLetters', names.deadLetters(name), key, queueName);
+  const deadLetters = createDeadLetters(scope, 'DeadLetters', names.deadLetters(name), key, queueName);
   const queue = new Queue(scope, 'Queue', {
     queueName,
     ...encrypted(key),

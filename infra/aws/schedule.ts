@@ -1,51 +1,55 @@
-/** What runs by the clock, by EventBridge Scheduler with a role that can start this one function. */
+/** A function that EventBridge Scheduler starts, with a role that may start this one function. */
 import { Aws, Duration } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
 import type { schedules } from '../../lib/model/deployment.ts';
 import { FIVE_MINUTES } from './alarms.ts';
-import { type MadeFunction, makeFunction } from './function.ts';
-import { argueLastQueue } from './nag-exceptions.ts';
-import { makeDeadLetters } from './queue.ts';
-import type { House } from './stack-context.ts';
+import { createFunction, type FunctionResources } from './function.ts';
+import { acceptNoDeadLetterQueue } from './nag-exceptions.ts';
+import { createDeadLetters } from './queue.ts';
+import type { StackContext } from './stack-context.ts';
 
 export type ScheduleName = keyof typeof schedules;
 
 export interface ScheduleOptions {
   readonly name: ScheduleName;
   readonly description: string;
-  /** What it means for a bot when this does not run: a sentence, read in the alarms. */
+  /** What it means for a bot when this does not run: a sentence for the alarms. */
   readonly impact: string;
 }
 
-/** EventBridge Scheduler counts in whole minutes. */
-export const rateOf = (everySeconds: number): string => {
+/** As EventBridge Scheduler writes it, in whole minutes. Throws for anything else. */
+export const formatRate = (everySeconds: number): string => {
   const minutes = everySeconds / 60;
   if (!Number.isInteger(minutes) || minutes < 1)
     throw new Error(`a schedule of ${everySeconds} s is not in whole minutes`);
   return `rate(${minutes} ${minutes === 1 ? 'minute' : 'minutes'})`;
 };
 
-export const makeSchedule = (scope: Construct, house: House, options: ScheduleOptions): MadeFunction => {
+export const createSchedule = (
+  scope: Construct,
+  context: StackContext,
+  options: ScheduleOptions,
+): FunctionResources => {
   const { name, description, impact } = options;
-  const { names, keeping, alarms } = house;
-  const key = keeping.keys.data;
-  const place = new Construct(scope, name);
-  const made = makeFunction(place, house, { name, description });
-  // The next run comes soon and does the same: one that failed is not tried again.
-  made.fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
-  const deadLetters = makeDeadLetters(place, 'DeadLetters', names.scheduleDeadLetters(name), key);
-  argueLastQueue(deadLetters);
-  const role = new Role(place, 'ClockRole', {
-    description: `Enlist ${house.settings.stage}: starts ${name}`,
+  const { names, storage, alarms } = context;
+  const key = storage.keys.data;
+  const part = new Construct(scope, name);
+  const resources = createFunction(part, context, { name, description });
+  // The next run does the same soon, so one that failed is not tried again.
+  resources.fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
+  const deadLetters = createDeadLetters(part, 'DeadLetters', names.scheduleDeadLetters(name), key);
+  acceptNoDeadLetterQueue(deadLetters);
+  const role = new Role(part, 'SchedulerRole', {
+    description: `Enlist ${context.settings.stage}: starts ${name}`,
     assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
     }),
     inlinePolicies: {
       start: new PolicyDocument({
         statements: [
-          new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [made.fn.functionArn] }),
+          new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [resources.fn.functionArn] }),
           new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [deadLetters.queueArn] }),
           new PolicyStatement({
             actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
@@ -56,23 +60,23 @@ export const makeSchedule = (scope: Construct, house: House, options: ScheduleOp
       }),
     },
   });
-  const group = new CfnScheduleGroup(place, 'Group', { name: names.function(name) });
-  new CfnSchedule(place, 'Schedule', {
+  const group = new CfnScheduleGroup(part, 'Group', { name: names.function(name) });
+  new CfnSchedule(part, 'Schedule', {
     name: names.function(name),
     groupName: group.ref,
     description,
-    scheduleExpression: rateOf(60 * house.settings.recheckMinutes),
+    scheduleExpression: formatRate(60 * context.settings.recheckMinutes),
     flexibleTimeWindow: { mode: 'OFF' },
     target: {
-      arn: made.fn.functionArn,
+      arn: resources.fn.functionArn,
       roleArn: role.roleArn,
-      // An event without anything in it is a smoke test (lib/runtime/lambda.ts).
+      // An empty event would be a smoke test (lib/runtime/middlewares/smoke-test.ts).
       input: JSON.stringify({ 'detail-type': 'Scheduled Event', source: 'aws.scheduler' }),
       deadLetterConfig: { arn: deadLetters.queueArn },
       retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 1 },
     },
   });
-  alarms.watchFunction(name, made.fn, impact);
+  alarms.watchFunction(name, resources.fn, impact);
   alarms.add(`${name}-dead-letters`, {
     metric: deadLetters.metricApproximateNumberOfMessagesVisible({
       period: FIVE_MINUTES,
@@ -80,7 +84,7 @@ export const makeSchedule = (scope: Construct, house: House, options: ScheduleOp
     }),
     threshold: 1,
     impact,
-    fix: `the schedule could not start ${name}: look at the error in the dead letter, mend it, then purge the queue; nothing in it is needed.`,
+    fix: `the schedule could not start ${name}: read the error in the dead letter, fix its cause, then purge the queue; nothing in it is needed.`,
   });
-  return made;
+  return resources;
 };

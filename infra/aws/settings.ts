@@ -1,6 +1,6 @@
-/** What an operator may set, from CDK context (`cdk deploy -c stage=test`), checked before anything is made. */
+/** What an operator may set by CDK context (`cdk deploy -c stage=test`), checked before anything is created. */
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { schedules } from '../../lib/model/deployment.ts';
 import { timing } from '../../lib/model/timing.ts';
 
@@ -15,12 +15,12 @@ const keyArn = z
 
 const DAY_SECONDS = 86_400;
 
-const whole = (least: number, most: number) =>
+const whole = (minimum: number, maximum: number) =>
   z.coerce
     .number({ error: 'is not a whole number' })
     .int('is not a whole number')
-    .min(least, `is less than ${least}`)
-    .max(most, `is more than ${most}`);
+    .min(minimum, `is less than ${minimum}`)
+    .max(maximum, `is more than ${maximum}`);
 
 const schema = z.strictObject({
   stage: z
@@ -54,52 +54,52 @@ const schema = z.strictObject({
 });
 
 export interface Settings {
-  /** Several stacks may live in one account: every name derives from the stage. */
+  /** Every name derives from the stage, so that one account can have several stacks. */
   readonly stage: string;
   readonly mixinUrl: string;
   readonly registrationSignature: 'shipped' | 'documented';
-  /** Alarms go to this address, besides the topic. */
+  /** Alarms go to this address as well as to the topic. */
   readonly alarmEmail?: string | undefined;
-  /** What the HTTP API takes before it answers 429; its sign-in routes take less (api.ts). */
+  /** Above this the HTTP API answers 429; its sign-in routes have a lower limit (api.ts). */
   readonly apiRequestsPerSecond: number;
-  /** How often the sweep looks for bots that are due. */
+  /** How often the sweep queues bots that are due. */
   readonly recheckMinutes: number;
-  /** How long a registered bot is left alone before it is looked at again. */
+  /** How long after a check a registered bot is audited. */
   readonly auditDays: number;
-  /** How many functions of check, and of register, speak to Mixin at once; absent: as the topology says. */
+  /** How many invocations of check, and of register, run at once. @default what lib/model/deployment.ts says */
   readonly mixinConcurrency?: number | undefined;
-  /** How long a KMS key waits when somebody deletes it on purpose. */
+  /** How many days a KMS key can be restored after somebody deletes it. */
   readonly keyDeletionWindowDays: number;
   readonly logRetentionDays: number;
-  /** Keys that outlived an earlier stack of this stage, to go on with instead of making new ones. */
+  /** Keys of an earlier stack of this stage, to use in place of new ones. */
   readonly dataKeyArn?: string | undefined;
   readonly vaultKeyArn?: string | undefined;
 }
 
 export const settingNames = Object.keys(schema.shape) as readonly (keyof Settings)[];
 
-/** CDK's own context has a colon or a slash in every name but these. */
+/** All other names of CDK's own context have a colon or a slash. */
 const cdkNames: ReadonlySet<string> = new Set(['cli-telemetry', 'cdk-migrate']);
 const isOurs = (name: string) => !/[:/]/.test(name) && !cdkNames.has(name);
 
-const sentenceOf = (issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string => {
+const describeIssue = (issue: z.core.$ZodIssue, ours: Readonly<Record<string, unknown>>): string => {
   if (issue.code === 'unrecognized_keys') {
-    return `There is no setting ${issue.keys.join(', ')}; there are ${settingNames.join(', ')}.`;
+    return `There is no setting ${issue.keys.join(', ')}. The settings are ${settingNames.join(', ')}.`;
   }
   const name = String(issue.path[0]);
-  return `The setting ${name} (${JSON.stringify(given[name])}) ${issue.message}.`;
+  return `The setting ${name} (${JSON.stringify(ours[name])}) ${issue.message}.`;
 };
 
-/** @param context all of the app's context. Throws one Error with a sentence for each wrong or unknown setting. */
+/** @param context all of the app's context. Throws one Error with a sentence for each invalid or unknown setting. */
 export const readSettings = (context: Readonly<Record<string, unknown>>): Settings => {
-  const given = Object.fromEntries(Object.entries(context).filter(([name]) => isOurs(name)));
-  const parsed = schema.safeParse(given);
+  const ours = Object.fromEntries(Object.entries(context).filter(([name]) => isOurs(name)));
+  const parsed = schema.safeParse(ours);
   if (parsed.success) return parsed.data;
-  throw new Error(parsed.error.issues.map((issue) => sentenceOf(issue, given)).join(' '));
+  throw new Error(parsed.error.issues.map((issue) => describeIssue(issue, ours)).join(' '));
 };
 
-/** `enlist/<user_id>` as in lib/aws/vault/vault.ts; other stages keep their bots apart. */
+/** Secrets are named `<prefix>/<user_id>` (lib/aws/vault/vault.ts); each stage has its own prefix. */
 export const secretPrefix = (stage: string): string => (stage === 'prod' ? 'enlist' : `enlist-${stage}`);
 
-/** `enlist/enrolment/<id>`: session keys of accounts that are yet to be made. No bot has such a user id. */
+/** Secrets of enrolments, which have no account yet, are named `<prefix>/enrolment/<id>`. No user id begins so. */
 export const enrolmentPrefix = (stage: string): string => `${secretPrefix(stage)}/enrolment`;

@@ -1,14 +1,14 @@
-/** What every construct of the stack is given. */
+/** What every part of the stack gets. */
 import type { Alarms } from './alarms.ts';
 import type { BundleFolders } from './bundle.ts';
 import type { Names } from './names.ts';
 import type { Settings } from './settings.ts';
-import type { Keeping } from './storage.ts';
+import type { Storage } from './storage.ts';
 
-export interface House {
+export interface StackContext {
   readonly settings: Settings;
   readonly names: Names;
-  readonly keeping: Keeping;
+  readonly storage: Storage;
   readonly bundles: BundleFolders;
   readonly alarms: Alarms;
 }

@@ -1,41 +1,41 @@
-/** Enlist on AWS: one stack a stage, built from lib/model/deployment.ts. */
+/** Enlist on AWS: one stack for each stage, built from lib/model/deployment.ts. */
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { type FunctionName, functionNames, type QueueName, queueNames } from '../../lib/model/deployment.ts';
-import { hasSecretRight, type SecretRight } from '../../lib/model/permissions.ts';
+import { canDoWithSecrets, type SecretAction } from '../../lib/model/permissions.ts';
 import { Alarms } from './alarms.ts';
-import { makeApi } from './api.ts';
+import { createApi } from './api.ts';
 import type { BundleFolders } from './bundle.ts';
-import { makeDashboard } from './dashboard.ts';
-import type { MadeFunction } from './function.ts';
-import { makeNotices } from './key-alerts.ts';
-import { makeLogMetrics } from './log-metrics.ts';
-import { namesOf } from './names.ts';
-import { makeOperator } from './operator.ts';
-import { makeSchedule } from './schedule.ts';
+import { createDashboard } from './dashboard.ts';
+import type { FunctionResources } from './function.ts';
+import { createKeyAlerts } from './key-alerts.ts';
+import { createLogMetrics } from './log-metrics.ts';
+import { deriveNames } from './names.ts';
+import { createOperatorPolicy } from './operator.ts';
+import { createSchedule } from './schedule.ts';
 import type { Settings } from './settings.ts';
-import type { House } from './stack-context.ts';
-import { makeKeeping } from './storage.ts';
-import { makeWorker } from './worker.ts';
+import type { StackContext } from './stack-context.ts';
+import { createStorage } from './storage.ts';
+import { createWorker } from './worker.ts';
 
 const workers: Readonly<Record<QueueName, { readonly description: string; readonly impact: string }>> = {
   intake: {
-    description: 'Reads lists, stores keystores, makes rows',
-    impact: 'part of a list is not taken in: its bots have no row yet and are not registered.',
+    description: 'Reads lists, stores keystores in the vault and bots in the table',
+    impact: 'part of a list is not imported: its bots have no row yet and are not registered.',
   },
   enroll: {
-    description: 'Gets one row its account: POST /users, or a sign-in with a code',
+    description: 'Gets an account for one row: POST /users, or a sign-in with a code',
     impact:
-      'its row has no account yet and is not registered; a call that may have made one is not repeated by itself.',
+      'its row has no account yet and is not registered; a call that may have created one is never repeated automatically.',
   },
   check: {
-    description: 'Asks Mixin about one bot: GET /safe/me',
-    impact: 'it waits to be asked about at Mixin; nothing is sent for it and no key is touched.',
+    description: 'Checks one bot at Mixin: GET /safe/me',
+    impact: 'it waits for its check; no call that changes anything was sent, and its keys are safe.',
   },
   register: {
-    description: 'Makes and stores the key of one bot, then registers it: POST /safe/users',
+    description: 'Creates and stores the key of one bot, then registers it: POST /safe/users',
     impact:
-      'it waits between its key and its registration; the key is in the vault, and a lost answer is settled by a GET.',
+      'it waits for its registration; its key is in the vault, and after a lost answer a GET finds out what happened.',
   },
 };
 
@@ -44,59 +44,74 @@ export interface EnlistStackProps {
   readonly bundles: BundleFolders;
 }
 
-const capital = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
+const capitalise = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
 
 export class EnlistStack extends Stack {
   readonly stage: string;
 
   constructor(scope: Construct, { settings, bundles }: EnlistStackProps) {
-    const names = namesOf(settings.stage);
+    const names = deriveNames(settings.stage);
     super(scope, names.stack, {
       stackName: names.stack,
-      description: `Enlist ${settings.stage}: brings Mixin bots into Mixin Safe`,
+      description: `Enlist ${settings.stage}: registers Mixin bots with Mixin Safe`,
     });
     this.stage = settings.stage;
-    const keeping = makeKeeping(this, names, settings);
-    const alarms = new Alarms(this, names, keeping.keys.data, settings.alarmEmail);
-    const house: House = { settings, names, keeping, bundles, alarms };
+    const storage = createStorage(this, names, settings);
+    const alarms = new Alarms(this, names, storage.keys.data, settings.alarmEmail);
+    const context: StackContext = { settings, names, storage, bundles, alarms };
 
-    const api = makeApi(this, house);
-    const drained = queueNames.map((name) => [name, makeWorker(this, house, { name, ...workers[name] })]);
-    const recheck = makeSchedule(this, house, {
+    const api = createApi(this, context);
+    const workerFunctions = queueNames.map((name) => [
+      name,
+      createWorker(this, context, { name, ...workers[name] }),
+    ]);
+    const recheck = createSchedule(this, context, {
       name: 'recheck',
-      description: 'Finds bots that are due and queues checks',
-      impact: 'waiting and unsure bots are not looked at again in time; none is lost.',
+      description: 'Finds bots that are due and queues them for a check',
+      impact: 'waiting and unsure bots are not checked again in time; none is lost.',
     });
-    const made = { ...api.functions, recheck, ...Object.fromEntries(drained) } as Record<
+    const functions = { ...api.functions, recheck, ...Object.fromEntries(workerFunctions) } as Record<
       FunctionName,
-      MadeFunction
+      FunctionResources
     >;
 
-    const logs = Object.fromEntries(functionNames.map((name) => [name, made[name].logs]));
-    const metrics = makeLogMetrics(this, names, logs, recheck.logs, alarms, settings.recheckMinutes);
-    const rolesWith = (right: SecretRight) =>
-      functionNames.filter((name) => hasSecretRight(name, right)).map((name) => made[name].role);
-    makeNotices(this, house, { makers: rolesWith('create'), removers: rolesWith('removeEnrolment') });
-    const dashboard = makeDashboard(this, house, made, api.api, metrics);
-    const fns = functionNames.map((name) => made[name].fn);
-    const operator = makeOperator(this, house, api.api, fns);
+    const logs = Object.fromEntries(functionNames.map((name) => [name, functions[name].logs]));
+    const metrics = createLogMetrics(this, names, logs, recheck.logs, alarms, settings.recheckMinutes);
+    const rolesWith = (right: SecretAction) =>
+      functionNames.filter((name) => canDoWithSecrets(name, right)).map((name) => functions[name].role);
+    createKeyAlerts(this, context, { creators: rolesWith('create'), removers: rolesWith('removeEnrolment') });
+    const dashboard = createDashboard(this, context, functions, api.api, metrics);
+    const fns = functionNames.map((name) => functions[name].fn);
+    const operator = createOperatorPolicy(this, context, api.api, fns);
 
-    const tell = (id: string, description: string, value: string) =>
+    const addOutput = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
-    tell('ApiUrl', 'Where the HTTP API answers', api.url);
-    tell('UploadsBucket', 'Lists put under inbox/ are taken in', keeping.uploads.bucketName);
-    tell('TableName', 'The rows of bots and batches', keeping.table.tableName);
-    tell('AlarmTopic', 'Subscribe to it to hear alarms', alarms.topic.topicArn);
-    tell('OperatorPolicy', 'Attach it to who may use the enlist command', operator.managedPolicyArn);
-    tell('DataKeyArn', 'Outlives the stack: setting dataKeyArn', keeping.keys.data.keyArn);
-    tell('VaultKeyArn', 'Outlives the stack: setting vaultKeyArn', keeping.keys.vault.keyArn);
-    tell(
+    addOutput('ApiUrl', 'URL of the HTTP API', api.url);
+    addOutput('UploadsBucket', 'Lists that are put under inbox/ are imported', storage.uploads.bucketName);
+    addOutput('TableName', 'The rows of bots and batches', storage.table.tableName);
+    addOutput('AlarmTopic', 'Subscribe to this topic to get alarms', alarms.topic.topicArn);
+    addOutput(
+      'OperatorPolicy',
+      'Attach this policy to everybody who may use the enlist command',
+      operator.managedPolicyArn,
+    );
+    addOutput(
+      'DataKeyArn',
+      'This key outlives the stack; it is the setting dataKeyArn',
+      storage.keys.data.keyArn,
+    );
+    addOutput(
+      'VaultKeyArn',
+      'This key outlives the stack; it is the setting vaultKeyArn',
+      storage.keys.vault.keyArn,
+    );
+    addOutput(
       'DashboardUrl',
-      'How lists fare',
+      'The progress of lists',
       `https://${Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region=${Aws.REGION}#dashboards/dashboard/${dashboard.dashboardName}`,
     );
     for (const name of functionNames) {
-      tell(`FunctionName${capital(name)}`, `The function ${name}`, made[name].fn.functionName);
+      addOutput(`FunctionName${capitalise(name)}`, `The function ${name}`, functions[name].fn.functionName);
     }
   }
 }

@@ -1,42 +1,42 @@
-/** What keeps things: keys, table, queues, bucket. The functions are built on it. */
+/** What stores data: KMS keys, table, queues, bucket. */
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { type QueueName, queueNames } from '../../lib/model/deployment.ts';
-import { type Keys, makeKeys } from './keys.ts';
+import { createKeys, type Keys } from './keys.ts';
 import type { Names } from './names.ts';
-import { makeQueue, type QueuePair } from './queue.ts';
+import { createQueue, type QueuePair } from './queue.ts';
 import { enrolmentPrefix, type Settings, secretPrefix } from './settings.ts';
-import { makeTable } from './table.ts';
-import { makeUploads, notifyOfInbox } from './uploads.ts';
+import { createTable } from './table.ts';
+import { createUploads, notifyIntakeOfInbox } from './uploads.ts';
 
-export interface Keeping {
+export interface Storage {
   readonly keys: Keys;
   readonly table: Table;
   readonly uploads: Bucket;
   readonly queues: Readonly<Record<QueueName, QueuePair>>;
-  /** Secrets are named `<prefix>/<user_id>`; they are no part of the stack and outlive it. */
+  /** Secrets are named `<prefix>/<user_id>`. They are not part of the stack and outlive it. */
   readonly secretPrefix: string;
-  /** … and `<enrolmentPrefix>/<id>` while an account is being made. */
+  /** Secrets of enrolments are named `<enrolmentPrefix>/<id>`. */
   readonly enrolmentPrefix: string;
 }
 
-const pascal = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
+const capitalise = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
 
-export const makeKeeping = (scope: Construct, names: Names, settings: Settings): Keeping => {
-  const keys = makeKeys(scope, names, settings);
-  const made = queueNames.map((name) => {
-    const place = new Construct(scope, `${pascal(name)}Messages`);
-    return [name, makeQueue(place, name, names, keys.data)] as const;
+export const createStorage = (scope: Construct, names: Names, settings: Settings): Storage => {
+  const keys = createKeys(scope, names, settings);
+  const pairs = queueNames.map((name) => {
+    const part = new Construct(scope, `${capitalise(name)}Messages`);
+    return [name, createQueue(part, name, names, keys.data)] as const;
   });
-  const queues = Object.fromEntries(made) as Record<QueueName, QueuePair>;
-  const uploads = makeUploads(scope, names, keys.data);
-  notifyOfInbox(uploads, queues.intake.queue, names);
+  const queues = Object.fromEntries(pairs) as Record<QueueName, QueuePair>;
+  const uploads = createUploads(scope, names, keys.data);
+  notifyIntakeOfInbox(uploads, queues.intake.queue, names);
   return {
     keys,
     queues,
     uploads,
-    table: makeTable(scope, names, keys.data),
+    table: createTable(scope, names, keys.data),
     secretPrefix: secretPrefix(settings.stage),
     enrolmentPrefix: enrolmentPrefix(settings.stage),
   };

@@ -1,4 +1,4 @@
-/** The one table, as lib/model/deployment.ts describes it. */
+/** The table, as lib/model/deployment.ts describes it. */
 import { RemovalPolicy } from 'aws-cdk-lib';
 import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -8,7 +8,7 @@ import type { Names } from './names.ts';
 
 const text = (name: string) => ({ name, type: AttributeType.STRING });
 
-export const makeTable = (scope: Construct, names: Names, key: IKey): Table => {
+export const createTable = (scope: Construct, names: Names, key: IKey): Table => {
   const table = new Table(scope, 'Table', {
     tableName: names.table,
     partitionKey: text(shape.partitionKey),

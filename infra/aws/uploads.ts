@@ -1,4 +1,4 @@
-/** The bucket where lists lie until they are taken in: an hour or less, a day at most. */
+/** The bucket that stores lists until they are imported, for a day at most. */
 import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
@@ -12,10 +12,10 @@ import {
 import { CfnQueuePolicy, type Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { limits } from '../../lib/model/limits.ts';
-import { argueNoAccessLog } from './nag-exceptions.ts';
+import { acceptNoAccessLog } from './nag-exceptions.ts';
 import type { Names } from './names.ts';
 
-export const makeUploads = (scope: Construct, names: Names, key: IKey): Bucket => {
+export const createUploads = (scope: Construct, names: Names, key: IKey): Bucket => {
   const bucket = new Bucket(scope, 'Uploads', {
     bucketName: names.bucket,
     encryption: BucketEncryption.KMS,
@@ -28,15 +28,15 @@ export const makeUploads = (scope: Construct, names: Names, key: IKey): Bucket =
     lifecycleRules: [{ expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
     removalPolicy: RemovalPolicy.DESTROY,
   });
-  argueNoAccessLog(bucket);
+  acceptNoAccessLog(bucket);
   return bucket;
 };
 
-/** A list that is put into the inbox is taken in by itself. */
-export const notifyOfInbox = (bucket: Bucket, queue: Queue, names: Names) => {
+/** S3 sends intake a message for each list that is put into the inbox. */
+export const notifyIntakeOfInbox = (bucket: Bucket, queue: Queue, names: Names) => {
   queue.addToResourcePolicy(
     new PolicyStatement({
-      sid: 'TellOfListsInTheInbox',
+      sid: 'NotifyOfInbox',
       principals: [new ServicePrincipal('s3.amazonaws.com')],
       actions: ['sqs:SendMessage'],
       resources: [queue.queueArn],
@@ -56,7 +56,7 @@ export const notifyOfInbox = (bucket: Bucket, queue: Queue, names: Names) => {
       },
     ],
   };
-  // S3 asks the queue when the notification is set up: its policy must be there by then.
+  // S3 tests the queue when the notification is set up, so the policy of the queue must exist by then.
   for (const child of queue.node.findAll())
     if (child instanceof CfnQueuePolicy) resource.addResourceDependency(child);
 };

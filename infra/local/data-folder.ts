@@ -1,7 +1,7 @@
 /** The data folder of the embedded stack says by which schema its rows, queues and keystores were written. */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** To be raised when anything that is stored changes its name or shape. */
 const SCHEMA = 1;

@@ -1,13 +1,13 @@
 /** The whole of Enlist on one machine: the emulators, the functions, and what brings events to them. */
 import { createRequire } from 'node:module';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { open as openAccounts } from '../../functions/accounts.ts';
-import { open as openApi } from '../../functions/api.ts';
-import { open as openCheck } from '../../functions/check.ts';
-import { open as openEnroll } from '../../functions/enroll.ts';
-import { open as openIntake } from '../../functions/intake.ts';
-import { open as openRecheck } from '../../functions/recheck.ts';
-import { open as openRegister } from '../../functions/register.ts';
+import { createHandler as openAccounts } from '../../functions/accounts.ts';
+import { createHandler as openApi } from '../../functions/api.ts';
+import { createHandler as openCheck } from '../../functions/check.ts';
+import { createHandler as openEnroll } from '../../functions/enroll.ts';
+import { createHandler as openIntake } from '../../functions/intake.ts';
+import { createHandler as openRecheck } from '../../functions/recheck.ts';
+import { createHandler as openRegister } from '../../functions/register.ts';
 import { type HttpFunctionName, routes } from '../../lib/api/contract.ts';
 import {
   type FunctionName,
@@ -21,7 +21,7 @@ import {
 import type { LogCode } from '../../lib/model/log.ts';
 import type { RegistrationSignature } from '../../lib/model/mixin.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
-import type { Open } from '../../lib/runtime/lambda.ts';
+import type { CreateHandler } from '../../lib/runtime/handler.ts';
 import { createLog } from '../../lib/runtime/log.ts';
 import { clientConfig } from './client-config.ts';
 import { startEmulators } from './emulators.ts';
@@ -64,7 +64,7 @@ export interface EmbeddedStack extends LocalFunctions {
 }
 
 type Log = EmbeddedStackOptions['log'];
-type HandlerFactories = Readonly<Record<FunctionName, Open>>;
+type HandlerFactories = Readonly<Record<FunctionName, CreateHandler>>;
 
 const createErrorLogger =
   (log: Log, step: FunctionName, code: LogCode) =>
@@ -91,7 +91,7 @@ const sources: HandlerFactories = {
 const loadBundles = (bundles: NonNullable<EmbeddedStackOptions['bundles']>): HandlerFactories => {
   const require = createRequire(import.meta.url);
   return Object.fromEntries(
-    functionNames.map((name) => [name, require(bundles[name]).open]),
+    functionNames.map((name) => [name, require(bundles[name]).createHandler]),
   ) as HandlerFactories;
 };
 

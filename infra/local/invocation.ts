@@ -1,6 +1,8 @@
 /** One run of a Lambda handler: its context, and its end when the time is over. */
+
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
+import { withTimeout } from '../../lib/runtime/with-timeout.ts';
 import { ACCOUNT, REGION } from './client-config.ts';
 
 export type Handler<Event> = (event: Event, context: Context) => Promise<unknown>;
@@ -43,18 +45,12 @@ const createContext = (functionName: string, timeoutSeconds: number): Context =>
  */
 export const invoke = async <Event>(invocation: Invocation<Event>): Promise<unknown> => {
   const { functionName, handler, event, timeoutSeconds } = invocation;
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new InvocationTimeout(`${functionName} timed out after ${timeoutSeconds} seconds`)),
-    timeoutSeconds * 1_000,
-  );
   const run = (async () => handler(event, createContext(functionName, timeoutSeconds)))();
-  run.catch(nothing);
-  try {
-    return await Promise.race([run, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return withTimeout(
+    run,
+    timeoutSeconds * 1_000,
+    () => new InvocationTimeout(`${functionName} timed out after ${timeoutSeconds} seconds`),
+  );
 };
 
 /** Whatever was thrown, as an Error. */

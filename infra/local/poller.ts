@@ -7,7 +7,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { QueueShape } from '../../lib/model/deployment.ts';
 import { REGION } from './client-config.ts';
 import { type Handler, invoke, toError } from './invocation.ts';

@@ -10,8 +10,8 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import {
-  deadLetterName,
   deadLetterRetentionSeconds,
+  nameDeadLetterQueue,
   type QueueName,
   queueNames,
   queues,
@@ -21,7 +21,7 @@ import type { Fauxqs } from './fauxqs.ts';
 
 /** All queues, dead-letter queues included. */
 export const listQueueNames = (): readonly string[] =>
-  queueNames.flatMap((name) => [name, deadLetterName(name)]);
+  queueNames.flatMap((name) => [name, nameDeadLetterQueue(name)]);
 
 /**
  * A queue's URL as fauxqs takes it. Its own URLs (http://sqs.us-east-1.localhost:…) need a resolver that knows
@@ -35,7 +35,7 @@ const describeQueue = (name: QueueName): Record<string, string> => ({
   VisibilityTimeout: String(queues[name].visibilityTimeoutSeconds),
   MessageRetentionPeriod: String(queues[name].retentionSeconds),
   RedrivePolicy: JSON.stringify({
-    deadLetterTargetArn: createQueueArn(deadLetterName(name)),
+    deadLetterTargetArn: createQueueArn(nameDeadLetterQueue(name)),
     maxReceiveCount: queues[name].maxReceiveCount,
   }),
 });
@@ -65,7 +65,7 @@ const ensureQueue = async (
 /** Creates every queue with its dead-letter queue. Messages in existing queues stay. */
 export const ensureQueues = async (sqs: SQSClient, sqsUrl: string): Promise<void> => {
   for (const name of queueNames) {
-    await ensureQueue(sqs, sqsUrl, deadLetterName(name), {
+    await ensureQueue(sqs, sqsUrl, nameDeadLetterQueue(name), {
       MessageRetentionPeriod: String(deadLetterRetentionSeconds),
     });
     await ensureQueue(sqs, sqsUrl, name, describeQueue(name));

@@ -1,5 +1,5 @@
 /** A chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { enrolmentId, stepOf } from '../bots/enrolment.ts';
 import { newSessionKey, withDevice } from '../bots/sign-in.ts';
 import { upsertBot } from '../bots/upsert.ts';

@@ -1,6 +1,6 @@
 /** Lists that were put into the bucket itself, and S3's events about them. */
 import { v5 as uuidv5 } from 'uuid';
-import { z } from 'zod';
+import * as z from 'zod';
 import { findContentType } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';

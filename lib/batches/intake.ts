@@ -2,7 +2,7 @@
  * intake: takes a list in. First the whole list is read and every row validated, with no side effect but
  * the errors written down; then chunk by chunk the keystores go to the vault, rows are made and checks queued.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { findFormat, listFormats } from '../lists/formats.ts';
 import { readList } from '../lists/list.ts';
 import { type Row, readRow, splitDuplicates } from '../lists/row.ts';

@@ -1,5 +1,5 @@
 /** check: asks Mixin about one bot (GET /safe/me) and decides what becomes of it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Bot } from '../model/bot.ts';
 import type { Profile, Services } from '../model/ports.ts';
 import { decide } from './decide.ts';

@@ -1,4 +1,5 @@
 /** One call to Mixin: sent once, never resent, read to its end within a time and a size. */
+import { findErrorCode } from '../model/error-code.ts';
 import type { Keystore } from '../model/keystore.ts';
 import { MixinError } from '../model/mixin-error.ts';
 import { type MixinAnswer, readAnswer } from './answer.ts';
@@ -144,14 +145,6 @@ const readText = async (
   return Buffer.concat(chunks).toString('utf8');
 };
 
-/** The code or name of the error behind a failed exchange; fetch hides it one level down. */
-const causeOf = (error: unknown): string | undefined => {
-  if (!(error instanceof Error)) return undefined;
-  const inner = error.cause instanceof Error ? error.cause : error;
-  const names = [(inner as { code?: unknown }).code, inner.name];
-  return names.find((name): name is string => typeof name === 'string' && /^[A-Za-z0-9_]{1,40}$/.test(name));
-};
-
 /**
  * Errors of looking the host up, of connecting, and of the certificate. All of them end the exchange before there is
  * a connection that a request could be written to; the tests make each of them and look at what reached the server.
@@ -177,8 +170,8 @@ const exchange = async (options: MixinClientOptions, prepared: Prepared): Promis
   } catch (error) {
     if (error instanceof MixinError) throw error;
     const { method, request_id } = prepared;
-    const cause = causeOf(error);
-    const nothingSent = cause !== undefined && beforeConnection.has(cause);
+    const cause = findErrorCode(error);
+    const nothingSent = beforeConnection.has(cause);
     throw createMixinError(nothingSent ? 'no_connection' : 'no_answer', { method, request_id, cause });
   }
 };

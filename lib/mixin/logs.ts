@@ -2,7 +2,7 @@
  * Mixin's log of wrong PINs, GET /logs?category=PIN_INCORRECT&limit=5: what the apps count before they let a person
  * try another one. Entries as in the Node SDK's LogResponse; the page that described them is gone (read 2026-11-21).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MixinAnswer } from './answer.ts';
 import { createMixinError } from './errors.ts';
 

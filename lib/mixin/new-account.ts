@@ -3,7 +3,7 @@
  * 2018 and in the Account objects of the Android, iOS and Flutter apps, of Go's User and of the Node SDK's types
  * (read 2026-11-21).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { NewAccount } from '../model/enrolment.ts';
 import { isRsaKey, type SessionKey, withoutSign } from '../model/keystore.ts';
 import type { MixinError } from '../model/mixin-error.ts';

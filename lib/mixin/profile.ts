@@ -3,7 +3,7 @@
  * https://developers.mixin.one/docs/api/sequencer/registration; `spend_public_key` is in no documented sample, but
  * fox-one reads it from the user and the Node SDK from its `app` (read 2026-11-21).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Profile } from '../model/ports.ts';
 import type { MixinAnswer } from './answer.ts';
 import { createMixinError, type Method } from './errors.ts';

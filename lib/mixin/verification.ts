@@ -2,7 +2,7 @@
  * The answer of POST /verifications: VerificationResponse of the Android app, VerificationResponse.swift of the iOS
  * app (read 2026-11-21). No page describes it any more.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Verification } from '../model/ports.ts';
 import { uuidSchema } from '../model/uuid.ts';
 import type { MixinAnswer } from './answer.ts';

@@ -1,10 +1,9 @@
 /**
- * The shape of the system as plain data: queues, functions, table and schedules.
- * The cloud stack (infra/aws) and the embedded one (infra/local) both read it, so a batch size or a
- * time-out cannot differ between them.
+ * Queues, functions, table, routes and schedules as plain data. The stack on AWS (infra/aws) and the embedded one
+ * (infra/local) both read it, so a batch size or a timeout cannot differ between them.
  */
 
-/** A queue and the function that drains it carry the step's name. */
+/** A queue and the function that receives its messages have the name of the step. */
 export const queueNames = ['intake', 'enroll', 'check', 'register'] as const;
 export type QueueName = (typeof queueNames)[number];
 
@@ -27,13 +26,13 @@ export const functions: Readonly<Record<FunctionName, FunctionShape>> = {
 };
 
 export interface QueueShape {
-  /** How many messages one invocation gets at most. */
+  /** The most messages that one invocation gets. */
   readonly batchSize: number;
-  /** How many invocations run at once at most (Lambda's MaximumConcurrency, 2 or more). */
+  /** The most invocations that run at once (Lambda's MaximumConcurrency, 2 or more). */
   readonly maxConcurrency: number;
-  /** AWS asks for at least six times the function's time-out. */
+  /** AWS recommends at least six times the timeout of the function. */
   readonly visibilityTimeoutSeconds: number;
-  /** Deliveries of one message before it goes to the dead-letter queue. */
+  /** How often a message is delivered before it goes to the dead-letter queue. */
   readonly maxReceiveCount: number;
   readonly retentionSeconds: number;
 }
@@ -50,26 +49,26 @@ const queue = (name: QueueName, batchSize: number, maxConcurrency: number): Queu
 
 export const queues: Readonly<Record<QueueName, QueueShape>> = {
   intake: queue('intake', 1, 2),
-  /** Few at once: the users of one owner are all created with its session. */
+  /** Few at once: all users of one owner are created with the owner's session. */
   enroll: queue('enroll', 5, 2),
   check: queue('check', 10, 5),
   register: queue('register', 5, 5),
 };
 
-/** A message's age counts from its first queue, so a dead-letter queue must keep it longer than that one. */
+/** The age of a message counts from its first queue, so a dead-letter queue must keep messages for longer. */
 export const deadLetterRetentionSeconds = 14 * DAY_SECONDS;
 
-/** Name of a queue's dead-letter queue. */
-export const deadLetterName = (name: QueueName): string => `${name}-dead-letters`;
+/** The name of a queue's dead-letter queue. */
+export const nameDeadLetterQueue = (name: QueueName): string => `${name}-dead-letters`;
 
 /**
- * A crashed message comes back after 1, 2, 4, 8 … seconds instead of the whole visibility time-out; after its
- * last delivery it goes to the dead letters at once.
+ * After how many seconds a message that crashed comes back: 1, 2, 4, 8 … in place of the whole visibility timeout.
+ * After its last delivery it goes to the dead-letter queue at once.
  */
 export const crashRetrySeconds = (name: QueueName, receiveCount: number): number =>
   receiveCount >= queues[name].maxReceiveCount ? 1 : 2 ** Math.max(0, receiveCount - 1);
 
-/** A message that AWS throttled at its last delivery is sent anew, and comes after this time. */
+/** A message that AWS throttled at its last delivery is sent again as a new one, with this delay in seconds. */
 export const throttledPauseSeconds = 30;
 
 export const table = {
@@ -78,10 +77,10 @@ export const table = {
   indexes: {
     /** All bots of a batch, by state: `batch_shard` = `<batch_id>#<shard>`, `state_key` = `<state>#<bot_id>`. */
     by_batch: { partitionKey: 'batch_shard', sortKey: 'state_key', projection: 'KEYS_ONLY' },
-    /** What is due for another look: `due_shard` = `due#<shard>`, `due_at` = ISO time. Sparse. */
+    /** Bots that are due: `due_shard` = `due#<shard>`, `due_at` = ISO time. Sparse. */
     by_due: { partitionKey: 'due_shard', sortKey: 'due_at', projection: 'KEYS_ONLY' },
   },
-  /** Index partitions; keeps each below DynamoDB's 1,000 writes a second at 1,000 moves a second. */
+  /** Partitions of each index. They stay below DynamoDB's 1,000 writes a second, up to 1,000 moves a second. */
   shards: 8,
 } as const;
 

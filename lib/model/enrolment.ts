@@ -1,5 +1,5 @@
 /** How a row that has no account yet gets one, and the fields of a sign-in: they are declared here and nowhere else. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { uuidSchema } from './uuid.ts';
 
 /** A user that an owner bot creates: POST /users, which costs money. */

@@ -2,7 +2,7 @@
  * A bot's keystore in the form the Mixin dashboard exports (2023-12 and later) and every Mixin SDK loads:
  * all keys lower-case hex, private keys as 32-byte seeds (RFC 8032). Older accounts have an RSA session instead.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { uuidSchema } from './uuid.ts';
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);

@@ -1,27 +1,29 @@
 /**
- * Log lines: one JSON object a line, a stable code for queries and a sentence for people. Only the fields
- * named here can be logged, so a key, a token or a whole event cannot slip in.
+ * Log lines are JSON objects, one a line, with a stable code for queries and a sentence for people. Only the fields of
+ * LogFields can be logged, so no key, token or whole event can get into the log.
  */
 export const logMessages = {
   bot_moved: 'A bot changed its state.',
-  audit_finding: 'A bot at rest was looked at again, and something needs hands.',
-  bot_unknown: 'A message names a bot that has no row; it is dropped.',
-  lost_race: 'Another worker was first; this one leaves the bot alone.',
+  audit_finding: 'A finished bot was checked again, and an operator must act.',
+  bot_unknown: 'A message names a bot that has no row; the message is dropped.',
+  lost_race: 'Another worker was first; this one does nothing.',
   lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',
   batch_received: 'A list was received.',
-  inbox_gone: 'S3 told of a list in the inbox that is not there any more.',
+  inbox_gone: 'S3 reported a list in the inbox that does not exist any more.',
   list_read: 'A list was read and validated.',
   code_requested: 'Mixin was asked to send a code to a phone.',
-  account_not_recorded: 'Mixin made an account, and its row could not be told: the row will be in doubt.',
-  plan_confirmed: 'An operator accepted what a list costs.',
+  account_not_recorded:
+    'Mixin created an account and the table could not store it: the row will become unsure.',
+  plan_confirmed: 'An operator accepted the cost of a list.',
   list_rejected: 'A list cannot be read at all.',
-  chunk_imported: 'A chunk of a list was taken in.',
-  swept: 'The sweep queued what was due.',
-  record_crashed: 'A message crashed its handler; it comes back, or goes to the dead-letter queue.',
+  chunk_imported: 'A chunk of a list was imported.',
+  swept: 'The sweep queued the bots that are due.',
+  record_crashed: 'A message crashed its step; it comes back, or goes to the dead-letter queue.',
   record_throttled: 'AWS throttled a step; its message comes back, and nothing is lost.',
-  request_throttled: 'AWS throttled an HTTP request, which may be made again.',
-  request_failed: 'An HTTP request met an unexpected error.',
+  request_throttled: 'AWS throttled an HTTP request, which may be sent again.',
+  request_failed: 'An HTTP request failed with an unexpected error.',
 } as const;
+/** Stable: queries, metrics and alarms use it. */
 export type LogCode = keyof typeof logMessages;
 
 export interface LogFields {
@@ -33,6 +35,7 @@ export interface LogFields {
   readonly from?: string;
   readonly to?: string;
   readonly reason?: string;
+  /** Code or name of an error (findErrorCode), never its text. */
   readonly error?: string;
   readonly count?: number;
   readonly receive_count?: number;
@@ -41,7 +44,8 @@ export interface LogFields {
 export type Level = 'info' | 'warn' | 'error';
 export type Log = (level: Level, code: LogCode, fields?: LogFields) => void;
 
-export const allowed: ReadonlyArray<keyof LogFields> = [
+/** In the order in which a line has them. */
+export const allowedFields: ReadonlyArray<keyof LogFields> = [
   'step',
   'bot_id',
   'batch_id',

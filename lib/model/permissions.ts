@@ -1,38 +1,41 @@
 /**
- * What each function needs, as data: its bundle holds the clients of these keepers only, and its role may do
- * these things only. Who needs a keeper must say here what for.
+ * What each function may touch, as data. From it come the IAM policy of its role (infra/aws/grants.ts), the AWS clients
+ * in its bundle (infra/aws/bundle.ts) and the probes of its smoke test (lib/runtime/smoke-test.ts).
  */
 import type { FunctionName, QueueName, table } from './deployment.ts';
 
 export type IndexName = keyof typeof table.indexes;
-/** The AWS clients of lib/aws. */
-export type Keeper = 'dynamodb' | 's3' | 'secrets-manager' | 'sqs';
+/** Names of the AWS SDK: `@aws-sdk/client-<name>`. */
+export type AwsClient = 'dynamodb' | 's3' | 'secrets-manager' | 'sqs';
 
-export interface Needs {
+export interface Permissions {
   /** Actions on the table itself. */
   readonly table: readonly TableAction[];
-  /** Indexes it queries. */
+  /** Indexes that it queries. */
   readonly indexes: readonly IndexName[];
-  /** Queues it sends to. It may also look at them: an empty event makes it try (lib/runtime/smoke-test.ts). */
+  /** Queues that it sends to. */
   readonly sends: readonly QueueName[];
-  /** What it does with the lists in the bucket. */
-  readonly lists: readonly ListRight[];
-  /** What it does with secrets, of bots and of enrolments; nothing here means that it cannot read any. */
-  readonly secrets: readonly SecretRight[];
+  /** What it does with uploaded lists. */
+  readonly lists: readonly ListAction[];
+  /** What it does with the secrets of bots and enrolments. Without any of these it can read none. */
+  readonly secrets: readonly SecretAction[];
+  /** Does it call Mixin? */
+  readonly mixin: boolean;
 }
 
 export type TableAction = 'BatchGetItem' | 'BatchWriteItem' | 'GetItem' | 'PutItem' | 'Query' | 'UpdateItem';
-export type ListRight = 'put' | 'get' | 'delete';
-/** `removeEnrolment` is for the secrets of enrolments alone: nobody may delete a bot's. */
-export type SecretRight = 'create' | 'put' | 'read' | 'removeEnrolment';
+export type ListAction = 'put' | 'get' | 'delete';
+/** `removeEnrolment` is for the secrets of enrolments alone: no function may delete a bot's secret. */
+export type SecretAction = 'create' | 'put' | 'read' | 'removeEnrolment';
 
-export const needs: Readonly<Record<FunctionName, Needs>> = {
+export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   api: {
     table: ['BatchGetItem', 'GetItem', 'PutItem', 'Query', 'UpdateItem'],
     indexes: ['by_batch'],
     sends: ['intake', 'enroll', 'check'],
     lists: ['put'],
     secrets: [],
+    mixin: false,
   },
   accounts: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],
@@ -40,6 +43,7 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
     sends: ['enroll', 'check'],
     lists: [],
     secrets: ['create', 'put', 'read', 'removeEnrolment'],
+    mixin: true,
   },
   intake: {
     table: ['BatchWriteItem', 'GetItem', 'PutItem', 'UpdateItem'],
@@ -47,6 +51,7 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
     sends: ['intake', 'enroll', 'check'],
     lists: ['put', 'get', 'delete'],
     secrets: ['create', 'put', 'read'],
+    mixin: false,
   },
   enroll: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],
@@ -54,6 +59,7 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
     sends: ['enroll', 'check'],
     lists: [],
     secrets: ['create', 'put', 'read', 'removeEnrolment'],
+    mixin: true,
   },
   check: {
     table: ['GetItem', 'UpdateItem'],
@@ -61,6 +67,7 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
     sends: ['enroll', 'check', 'register'],
     lists: [],
     secrets: ['read'],
+    mixin: true,
   },
   register: {
     table: ['GetItem', 'UpdateItem'],
@@ -68,6 +75,7 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
     sends: ['check', 'register'],
     lists: [],
     secrets: ['put', 'read'],
+    mixin: true,
   },
   recheck: {
     table: ['GetItem', 'UpdateItem'],
@@ -75,16 +83,17 @@ export const needs: Readonly<Record<FunctionName, Needs>> = {
     sends: ['enroll', 'check'],
     lists: [],
     secrets: [],
+    mixin: false,
   },
 };
 
-export const hasSecretRight = (name: FunctionName, right: SecretRight): boolean =>
-  needs[name].secrets.includes(right);
+export const canDoWithSecrets = (name: FunctionName, action: SecretAction): boolean =>
+  permissions[name].secrets.includes(action);
 
-/** The clients a function's bundle must hold; every function has rows and messages. */
-export const keepersOf = (name: FunctionName): readonly Keeper[] => [
+/** The clients that a function's bundle has; every function uses the table and queues. */
+export const listAwsClients = (name: FunctionName): readonly AwsClient[] => [
   'dynamodb',
   'sqs',
-  ...(needs[name].lists.length > 0 ? (['s3'] as const) : []),
-  ...(needs[name].secrets.length > 0 ? (['secrets-manager'] as const) : []),
+  ...(permissions[name].lists.length > 0 ? (['s3'] as const) : []),
+  ...(permissions[name].secrets.length > 0 ? (['secrets-manager'] as const) : []),
 ];

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A UUID of whatever version (Mixin makes some by hashing), in any case → in lower case. */
 export const uuidSchema = z.guid().toLowerCase();

@@ -1,9 +1,6 @@
-/**
- * The only reader of the environment. Everything else receives a Config.
- * No secret is ever in here: keys live in the vault.
- */
+/** The only reader of the environment; everything else gets a Config. It has no secrets: those are in the vault. */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { QueueName } from '../model/deployment.ts';
 import type { RegistrationSignature } from '../model/mixin.ts';
 import { timing } from '../model/timing.ts';
@@ -14,7 +11,7 @@ const DAY_SECONDS = 86_400;
 
 const url = z.url({ protocol: /^https?$/ });
 
-/** Names of the variables the stacks set, cloud and embedded alike. */
+/** The variables that the stack on AWS and the embedded one set. */
 const schema = z.object({
   ENLIST_TABLE: z.string().min(1),
   ENLIST_UPLOADS_BUCKET: z.string().min(1),
@@ -47,18 +44,18 @@ export interface Config {
   readonly uploadsBucket: string;
   /** Secrets are named `<prefix>/<user_id>`, and `<prefix>/enrolment/<id>` until there is an account. */
   readonly secretPrefix: string;
-  /** How long a registered or external bot is left alone before it is looked at again. */
+  /** How long after a check a registered or external bot is checked again. */
   readonly auditSeconds: number;
-  /** Customer key that encrypts the secrets; absent: the account's own key for Secrets Manager. */
+  /** The KMS key that encrypts the secrets. @default the account's key for Secrets Manager */
   readonly kmsKeyId?: string;
   readonly queueUrls: Readonly<Record<QueueName, string>>;
   readonly mixinUrl: string;
   readonly registrationSignature: RegistrationSignature;
   readonly aws: {
     readonly region: string;
-    /** An emulator's made-up ones; on AWS the SDK finds the role's own. */
+    /** Made up, for emulators; on AWS the SDK uses those of the role. */
     readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
-    /** Set where an emulator stands in; absent on AWS. */
+    /** Where the emulators answer; absent on AWS. */
     readonly endpoints: {
       readonly dynamodb?: string;
       readonly s3?: string;
@@ -69,14 +66,14 @@ export interface Config {
 }
 
 /**
- * Reads and checks the environment. Throws one Error that names every variable that is missing or wrong
- * (names only, never values).
+ * Reads and checks the environment. Throws one Error that names every variable that is missing or invalid; it never
+ * quotes a value.
  */
 export const readConfig = (environment: Environment): Config => {
   const parsed = schema.safeParse(environment);
   if (!parsed.success) {
     const names = [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))];
-    throw new Error(`environment variables missing or wrong: ${names.join(', ')}`);
+    throw new Error(`environment variables missing or invalid: ${names.join(', ')}`);
   }
   const env = parsed.data;
   const endpoint = (specific: string | undefined) => specific ?? env.AWS_ENDPOINT_URL;

@@ -1,4 +1,4 @@
-/** Config in, services out: the only place that makes clients. */
+/** From a config to the services: the only place that creates clients. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -40,9 +40,8 @@ const keys: Keys = {
 };
 
 /**
- * AWS calls are idempotent here (conditions, tokens), so the SDK may repeat throttled ones. Its pauses are random,
- * up to 1, 2, 4, 8 and 16 seconds: a call that is throttled each time fails within the time-out of its function,
- * with the error that says so.
+ * All AWS calls here are idempotent (conditions, tokens), so the SDK may repeat throttled ones. Its pauses are random,
+ * up to 1, 2, 4, 8 and 16 seconds: a call that is throttled each time still fails before its function times out.
  */
 const MAX_ATTEMPTS = 6;
 const CONNECTION_TIMEOUT_MS = 2_000;
@@ -50,11 +49,11 @@ const REQUEST_TIMEOUT_MS = 8_000;
 
 export interface Connection {
   readonly services: Services;
-  /** Asks whether a queue is there and may be used; throws what SQS says. */
+  /** Throws what SQS answers when the queue does not exist or may not be used. */
   readonly tryQueue: (queue: QueueName) => Promise<void>;
-  /** Lets a message that crashed come back after so many seconds instead of its whole visibility time-out. */
-  readonly comeBack: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
-  /** Was any call to AWS throttled since then (milliseconds since 1970)? */
+  /** Makes a message visible again after so many seconds, in place of its whole visibility timeout. */
+  readonly returnMessage: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
+  /** Has AWS throttled any call since then (milliseconds since 1970)? */
   readonly throttledSince: (ms: number) => boolean;
 }
 
@@ -66,7 +65,7 @@ export const connect = (config: Config, log: Log): Connection => {
     requestHandler: {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
-      // Without this the SDK only warns, and goes on waiting.
+      // Without this the SDK only warns and keeps waiting.
       // guard: unanswered-aws-call-is-given-up
       throwOnRequestTimeout: true,
     },
@@ -82,7 +81,7 @@ export const connect = (config: Config, log: Log): Connection => {
   const s3 = new S3Client({ ...options(endpoints.s3), forcePathStyle: endpoints.s3 !== undefined });
   const sqs = new SQSClient(options(endpoints.sqs));
   let throttledAtMs = Number.NEGATIVE_INFINITY;
-  const noting =
+  const recordThrottling =
     <Args, Answer>(next: (args: Args) => Promise<Answer>) =>
     async (args: Args): Promise<Answer> => {
       try {
@@ -92,13 +91,13 @@ export const connect = (config: Config, log: Log): Connection => {
         throw error;
       }
     };
-  // Within the SDK's own repetitions, so that each throttled try is seen.
-  const innermost = { step: 'finalizeRequest', priority: 'low', name: 'noteThrottling' } as const;
-  // A bundle leaves out the clients that its function does not need: there is nothing to watch of those.
-  dynamodb.middlewareStack?.add(noting, innermost);
-  secrets.middlewareStack?.add(noting, innermost);
-  s3.middlewareStack?.add(noting, innermost);
-  sqs.middlewareStack?.add(noting, innermost);
+  // Inside the SDK's own retries, so that each throttled attempt is seen.
+  const innermost = { step: 'finalizeRequest', priority: 'low', name: 'recordThrottling' } as const;
+  // A bundle leaves out the clients that its function may not use: those have no middlewareStack.
+  dynamodb.middlewareStack?.add(recordThrottling, innermost);
+  secrets.middlewareStack?.add(recordThrottling, innermost);
+  s3.middlewareStack?.add(recordThrottling, innermost);
+  sqs.middlewareStack?.add(recordThrottling, innermost);
   const client = createMixinClient({
     baseUrl: config.mixinUrl,
     timeoutMs: mixin.timeoutMs,
@@ -137,7 +136,7 @@ export const connect = (config: Config, log: Log): Connection => {
         new GetQueueAttributesCommand({ QueueUrl: config.queueUrls[queue], AttributeNames: ['QueueArn'] }),
       );
     },
-    comeBack: async (queue, ReceiptHandle, VisibilityTimeout) => {
+    returnMessage: async (queue, ReceiptHandle, VisibilityTimeout) => {
       await sqs.send(
         new ChangeMessageVisibilityCommand({
           QueueUrl: config.queueUrls[queue],

@@ -1,8 +1,8 @@
-import { allowed, type Log, type LogFields, logMessages } from '../model/log.ts';
+import { allowedFields, type Log, type LogFields, logMessages } from '../model/log.ts';
 
 /**
- * Makes the log. `write` gets one line without its line end; `base` is added to each.
- * `error` fields should be an error's name or code, never its text: texts may quote input.
+ * Creates the log. `write` gets each line without its line end; every line has the fields of `base` too.
+ * The field `error` is the code or name of an error (findErrorCode), never its text, which may quote input.
  */
 export const createLog = (write: (line: string) => void, now: () => number, base: LogFields = {}): Log => {
   return (level, code, fields = {}) => {
@@ -13,7 +13,7 @@ export const createLog = (write: (line: string) => void, now: () => number, base
       message: logMessages[code],
     };
     const all = { ...base, ...fields };
-    for (const name of allowed) if (all[name] !== undefined) line[name] = all[name];
+    for (const name of allowedFields) if (all[name] !== undefined) line[name] = all[name];
     write(JSON.stringify(line));
   };
 };

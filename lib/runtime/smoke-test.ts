@@ -1,171 +1,140 @@
 /**
- * Smoke: an empty event makes a function try what it depends on and say what fails. Nothing is written, sent
- * or read out: only probe keys that no bot has are asked for.
+ * The smoke test of a function: it tries everything that its permissions name (lib/model/permissions.ts) and reports
+ * what it cannot reach. It writes and sends nothing, and reads only rows, secrets and lists that do not exist.
  */
 
 import type { FunctionName, QueueName } from '../model/deployment.ts';
+import { findErrorCode } from '../model/error-code.ts';
+import { type IndexName, type Permissions, permissions } from '../model/permissions.ts';
 import type { Services } from '../model/ports.ts';
+import type { Problem } from '../model/problem.ts';
+import { withTimeout } from './with-timeout.ts';
 
-export interface SmokeCheck {
-  /** `table`, `vault`, `uploads`, `mixin` or `queue <name>`. */
-  readonly what: string;
-  readonly ok: boolean;
-  /** Name and code of the error, never its text. */
-  readonly error?: string;
-  readonly hint?: string;
-}
+/** `what` is `table`, `vault`, `uploads`, `mixin` or `queue <name>`. */
+export type SmokeCheck =
+  | { readonly what: string; readonly ok: true }
+  | ({ readonly what: string; readonly ok: false } & Problem);
 
-export interface SmokeAnswer {
+export interface SmokeTestReport {
   readonly function: FunctionName;
   readonly ok: boolean;
   readonly checks: readonly SmokeCheck[];
 }
 
-/**
- * Only an event without anything in it: whatever SQS, API Gateway or a schedule sends has fields, and an event
- * of an unknown kind must fail loudly rather than pass for a question.
- */
-export const isEmptyEvent = (event: unknown): boolean => {
-  if (event === null || event === undefined) return true;
-  return typeof event === 'object' && !Array.isArray(event) && Object.keys(event).length === 0;
-};
-
-type Need = 'table' | 'by_batch' | 'by_due' | 'vault' | 'lists' | 'bucket' | 'mixin' | `queue ${QueueName}`;
-
-/** What each function cannot do without. */
-const needs: Readonly<Record<FunctionName, readonly Need[]>> = {
-  api: ['by_batch', 'bucket', 'queue intake', 'queue enroll', 'queue check'],
-  accounts: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
-  intake: ['table', 'vault', 'lists', 'queue intake', 'queue enroll', 'queue check'],
-  enroll: ['table', 'vault', 'mixin', 'queue enroll', 'queue check'],
-  check: ['table', 'vault', 'mixin', 'queue enroll', 'queue check', 'queue register'],
-  register: ['table', 'vault', 'mixin', 'queue check', 'queue register'],
-  recheck: ['by_due', 'queue enroll', 'queue check'],
-};
+export interface SmokeTestOptions {
+  readonly services: Services;
+  readonly mixinUrl: string;
+  readonly tryQueue: (queue: QueueName) => Promise<void>;
+  /** A probe that takes longer fails; all run side by side. @default 5 s */
+  readonly timeoutMs?: number;
+}
 
 /** No bot and no batch has this id. */
 const PROBE_ID = '00000000-0000-0000-0000-000000000000';
 const PROBE_KEY = `smoke/${PROBE_ID}`;
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
-/** What is tried out: a function's own services, and the ways to its queues and to Mixin. */
-export interface SmokeWorld {
-  readonly services: Services;
-  readonly mixinUrl: string;
-  readonly tryQueue: (queue: QueueName) => Promise<void>;
-  /** A check without an answer fails after this time; they run side by side. @default 5 s */
-  readonly patienceMs?: number;
-}
-
-type World = Required<SmokeWorld>;
-
-/** A door that says "you may not read this" is there; the api may store lists but never read them. */
-const unlessRefused = (error: unknown): void => {
-  if (!(error instanceof Error && error.name === 'AccessDenied')) throw error;
-};
-
-const askMixin = async ({ mixinUrl, patienceMs }: World): Promise<void> => {
-  const signal = AbortSignal.timeout(patienceMs);
-  const answer = await fetch(`${mixinUrl}/`, { redirect: 'manual', signal });
-  await answer.body?.cancel();
-};
-
-interface Probe {
-  readonly what: string;
-  readonly hint: string;
-  readonly run: (world: World) => Promise<unknown>;
-}
-
-const tableHint = (actions: string) => `Check ENLIST_TABLE, and that the role may ${actions} it.`;
-
-const queueProbe = (name: QueueName): Probe => ({
-  what: `queue ${name}`,
-  hint: `Check ENLIST_${name.toUpperCase()}_QUEUE_URL, and that the role may sqs:GetQueueAttributes on it.`,
-  run: ({ tryQueue }) => tryQueue(name),
-});
-
-const probes: Readonly<Record<Need, Probe>> = {
-  table: {
-    what: 'table',
-    hint: tableHint('dynamodb:GetItem'),
-    run: ({ services }) => services.table.readBot(PROBE_ID),
-  },
-  by_batch: {
-    what: 'table',
-    hint: tableHint('dynamodb:GetItem, and dynamodb:Query its index by_batch, of'),
-    run: async ({ services }) => {
-      await services.table.readBot(PROBE_ID);
-      await services.table.countBots(PROBE_ID);
-    },
-  },
-  by_due: {
-    what: 'table',
-    hint: tableHint('dynamodb:GetItem, and dynamodb:Query its index by_due, of'),
-    run: async ({ services }) => {
-      await services.table.readBot(PROBE_ID);
-      await services.table.listDueBots(0, new Date(0).toISOString(), 1);
-    },
-  },
-  vault: {
-    what: 'vault',
-    hint: 'Check that the role may secretsmanager:GetSecretValue under ENLIST_SECRET_PREFIX.',
-    run: ({ services }) => services.vault.readKeystore(PROBE_ID),
-  },
-  lists: {
-    what: 'uploads',
-    hint: 'Check ENLIST_UPLOADS_BUCKET, and that the role may s3:GetObject in it and s3:ListBucket it.',
-    run: ({ services }) => services.uploads.get(PROBE_KEY),
-  },
-  bucket: {
-    what: 'uploads',
-    hint: 'Check ENLIST_UPLOADS_BUCKET, and that the bucket is there.',
-    run: ({ services }) => services.uploads.get(PROBE_KEY).catch(unlessRefused),
-  },
-  mixin: {
-    what: 'mixin',
-    hint: 'Check MIXIN_URL, and that the function has a way to the internet.',
-    run: askMixin,
-  },
-  'queue intake': queueProbe('intake'),
-  'queue enroll': queueProbe('enroll'),
-  'queue check': queueProbe('check'),
-  'queue register': queueProbe('register'),
-};
-
-class TimeoutError extends Error {
+class ProbeTimeout extends Error {
   override readonly name = 'TimeoutError';
 }
 
-const within = async <T>(timeoutMs: number, work: Promise<T>): Promise<T> => {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new TimeoutError('no answer in time')), timeoutMs);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+interface Probe {
+  readonly what: string;
+  readonly fix: string;
+  readonly run: (options: Required<SmokeTestOptions>) => Promise<unknown>;
+}
+
+const queryIndex: Readonly<Record<IndexName, (services: Services) => Promise<unknown>>> = {
+  by_batch: ({ table }) => table.countBots(PROBE_ID),
+  by_due: ({ table }) => table.listDueBots(0, new Date(0).toISOString(), 1),
 };
 
-/** Name and code; fetch hides the code one level down. */
-const nameError = (error: unknown): string => {
-  if (!(error instanceof Error)) return typeof error;
-  const codes = [error, error.cause].map((it) => (it as { code?: unknown } | undefined)?.code);
-  const code = codes.find((it) => typeof it === 'string' && /^\w{1,60}$/.test(it) && it !== error.name);
-  return [error.name, code].filter((it) => it !== undefined).join(' ');
+const probeTable = ({ indexes }: Permissions): Probe => {
+  const actions = [
+    'dynamodb:GetItem on it',
+    ...indexes.map((index) => `dynamodb:Query on its index ${index}`),
+  ];
+  return {
+    what: 'table',
+    fix: `Check ENLIST_TABLE, and that the role allows ${actions.join(' and ')}.`,
+    run: async ({ services }) => {
+      await services.table.readBot(PROBE_ID);
+      for (const index of indexes) await queryIndex[index](services);
+    },
+  };
 };
 
-const tryOut = async ({ what, hint, run }: Probe, world: World): Promise<SmokeCheck> => {
+const vaultProbe: Probe = {
+  what: 'vault',
+  fix: 'Check that the role allows secretsmanager:GetSecretValue under ENLIST_SECRET_PREFIX.',
+  run: ({ services }) => services.vault.readKeystore(PROBE_ID),
+};
+
+/** A bucket that answers "you may not read this" is there; who only stores lists may not read them. */
+const ignoreAccessDenied = (error: unknown): void => {
+  if (!(error instanceof Error && error.name === 'AccessDenied')) throw error;
+};
+
+const probeUploads = ({ lists }: Permissions): Probe =>
+  lists.includes('get')
+    ? {
+        what: 'uploads',
+        fix: 'Check ENLIST_UPLOADS_BUCKET, and that the role allows s3:GetObject and s3:ListBucket.',
+        run: ({ services }) => services.uploads.get(PROBE_KEY),
+      }
+    : {
+        what: 'uploads',
+        fix: 'Check ENLIST_UPLOADS_BUCKET, and that the bucket exists.',
+        run: ({ services }) => services.uploads.get(PROBE_KEY).catch(ignoreAccessDenied),
+      };
+
+const mixinProbe: Probe = {
+  what: 'mixin',
+  fix: 'Check MIXIN_URL, and that the function can reach the internet.',
+  run: async ({ mixinUrl, timeoutMs }) => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const answer = await fetch(`${mixinUrl}/`, { redirect: 'manual', signal });
+    await answer.body?.cancel();
+  },
+};
+
+const probeQueue = (name: QueueName): Probe => ({
+  what: `queue ${name}`,
+  fix: `Check ENLIST_${name.toUpperCase()}_QUEUE_URL, and that the role allows sqs:GetQueueAttributes on it.`,
+  run: ({ tryQueue }) => tryQueue(name),
+});
+
+/** One probe for everything that the function may touch. */
+const listProbes = (name: FunctionName): readonly Probe[] => {
+  const { lists, secrets, mixin, sends } = permissions[name];
+  return [
+    probeTable(permissions[name]),
+    ...(secrets.length > 0 ? [vaultProbe] : []),
+    ...(lists.length > 0 ? [probeUploads(permissions[name])] : []),
+    ...(mixin ? [mixinProbe] : []),
+    ...sends.map(probeQueue),
+  ];
+};
+
+const runProbe = async (
+  { what, fix, run }: Probe,
+  options: Required<SmokeTestOptions>,
+): Promise<SmokeCheck> => {
   try {
-    await within(world.patienceMs, run(world));
+    await withTimeout(run(options), options.timeoutMs, () => new ProbeTimeout('no answer in time'));
     return { what, ok: true };
   } catch (error) {
-    return { what, ok: false, error: nameError(error), hint };
+    const code = findErrorCode(error);
+    return { what, ok: false, code, message: `Could not reach ${what} (${code}).`, fix };
   }
 };
 
-/** Tries all that the function needs; never throws. */
-export const smoke = async (name: FunctionName, world: SmokeWorld): Promise<SmokeAnswer> => {
-  const whole = { patienceMs: PATIENCE_MS, ...world };
-  const checks = await Promise.all(needs[name].map((need) => tryOut(probes[need], whole)));
+/** Never throws. */
+export const runSmokeTest = async (
+  name: FunctionName,
+  options: SmokeTestOptions,
+): Promise<SmokeTestReport> => {
+  const complete = { timeoutMs: TIMEOUT_MS, ...options };
+  const checks = await Promise.all(listProbes(name).map((probe) => runProbe(probe, complete)));
   return { function: name, ok: checks.every(({ ok }) => ok), checks };
 };

@@ -292,7 +292,7 @@ describe('doctor of a stack', () => {
     expect(stdout).toMatch(
       /^check +invoke +FAILED +Error: environment variables missing or wrong: MIXIN_URL$/m,
     );
-    expect(stdout).toMatch(/^register +invoke +FAILED +NoSmokeAnswer$/m);
+    expect(stdout).toMatch(/^register +invoke +FAILED +It did not answer with a smoke test\.$/m);
     expect(stdout).toMatch(/^recheck +table +ok$/m);
     expect(stdout).toContain('Something is out of reach.');
   });

@@ -1,6 +1,6 @@
 /** docs/openapi.json is what the contract says, and what the API really answers. */
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeApi } from '../../docs/openapi.ts';
 import { accounts } from '../../lib/api/accounts.ts';
 import { api } from '../../lib/api/api.ts';

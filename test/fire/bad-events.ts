@@ -1,7 +1,7 @@
 /** Requests as API Gateway could hand them over, past all that a socket lets through: wrong flags, decoded paths. */
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
-import type { Handler } from '../../lib/runtime/lambda.ts';
+import type { Handler } from '../../lib/runtime/handler.ts';
 import { CANARY } from './bad-lists.ts';
 import { faultOf } from './bad-requests.ts';
 

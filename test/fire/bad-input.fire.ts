@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { deadLetterName, functions, queueNames } from '../../lib/model/deployment.ts';
+import { functions, nameDeadLetterQueue, queueNames } from '../../lib/model/deployment.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { until } from '../flow/lived-in.ts';
 import {
@@ -117,9 +117,9 @@ describe('messages', () => {
     for (const queue of queueNames)
       await sqs.send(new SendMessageCommand({ QueueUrl: queueUrls[queue], MessageBody: `no message` }));
     for (const queue of queueNames) {
-      const QueueUrl = queueUrls[queue].replace(/[^/]+$/, deadLetterName(queue));
+      const QueueUrl = queueUrls[queue].replace(/[^/]+$/, nameDeadLetterQueue(queue));
       expect(
-        (await sqs.send(new GetQueueUrlCommand({ QueueName: deadLetterName(queue) }))).QueueUrl,
+        (await sqs.send(new GetQueueUrlCommand({ QueueName: nameDeadLetterQueue(queue) }))).QueueUrl,
       ).toBeDefined();
       const [dead] = await until(async () => {
         const { Messages } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));

@@ -1,15 +1,15 @@
 /** What bad input is thrown at: a house with bots, plans and pages, and the same functions once more, to call them by hand. */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { open as openAccounts } from '../../functions/accounts.ts';
-import { open as openApi } from '../../functions/api.ts';
-import { open as openCheck } from '../../functions/check.ts';
-import { open as openEnroll } from '../../functions/enroll.ts';
-import { open as openIntake } from '../../functions/intake.ts';
-import { open as openRegister } from '../../functions/register.ts';
+import { createHandler as openAccounts } from '../../functions/accounts.ts';
+import { createHandler as openApi } from '../../functions/api.ts';
+import { createHandler as openCheck } from '../../functions/check.ts';
+import { createHandler as openEnroll } from '../../functions/enroll.ts';
+import { createHandler as openIntake } from '../../functions/intake.ts';
+import { createHandler as openRegister } from '../../functions/register.ts';
 import type { HttpFunctionName } from '../../lib/api/contract.ts';
 import type { QueueName } from '../../lib/model/deployment.ts';
-import type { Handler } from '../../lib/runtime/lambda.ts';
+import type { Handler } from '../../lib/runtime/handler.ts';
 import { type LivedInHouse, openHouse, until, upload } from '../flow/lived-in.ts';
 import { judgeEvents } from './bad-events.ts';
 import { type DamagedList, damagedList, judgeList, nastyLists, quoted, rows } from './bad-lists.ts';

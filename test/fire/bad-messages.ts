@@ -10,7 +10,7 @@ import type { Bot } from '../../lib/model/bot.ts';
 import { type QueueName, queueNames, queues } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import { states } from '../../lib/model/states.ts';
-import type { Handler } from '../../lib/runtime/lambda.ts';
+import type { Handler } from '../../lib/runtime/handler.ts';
 import { byteDamage, CANARY, damageBytes, nastyValues } from './bad-lists.ts';
 
 export interface BadMessage {

@@ -485,10 +485,10 @@ const ofTheWork: readonly (Guard | PinnedGuard)[] = [
   },
   {
     name: 'what AWS throttles does not go to the dead letters',
-    file: 'lib/runtime/lambda.ts',
-    find: 'const after = isThrottled(error, startedMs) ? afterThrottling : afterCrash;',
-    replace: 'const after = afterCrash;',
-    tests: ['runtime/lambda.test.ts'],
+    file: 'lib/runtime/queue-function.ts',
+    find: '      throttledMessages(name, connection),\n',
+    replace: '',
+    tests: ['runtime/handler.test.ts'],
   },
   {
     name: 'unanswered-aws-call-is-given-up',
@@ -506,17 +506,17 @@ const ofTheSecrets: readonly (Guard | PinnedGuard)[] = [
   },
   {
     name: 'a log line has no field that is not allowed',
-    file: 'lib/model/log.ts',
-    find: 'for (const name of allowed) if',
-    replace: 'for (const name of Object.keys(all) as typeof allowed) if',
+    file: 'lib/runtime/log.ts',
+    find: 'for (const name of allowedFields) if',
+    replace: 'for (const name of Object.keys(all) as typeof allowedFields) if',
     tests: ['runtime/log.test.ts'],
   },
   {
     name: 'a log line names an error and does not quote it',
-    file: 'lib/runtime/lambda.ts',
-    find: '(error instanceof Error ? error.name : typeof error)',
-    replace: '(error instanceof Error ? error.message : typeof error)',
-    tests: ['runtime/lambda.test.ts'],
+    file: 'lib/model/error-code.ts',
+    find: 'inner.name, error.name]',
+    replace: 'inner.message, error.name]',
+    tests: ['runtime/handler.test.ts'],
   },
 ];
 
@@ -526,15 +526,15 @@ const SECRETS = ['flow/secrets.test.ts'];
 const ofTheCanary: readonly (Guard | PinnedGuard)[] = [
   {
     name: 'leak: a crash logs the body of its message',
-    file: 'lib/runtime/lambda.ts',
-    find: "'record_crashed', { message_id, receive_count, error: errorName(error) });",
+    file: 'lib/runtime/middlewares/crashed-messages.ts',
+    find: "'record_crashed', { message_id, receive_count, error: findErrorCode(error) });",
     replace: "'record_crashed', { message_id, receive_count, error: record.body });",
     tests: SECRETS,
   },
   {
     name: 'leak: a crash logs the text of its error',
-    file: 'lib/runtime/lambda.ts',
-    find: "'record_crashed', { message_id, receive_count, error: errorName(error) });",
+    file: 'lib/runtime/middlewares/crashed-messages.ts',
+    find: "'record_crashed', { message_id, receive_count, error: findErrorCode(error) });",
     replace: "'record_crashed', { message_id, receive_count, error: String(error) });",
     tests: SECRETS,
   },
@@ -561,9 +561,9 @@ const ofTheCanary: readonly (Guard | PinnedGuard)[] = [
   },
   {
     name: 'leak: the API tells the text of an unexpected error',
-    file: 'lib/runtime/lambda.ts',
+    file: 'lib/runtime/middlewares/problem-documents.ts',
     find: "problem('internal_error')",
-    replace: "problem('internal_error', { message: String(request.error) })",
+    replace: "problem('internal_error', { message: String(error) })",
     tests: SECRETS,
   },
   {

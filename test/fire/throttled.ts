@@ -5,7 +5,7 @@ import { countKeys } from '../../infra/local/custody.ts';
 import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import { deadLetterName, queueNames } from '../../lib/model/deployment.ts';
+import { nameDeadLetterQueue, queueNames } from '../../lib/model/deployment.ts';
 import { timing } from '../../lib/model/timing.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
@@ -171,7 +171,7 @@ const deadLetters = async ({ direct }: ThrottledAws): Promise<number> => {
   const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
   let count = 0;
   for (const name of queueNames) {
-    const QueueUrl = queueUrls[name].replace(/[^/]+$/, deadLetterName(name));
+    const QueueUrl = queueUrls[name].replace(/[^/]+$/, nameDeadLetterQueue(name));
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
     );

@@ -14,16 +14,16 @@ import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secre
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { open as openAccounts } from '../../functions/accounts.ts';
-import { open as openApi } from '../../functions/api.ts';
-import { open as openCheck } from '../../functions/check.ts';
-import { open as openEnroll } from '../../functions/enroll.ts';
-import { open as openIntake } from '../../functions/intake.ts';
-import { open as openRegister } from '../../functions/register.ts';
+import { createHandler as openAccounts } from '../../functions/accounts.ts';
+import { createHandler as openApi } from '../../functions/api.ts';
+import { createHandler as openCheck } from '../../functions/check.ts';
+import { createHandler as openEnroll } from '../../functions/enroll.ts';
+import { createHandler as openIntake } from '../../functions/intake.ts';
+import { createHandler as openRegister } from '../../functions/register.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { type RouteName, routes } from '../../lib/api/contract.ts';
 import { chunkKey } from '../../lib/batches/objects.ts';
-import { deadLetterName, queueNames, queues } from '../../lib/model/deployment.ts';
+import { nameDeadLetterQueue, queueNames, queues } from '../../lib/model/deployment.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
@@ -424,7 +424,7 @@ const takeStock = async (toldToOwner: string) => {
   keep('items of the table', ...Items.map((item) => JSON.stringify(item)));
   const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
   for (const name of queueNames) {
-    const QueueUrl = queueUrls[name].replace(/[^/]+$/, deadLetterName(name));
+    const QueueUrl = queueUrls[name].replace(/[^/]+$/, nameDeadLetterQueue(name));
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
     );

@@ -5,7 +5,7 @@ import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aw
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../emulators/mixin/server.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { deadLetterName, type queueNames } from '../../lib/model/deployment.ts';
+import { nameDeadLetterQueue, type queueNames } from '../../lib/model/deployment.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, until, untilState, upload } from './lived-in.ts';
 
@@ -107,7 +107,7 @@ const deadLetterUrl = (name: (typeof queueNames)[number]) => {
   const url = readConfig(lived.house.environment).queueUrls[name];
   return (
     url.slice(0, url.lastIndexOf('/') + 1) +
-    url.slice(url.lastIndexOf('/') + 1).replace(name, deadLetterName(name))
+    url.slice(url.lastIndexOf('/') + 1).replace(name, nameDeadLetterQueue(name))
   );
 };
 

@@ -53,7 +53,7 @@ describe('what is missing or wrong', () => {
   test.each(required)('%s is named alone', (name) => {
     for (const value of [undefined, ''])
       expect(messageOf({ ...environment, [name]: value })).toBe(
-        `environment variables missing or wrong: ${name}`,
+        `environment variables missing or invalid: ${name}`,
       );
   });
 

@@ -1,7 +1,7 @@
 /** The rows of batches, and the errors of their lists. */
 
 import { BatchWriteCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Batch } from '../../model/batch.ts';
 import type { Page, Table, VerificationRecord } from '../../model/ports.ts';
 import type { RowError } from '../../model/problem.ts';

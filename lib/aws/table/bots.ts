@@ -1,6 +1,6 @@
 /** The rows of bots, and the two indexes over them. */
 import { BatchGetCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Bot, BotChanges } from '../../model/bot.ts';
 import { table as shape } from '../../model/deployment.ts';
 import type { BotQuery, Page, Table } from '../../model/ports.ts';

@@ -2,7 +2,7 @@
  * Session keys of accounts that do not exist yet. Each enrolment has a secret, until the account has a secret of its
  * own.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type SignInRequest, signInRequestSchema } from '../../model/enrolment.ts';
 import { sessionKeySchema } from '../../model/keystore.ts';
 import { enrolmentRecoveryDays } from '../../model/mixin.ts';

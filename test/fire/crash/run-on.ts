@@ -1,8 +1,9 @@
 /** What the system does by itself, with the clock moved on: messages come, crashed ones again, and the sweep rings. */
 
+import { giveUpBatch } from '../../../lib/batches/crash.ts';
+import { giveUpBot } from '../../../lib/bots/crash.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import { crashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
-import { recordCrash } from '../../../lib/runtime/record-crash.ts';
 import type { Errand } from './errand.ts';
 import type { Lane, Waiting } from './lane.ts';
 import { runStep, type Task } from './steps.ts';
@@ -31,12 +32,12 @@ const allAtRest = async (lane: Lane, errand: Errand): Promise<boolean> => {
   return (await rowsOf(lane, errand)).every(isAtRest);
 };
 
-/** As SQS and lib/runtime/lambda.ts do: a message that crashed comes back, and its last crash is noted. */
+/** As SQS and lib/runtime/queue-function.ts do: a message that crashed comes back, and its last crash is noted. */
 const comeBack = async (lane: Lane, message: Waiting) => {
   const { queue, body } = message;
   const crashes = message.crashes + 1;
   if (crashes >= queues[queue].maxReceiveCount)
-    return recordCrash(lane.services, queue, JSON.stringify(body));
+    return (queue === 'intake' ? giveUpBatch : giveUpBot)(lane.services, body, queue);
   const atMs = lane.services.now() + 1_000 * crashRetrySeconds(queue, crashes);
   lane.messages.push({ ...message, atMs, crashes });
 };

@@ -29,7 +29,7 @@ export interface Task {
   readonly body: unknown;
 }
 
-/** Of an invocation's time, left for its own ending (lib/runtime/lambda.ts). */
+/** Of an invocation's time, left for its own ending (lib/runtime/middlewares/deadline.ts). */
 const SPARE_MS = 1_000;
 
 /** Runs the step once, with the time its function has. Throws what it throws. */

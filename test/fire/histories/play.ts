@@ -4,14 +4,15 @@ import type { Fault } from '../../../emulators/mixin/server.ts';
 import { derivePublicKeyOfSeed } from '../../../infra/local/custody.ts';
 import { api } from '../../../lib/api/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
+import { giveUpBatch } from '../../../lib/batches/crash.ts';
 import { intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';
+import { giveUpBot } from '../../../lib/bots/crash.ts';
 import { enroll } from '../../../lib/bots/enroll.ts';
 import { recheck } from '../../../lib/bots/recheck.ts';
 import { register } from '../../../lib/bots/register.ts';
 import { crashRetrySeconds, functions, type QueueName, queues } from '../../../lib/model/deployment.ts';
 import type { Services } from '../../../lib/model/ports.ts';
-import { recordCrash } from '../../../lib/runtime/record-crash.ts';
 import { connect as connectClient } from '../../emulators/mixin/client.ts';
 import { type Member, renewSession, sharedKeystore } from './cast.ts';
 import { isOpen, listsOf, type RowSeen, rowsOf } from './evidence.ts';
@@ -31,7 +32,7 @@ import type { List, Mail, World } from './world.ts';
 
 /** What a call takes. */
 const CALL_MS = 4;
-/** What an invocation leaves for its own ending: lib/runtime/lambda.ts. */
+/** What an invocation leaves for its own ending: lib/runtime/middlewares/deadline.ts. */
 const SPARE_MS = 1_000;
 
 type Step = (services: Services, body: unknown, deadlineMs: number) => Promise<void>;
@@ -52,7 +53,7 @@ const afterCrash = async ({ services, clock, mail, crashes }: World, letter: Mai
   crashes.push(`${letter.queue}: ${textOf(error)}`);
   letter.dueMs = clock.right() + 1_000 * crashRetrySeconds(letter.queue, letter.receives);
   if (letter.receives < queues[letter.queue].maxReceiveCount) return;
-  await recordCrash(services, letter.queue, JSON.stringify(letter.body));
+  await (letter.queue === 'intake' ? giveUpBatch : giveUpBot)(services, letter.body, letter.queue);
   remove(mail, letter);
 };
 

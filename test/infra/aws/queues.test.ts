@@ -1,10 +1,10 @@
 /** The cloud and the laptop read the same numbers: the template is compared with lib/model/deployment.ts. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  deadLetterName,
   deadLetterRetentionSeconds,
   functionNames,
   functions,
+  nameDeadLetterQueue,
   queueNames,
   queues,
   schedules,
@@ -40,7 +40,7 @@ describe.each(queueNames)('the queue %s', (name) => {
   });
 
   test('has dead letters of its own, kept longer than itself', () => {
-    const [deadId, dead] = queue(deadLetterName(name));
+    const [deadId, dead] = queue(nameDeadLetterQueue(name));
     const [, { Properties }] = queue(name);
     expect(targetOf(Properties.RedrivePolicy.deadLetterTargetArn)).toBe(deadId);
     expect(dead.Properties.MessageRetentionPeriod).toBe(deadLetterRetentionSeconds);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { namesOf } from '../../../infra/aws/names.ts';
-import { rateOf } from '../../../infra/aws/schedule.ts';
+import { deriveNames } from '../../../infra/aws/names.ts';
+import { formatRate } from '../../../infra/aws/schedule.ts';
 import { enrolmentPrefix, readSettings, secretPrefix, settingNames } from '../../../infra/aws/settings.ts';
-import { makeApp } from '../../../infra/aws/synth.ts';
+import { createApp } from '../../../infra/aws/synth.ts';
 import { readPage, section, tableRows } from '../../docs/page.ts';
 
 describe('settings', () => {
@@ -59,7 +59,7 @@ describe('settings', () => {
     ['vaultKeyArn', 'x', 'The setting vaultKeyArn ("x") is not the ARN of a KMS key.'],
     ['stge', 'test', 'There is no setting stge; there are stage, mixinUrl,'],
   ])('%s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
-    await expect(makeApp({ context: { [name]: value } })).rejects.toThrow(sentence);
+    await expect(createApp({ context: { [name]: value } })).rejects.toThrow(sentence);
   });
 
   test('that are wrong are told all at once', () => {
@@ -82,7 +82,7 @@ describe('settings', () => {
 describe('names', () => {
   test('keep the stages of one account apart', () => {
     const flat = (stage: string) => {
-      const names = namesOf(stage);
+      const names = deriveNames(stage);
       const { stack, table, bucket, topic, dashboard, metrics, api, operator } = names;
       const called = [
         names.function('check'),
@@ -105,7 +105,7 @@ describe('names', () => {
   });
 
   test('of buckets stay within 63 characters', () => {
-    const longest = namesOf('x'.repeat(20)).bucket.replace(
+    const longest = deriveNames('x'.repeat(20)).bucket.replace(
       /\$\{Token\[AWS\.AccountId[^}]*\}/,
       '1'.repeat(12),
     );
@@ -113,13 +113,13 @@ describe('names', () => {
   });
 });
 
-describe('rateOf', () => {
+describe('formatRate', () => {
   test.each([
     [60, 'rate(1 minute)'],
     [300, 'rate(5 minutes)'],
-  ])('%i s', (seconds, rate) => expect(rateOf(seconds)).toBe(rate));
+  ])('%i s', (seconds, rate) => expect(formatRate(seconds)).toBe(rate));
 
   test('refuses what EventBridge Scheduler cannot count', () => {
-    expect(() => rateOf(90)).toThrow('not in whole minutes');
+    expect(() => formatRate(90)).toThrow('not in whole minutes');
   });
 });

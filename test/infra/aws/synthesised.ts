@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeApp } from '../../../infra/aws/synth.ts';
+import { createApp } from '../../../infra/aws/synth.ts';
 import { functionNames } from '../../../lib/model/deployment.ts';
 
 export interface Resource {
@@ -33,7 +33,7 @@ const emptyBundles = (root: string) => {
 const make = async (context: Readonly<Record<string, unknown>>) => {
   const folder = mkdtempSync(join(tmpdir(), 'enlist-assembly-'));
   const bundles = emptyBundles(folder);
-  const { app, stack } = await makeApp({ context, outdir: join(folder, 'cdk.out'), bundles });
+  const { app, stack } = await createApp({ context, outdir: join(folder, 'cdk.out'), bundles });
   const { template } = app.synth().getStackByName(stack.stackName);
   rmSync(folder, { recursive: true });
   return { app, stack, template: template as Template };

@@ -26,8 +26,8 @@ import { clientConfig } from '../../../infra/local/client-config.ts';
 import { type EmulatorsOptions, startEmulators } from '../../../infra/local/emulators.ts';
 import { createQueueUrl } from '../../../infra/local/queues.ts';
 import {
-  deadLetterName,
   deadLetterRetentionSeconds,
+  nameDeadLetterQueue,
   queueNames,
   queues,
   table,
@@ -109,7 +109,7 @@ test('every queue has its settings and its dead-letter queue', async () => {
   const started = await start();
   for (const name of queueNames) {
     const work = await attributes(started, name);
-    const dead = await attributes(started, deadLetterName(name));
+    const dead = await attributes(started, nameDeadLetterQueue(name));
     expect(work.VisibilityTimeout).toBe(String(queues[name].visibilityTimeoutSeconds));
     expect(work.MessageRetentionPeriod).toBe(String(queues[name].retentionSeconds));
     expect(JSON.parse(work.RedrivePolicy ?? '{}')).toEqual({
@@ -162,7 +162,7 @@ test('settings that changed since the last start are brought up to date, message
   const second = await start({ dataDir });
   const { VisibilityTimeout, RedrivePolicy } = await attributes(second, 'check');
   expect(VisibilityTimeout).toBe(String(queues.check.visibilityTimeoutSeconds));
-  expect(RedrivePolicy).toContain(deadLetterName('check'));
+  expect(RedrivePolicy).toContain(nameDeadLetterQueue('check'));
   expect(await receive(second)).toHaveLength(1);
 });
 

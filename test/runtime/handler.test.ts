@@ -5,16 +5,14 @@ import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
+import { giveUpBot } from '../../lib/bots/crash.ts';
 import { queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
-import {
-  httpFunction,
-  opened,
-  queueFunction,
-  type Step,
-  scheduledFunction,
-} from '../../lib/runtime/lambda.ts';
+import { lazily } from '../../lib/runtime/handler.ts';
+import { httpFunction } from '../../lib/runtime/http-function.ts';
+import { type QueueStep, queueFunction } from '../../lib/runtime/queue-function.ts';
+import { scheduledFunction } from '../../lib/runtime/scheduled-function.ts';
 
 /** An AWS that says yes to everything and has nothing, or refuses all, or throttles DynamoDB. */
 let refusing = false;
@@ -77,7 +75,7 @@ const logInto = () => {
 describe('opened', () => {
   const counting = (results: ('fine' | 'broken')[]) => {
     const seen: Environment[] = [];
-    const handler = opened((env) => {
+    const handler = lazily((env) => {
       seen.push(env);
       if (results.shift() === 'broken') throw new Error('environment variables missing or wrong');
       return async (event) => ({ event });
@@ -114,9 +112,9 @@ describe('a queue’s function', () => {
   });
   type Record_ = ReturnType<typeof record>;
 
-  const run = async (step: Step, records: readonly Record_[], invocation = context) => {
+  const run = async (handle: QueueStep['handle'], records: readonly Record_[], invocation = context) => {
     const log = logInto();
-    const handler = queueFunction('check', step)(environment, log.write);
+    const handler = queueFunction('check', { handle, giveUp: giveUpBot })(environment, log.write);
     const answer = await handler({ Records: records }, invocation);
     return { answer, log };
   };
@@ -186,7 +184,7 @@ describe('a queue’s function', () => {
   test('only the last delivery tells the row', async () => {
     const last = queues.check.maxReceiveCount;
     const body = JSON.stringify({ bot_id: randomUUID() });
-    const crash: Step = async () => {
+    const crash: QueueStep['handle'] = async () => {
       throw new Error('no');
     };
     await run(crash, [record(body, last - 1)]);
@@ -225,7 +223,7 @@ describe('a queue’s function', () => {
     const last = queues.check.maxReceiveCount;
     const body = JSON.stringify({ bot_id: randomUUID() });
     const crashWith =
-      (name: string, $metadata = {}): Step =>
+      (name: string, $metadata = {}): QueueStep['handle'] =>
       () =>
         Promise.reject(Object.assign(new Error('CANARY'), { name, $metadata }));
 
@@ -263,7 +261,8 @@ describe('a queue’s function', () => {
 
     test('and runs out of time by it has not crashed', async () => {
       throttling = true;
-      const reading: Step = async (services) => void (await services.table.readBot(randomUUID()));
+      const reading: QueueStep['handle'] = async (services) =>
+        void (await services.table.readBot(randomUUID()));
       const { log } = await run(reading, [record(body)], contextWith(1_300));
       expect(log.lines()).toMatchObject([{ code: 'record_throttled', error: 'OutOfTime' }]);
     });
@@ -275,7 +274,9 @@ describe('a queue’s function', () => {
   });
 
   test('an environment that is not whole is told at once', () => {
-    expect(() => queueFunction('check', async () => undefined)({})).toThrow('ENLIST_TABLE');
+    expect(() => queueFunction('check', { handle: async () => undefined, giveUp: giveUpBot })({})).toThrow(
+      'ENLIST_TABLE',
+    );
   });
 });
 
