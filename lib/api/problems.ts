@@ -1,6 +1,6 @@
 /** The problems that the API answers. Where a sentence depends on the request, the one here is an example. */
 import type { Problem } from '../model/problem.ts';
-import { reason } from '../model/reasons.ts';
+import { describeReason } from '../model/reasons.ts';
 import { PAGE_MAX } from './schemas.ts';
 
 interface ApiProblem {
@@ -72,7 +72,7 @@ export const problems = {
     message: 'A session key of the other kind is stored for this code already.',
     fix: 'Send the same session_key as before, or request a new code.',
   },
-  sign_in_unknown: { status: 504, ...reason('sign_in_unknown') },
+  sign_in_unknown: { status: 504, ...describeReason('sign_in_unknown') },
   list_too_large: {
     status: 413,
     message: 'The list is larger than 4500000 bytes.',
