@@ -11,6 +11,7 @@ const ENROLMENT_NAMESPACE = '3d9a1f60-52c7-5b8e-8f13-9e6b0c7a4d25';
 /** The bot id of a row without an account. A sign-in has the same one in every list; a network user belongs to its row. */
 export const deriveEnrolmentId = (enrolment: Enrolment, batch_id: string, row: number): string =>
   uuidv5(
+    // guard: enrolment-id-from-row
     enrolment.kind === 'sign_in' ? enrolment.verification_id : `${batch_id}#${row}`,
     ENROLMENT_NAMESPACE,
   );

@@ -397,7 +397,7 @@ const ofEnrolments: readonly Guard[] = [
   {
     name: 'the session key that is sent is the one that is kept',
     file: ENROLL,
-    find: '  if (stored.kept.session_key !== session_key) return stored.kept.session_key;\n',
+    find: '  if (stored.stored.session_key !== session_key) return stored.stored.session_key;\n',
     replace: '',
     tests: inEnroll,
   },
