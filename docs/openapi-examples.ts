@@ -1,7 +1,7 @@
 /** Examples of the OpenAPI document. A test reads each with the schema that it is an example of. */
 import type { RouteName } from '../lib/api/contract.ts';
 import { createMixinError } from '../lib/mixin/errors.ts';
-import { reason } from '../lib/model/reasons.ts';
+import { describeReason } from '../lib/model/reasons.ts';
 import { states } from '../lib/model/states.ts';
 
 const batch_id = '00000000-0000-4000-8000-00000000b001';
@@ -98,7 +98,7 @@ const blocked = {
   line: 1,
   state: 'blocked',
   state_since: '2026-01-01T00:00:02.000Z',
-  reason: reason('tip_key_missing'),
+  reason: describeReason('tip_key_missing'),
   history: [
     { at: '2026-01-01T00:00:00.000Z', state: 'queued', step: 'intake' },
     {
@@ -191,6 +191,6 @@ export const mixinErrors = {
 
 /** What a row of a sign-in has as its reason, and the API answers as a problem. */
 export const signInReasons = {
-  409: reason('secret_pending_deletion'),
-  504: reason('sign_in_unknown'),
+  409: describeReason('secret_pending_deletion'),
+  504: describeReason('sign_in_unknown'),
 } as const;

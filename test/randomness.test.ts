@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { newSeed } from '../lib/bots/settle.ts';
-import { newSessionKey } from '../lib/bots/sign-in.ts';
+import { generateSeed } from '../lib/bots/key-forms.ts';
+import { generateSessionKey } from '../lib/bots/sign-in.ts';
 import type { Services } from '../lib/model/ports.ts';
 import { readConfig } from '../lib/runtime/config.ts';
 import { connect } from '../lib/runtime/connect.ts';
@@ -39,13 +39,16 @@ test('a seed is 32 bytes of it, asked for by itself, and nothing else', () => {
       return bytes;
     },
   } as unknown as Services;
-  expect(newSeed(counting)).toBe(Buffer.from(bytes).toString('hex'));
+  expect(generateSeed(counting)).toBe(Buffer.from(bytes).toString('hex'));
   expect(asked).toEqual([32]);
 });
 
 test('of a thousand bots no two have a key alike, and every bit is now 0, now 1', async () => {
   const keys = await Promise.all(
-    Array.from({ length: 500 }, async () => [newSeed(services), await newSessionKey(services, 'ed25519')]),
+    Array.from({ length: 500 }, async () => [
+      generateSeed(services),
+      await generateSessionKey(services, 'ed25519'),
+    ]),
   );
   const seeds = keys.flat().map((hex) => Buffer.from(hex, 'hex'));
   expect(new Set(seeds.map((seed) => seed.toString('hex'))).size).toBe(1_000);
@@ -57,7 +60,7 @@ test('of a thousand bots no two have a key alike, and every bit is now 0, now 1'
 });
 
 test('of RSA keys no two are alike', async () => {
-  const pems = await Promise.all([1, 2].map(() => newSessionKey(services, 'rsa')));
+  const pems = await Promise.all([1, 2].map(() => generateSessionKey(services, 'rsa')));
   expect(pems[0]).toMatch(/^-----BEGIN RSA PRIVATE KEY-----\n/);
   expect(new Set(pems).size).toBe(2);
 });

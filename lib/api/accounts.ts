@@ -4,8 +4,8 @@
  */
 import { newBatch } from '../batches/progress.ts';
 import { enrollRow } from '../bots/enroll.ts';
-import { enrolmentId } from '../bots/enrolment.ts';
-import { newSessionKey, withDevice } from '../bots/sign-in.ts';
+import { deriveEnrolmentId } from '../bots/enrolment.ts';
+import { buildSignInRequest, generateSessionKey } from '../bots/sign-in.ts';
 import { moveBot } from '../bots/transition.ts';
 import { upsertBot } from '../bots/upsert.ts';
 import { readSignIn } from '../lists/row-enrolment.ts';
@@ -87,7 +87,7 @@ const findObstacle = ({ state, reason, account }: Bot): ProblemAnswer | undefine
 /** The row of the sign-in, queued; undefined when another request works on it. It has a batch of its own. */
 const upsertRow = async (services: Services, verification_id: string): Promise<Bot | undefined> => {
   const enrolment = { kind: 'sign_in', verification_id } as const;
-  const bot_id = enrolmentId(enrolment, '', 0);
+  const bot_id = deriveEnrolmentId(enrolment, '', 0);
   const known = await services.table.readBot(bot_id);
   if (known && allows('requeue', known.state)) return moveBot(services, known, 'requeue', { step });
   if (known) return known;
@@ -121,7 +121,7 @@ const storeSessionKey = async (
   kind: SessionKind,
 ): Promise<Result<'stored' | 'pending_deletion', ProblemAnswer>> => {
   const stored = await services.vault.storeEnrolment(bot_id, {
-    session_key: await newSessionKey(services, kind),
+    session_key: await generateSessionKey(services, kind),
   });
   if (stored === 'pending_deletion') return succeed(stored);
   const isSameKind = isRsaKey(stored.stored.session_key) === (kind === 'rsa');
@@ -163,7 +163,7 @@ const signIn = async (
   const deactivation_effective_at = known?.deactivation_effective_at;
   if (deactivation_effective_at !== undefined && abort_deactivation !== true)
     return problem('deactivation_pending', { deactivation_effective_at });
-  const request = await withDevice(services, verification_id, read.value);
+  const request = await buildSignInRequest(services, verification_id, read.value);
   return signInAccount(services, verification_id, request, read.value.session_key);
 };
 

@@ -2,7 +2,7 @@
 import { listFormats } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import type { Problem } from '../model/problem.ts';
-import { reason } from '../model/reasons.ts';
+import { describeReason } from '../model/reasons.ts';
 
 interface ApiProblem {
   readonly status: number;
@@ -73,7 +73,7 @@ export const problems = {
     message: 'A session key of the other kind is stored for this code already.',
     fix: 'Send the same session_key as before, or request a new code.',
   },
-  sign_in_unknown: { status: 504, ...reason('sign_in_unknown') },
+  sign_in_unknown: { status: 504, ...describeReason('sign_in_unknown') },
   list_too_large: {
     status: 413,
     message: `The list is larger than ${limits.maxInlineBytes} bytes.`,

@@ -1,7 +1,5 @@
 /** POST /batches/{batch_id}/retry: an operator asks for another try. */
-import { stepOf } from '../bots/enrolment.ts';
-import { moveBot, sendTo } from '../bots/transition.ts';
-import type { Bot } from '../model/bot.ts';
+import { isPinLocked, matchesRetry, retryBot } from '../bots/retry.ts';
 import type { Services } from '../model/ports.ts';
 import { badCursor } from './batches.ts';
 import type { RouteRequest } from './contract.ts';
@@ -9,22 +7,6 @@ import { problem, type Reply } from './http.ts';
 
 /** Bots one retry request moves: well within API Gateway's 30 seconds. */
 const RETRY_PAGE = 200;
-
-/** Every PIN call during a lock lengthens it: such a bot keeps waiting. */
-const isLocked = (bot: Bot, nowMs: number) =>
-  bot.pin_locked_until !== undefined && Date.parse(bot.pin_locked_until) > nowMs;
-
-/** The mark that its call was sent is taken away only where the operator says that it may be sent again. */
-const moveAgain = (services: Services, bot: Bot) =>
-  bot.state === 'unsure'
-    ? moveBot(services, bot, 'resend', { step: 'api' }, { account_sent_at: undefined })
-    : moveBot(services, bot, 'requeue', { step: 'api' });
-
-const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
-  const moved = await moveAgain(services, bot);
-  if (moved) await sendTo(services, stepOf(moved), moved);
-  return moved !== undefined;
-};
 
 const payAgain = () =>
   problem('bad_body', {
@@ -48,14 +30,8 @@ export const retryBatch = async (
   const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
   const page = await services.table.listBots({ batch_id, limit: RETRY_PAGE, ...cursor });
   if (!page) return badCursor();
-  const wanted = page.items.filter(
-    (bot) =>
-      (options.states as readonly string[]).includes(bot.state) &&
-      // Any other bot in doubt is settled by a GET, and never by a second POST.
-      (bot.state !== 'unsure' || bot.enrolment !== undefined) &&
-      (options.reason === undefined || bot.reason?.code === options.reason),
-  );
-  const free = wanted.filter((bot) => !isLocked(bot, services.now()));
+  const wanted = page.items.filter((bot) => matchesRetry(bot, options));
+  const free = wanted.filter((bot) => !isPinLocked(bot, services.now()));
   let retried = 0;
   for (const bot of free) if (await retryBot(services, bot)) retried += 1;
   return {

@@ -1,7 +1,7 @@
 /** A chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
 import * as z from 'zod';
-import { enrolmentId, stepOf } from '../bots/enrolment.ts';
-import { newSessionKey, withDevice } from '../bots/sign-in.ts';
+import { chooseStep, deriveEnrolmentId } from '../bots/enrolment.ts';
+import { buildSignInRequest, generateSessionKey } from '../bots/sign-in.ts';
 import { upsertBot } from '../bots/upsert.ts';
 import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
 import type { Batch } from '../model/batch.ts';
@@ -61,11 +61,11 @@ const isEnrolled = async ({ table }: Services, bot_id: string): Promise<boolean>
 
 /** Stores a session key and the code of a sign-in, which must not stand on its row. */
 const keepSignIn = async (services: Services, batch_id: string, { row, enrolment, sign_in }: SignInRow) => {
-  const bot_id = enrolmentId(enrolment, batch_id, row);
+  const bot_id = deriveEnrolmentId(enrolment, batch_id, row);
   const listed = { bot_id, enrolment, row_digest: 'sign_in' } as const;
   if (await isEnrolled(services, bot_id)) return { kept: 'unchanged', listed } as const;
-  const request: SignInRequest = await withDevice(services, enrolment.verification_id, sign_in);
-  const session_key = await newSessionKey(services, sign_in.session_key);
+  const request: SignInRequest = await buildSignInRequest(services, enrolment.verification_id, sign_in);
+  const session_key = await generateSessionKey(services, sign_in.session_key);
   const stored = await services.vault.storeEnrolment(bot_id, { session_key, sign_in: request });
   if (stored !== 'pending_deletion') return { kept: stored.isNew ? 'stored' : 'unchanged', listed } as const;
   // The chunk came twice, and the other worker's sign-in has ended since the look above.
@@ -78,7 +78,7 @@ const keep = async (services: Services, batch_id: string, row: Row) => {
   if ('keystore' in row) return keepKeystore(services, row);
   if ('sign_in' in row) return keepSignIn(services, batch_id, row);
   const { enrolment } = row;
-  const bot_id = enrolmentId(enrolment, batch_id, row.row);
+  const bot_id = deriveEnrolmentId(enrolment, batch_id, row.row);
   return { kept: 'unchanged', listed: { bot_id, enrolment, row_digest: 'network_user' } } as const;
 };
 
@@ -126,7 +126,7 @@ const takeChunk = async (services: Services, { batch_id }: Batch, chunk: number)
   const bots = taken.filter((result) => result !== undefined && 'bot_id' in result);
   for (const queue of ['enroll', 'check'] as const) {
     const messages = bots
-      .filter((bot) => stepOf(bot) === queue)
+      .filter((bot) => chooseStep(bot) === queue)
       .map(({ bot_id }) => ({ body: { bot_id }, batch_id }));
     await services.queues.send(queue, messages);
   }

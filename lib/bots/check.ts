@@ -1,58 +1,57 @@
-/** check: asks Mixin about one bot (GET /safe/me) and decides what becomes of it. */
+/** check: asks Mixin about one bot (GET /safe/me) and decides what happens to it. */
 import * as z from 'zod';
 import type { Bot } from '../model/bot.ts';
+import type { Keystore } from '../model/keystore.ts';
 import type { Profile, Services } from '../model/ports.ts';
+import { isWaitOver } from '../model/timing.ts';
 import { decide } from './decide.ts';
-import { keptOrBlocked, ourKeys, settle, settleTrouble } from './settle.ts';
-import { moveBot, sendTo } from './transition.ts';
+import { deriveVaultPublicKeys } from './key-forms.ts';
+import { applyDecision, handleMixinError, readKeystoreOrBlock } from './outcome.ts';
+import { moveBot, sendToStep } from './transition.ts';
 
+const step = 'check';
+
+/** Every message about one bot. */
 export const botMessage = z.object({ bot_id: z.guid() });
 
-/** SQS counts delays in whole seconds, and clocks differ a little. */
-const EARLY_MS = 1_500;
-
-/** Is this the time to look at the bot? Messages may come twice, late, or for a bot that has moved on. */
-const wantsCheck = (bot: Bot, nowMs: number): boolean => {
-  if (bot.state === 'blocked' || bot.state === 'failed') return false;
-  return bot.wait_until === undefined || Date.parse(bot.wait_until) <= nowMs + EARLY_MS;
-};
+/** Is it time to check the bot? Messages may come twice, late, or for a bot that has moved on. */
+const isCheckDue = (bot: Bot, nowMs: number): boolean =>
+  bot.state !== 'blocked' && bot.state !== 'failed' && isWaitOver(bot, nowMs);
 
 const readProfile = async (
   services: Services,
   bot: Bot,
-  keystore: Parameters<typeof services.mixin.readProfile>[0],
-) => {
+  keystore: Keystore,
+): Promise<Profile | undefined> => {
   try {
     return await services.mixin.readProfile(keystore);
   } catch (error) {
-    await settleTrouble(services, bot, error, 'check');
+    await handleMixinError(services, bot, error, step);
     return undefined;
   }
 };
 
-const accept = async (services: Services, bot: Bot, profile: Profile) => {
-  const moved = await moveBot(services, bot, 'accept', { step: 'check', request_id: profile.request_id });
-  if (moved) await sendTo(services, 'register', moved);
-};
-
 /**
- * Takes one message `{ bot_id }`. Any number of deliveries are harmless: GET only, and every move is a
- * compare-and-set. Throws only on the unexpected (then SQS delivers again).
+ * Handles one message `{ bot_id }`. Any number of deliveries are harmless: GET only, and every move is a
+ * compare-and-set. Throws only on the unexpected (then SQS delivers the message again).
  */
 export const check = async (services: Services, body: unknown): Promise<void> => {
   const { bot_id } = botMessage.parse(body);
   const bot = await services.table.readBot(bot_id);
   if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
-  if (bot.enrolment) return sendTo(services, 'enroll', bot);
-  if (!wantsCheck(bot, services.now())) return;
-  // The move was made and its message may be lost: register takes a second one calmly.
-  if (bot.state === 'registering') return sendTo(services, 'register', bot);
-  const kept = await keptOrBlocked(services, bot, 'check');
-  if (!kept) return;
-  const profile = await readProfile(services, bot, kept.keystore);
+  if (bot.enrolment) return sendToStep(services, 'enroll', bot);
+  if (!isCheckDue(bot, services.now())) return;
+  // The move was made and its message may be lost: register expects a second one.
+  if (bot.state === 'registering') return sendToStep(services, 'register', bot);
+  const stored = await readKeystoreOrBlock(services, bot, step);
+  if (!stored) return;
+  const profile = await readProfile(services, bot, stored.keystore);
   if (!profile) return;
-  const ours = await ourKeys(services, kept);
+  const ours = await deriveVaultPublicKeys(services, stored.keystore);
   const decision = decide(bot, profile, ours);
-  if (decision.kind === 'register' || decision.kind === 'adopt') return accept(services, bot, profile);
-  await settle(services, bot, decision, ours, { step: 'check', request_id: profile.request_id });
+  const note = { step, request_id: profile.request_id };
+  if (decision.kind === 'register' || decision.kind === 'adopt') {
+    const accepted = await moveBot(services, bot, 'accept', note);
+    if (accepted) await sendToStep(services, 'register', accepted);
+  } else await applyDecision(services, bot, decision, ours, note);
 };

@@ -2,7 +2,7 @@
 
 import type { QueueName } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
-import { reason } from '../model/reasons.ts';
+import { describeReason } from '../model/reasons.ts';
 import { unfinishedStates } from '../model/states.ts';
 import { botMessage } from './check.ts';
 import { moveBot } from './transition.ts';
@@ -16,6 +16,6 @@ export const giveUpBot = async (services: Services, message: unknown, step: Queu
   const parsed = botMessage.safeParse(message);
   const bot = parsed.success && (await services.table.readBot(parsed.data.bot_id));
   if (bot && (unfinishedStates as readonly string[]).includes(bot.state)) {
-    await moveBot(services, bot, 'block', { step, reason: reason('handler_crashed') });
+    await moveBot(services, bot, 'block', { step, reason: describeReason('handler_crashed') });
   }
 };

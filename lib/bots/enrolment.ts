@@ -1,25 +1,26 @@
-/** Rows of accounts that are yet to be made. Each has an id of our own until Mixin gives the account one. Pure. */
+/** Rows that have no account yet. Each has an id of Enlist's own until Mixin gives its account one. Pure. */
 import { v5 as uuidv5 } from 'uuid';
 import type { Bot } from '../model/bot.ts';
 import type { QueueName } from '../model/deployment.ts';
 import type { Enrolment, NewAccount } from '../model/enrolment.ts';
 import { isRsaKey, type Keystore, type SessionKey } from '../model/keystore.ts';
 
-/** Makes ids of enrolments; must never change, for it keeps a row from being paid for twice. */
+/** Ids of enrolments are made with it; it must never change, or a row could be paid for twice. */
 const ENROLMENT_NAMESPACE = '3d9a1f60-52c7-5b8e-8f13-9e6b0c7a4d25';
 
-/** A sign-in is the same wherever it is asked for; a network user belongs to its row of its list. */
-export const enrolmentId = (enrolment: Enrolment, batch_id: string, row: number): string =>
+/** The bot id of a row without an account. A sign-in has the same one in every list; a network user belongs to its row. */
+export const deriveEnrolmentId = (enrolment: Enrolment, batch_id: string, row: number): string =>
   uuidv5(
+    // guard: enrolment-id-from-row
     enrolment.kind === 'sign_in' ? enrolment.verification_id : `${batch_id}#${row}`,
     ENROLMENT_NAMESPACE,
   );
 
-/** The step that a bot's messages go to when nothing else is said. */
-export const stepOf = (bot: Pick<Bot, 'enrolment'>): QueueName => (bot.enrolment ? 'enroll' : 'check');
+/** The step that looks at a bot first. */
+export const chooseStep = (bot: Pick<Bot, 'enrolment'>): QueueName => (bot.enrolment ? 'enroll' : 'check');
 
-/** The keystore of a new account. Throws when Mixin's answer does not fit the session key. */
-export const keystoreOf = (account: NewAccount, session_key: SessionKey): Keystore => {
+/** The keystore of a new account. Throws when Mixin's answer does not match the kind of the session key. */
+export const buildKeystore = (account: NewAccount, session_key: SessionKey): Keystore => {
   const { user_id: app_id, session_id, server_public_key, pin_token } = account;
   if (isRsaKey(session_key)) {
     if (pin_token !== undefined) return { app_id, session_id, pin_token, private_key: session_key };

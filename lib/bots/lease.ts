@@ -1,5 +1,5 @@
 /**
- * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is made twice:
+ * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is created twice:
  * whoever makes such calls holds the row's lease, and reserves each iterator on the row before using it.
  */
 
@@ -11,7 +11,11 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 
-/** Takes the lease, in the state the bot is in, until `untilMs`; the milliseconds to wait where another worker holds it. */
+/**
+ * Takes the lease, in the state the bot is in, until `untilMs`.
+ * Returns the row under its lease; `busyMs`, how long another worker may hold it; undefined where another worker
+ * changed the row first.
+ */
 export const takeLease = async (
   services: Services,
   bot: Bot,
@@ -19,6 +23,7 @@ export const takeLease = async (
 ): Promise<{ readonly held: LeasedBot } | { readonly busyMs: number } | undefined> => {
   const nowMs = services.now();
   const busyMs = bot.lease_until === undefined ? 0 : Date.parse(bot.lease_until) - nowMs;
+  // guard: respect-held-lease
   if (busyMs > 0) return { busyMs };
   const lease_owner = services.randomId();
   const lease = { lease_owner, lease_until: new Date(untilMs).toISOString() };
@@ -45,8 +50,8 @@ export class LeasedBot {
   }
 
   /**
-   * Writes to the row. Another worker may have touched it meanwhile (a list that names the bot again);
-   * as long as the lease is ours the write is made on the fresh row. Throws LeaseLost otherwise.
+   * Writes to the row. Another worker may have changed it meanwhile (a list that names the bot again): as long as the
+   * lease is ours the write is made on the fresh row. Throws LeaseLost otherwise.
    */
   async write(changes: BotChanges): Promise<void> {
     for (;;) {
@@ -64,20 +69,27 @@ export class LeasedBot {
   /** Reads the row again. Throws LeaseLost when the lease is no longer ours. */
   async refresh(): Promise<void> {
     const fresh = await this.#services.table.readBot(this.#bot.bot_id);
-    if (fresh?.lease_owner !== this.#owner || fresh.state !== this.#state) throw new LeaseLost('lease lost');
+    if (fresh?.state !== this.#state) throw new LeaseLost('lease lost');
+    // guard: write-under-own-lease
+    if (fresh.lease_owner !== this.#owner) throw new LeaseLost('lease lost');
     this.#bot = fresh;
   }
 
   /**
    * Reserves the iterator of the next PIN call on the row, or as many in a row as it needs, together with
-   * `changes`: greater than any before, in nanoseconds like the SDKs' so that those can go on using the session.
-   * Returns the first.
+   * `changes`. Each is greater than any before; they count nanoseconds, like the SDKs', so that an SDK can go on using
+   * the session. Returns the first.
    */
   async reserveIterators(count: bigint, changes: BotChanges): Promise<bigint> {
-    const clock = BigInt(this.#services.now()) * 1_000_000n;
     const last = this.#bot.pin_iterator ?? 0n;
-    const first = last >= clock ? last + 1n : clock;
-    await this.write({ ...changes, pin_iterator: first + count - 1n });
+    let first = BigInt(this.#services.now()) * 1_000_000n;
+    // guard: grow-iterator
+    if (last >= first) first = last + 1n;
+    await this.write({
+      ...changes,
+      // guard: reserve-iterator
+      pin_iterator: first + count - 1n,
+    });
     return first;
   }
 

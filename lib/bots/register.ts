@@ -4,101 +4,91 @@
  * POST /safe/users → confirm with GET. A POST whose answer is lost leaves the bot `unsure`.
  */
 
-import type { BotChanges } from '../model/bot.ts';
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
 import { mixin } from '../model/mixin.ts';
 import { MixinError } from '../model/mixin-error.ts';
 import type { Profile, Services, StoredKey } from '../model/ports.ts';
-import { type ReasonCode, reason } from '../model/reasons.ts';
-import { after, retryDelaySeconds } from './backoff.ts';
+import { describeReason, type ReasonCode } from '../model/reasons.ts';
+import { isoTimeAfter } from '../model/timing.ts';
 import { botMessage } from './check.ts';
-import { type Decision, decide, type OurKeys, type PinWay } from './decide.ts';
-import { type LeasedBot, LeaseLost, takeLease } from './lease.ts';
-import { formsOf, keptOrBlocked, newSeed, ourKeys, settle, settleTrouble } from './settle.ts';
-import { chance, moveBot, putOff, sendTo } from './transition.ts';
+import { type Decision, decide, type PinPlan, type VaultPublicKeys } from './decide.ts';
+import { deriveKeyForms, deriveVaultPublicKeys, generateSeed } from './key-forms.ts';
+import { endWork, type LeasedWork, requireTime, WorkEnd, withLease } from './leased-work.ts';
+import { applyDecision, readKeystoreOrBlock } from './outcome.ts';
+import { drawRetryDelaySeconds, postponeBot } from './transition.ts';
 
 const step = 'register';
 
-/** One bot at work: its leased row, its keystore, and when the invocation ends. */
-interface Work {
-  readonly services: Services;
-  readonly leased: LeasedBot;
+interface Registration extends LeasedWork {
   readonly keystore: Keystore;
-  readonly deadlineMs: number;
 }
 
-/** Thrown to end the work where the bot was moved, or must come back, and nothing is wrong. */
-class Done extends Error {
-  override readonly name = 'Done';
-}
-
-/**
- * Starts no PIN call that might outlive the invocation, and with it the lease: another worker could make one
- * at the same time. `undo` takes back what the row was told meanwhile.
- */
-const needTime = async ({ services, leased, deadlineMs }: Work, undo: BotChanges = {}) => {
-  if (services.now() + mixin.timeoutMs < deadlineMs) return;
-  await leased.release(undo);
-  await sendTo(services, 'register', leased.bot);
-  throw new Done();
-};
-
-const doubt = async ({ services, leased }: Work, code: ReasonCode, request_id: string) => {
-  const delaySeconds = retryDelaySeconds(leased.bot.attempts, chance(services));
-  await putOff(services, leased.bot, 'mark_unsure', delaySeconds, { step, reason: reason(code), request_id });
-  throw new Done();
+/** A POST may have taken effect, or does not show yet: only a GET can tell. */
+const leaveUnsure = async ({ services, leased }: Registration, code: ReasonCode, request_id: string) => {
+  const delaySeconds = drawRetryDelaySeconds(services, leased.bot);
+  const note = { step, reason: describeReason(code), request_id };
+  await postponeBot(services, leased.bot, 'mark_unsure', delaySeconds, note);
+  throw new WorkEnd();
 };
 
 type Task = Extract<Decision, { kind: 'register' | 'adopt' }>;
 
 /** Decides by what Mixin shows now; returns only when there is still something to do for the bot here. */
-const decideAgain = async (work: Work, profile: Profile, ours: OurKeys): Promise<Task> => {
-  const decision = decide(work.leased.bot, profile, ours);
+const decideAgain = async (work: Registration, profile: Profile, ours: VaultPublicKeys): Promise<Task> => {
+  const { services, leased } = work;
+  const { request_id } = profile;
+  const decision = decide(leased.bot, profile, ours);
   if (decision.kind === 'register' || decision.kind === 'adopt') return decision;
-  await settle(work.services, work.leased.bot, decision, ours, { step, request_id: profile.request_id });
-  throw new Done();
+  await applyDecision(services, leased.bot, decision, ours, { step, request_id });
+  throw new WorkEnd();
 };
 
-const block = async ({ services, leased }: Work, code: ReasonCode) => {
-  await moveBot(services, leased.bot, 'block', { step, reason: reason(code) });
-  throw new Done();
-};
-
-/** The listed key in the form that Mixin's public key belongs to. */
-const settledKey = async ({ services, keystore }: Work, public_key: string): Promise<PrivateKey> => {
-  const key = (await formsOf(services, keystore.spend_key ?? '')).get(public_key);
+/** The private key, of those that `hex` may stand for, that belongs to this public key. */
+const findKeyForm = async (
+  { services }: Registration,
+  hex: string | undefined,
+  public_key: string,
+): Promise<PrivateKey> => {
+  const key = (await deriveKeyForms(services, hex ?? '')).get(public_key);
   if (key === undefined) throw new Error('the listed key belongs to another public key');
   return key;
 };
 
 /**
- * The bot's one key, kept and named on the row. A key that the row does not agree with is never sent:
- * the bot is blocked.
+ * The bot's one key, stored and named on the row. A key that the row does not agree with is never sent: the bot is
+ * blocked.
  */
-const keepKey = async (work: Work, candidate: PrivateKey): Promise<StoredKey> => {
+const storeAndNameKey = async (work: Registration, candidate: PrivateKey): Promise<StoredKey> => {
   const { services, leased, keystore } = work;
   const key = await services.vault.storeKey(keystore, candidate);
   const named = leased.bot.public_key;
-  if (named !== undefined && named !== key.public_key) await block(work, 'key_conflict');
+  // guard: row-and-vault-agree
+  if (named !== undefined && named !== key.public_key) await endWork(work, 'block', 'key_conflict');
   if (named === undefined) {
+    // guard: row-names-key
     await leased.write({ public_key: key.public_key, secret_version: key.secret_version });
   }
   return key;
 };
 
-/** Puts the bot off until then; returns only when that is past. */
-const stayAway = async ({ services, leased }: Work, until: string | undefined, code: ReasonCode) => {
+/** Makes the bot wait until then; returns only when that time is past. */
+const postponeUntil = async (
+  { services, leased }: Registration,
+  until: string | undefined,
+  code: ReasonCode,
+): Promise<void> => {
   const delaySeconds = until === undefined ? 0 : (Date.parse(until) - services.now()) / 1_000;
   if (delaySeconds <= 0) return;
-  await putOff(services, leased.bot, 'postpone', delaySeconds, { step, reason: reason(code) });
-  throw new Done();
+  await postponeBot(services, leased.bot, 'postpone', delaySeconds, { step, reason: describeReason(code) });
+  throw new WorkEnd();
 };
 
-/** Every PIN call during a lock lengthens it. */
-const respectPinLock = (work: Work) => stayAway(work, work.leased.bot.pin_locked_until, 'pin_locked');
+/** Each PIN call during a lock extends the lock. */
+const respectPinLock = (work: Registration) =>
+  postponeUntil(work, work.leased.bot.pin_locked_until, 'pin_locked');
 
-/** Nothing of ours but this key. */
-const keysOf = (spend: string | undefined): OurKeys => ({
+/** The vault's keys as far as this step needs them: the spend key, and no other. */
+const listSpendKey = (spend: string | undefined): VaultPublicKeys => ({
   ...(spend !== undefined && { spend }),
   listed: [],
   tip: [],
@@ -108,173 +98,170 @@ const keysOf = (spend: string | undefined): OurKeys => ({
 type SentAt = 'pin_sent_at' | 'safe_sent_at';
 
 /**
- * Sends one POST that carries `pins` PINs, once. The row notes it before it leaves. A refusal is believed only
- * after another look: the account may have what we asked for from an earlier try.
+ * Sends one POST that carries `pins` PINs, once. The row notes it before it leaves. A refusal is believed only after
+ * another look: an earlier attempt may have done what this one asked for.
  */
 const post = async (
-  work: Work,
+  work: Registration,
   sentAt: SentAt,
   send: (iterator: bigint) => Promise<Profile>,
   pins = 1n,
 ): Promise<Profile> => {
   const { services, leased } = work;
+  // guard: respect-pin-lock
   await respectPinLock(work);
-  await needTime(work);
+  // guard: require-time-before-iterator
+  await requireTime(work);
   const sentBefore = leased.bot[sentAt];
-  const iterator = await leased.reserveIterators(pins, { [sentAt]: after(services.now(), 0) });
-  // The write may have taken long, or this machine may have slept: nothing slow comes after this look.
-  await needTime(work, { [sentAt]: sentBefore });
+  const iterator = await leased.reserveIterators(pins, {
+    // guard: note-post-before-send
+    [sentAt]: isoTimeAfter(services.now(), 0),
+  });
+  // The write may have taken long, or this machine may have slept: nothing slow comes after this look at the clock.
+  // guard: require-time-after-iterator
+  await requireTime(work, { [sentAt]: sentBefore });
   try {
     return await send(iterator);
   } catch (error) {
-    if (!(error instanceof MixinError) || error.verdict === 'unsure') throw error;
-    // Mixin says that nothing happened; but of a wrong PIN its log tells, and the mark that it was ours.
+    if (!(error instanceof MixinError)) throw error;
+    // guard: lost-post-stays-noted
+    if (error.verdict === 'unsure') throw error;
+    // Nothing happened, Mixin says. But a wrong PIN is in its log, and this note shows that the PIN was ours.
     const isWrongPin = sentAt === 'pin_sent_at' && error.code === 'pin_refused';
     if (!isWrongPin) await leased.write({ [sentAt]: sentBefore });
     if (error.verdict === 'again') throw error;
     const profile = await services.mixin.readProfile(work.keystore).catch(() => undefined);
     if (!profile) throw error;
     const spend = leased.bot.public_key;
-    if (profile.has_safe) await decideAgain(work, profile, keysOf(spend));
+    if (profile.has_safe) await decideAgain(work, profile, listSpendKey(spend));
     if (sentAt === 'pin_sent_at' && profile.tip_public_key === spend) return profile;
     throw error;
   }
 };
 
-/** What Mixin shows once the TIP PIN is set. */
-const pinIsSet = async (work: Work, key: StoredKey, answer: Profile) => {
-  await work.leased.write({ pin_set_at: new Date(work.services.now()).toISOString() });
-  if (answer.tip_public_key !== key.public_key) await doubt(work, 'pin_not_visible', answer.request_id);
+/** Mixin accepted the TIP PIN. Returns only when GET /safe/me shows it. */
+const confirmPin = async (work: Registration, key: StoredKey, answer: Profile) => {
+  // guard: note-pin-set
+  await work.leased.write({ pin_set_at: isoTimeAfter(work.services.now(), 0) });
+  if (answer.tip_public_key !== key.public_key) await leaveUnsure(work, 'pin_not_visible', answer.request_id);
   const shown = await work.services.mixin.readProfile(work.keystore);
-  if (shown.tip_public_key !== key.public_key) await doubt(work, 'pin_not_visible', shown.request_id);
+  if (shown.tip_public_key !== key.public_key) await leaveUnsure(work, 'pin_not_visible', shown.request_id);
 };
 
-/** POST /pin/update with the spend key as TIP PIN of an account that has no PIN. */
-const setPin = async (work: Work, key: StoredKey) => {
+/** POST /pin/update: the spend key becomes the TIP PIN of an account that has no PIN. */
+const setPin = async (work: Registration, key: StoredKey) => {
   const { services, keystore } = work;
   const send = (iterator: bigint) => services.mixin.setTipPin(keystore, key.private_key, iterator);
-  await pinIsSet(work, key, await post(work, 'pin_sent_at', send));
+  await confirmPin(work, key, await post(work, 'pin_sent_at', send));
 };
 
-const wrongPin = async (work: Work) => {
-  await work.leased.write({ wrong_pin_at: after(work.services.now(), 0) });
-  await block(work, 'wrong_pin');
+const blockForWrongPin = async (work: Registration) => {
+  // guard: note-wrong-pin
+  await work.leased.write({ wrong_pin_at: isoTimeAfter(work.services.now(), 0) });
+  await endWork(work, 'block', 'wrong_pin');
 };
 
 /**
- * Looks at the wrong PINs Mixin has noted before one is tried that may be wrong. Was ours one of them, whose answer
- * was lost, then no other is sent. Could one more lock the account, then none is sent until that is past.
+ * Looks at the wrong PINs in Mixin's log before a PIN is sent that may be wrong. If one of them was ours, whose answer
+ * was lost, no other is sent. If one more could lock the account, none is sent until that is past.
  */
-const mindWrongPins = async (work: Work) => {
+const avoidPinLock = async (work: Registration) => {
   const { services, leased, keystore } = work;
   const sentAt = leased.bot.pin_sent_at;
-  const settledAt = sentAt === undefined ? undefined : after(Date.parse(sentAt), mixin.settledSeconds);
-  await stayAway(work, settledAt, 'pin_not_visible');
+  const overAt = sentAt === undefined ? undefined : isoTimeAfter(Date.parse(sentAt), mixin.settledSeconds);
+  // guard: wait-for-lost-pin
+  await postponeUntil(work, overAt, 'pin_not_visible');
   const errors = await services.mixin.readPinErrors(keystore);
   const slackMs = 1_000 * mixin.settledSeconds;
+  // guard: find-wrong-pin-in-log
   if (sentAt !== undefined && errors.some((at) => Date.parse(at) >= Date.parse(sentAt) - slackMs))
-    await wrongPin(work);
+    await blockForWrongPin(work);
   const lastButOne = errors[mixin.pinErrorsToLock - 2];
-  const free = lastButOne && after(Date.parse(lastButOne), mixin.pinErrorWindowSeconds);
-  await stayAway(work, free, 'pin_nearly_locked');
+  const safeAt = lastButOne && isoTimeAfter(Date.parse(lastButOne), mixin.pinErrorWindowSeconds);
+  // guard: avoid-pin-lock
+  await postponeUntil(work, safeAt, 'pin_nearly_locked');
 };
 
-/** POST /pin/update with the six-digit PIN as the old one. A wrong one is tried once, and no other after it. */
-const upgradePin = async (work: Work, key: StoredKey) => {
+/** POST /pin/update with the six-digit PIN as the old one. A wrong one is sent once, and no other after it. */
+const upgradePin = async (work: Registration, key: StoredKey) => {
   const { services, keystore } = work;
-  await mindWrongPins(work);
+  await avoidPinLock(work);
   const send = (iterator: bigint) =>
     services.mixin.setTipPin(keystore, key.private_key, iterator, keystore.pin);
   try {
-    await pinIsSet(work, key, await post(work, 'pin_sent_at', send, 2n));
+    const answer = await post(
+      work,
+      'pin_sent_at',
+      send,
+      // guard: reserve-two-iterators
+      2n,
+    );
+    await confirmPin(work, key, answer);
   } catch (error) {
     if (!(error instanceof MixinError) || error.code !== 'pin_refused') throw error;
-    await wrongPin(work);
+    await blockForWrongPin(work);
   }
 };
 
 /** POST /safe/users. */
-const registerSafe = async (work: Work, key: StoredKey, tipKey: PrivateKey) => {
+const registerSafe = async (work: Registration, key: StoredKey, tipKey: PrivateKey) => {
   await post(work, 'safe_sent_at', (iterator) =>
     work.services.mixin.registerSafe(work.keystore, key.private_key, tipKey, iterator),
   );
-  await work.leased.write({ safe_set_at: new Date(work.services.now()).toISOString() });
+  // guard: note-safe-set
+  await work.leased.write({ safe_set_at: isoTimeAfter(work.services.now(), 0) });
 };
 
 /** Nothing is believed but what GET /safe/me shows. */
-const confirm = async (work: Work, key: StoredKey) => {
+const confirmSafe = async (work: Registration, key: StoredKey) => {
   const shown = await work.services.mixin.readProfile(work.keystore);
-  if (!shown.has_safe) await doubt(work, 'not_confirmed', shown.request_id);
-  await decideAgain(work, shown, keysOf(key.public_key));
+  // guard: believe-only-get
+  if (!shown.has_safe) await leaveUnsure(work, 'not_confirmed', shown.request_id);
+  await decideAgain(work, shown, listSpendKey(key.public_key));
 };
 
-/** The account's TIP PIN: the listed key, in the form that belongs to what Mixin shows, or the spend key. */
-const tipKeyOf = async ({ services, keystore }: Work, key: StoredKey, pin: PinWay, tip: string) => {
-  if (pin !== 'tip') return key.private_key;
-  const tipKey = (await formsOf(services, keystore.tip_private_key ?? '')).get(tip);
-  if (tipKey === undefined) throw new Error('the listed TIP key belongs to another public key');
-  return tipKey;
-};
-
-/** What is stored beside the key: a TIP key only where it is the account's PIN, else the spend key becomes that. */
-const besides = (work: Work, pin: PinWay): Work => {
+/** A listed TIP key is stored beside the spend key only where it is the account's PIN: else the spend key becomes it. */
+const dropUnusedTipKey = (work: Registration, pin: PinPlan): Registration => {
   if (pin === 'tip') return work;
   const { tip_private_key: _, ...keystore } = work.keystore;
   return { ...work, keystore };
 };
 
-const bringIntoSafe = async (work: Work, pin: PinWay, shownTip: string) => {
-  const listed = pin === 'listed' ? await settledKey(work, shownTip) : newSeed(work.services);
-  const key = await keepKey(besides(work, pin), listed);
+const bringIntoSafe = async (work: Registration, pin: PinPlan, shownTip: string) => {
+  const { services, keystore } = work;
+  const candidate =
+    pin === 'listed' ? await findKeyForm(work, keystore.spend_key, shownTip) : generateSeed(services);
+  const key = await storeAndNameKey(dropUnusedTipKey(work, pin), candidate);
   if (pin === 'unset') await setPin(work, key);
   if (pin === 'upgrade') await upgradePin(work, key);
-  await registerSafe(work, key, await tipKeyOf(work, key, pin, shownTip));
-  await confirm(work, key);
+  const tipKey =
+    pin === 'tip' ? await findKeyForm(work, keystore.tip_private_key, shownTip) : key.private_key;
+  await registerSafe(work, key, tipKey);
+  await confirmSafe(work, key);
 };
 
-const run = async (work: Work, ours: OurKeys) => {
-  const profile = await work.services.mixin.readProfile(work.keystore);
+const registerLeased = async (leasedWork: LeasedWork): Promise<void> => {
+  const { services, leased } = leasedWork;
+  const stored = await readKeystoreOrBlock(services, leased.bot, step);
+  if (!stored) return;
+  const { keystore } = stored;
+  const work = { ...leasedWork, keystore };
+  const ours = await deriveVaultPublicKeys(services, keystore);
+  const profile = await services.mixin.readProfile(keystore);
   const task = await decideAgain(work, profile, ours);
   if (task.kind === 'register') return bringIntoSafe(work, task.pin, profile.tip_public_key);
-  const key = await keepKey(work, await settledKey(work, profile.spend_public_key ?? ''));
-  return confirm(work, key);
-};
-
-/** The lease is given back when the work ends without a move; an end by a move has cleared it. */
-const finish = async (services: Services, leased: LeasedBot, error: unknown) => {
-  if (error instanceof Done) return;
-  if (error instanceof LeaseLost) {
-    const { bot_id } = leased.bot;
-    return services.log('info', 'lost_race', { step, bot_id });
-  }
-  if (error instanceof MixinError) return settleTrouble(services, leased.bot, error, step);
-  await leased.release().catch(() => undefined);
-  throw error;
+  const candidate = await findKeyForm(work, keystore.spend_key, profile.spend_public_key ?? '');
+  await confirmSafe(work, await storeAndNameKey(work, candidate));
 };
 
 /**
- * Takes one message `{ bot_id }`; drops it when the bot is not (or no longer) registering.
+ * Handles one message `{ bot_id }`; drops it when the bot is not (or no longer) `registering`.
  * @param deadlineMs when the invocation ends; the lease ends with it
- * Throws only on the unexpected (then SQS delivers again).
+ * Throws only on the unexpected (then SQS delivers the message again).
  */
 export const register = async (services: Services, body: unknown, deadlineMs: number): Promise<void> => {
   const { bot_id } = botMessage.parse(body);
   const bot = await services.table.readBot(bot_id);
   if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
-  if (bot.state !== 'registering') return;
-  const lease = await takeLease(services, bot, deadlineMs);
-  if (!lease) return sendTo(services, 'register', bot, 1);
-  if ('busyMs' in lease) {
-    services.log('info', 'lease_held', { step, bot_id });
-    return sendTo(services, 'register', bot, Math.ceil(lease.busyMs / 1_000) + 1);
-  }
-  const leased = lease.held;
-  try {
-    const kept = await keptOrBlocked(services, leased.bot, step);
-    if (!kept) return;
-    const work = { services, leased, keystore: kept.keystore, deadlineMs };
-    await run(work, await ourKeys(services, kept));
-  } catch (error) {
-    await finish(services, leased, error);
-  }
+  if (bot.state === 'registering') await withLease(services, step, bot, deadlineMs, registerLeased);
 };

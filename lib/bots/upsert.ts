@@ -1,11 +1,10 @@
-/** Rows of bots, made or brought up to date by what a list says of them. */
+/** Makes or updates the row of a bot by what a list says of it. */
 
 import type { Bot } from '../model/bot.ts';
 import type { Enrolment } from '../model/enrolment.ts';
 import type { Services } from '../model/ports.ts';
 import { allows } from '../model/states.ts';
-import { timing } from '../model/timing.ts';
-import { after } from './backoff.ts';
+import { isoTimeAfter, timing } from '../model/timing.ts';
 import { moveBot } from './transition.ts';
 
 /** What a list says of a bot, its keys apart. */
@@ -18,46 +17,49 @@ export interface ListEntry {
   readonly enrolment?: Enrolment;
 }
 
-const newBot = (nowMs: number, step: string, listed: ListEntry): Bot => {
+const buildBot = (nowMs: number, step: string, entry: ListEntry): Bot => {
   const at = new Date(nowMs).toISOString();
   return {
-    ...listed,
+    ...entry,
     state: 'queued',
     state_since: at,
     revision: 1,
     attempts: 0,
-    due_at: after(nowMs, timing.stalledSeconds),
+    due_at: isoTimeAfter(nowMs, timing.stalledSeconds),
     history: [{ at, state: 'queued', step }],
   };
 };
 
 /**
- * A bot that has a row already now counts in this batch. It is looked at again only where its row of the
- * list has changed, or the vault has: the same list twice does nothing. While a bot is being worked on, or
- * in doubt, the new listing is not noted, so that listing it once more is understood as news.
+ * A bot that has a row already counts in this batch from now on. It is queued again only where its row of the list,
+ * or its secret, has changed: the same list twice does nothing. While a bot is worked on, or unsure, the new digest is
+ * not written, so that the next list with the same row still counts as a change.
  */
-const updateListedBot = async (services: Services, step: string, listed: ListEntry, isNews: boolean) => {
-  const { bot_id, enrolment: _, ...said } = listed;
+const updateBot = async (services: Services, step: string, entry: ListEntry, hasNewSecret: boolean) => {
+  const { bot_id, enrolment: _, ...all } = entry;
+  const { batch_id, line, row_digest } = all;
   for (;;) {
     const bot = await services.table.readBot(bot_id);
     if (!bot) return undefined;
-    const place = { batch_id: listed.batch_id, line: listed.line };
-    const news = isNews || bot.row_digest !== listed.row_digest;
-    const requeues = news && bot.state !== 'queued' && allows('requeue', bot.state);
-    const busy = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
-    const known = requeues
-      ? await moveBot(services, bot, 'requeue', { step }, said)
-      : await services.table.updateBot(bot, busy && news ? place : said);
-    if (known) return known;
+    const hasChanged = hasNewSecret || bot.row_digest !== row_digest;
+    const isBusy = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
+    const updated =
+      hasChanged && bot.state !== 'queued' && allows('requeue', bot.state)
+        ? await moveBot(services, bot, 'requeue', { step }, all)
+        : await services.table.updateBot(bot, isBusy && hasChanged ? { batch_id, line } : all);
+    if (updated) return updated;
   }
 };
 
-/** Makes the bot's row, or notes on it what the list says. @param isNews the vault took something new */
+/**
+ * Makes the bot's row, or writes to it what the list says, and returns it.
+ * @param hasNewSecret did the vault store something new for this bot?
+ */
 export const upsertBot = async (
   services: Services,
   step: string,
-  listed: ListEntry,
-  isNews: boolean,
+  entry: ListEntry,
+  hasNewSecret: boolean,
 ): Promise<Bot | undefined> =>
-  (await services.table.createBot(newBot(services.now(), step, listed))) ??
-  (await updateListedBot(services, step, listed, isNews));
+  (await services.table.createBot(buildBot(services.now(), step, entry))) ??
+  (await updateBot(services, step, entry, hasNewSecret));

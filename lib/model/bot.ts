@@ -1,16 +1,7 @@
 /** The records of the table: bots, batches and the errors of a list's rows. */
 import type { Enrolment, NewAccount } from './enrolment.ts';
+import type { Problem } from './problem.ts';
 import type { BotState } from './states.ts';
-
-/** Why a bot is where it is, and what to do about it. Never holds anything secret. */
-export interface Reason {
-  /** Stable, for scripts. */
-  readonly code: string;
-  /** What happened, one sentence. */
-  readonly message: string;
-  /** What the operator should do, one sentence. */
-  readonly fix: string;
-}
 
 /** One line of a bot's history. */
 export interface HistoryEntry {
@@ -35,7 +26,8 @@ export interface Bot {
   readonly row_digest: string;
   readonly state: BotState;
   readonly state_since: string;
-  readonly reason?: Reason;
+  /** Why the bot is in its state, and what to do. Never holds anything secret. */
+  readonly reason?: Problem;
   /** Grows with every write: the compare-and-set of all of them. */
   readonly revision: number;
   /** The spend key. Only a key named here is ever sent to Mixin. */

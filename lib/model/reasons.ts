@@ -2,7 +2,7 @@
  * Why a bot rests where it is, where Enlist itself found out: a stable code, what happened, what to do.
  * What Mixin refuses has its sentences in lib/mixin/errors.ts.
  */
-import type { Reason } from './bot.ts';
+import type { Problem } from './problem.ts';
 
 const reasons = {
   external_key: {
@@ -104,4 +104,4 @@ const reasons = {
 } as const;
 export type ReasonCode = keyof typeof reasons;
 
-export const reason = (code: ReasonCode): Reason => ({ code, ...reasons[code] });
+export const describeReason = (code: ReasonCode): Problem => ({ code, ...reasons[code] });

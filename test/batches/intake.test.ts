@@ -6,20 +6,20 @@ import { intake } from '../../lib/batches/intake.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
 import type { QueueName } from '../../lib/model/deployment.ts';
 import type { Message, Services } from '../../lib/model/ports.ts';
-import { Died, newRow, openWorkbench, type Workbench } from '../bots/workbench.ts';
+import { buildBot, Death, openServices, type TestServices } from '../helpers/services.ts';
 
-let bench: Workbench;
+let stack: TestServices;
 beforeAll(async () => {
-  bench = await openWorkbench();
+  stack = await openServices();
 });
-afterAll(() => bench[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 /** The same services, and what they send goes here in place of the queues. */
 const catching = () => {
   const sent: { queue: QueueName; body: Message['body'] }[] = [];
   const send = async (queue: QueueName, messages: readonly Message[]) =>
     void sent.push(...messages.map(({ body }) => ({ queue, body })));
-  const services: Services = { ...bench.services, queues: { send } };
+  const services: Services = { ...stack.services, queues: { send } };
   const take = () => sent.splice(0);
   return { services, take };
 };
@@ -44,8 +44,8 @@ const plan = async () => {
 };
 
 const rowsOf = async (batch_id: string) =>
-  (await bench.services.table.listBots({ batch_id, limit: 100 }))?.items ?? [];
-const statusOf = async (batch_id: string) => (await bench.services.table.readBatch(batch_id))?.status;
+  (await stack.services.table.listBots({ batch_id, limit: 100 }))?.items ?? [];
+const statusOf = async (batch_id: string) => (await stack.services.table.readBatch(batch_id))?.status;
 
 test('a list that costs money is planned, whatever comes, and nothing of it is taken in', async () => {
   const { services, take, batch_id } = await plan();
@@ -66,9 +66,9 @@ test('a part that is taken in twice makes each row once, with the same id', asyn
   expect(take()).toEqual([{ queue: 'intake', body: { batch_id, chunk: 1 } }]);
   const dying: Services = {
     ...services,
-    table: { ...services.table, recordChunkDone: () => Promise.reject(new Died()) },
+    table: { ...services.table, recordChunkDone: () => Promise.reject(new Death()) },
   };
-  await expect(intake(dying, { batch_id, chunk: 1 })).rejects.toThrow(Died);
+  await expect(intake(dying, { batch_id, chunk: 1 })).rejects.toThrow(Death);
   const first = await rowsOf(batch_id);
   await intake(services, { batch_id, chunk: 1 });
   expect(first).toHaveLength(USERS);
@@ -78,13 +78,13 @@ test('a part that is taken in twice makes each row once, with the same id', asyn
 test('the sweep sends first and notes second: a crash between the two loses no bot', async () => {
   const { services, take } = catching();
   const due_at = new Date(Date.now() - 1_000).toISOString();
-  const row = newRow(services, { state: 'waiting', due_at });
+  const row = buildBot({ state: 'waiting', due_at });
   await services.table.createBot(row);
   const dying: Services = {
     ...services,
-    table: { ...services.table, updateBot: () => Promise.reject(new Died()) },
+    table: { ...services.table, updateBot: () => Promise.reject(new Death()) },
   };
-  await expect(recheck(dying, Date.now() + 30_000)).rejects.toThrow(Died);
+  await expect(recheck(dying, Date.now() + 30_000)).rejects.toThrow(Death);
   expect(take()).toEqual([{ queue: 'check', body: { bot_id: row.bot_id } }]);
 });
 

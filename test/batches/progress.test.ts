@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { measureProgress } from '../../lib/batches/progress.ts';
 import type { BotCounts, StateCounts } from '../../lib/model/ports.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
-import { aBatch, NOW } from '../bots/memory.ts';
+import { buildBatch, NOW } from '../helpers/services.ts';
 
 /** Counts of bots, none of them of an enrolment. */
 const bots = (counts: StateCounts, more: Partial<BotCounts> = {}): BotCounts => ({
@@ -13,7 +13,7 @@ const bots = (counts: StateCounts, more: Partial<BotCounts> = {}): BotCounts => 
   ...more,
 });
 
-const tenMinutesOld = (more: Parameters<typeof aBatch>[0]) => aBatch(more);
+const tenMinutesOld = (more: Parameters<typeof buildBatch>[0]) => buildBatch(more);
 
 test('every state is counted, zeroes included', () => {
   const { states: counts } = measureProgress(
@@ -86,7 +86,7 @@ test('numbers stay in their bounds for any counts', () => {
   fc.assert(
     fc.property(counts, count, status, (states, more, state) => {
       const here = Object.values(states).reduce((sum, n) => sum + n, 0) - states.enrolled;
-      const batch = aBatch({ total: here + more + 7, invalid: 4, duplicates: 3, status: state });
+      const batch = buildBatch({ total: here + more + 7, invalid: 4, duplicates: 3, status: state });
       const progress = measureProgress(batch, bots(states), NOW);
       expect(progress.accepted).toBe(here + more);
       expect(progress.finished + progress.not_in_batch).toBeLessThanOrEqual(progress.accepted);

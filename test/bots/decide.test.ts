@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Decision, decide, type OurKeys } from '../../lib/bots/decide.ts';
+import { type Decision, decide, type VaultPublicKeys } from '../../lib/bots/decide.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import type { Profile } from '../../lib/model/ports.ts';
 import { states } from '../../lib/model/states.ts';
@@ -19,13 +19,18 @@ const profile = (more: Partial<Profile>): Profile => ({
   ...more,
 });
 
-const keysOf = (ours: Partial<OurKeys>): OurKeys => ({ listed: [], tip: [], has_pin: false, ...ours });
+const keysOf = (ours: Partial<VaultPublicKeys>): VaultPublicKeys => ({
+  listed: [],
+  tip: [],
+  has_pin: false,
+  ...ours,
+});
 
 interface Case {
   readonly name: string;
   readonly bot?: Partial<Bot>;
   readonly shown: Partial<Profile>;
-  readonly ours: Partial<OurKeys>;
+  readonly ours: Partial<VaultPublicKeys>;
   readonly decision: Decision;
 }
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { retryDelaySeconds } from '../../lib/bots/backoff.ts';
-import { reasonOf, type Trouble, troubleOf } from '../../lib/bots/mixin-failure.ts';
+import { classifyMixinError, describeMixinError, type FailureOutcome } from '../../lib/bots/mixin-failure.ts';
 import {
   createMixinError,
   type MixinErrorCode,
@@ -10,9 +9,11 @@ import {
 import type { MixinError } from '../../lib/model/mixin-error.ts';
 
 const DAY_SECONDS = 86_400;
+/** The pause of the next attempt. */
+const DELAY = 17;
 
 /** What each error of a POST leads to. */
-const afterPost: Readonly<Record<MixinErrorCode, Trouble['move']>> = {
+const afterPost: Readonly<Record<MixinErrorCode, FailureOutcome['move']>> = {
   bad_keystore: 'block',
   invalid_request: 'fail',
   session_refused: 'block',
@@ -46,44 +47,45 @@ const afterPost: Readonly<Record<MixinErrorCode, Trouble['move']>> = {
   broken_answer: 'mark_unsure',
   unknown_error: 'block',
 };
-const cases = Object.entries(afterPost) as [MixinErrorCode, Trouble['move']][];
+const cases = Object.entries(afterPost) as [MixinErrorCode, FailureOutcome['move']][];
 
-test('every error has its case here', () => {
+test('every error of Mixin is tested here', () => {
   expect(Object.keys(afterPost).sort()).toEqual([...mixinErrorCodes].sort());
 });
 
-describe('a POST', () => {
-  test.each(cases)('%s → %s', (code, move) => {
-    const trouble = troubleOf(createMixinError(code, { method: 'POST' }), 0, 0);
-    expect(trouble.move).toBe(move);
-    expect(trouble.reason).toMatchObject({ code, fix: mixinErrors[code].fix });
+describe('after a failed POST', () => {
+  test.each(cases)('%s leads to %s', (code, move) => {
+    const outcome = classifyMixinError(createMixinError(code, { method: 'POST' }), DELAY);
+    expect(outcome.move).toBe(move);
+    expect(outcome.reason).toMatchObject({ code, fix: mixinErrors[code].fix });
   });
 });
 
-describe('a GET leaves nothing in doubt', () => {
+describe('after a failed GET a bot is never unsure', () => {
   test.each(cases)('%s', (code, move) => {
-    const trouble = troubleOf(createMixinError(code, { method: 'GET' }), 0, 0);
-    expect(trouble.move).toBe(move === 'mark_unsure' ? 'postpone' : move);
+    const outcome = classifyMixinError(createMixinError(code, { method: 'GET' }), DELAY);
+    expect(outcome.move).toBe(move === 'mark_unsure' ? 'postpone' : move);
   });
 });
 
-test.each(cases)('%s comes with a pause exactly where the bot comes back', (code, move) => {
-  const { delaySeconds } = troubleOf(createMixinError(code), 3, 0.5);
+test.each(cases)('%s has a pause exactly where the bot is tried again', (code, move) => {
+  const { delaySeconds } = classifyMixinError(createMixinError(code), DELAY);
   if (move === 'block' || move === 'fail') expect(delaySeconds).toBeUndefined();
   else if (code === 'pin_locked') expect(delaySeconds).toBeGreaterThanOrEqual(DAY_SECONDS);
-  else expect(delaySeconds).toBe(retryDelaySeconds(3, 0.5));
+  else expect(delaySeconds).toBe(DELAY);
 });
 
-test('a PIN lock is waited out at the first try as at the hundredth', () => {
-  for (const attempts of [0, 1, 100])
-    expect(troubleOf(createMixinError('pin_locked'), attempts, 0).delaySeconds).toBeGreaterThanOrEqual(
-      DAY_SECONDS,
-    );
+test('a PIN lock is waited out, whatever the pause of the next attempt', () => {
+  for (const delaySeconds of [1, 5, 3_600])
+    expect(
+      classifyMixinError(createMixinError('pin_locked'), delaySeconds).delaySeconds,
+    ).toBeGreaterThanOrEqual(DAY_SECONDS);
 });
 
-test('a reason names the field or the skew, and is the same for every bot that meets it', () => {
+test('a reason names the field or the clock skew, and is the same for every bot', () => {
   const reason = (details: ConstructorParameters<typeof MixinError>[1]) =>
-    reasonOf(createMixinError('invalid_field', { request_id: crypto.randomUUID(), ...details })).message;
+    describeMixinError(createMixinError('invalid_field', { request_id: crypto.randomUUID(), ...details }))
+      .message;
   expect(reason({ field: 'public_key' })).toBe('Mixin refused a field of the request. (field public_key)');
   expect(reason({ skew_seconds: -90 })).toBe('Mixin refused a field of the request. (-90 s)');
   expect(reason({ field: 'x', status: 202 })).toBe(reason({ field: 'x', status: 500 }));

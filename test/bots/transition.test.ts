@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { changesOf, moveBot, putOff, sendTo } from '../../lib/bots/transition.ts';
+import { buildChanges, moveBot, postponeBot, sendToStep } from '../../lib/bots/transition.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import type { Table } from '../../lib/model/ports.ts';
 import { type MoveName, moves } from '../../lib/model/states.ts';
@@ -18,7 +18,7 @@ const enrolled = { kind: 'network_user', owner: 'owner', full_name: 'name' } as 
 describe('what a move writes', () => {
   test.each(names)('%s ends in its state, and ends the lease and the wait of before', (move) => {
     const bot = buildBot({ state: moves[move].from[0], stalls: 2 });
-    const changes = changesOf(bot, move, NOW, note);
+    const changes = buildChanges(bot, move, NOW, note);
     expect(changes.state).toBe(moves[move].to);
     for (const name of ['lease_owner', 'lease_until', 'wait_until', 'reason', 'stalls']) {
       expect(Object.hasOwn(changes, name), name).toBe(true);
@@ -27,7 +27,7 @@ describe('what a move writes', () => {
   });
 
   test('the history says when, where and why', () => {
-    const changes = changesOf(buildBot(), 'block', NOW, { step: 'check', reason: why, request_id: 'r-1' });
+    const changes = buildChanges(buildBot(), 'block', NOW, { step: 'check', reason: why, request_id: 'r-1' });
     expect(changes.history?.at(-1)).toEqual({
       at: isoTime(0),
       state: 'blocked',
@@ -40,19 +40,19 @@ describe('what a move writes', () => {
 
   test('state_since is the day the state began, not of the last look', () => {
     const bot = buildBot({ state: 'registered' });
-    expect(changesOf(bot, 'confirm', NOW, note).state_since).toBe(bot.state_since);
-    expect(changesOf(buildBot(), 'confirm', NOW, note).state_since).toBe(isoTime(0));
+    expect(buildChanges(bot, 'confirm', NOW, note).state_since).toBe(bot.state_since);
+    expect(buildChanges(buildBot(), 'confirm', NOW, note).state_since).toBe(isoTime(0));
   });
 
   test('an audit that finds nothing new writes no history', () => {
     const bot = buildBot({ state: 'registered' });
-    expect(changesOf(bot, 'confirm', NOW, note).history).toBe(bot.history);
+    expect(buildChanges(bot, 'confirm', NOW, note).history).toBe(bot.history);
     const waiting = buildBot({ state: 'waiting' });
-    expect(changesOf(waiting, 'postpone', NOW, { ...note, reason: why }).history).toHaveLength(2);
+    expect(buildChanges(waiting, 'postpone', NOW, { ...note, reason: why }).history).toHaveLength(2);
   });
 
   test('attempts grow with trouble, stay while a bot comes forward, and begin anew elsewhere', () => {
-    const after = (move: MoveName) => changesOf(buildBot({ attempts: 4 }), move, NOW, note).attempts;
+    const after = (move: MoveName) => buildChanges(buildBot({ attempts: 4 }), move, NOW, note).attempts;
     expect(Object.fromEntries(names.map((name) => [name, after(name)]))).toEqual({
       enroll: 4,
       conclude: 0,
@@ -69,7 +69,7 @@ describe('what a move writes', () => {
   });
 
   test('no GET can settle an enrolment in doubt, so the sweep leaves it to an operator', () => {
-    const dueAt = (bot: Partial<Bot>) => changesOf(buildBot(bot), 'mark_unsure', NOW, note).due_at;
+    const dueAt = (bot: Partial<Bot>) => buildChanges(buildBot(bot), 'mark_unsure', NOW, note).due_at;
     expect(dueAt({ state: 'enrolling', enrolment: enrolled })).toBeUndefined();
     expect(dueAt({ state: 'registering' })).toBeDefined();
   });
@@ -85,7 +85,7 @@ describe('what a move writes', () => {
     ['conclude', timing.graceSeconds],
     ['resend', timing.graceSeconds],
   ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
-    const changes = changesOf(buildBot(), move, NOW, note);
+    const changes = buildChanges(buildBot(), move, NOW, note);
     expect(Object.hasOwn(changes, 'due_at')).toBe(true);
     expect(changes.due_at).toBe(seconds === undefined ? undefined : isoTime(seconds));
   });
@@ -94,7 +94,7 @@ describe('what a move writes', () => {
     '%s: the sweep comes after the message, or in its place',
     (move) => {
       const due = (seconds: number) =>
-        changesOf(buildBot({ state: 'registering' }), move, NOW, note, { wait_until: isoTime(seconds) })
+        buildChanges(buildBot({ state: 'registering' }), move, NOW, note, { wait_until: isoTime(seconds) })
           .due_at;
       expect(due(10)).toBe(isoTime(10 + timing.graceSeconds));
       expect(due(timing.maxMessageDelaySeconds)).toBe(
@@ -111,7 +111,7 @@ describe('what a move writes', () => {
       fc.property(fc.array(anyMove, { minLength: 61, maxLength: 150 }), (walk) => {
         let bot = buildBot({ history: [] });
         walk.forEach((move, i) => {
-          const changes = changesOf(bot, move, NOW + i, { step: String(i), reason: why });
+          const changes = buildChanges(bot, move, NOW + i, { step: String(i), reason: why });
           bot = { ...bot, ...changes } as Bot;
           expect(bot.history.length).toBe(Math.min(i + 1, 60));
         });
@@ -220,7 +220,7 @@ describe('putOff', () => {
   test('sends a delayed message for a short pause', async () => {
     const bot = buildBot({ state: 'registering' });
     const { services, sent } = await recordServices({ bots: [bot] });
-    await putOff(services, bot, 'mark_unsure', 40, because);
+    await postponeBot(services, bot, 'mark_unsure', 40, because);
     expect(await readBot(bot)).toMatchObject({ state: 'unsure', wait_until: isoTime(40) });
     const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 40 };
     expect(sent).toEqual([{ queue: 'check', message }]);
@@ -229,7 +229,7 @@ describe('putOff', () => {
   test('leaves a pause to the sweep when SQS cannot delay a message that long', async () => {
     const bot = buildBot();
     const { services, sent } = await recordServices({ bots: [bot] });
-    await putOff(services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, because);
+    await postponeBot(services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, because);
     expect((await readBot(bot))?.state).toBe('waiting');
     expect(sent).toEqual([]);
   });
@@ -237,7 +237,7 @@ describe('putOff', () => {
   test('sends nothing when another worker has moved the bot', async () => {
     const bot = buildBot();
     const { services, sent } = await recordServices({ bots: [{ ...bot, state: 'blocked', revision: 2 }] });
-    await putOff(services, bot, 'postpone', 5, note);
+    await postponeBot(services, bot, 'postpone', 5, note);
     expect(sent).toEqual([]);
   });
 
@@ -245,7 +245,7 @@ describe('putOff', () => {
     const bot = buildBot({ state: 'registering' });
     const { services, sent } = await recordServices({ bots: [bot] });
     // The rest of a PIN lock, as register computes it.
-    await putOff(services, bot, 'postpone', 12.345, because);
+    await postponeBot(services, bot, 'postpone', 12.345, because);
     expect(sent.map(({ message }) => message.delaySeconds)).toEqual([13]);
   });
 });
@@ -253,7 +253,7 @@ describe('putOff', () => {
 test('a message to a step has the ids of the bot and of its batch, and nothing else', async () => {
   const { services, sent } = await recordServices();
   const bot = buildBot();
-  await sendTo(services, 'register', bot, 3);
+  await sendToStep(services, 'register', bot, 3);
   const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 3 };
   expect(sent).toEqual([{ queue: 'register', message }]);
 });

@@ -11,7 +11,7 @@ import type { Batch } from '../../lib/model/batch.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { Services } from '../../lib/model/ports.ts';
-import { reason } from '../../lib/model/reasons.ts';
+import { describeReason } from '../../lib/model/reasons.ts';
 import { readPage } from './page.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -103,7 +103,7 @@ const bot: Bot = {
   row_digest: 'digest',
   state: 'blocked',
   state_since: at,
-  reason: reason('tip_key_missing'),
+  reason: describeReason('tip_key_missing'),
   revision: 1,
   public_key: 'ab'.repeat(32),
   attempts: 0,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { mixinErrorCodes } from '../../lib/mixin/errors.ts';
-import { type ReasonCode, reason } from '../../lib/model/reasons.ts';
+import { describeReason, type ReasonCode } from '../../lib/model/reasons.ts';
 import { states } from '../../lib/model/states.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';
 
@@ -14,7 +14,7 @@ const reasonCodes = [...readPage('lib/model/reasons.ts').matchAll(/^ {2}([a-z_]+
 
 test('every reason of Enlist has its row, and no other', () => {
   expect(reasonCodes.length).toBeGreaterThan(10);
-  for (const code of reasonCodes) expect(reason(code).message).toMatch(/\.$/);
+  for (const code of reasonCodes) expect(describeReason(code).message).toMatch(/\.$/);
   expect(codeColumn(ours)).toEqual(reasonCodes);
 });
 

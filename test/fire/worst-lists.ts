@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { intake } from '../../lib/batches/intake.ts';
-import { listKey } from '../../lib/batches/objects.ts';
+import { newBatch } from '../../lib/batches/progress.ts';
+import * as keys from '../../lib/mixin/keys.ts';
 import { limits } from '../../lib/model/limits.ts';
-import type { ListSummary } from '../../lib/model/ports.ts';
-import { aBatch, createMemory } from '../bots/memory.ts';
+import type { ListSummary, Services } from '../../lib/model/ports.ts';
 import { zipOf } from '../lists/zip.ts';
 import { keystore } from '../mixin/vectors.ts';
 
@@ -93,19 +93,27 @@ export const worstLists: Readonly<Record<string, () => WorstList>> = {
 
 /** Reads and validates a list as intake does, with everything but the list itself in memory. */
 const takeIn = async ({ contentType, body }: WorstList): Promise<ListSummary | undefined> => {
-  const batch = aBatch({ status: 'received', chunks: 0, chunks_done: [] });
-  const { services, objects } = createMemory({ batches: [batch] });
+  const batch = newBatch('00000000-0000-4000-8000-000000000000', 0);
   let outcome: ListSummary | undefined;
-  const table = {
-    ...services.table,
-    putRowErrors: async () => undefined,
-    recordListRead: async (_batch_id: string, read: ListSummary) => {
-      outcome = read;
-      return undefined;
+  const services = {
+    keys,
+    log: () => undefined,
+    queues: { send: async () => undefined },
+    uploads: {
+      get: async () => ({ contentType, body }),
+      put: async () => undefined,
+      remove: async () => undefined,
     },
-  };
-  objects.set(listKey(batch.batch_id), { contentType, body });
-  await intake({ ...services, table }, { batch_id: batch.batch_id });
+    table: {
+      readBatch: async () => batch,
+      putRowErrors: async () => undefined,
+      recordListSummary: async (_batch_id: string, summary: ListSummary) => {
+        outcome = summary;
+        return undefined;
+      },
+    },
+  } as unknown as Services;
+  await intake(services, { batch_id: batch.batch_id });
   return outcome;
 };
 

@@ -3,7 +3,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../emulators/mixin/server.ts';
 import { enroll } from '../../lib/bots/enroll.ts';
-import { enrolmentId } from '../../lib/bots/enrolment.ts';
+import { deriveEnrolmentId } from '../../lib/bots/enrolment.ts';
 import { upsertBot } from '../../lib/bots/upsert.ts';
 import { createMixinError, type MixinErrorCode, mixinErrors } from '../../lib/mixin/errors.ts';
 import type { Bot } from '../../lib/model/bot.ts';
@@ -23,7 +23,7 @@ afterAll(() => lived[Symbol.asyncDispose]());
 
 const newRow = async (enrolment: Enrolment): Promise<string> => {
   const batch_id = randomUUID();
-  const user_id = enrolmentId(enrolment, batch_id, 1);
+  const user_id = deriveEnrolmentId(enrolment, batch_id, 1);
   await upsertBot(
     lived.services,
     'intake',

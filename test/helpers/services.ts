@@ -13,24 +13,33 @@ import type { Message, Services } from '../../lib/model/ports.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 
-export interface TestServices {
+export interface TestServices extends AsyncDisposable {
   readonly services: Services;
   readonly standIn: MixinStandIn;
   /** Every variable that lib/runtime/config.ts reads. */
   readonly environment: Environment;
 }
 
-const start = async (): Promise<TestServices> => {
+/** A set of one's own, for a test that looks at all that is in the table or the queues. */
+export const openServices = async (): Promise<TestServices> => {
   const [standIn, emulators] = await Promise.all([startMixinStandIn({}), startEmulators()]);
   const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
-  return { services: connect(readConfig(environment), () => undefined).services, standIn, environment };
+  return {
+    services: connect(readConfig(environment), () => undefined).services,
+    standIn,
+    environment,
+    [Symbol.asyncDispose]: async () => {
+      await emulators.stop();
+      await standIn.stop();
+    },
+  };
 };
 
 let started: Promise<TestServices> | undefined;
 
 /** One set for all test files of a worker process, which ends with it: tests use bots and batches of their own. */
 export const startServices = (): Promise<TestServices> => {
-  started ??= start();
+  started ??= openServices();
   return started;
 };
 

@@ -3,8 +3,8 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { NewUser } from '../../../emulators/mixin/server.ts';
 import { listKey } from '../../../lib/batches/objects.ts';
 import { newBatch } from '../../../lib/batches/progress.ts';
-import { enrolmentId } from '../../../lib/bots/enrolment.ts';
-import { withDevice } from '../../../lib/bots/sign-in.ts';
+import { deriveEnrolmentId } from '../../../lib/bots/enrolment.ts';
+import { buildSignInRequest } from '../../../lib/bots/sign-in.ts';
 import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import type { Enrolment } from '../../../lib/model/enrolment.ts';
@@ -64,7 +64,7 @@ const askForCode = async ({ standIn }: Lane) => {
 
 const signInOf = (verification_id: string) => {
   const enrolment = { kind: 'sign_in', verification_id } as const;
-  const user_id = enrolmentId(enrolment, '', 0);
+  const user_id = deriveEnrolmentId(enrolment, '', 0);
   const paid = { path: `/verifications/${verification_id}`, rows: 1 };
   return { enrolment, user_id, paid };
 };
@@ -73,7 +73,7 @@ const addNetworkUser = async (lane: Lane, row: Partial<Bot> = {}) => {
   const owner = await addOwner(lane);
   const enrolment: Enrolment = { kind: 'network_user', owner, full_name: 'Wallet' };
   const batch_id = randomUUID();
-  const user_id = enrolmentId(enrolment, batch_id, 1);
+  const user_id = deriveEnrolmentId(enrolment, batch_id, 1);
   await addRow(lane, { bot_id: user_id, batch_id, enrolment, state: 'queued', ...row });
   return { user_id, kind: 'network_user', paid: { path: '/users', user_id: owner, rows: 1 } } as const;
 };
@@ -159,7 +159,7 @@ const enrollSignIn = async (lane: Lane): Promise<Errand> => {
   const { enrolment, user_id, paid } = signInOf(id);
   const listed = readSignIn({ code });
   if (!listed.ok) throw new Error('a code of the stand-in is not valid');
-  const sign_in = await withDevice(lane.services, id, listed.value);
+  const sign_in = await buildSignInRequest(lane.services, id, listed.value);
   await lane.services.vault.storeEnrolment(user_id, { session_key: seed(), sign_in });
   await addRow(lane, { bot_id: user_id, enrolment, state: 'queued' });
   const enrolments = [{ user_id, kind: 'sign_in' }] as const;
@@ -228,7 +228,7 @@ const takeChunk = async (lane: Lane): Promise<Errand> => {
   await addList(lane, batch_id, rows);
   await runStep(lane.services, { step: 'intake', body: { batch_id } });
   await lane.services.table.confirmBatch(batch_id);
-  const user_id = enrolmentId(enrolment, batch_id, rows.length);
+  const user_id = deriveEnrolmentId(enrolment, batch_id, rows.length);
   return {
     ...ofQueue,
     task: { step: 'intake', body: { batch_id, chunk: 1 } },

@@ -1,0 +1,37 @@
+/** What a private key written in hex may stand for, and the public keys that belong to a keystore. */
+import type { Keystore, PrivateKey } from '../model/keystore.ts';
+import type { Services } from '../model/ports.ts';
+import type { VaultPublicKeys } from './decide.ts';
+
+/**
+ * 64 hex characters → the private keys that they may stand for, each under its public key (64 hex characters): the
+ * seed, and the scalar where they can be one. fox-one's tools store scalars, all others store seeds; only the public
+ * key that Mixin shows decides.
+ */
+export const deriveKeyForms = async (
+  services: Services,
+  hex: string,
+): Promise<ReadonlyMap<string, PrivateKey>> => {
+  const forms = services.keys.isScalar(hex) ? [hex, `scalar:${hex}`] : [hex];
+  return new Map(
+    await Promise.all(forms.map(async (key) => [await services.keys.derivePublicKey(key), key] as const)),
+  );
+};
+
+/** A new Ed25519 seed out of the system's random bytes: 64 hex characters. */
+export const generateSeed = (services: Services): PrivateKey =>
+  Array.from(services.randomBytes(32), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+const derivePublicForms = async (services: Services, hex: string | undefined) =>
+  hex === undefined ? [] : [...(await deriveKeyForms(services, hex)).keys()];
+
+/** Public keys of all private keys of a keystore that could be the bot's spend key or TIP PIN. */
+export const deriveVaultPublicKeys = async (
+  services: Services,
+  { spend_private_key, spend_key, tip_private_key, pin }: Keystore,
+): Promise<VaultPublicKeys> => ({
+  ...(spend_private_key !== undefined && { spend: await services.keys.derivePublicKey(spend_private_key) }),
+  listed: await derivePublicForms(services, spend_key),
+  tip: await derivePublicForms(services, tip_private_key),
+  has_pin: pin !== undefined,
+});

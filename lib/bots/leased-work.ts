@@ -1,0 +1,89 @@
+/** Work on one bot under its lease: take the lease, work, and give it back however the work ends. */
+
+import type { Bot, BotChanges } from '../model/bot.ts';
+import { mixin } from '../model/mixin.ts';
+import { MixinError } from '../model/mixin-error.ts';
+import type { Services } from '../model/ports.ts';
+import { describeReason, type ReasonCode } from '../model/reasons.ts';
+import { type LeasedBot, LeaseLost, takeLease } from './lease.ts';
+import { handleMixinError } from './outcome.ts';
+import { moveBot, sendToStep } from './transition.ts';
+
+/** One bot at work: its leased row, and when the invocation ends (milliseconds since 1970). */
+export interface LeasedWork {
+  readonly services: Services;
+  readonly step: 'register' | 'enroll';
+  readonly leased: LeasedBot;
+  readonly deadlineMs: number;
+}
+
+/** Thrown to end the work where the bot was moved, or must come back, and nothing is wrong. */
+export class WorkEnd extends Error {
+  override readonly name = 'WorkEnd';
+}
+
+/** Moves the bot and ends the work. */
+export const endWork = async (
+  { services, step, leased }: LeasedWork,
+  move: 'block' | 'mark_unsure',
+  code: ReasonCode,
+  request_id?: string,
+): Promise<never> => {
+  await moveBot(services, leased.bot, move, { step, reason: describeReason(code), request_id });
+  throw new WorkEnd();
+};
+
+/**
+ * Starts no call that might outlive the invocation, and with it the lease: another worker could make one at the same
+ * time. Without enough time the lease is given back, the message is sent again, and the work ends.
+ * @param undo takes back what the row says of the call
+ */
+export const requireTime = async (
+  { services, step, leased, deadlineMs }: LeasedWork,
+  undo: BotChanges = {},
+): Promise<void> => {
+  if (services.now() + mixin.timeoutMs < deadlineMs) return;
+  await leased.release(undo);
+  await sendToStep(services, step, leased.bot);
+  throw new WorkEnd();
+};
+
+const sendAfterLease = async (services: Services, step: LeasedWork['step'], bot: Bot, busyMs: number) => {
+  services.log('info', 'lease_held', { step, bot_id: bot.bot_id });
+  await sendToStep(services, step, bot, Math.ceil(busyMs / 1_000) + 1);
+};
+
+/** A move ends the lease; where the work ends without one, the lease is given back. */
+const finish = async ({ services, step, leased }: LeasedWork, error: unknown): Promise<void> => {
+  if (error instanceof WorkEnd) return;
+  const { bot } = leased;
+  if (error instanceof LeaseLost) return services.log('info', 'lost_race', { step, bot_id: bot.bot_id });
+  if (error instanceof MixinError) return handleMixinError(services, bot, error, step);
+  await leased.release().catch(() => undefined);
+  throw error;
+};
+
+/**
+ * Takes the bot's lease until `deadlineMs` and works under it. Returns what the work returns; undefined where it ended
+ * early: the bot's row then says why, or another worker has the lease and a message will come later.
+ * @param work throws WorkEnd to end early; a MixinError moves the bot; any other error is thrown on
+ */
+export const withLease = async <T>(
+  services: Services,
+  step: LeasedWork['step'],
+  bot: Bot,
+  deadlineMs: number,
+  work: (leasedWork: LeasedWork) => Promise<T>,
+): Promise<T | undefined> => {
+  const lease = await takeLease(services, bot, deadlineMs);
+  if (!lease) await sendToStep(services, step, bot, 1);
+  else if ('busyMs' in lease) await sendAfterLease(services, step, bot, lease.busyMs);
+  if (!lease || 'busyMs' in lease) return undefined;
+  const leasedWork = { services, step, leased: lease.held, deadlineMs };
+  try {
+    return await work(leasedWork);
+  } catch (error) {
+    await finish(leasedWork, error);
+    return undefined;
+  }
+};

@@ -1,0 +1,86 @@
+/** Carries out what was decided about a bot, and what a failed call to Mixin means for it. */
+
+import type { Bot } from '../model/bot.ts';
+import { MixinError } from '../model/mixin-error.ts';
+import type { Services, StoredKeystore } from '../model/ports.ts';
+import type { Problem } from '../model/problem.ts';
+import { describeReason } from '../model/reasons.ts';
+import { isoTimeAfter, timing } from '../model/timing.ts';
+import type { Decision, VaultPublicKeys } from './decide.ts';
+import { classifyMixinError, describeMixinError } from './mixin-failure.ts';
+import { drawRetryDelaySeconds, moveBot, postponeBot } from './transition.ts';
+
+/** Every decision that is carried out by a move of the row alone. */
+export type RowDecision = Exclude<Decision, { kind: 'register' | 'adopt' }>;
+
+const isAudited = (bot: Bot) => bot.state === 'registered' || bot.state === 'external';
+
+/** A finished bot keeps its state (docs/decisions/0009): its row notes what the audit found, and when the next is due. */
+const recordAuditFinding = async (services: Services, bot: Bot, seconds: number, finding?: Problem) => {
+  const due_at = isoTimeAfter(services.now(), seconds);
+  if (finding) {
+    const { bot_id, batch_id } = bot;
+    services.log('warn', 'audit_finding', { step: 'check', bot_id, batch_id, reason: finding.code });
+  }
+  await services.table.updateBot(bot, { due_at, ...(finding && { reason: finding }) });
+};
+
+/** The keystore. Without one the bot is blocked, or only gets the reason where it is finished already. */
+export const readKeystoreOrBlock = async (
+  services: Services,
+  bot: Bot,
+  step: string,
+): Promise<StoredKeystore | undefined> => {
+  const stored = await services.vault.readKeystore(bot.bot_id);
+  if (typeof stored === 'object') return stored;
+  const reason = describeReason(stored === 'missing' ? 'keystore_missing' : 'secret_pending_deletion');
+  if (isAudited(bot)) await recordAuditFinding(services, bot, services.auditSeconds, reason);
+  else await moveBot(services, bot, 'block', { step, reason });
+  return undefined;
+};
+
+export const applyDecision = async (
+  services: Services,
+  bot: Bot,
+  decision: RowDecision,
+  ours: VaultPublicKeys,
+  note: { readonly step: string; readonly request_id: string },
+): Promise<void> => {
+  if (decision.kind === 'confirm') {
+    const changes = ours.spend === undefined ? {} : { public_key: ours.spend };
+    await moveBot(services, bot, 'confirm', note, changes);
+    return;
+  }
+  const explained = { ...note, reason: describeReason(decision.reason) };
+  if (decision.kind === 'wait')
+    await postponeBot(services, bot, 'postpone', drawRetryDelaySeconds(services, bot), explained);
+  else await moveBot(services, bot, decision.kind, explained);
+};
+
+/**
+ * Moves a bot after a failed call to Mixin. Throws every other error again, so that its message is delivered once
+ * more.
+ */
+export const handleMixinError = async (
+  services: Services,
+  bot: Bot,
+  error: unknown,
+  step: string,
+): Promise<void> => {
+  if (!(error instanceof MixinError)) throw error;
+  if (isAudited(bot)) {
+    const again = error.verdict === 'again';
+    const seconds = again ? timing.retryMaxSeconds : services.auditSeconds;
+    return recordAuditFinding(services, bot, seconds, again ? undefined : describeMixinError(error));
+  }
+  const outcome = classifyMixinError(error, drawRetryDelaySeconds(services, bot));
+  const note = { step, reason: outcome.reason, request_id: error.request_id };
+  if (outcome.move === 'block' || outcome.move === 'fail') {
+    await moveBot(services, bot, outcome.move, note);
+    return;
+  }
+  const delaySeconds = outcome.delaySeconds ?? timing.retryMaxSeconds;
+  const pin_locked_until = isoTimeAfter(services.now(), delaySeconds);
+  const changes = error.code === 'pin_locked' ? { pin_locked_until } : {};
+  await postponeBot(services, bot, outcome.move, delaySeconds, note, changes);
+};
