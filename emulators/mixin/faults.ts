@@ -19,7 +19,7 @@ const before = [
 ] as const;
 /** After it had its effect. */
 const after = ['answer_lost', 'answer_held', 'slow_body', 'wrong_request_id'] as const;
-/** These may strike together, and beside one of the others. */
+/** These can be combined with each other and with one of the others. */
 const combinable = [
   'slow',
   'clock_skew',
@@ -76,7 +76,7 @@ export interface Fault {
   readonly effect?: boolean;
 }
 
-/** What strikes one request. */
+/** The faults of one request. */
 export interface FaultPlan {
   readonly faults: readonly Fault[];
   readonly before: Fault | undefined;
@@ -91,13 +91,13 @@ const isBefore = (fault: Fault): boolean => (before as readonly string[]).includ
 const isAfter = (fault: Fault): boolean => (after as readonly string[]).includes(fault.name);
 
 const check = (fault: Fault): void => {
-  if (!faultNames.includes(fault.name)) throw new TypeError(`no fault is named ${String(fault.name)}`);
+  if (!faultNames.includes(fault.name)) throw new TypeError(`unknown fault: ${String(fault.name)}`);
   if (fault.rate !== undefined && !(fault.rate >= 0 && fault.rate <= 1))
     throw new TypeError('rate is not within 0 and 1');
   if (fault.times !== undefined && !(Number.isInteger(fault.times) && fault.times >= 0))
     throw new TypeError('times is not a whole number');
   if (fault.delayMs !== undefined && !Number.isFinite(fault.delayMs))
-    throw new TypeError('delayMs is no number');
+    throw new TypeError('delayMs is not a number');
   if (fault.name === 'redirect' && ((fault.status ?? 302) < 300 || (fault.status ?? 302) > 399))
     throw new TypeError('the status of a redirect is 3xx');
   if (fault.name === 'code' && !Number.isInteger(fault.code)) throw new TypeError('code is missing');
