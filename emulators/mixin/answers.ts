@@ -37,11 +37,11 @@ export class Refusal extends Error {
   readonly code: number;
   readonly details: RefusalDetails;
 
-  constructor(code: number, reason: string, told: RefusalDetails = {}) {
+  constructor(code: number, reason: string, details: RefusalDetails = {}) {
     super(reason);
     this.name = 'Refusal';
     this.code = code;
-    this.details = told;
+    this.details = details;
   }
 }
 

@@ -8,7 +8,7 @@ import { createServerSession } from './sessions.ts';
 
 const HUGE_BYTES = 2_500_000;
 /** A path of this server without an endpoint: a client that follows the redirect appears in the ledger. */
-const UNUSED_PATH = '/nothing-here';
+const UNUSED_PATH = '/elsewhere';
 
 const page = (status: number, title: string): Answer => ({
   status,

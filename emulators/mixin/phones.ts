@@ -171,14 +171,14 @@ export const preparePhone = (
   if (known !== undefined && options.account !== undefined)
     throw new TypeError('the phone has an account already');
   const { deactivation_effective_at, emergency_contact } = options;
-  const asksForAccount =
+  const needsAccount =
     options.account !== undefined || deactivation_effective_at !== undefined || emergency_contact === true;
-  const made = known === undefined && asksForAccount ? createPerson(accounts, options, nowMs) : undefined;
+  const created = known === undefined && needsAccount ? createPerson(accounts, options, nowMs) : undefined;
 
-  const user_id = made === undefined ? known : readUserId(made);
+  const user_id = created === undefined ? known : readUserId(created);
   const account = user_id === undefined ? undefined : accounts.find(user_id);
   if (account !== undefined) accounts.save(addPhone(account, options, nowMs));
   const owner = user_id === undefined ? {} : { user_id };
   phones.save({ phone, captcha_answer, ...(captcha === undefined ? {} : { captcha }), ...owner });
-  return { phone, ...owner, ...(made === undefined ? {} : { keystore: made.keystore }) };
+  return { phone, ...owner, ...(created === undefined ? {} : { keystore: created.keystore }) };
 };
