@@ -146,8 +146,7 @@ export const openFaults = ({ database }: Store, seed: number): Faults => {
   const decideHit = (fault: Fault, position: number, user: string): boolean => {
     const row = selectCount.get(position, user) as { seen: number; fired: number } | undefined;
     const { seen, fired } = row ?? { seen: 0, fired: 0 };
-    const isHit =
-      fired < (fault.times ?? Infinity) && chance(seed, position, user, seen) < (fault.rate ?? 1);
+    const isHit = fired < (fault.times ?? Infinity) && chance(seed, position, user, seen) < (fault.rate ?? 1);
     upsertCount.run(position, user, seen + 1, fired + (isHit ? 1 : 0));
     return isHit;
   };

@@ -17,24 +17,19 @@ import { lastCode, newSession, requestCode, signIn, signInFields } from './phone
 const UUID_ONE = '11111111-2222-4333-8444-555555555555';
 
 /** A wait that ends when the test says so. */
+/** A wait that ends when the test opens it. */
 const gate = () => {
-  const asked: number[] = [];
-  let announce: () => void = () => {};
-  let open: () => void = () => {};
-  const reached = new Promise<void>((resolve) => {
-    announce = resolve;
-  });
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+  const delays: number[] = [];
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
   return {
-    asked,
-    reached,
-    open: () => open(),
+    delays,
+    reached: reached.promise,
+    open: () => released.resolve(),
     wait: (delayMs: number) => {
-      asked.push(delayMs);
-      announce();
-      return opened;
+      delays.push(delayMs);
+      reached.resolve();
+      return released.promise;
     },
   };
 };
@@ -47,7 +42,7 @@ const setUp = async (user = {}, options = {}) => {
 };
 
 test('slow: the request is handled after the delay', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow', delayMs: 700 }]);
   const reply = client.setTip(newKey());
@@ -56,12 +51,12 @@ test('slow: the request is handled after the delay', async () => {
   expect(standIn.ledger()).toEqual([]);
   open();
   expect((await reply).data.has_pin).toBe(true);
-  expect(asked).toEqual([700]);
+  expect(delays).toEqual([700]);
   expect(readLastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: 'slow' });
 });
 
 test('answer_held: the request is handled, the answer comes after the delay', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'answer_held', delayMs: 900 }]);
   let answered = false;
@@ -73,7 +68,7 @@ test('answer_held: the request is handled, the answer comes after the delay', as
   expect(answered).toBe(false);
   open();
   expect((await reply).data.has_pin).toBe(true);
-  expect(asked).toEqual([900]);
+  expect(delays).toEqual([900]);
 });
 
 test('answer_lost: the key is bound and the connection breaks', async () => {
@@ -220,7 +215,7 @@ test.each(['html', 'huge_body', 'redirect'] as const)(
 );
 
 test('slow_body: handled, the head comes at once and the body in pieces over the delay', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow_body', delayMs: 500 }]);
   const token = client.token('GET', '/me', '', UUID_ONE);
@@ -234,14 +229,14 @@ test('slow_body: handled, the head comes at once and the body in pieces over the
   });
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(done).toBe(false);
-  expect(asked).toEqual([50]);
+  expect(delays).toEqual([50]);
   open();
   expect(await body).toMatchObject({ data: { user_id: client.keystore.app_id } });
-  expect(asked).toEqual(Array(10).fill(50));
+  expect(delays).toEqual(Array(10).fill(50));
 });
 
 test('slow_body: a client that gives up ends it', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow_body', delayMs: 500, times: 1 }]);
   const aborted = new AbortController();
@@ -253,7 +248,7 @@ test('slow_body: a client that gives up ends it', async () => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   open();
   expect((await client.me()).data.type).toBe('user');
-  expect(asked).toEqual([50]);
+  expect(delays).toEqual([50]);
 });
 
 test('wrong_user: handled, but the account object is another’s', async () => {

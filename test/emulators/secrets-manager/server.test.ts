@@ -42,7 +42,7 @@ const start = async (options: SecretsManagerOptions = {}) => {
     await server.stop().catch(() => undefined);
   };
   onTestFinished(stop);
-  type Named<T> = Omit<T, 'SecretId'>;
+  type WithoutId<T> = Omit<T, 'SecretId'>;
   return {
     url: server.url,
     stop,
@@ -50,9 +50,9 @@ const start = async (options: SecretsManagerOptions = {}) => {
       client.send(
         new CreateSecretCommand({ Name: NAME, ClientRequestToken: v1, SecretString: 'one', ...input }),
       ),
-    get: (input: Named<GetSecretValueCommandInput> = {}) =>
+    get: (input: WithoutId<GetSecretValueCommandInput> = {}) =>
       client.send(new GetSecretValueCommand({ SecretId: NAME, ...input })),
-    put: (input: Named<PutSecretValueCommandInput>) =>
+    put: (input: WithoutId<PutSecretValueCommandInput>) =>
       client.send(new PutSecretValueCommand({ SecretId: NAME, ...input })),
     describe: () => client.send(new DescribeSecretCommand({ SecretId: NAME })),
     move: (VersionStage: string, RemoveFromVersionId?: string, MoveToVersionId?: string) =>
@@ -65,7 +65,7 @@ const start = async (options: SecretsManagerOptions = {}) => {
         }),
       ),
     list: (input: ListSecretsCommandInput = {}) => client.send(new ListSecretsCommand(input)),
-    remove: (input: Named<DeleteSecretCommandInput> = {}) =>
+    remove: (input: WithoutId<DeleteSecretCommandInput> = {}) =>
       client.send(new DeleteSecretCommand({ SecretId: NAME, ...input })),
     restore: () => client.send(new RestoreSecretCommand({ SecretId: NAME })),
     client,

@@ -54,15 +54,15 @@ const start = async (options: EmulatorsOptions = {}) => {
   onTestFinished(stop);
   return { ...emulators, ...clients, config, sqsUrl: sqs, stop };
 };
-type Started = Awaited<ReturnType<typeof start>>;
+type RunningEmulators = Awaited<ReturnType<typeof start>>;
 
-const attributes = async ({ sqs, sqsUrl }: Started, name: string) => {
+const attributes = async ({ sqs, sqsUrl }: RunningEmulators, name: string) => {
   const QueueUrl = createQueueUrl(sqsUrl, name);
   const answer = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
   return answer.Attributes ?? {};
 };
 
-const receive = async ({ sqs, config }: Started) => {
+const receive = async ({ sqs, config }: RunningEmulators) => {
   const QueueUrl = config.queueUrls.check;
   const answer = await sqs.send(
     new ReceiveMessageCommand({
@@ -75,7 +75,7 @@ const receive = async ({ sqs, config }: Started) => {
   return answer.Messages ?? [];
 };
 
-const send = ({ sqs, config }: Started, MessageBody: string) =>
+const send = ({ sqs, config }: RunningEmulators, MessageBody: string) =>
   sqs.send(
     new SendMessageCommand({
       QueueUrl: config.queueUrls.check,
