@@ -55,8 +55,8 @@ export const openStore = (dataDir: string | undefined): Store => {
   // Exclusive: a second server on the same folder fails at once instead of answering from the same accounts.
   database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
   checkSchema(database, dataDir);
-  database.exec(tables);
-  database.exec(`PRAGMA user_version = ${SCHEMA}`);
+  // One transaction: after a kill there are tables with their number, or neither.
+  database.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${SCHEMA}; ${tables} COMMIT;`);
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');
   const rollback = database.prepare('ROLLBACK');

@@ -185,9 +185,9 @@ export const startEmbeddedStack = async (options: EmbeddedStackOptions): Promise
   await emulators.releaseInFlight();
 
   const environment = createEnvironment(await wrapEndpoints(emulators.environment), options);
-  const functions = await startFunctions(environment, options);
-  started.defer(() => functions.stop());
+  const localFunctions = await startFunctions(environment, options);
+  started.defer(() => localFunctions.stop());
 
   const running = started.move();
-  return { ...functions, environment, stop: () => running.disposeAsync() };
+  return { ...localFunctions, environment, stop: () => running.disposeAsync() };
 };
