@@ -1,5 +1,5 @@
 /** What each call of Secrets Manager takes, as far as the emulator supports it. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const MAX_VALUE_BYTES = 65_536;
 

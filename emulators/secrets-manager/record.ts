@@ -1,5 +1,5 @@
 /** A secret as the emulator stores it. Records are never changed, only replaced. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const version = z.object({
   /** What was given as SecretString. */

@@ -1,13 +1,13 @@
 /** The whole of Enlist on one machine: the emulators, the functions, and what brings events to them. */
 import { createRequire } from 'node:module';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { createHandler as openAccounts } from '../../functions/accounts.ts';
-import { createHandler as openApi } from '../../functions/api.ts';
-import { createHandler as openCheck } from '../../functions/check.ts';
-import { createHandler as openEnroll } from '../../functions/enroll.ts';
-import { createHandler as openIntake } from '../../functions/intake.ts';
-import { createHandler as openRecheck } from '../../functions/recheck.ts';
-import { createHandler as openRegister } from '../../functions/register.ts';
+import { createHandler as createAccountsHandler } from '../../functions/accounts.ts';
+import { createHandler as createApiHandler } from '../../functions/api.ts';
+import { createHandler as createCheckHandler } from '../../functions/check.ts';
+import { createHandler as createEnrollHandler } from '../../functions/enroll.ts';
+import { createHandler as createIntakeHandler } from '../../functions/intake.ts';
+import { createHandler as createRecheckHandler } from '../../functions/recheck.ts';
+import { createHandler as createRegisterHandler } from '../../functions/register.ts';
 import { type HttpFunctionName, routes } from '../../lib/api/contract.ts';
 import {
   type FunctionName,
@@ -79,13 +79,13 @@ const createEnvironment = (aws: Environment, options: EmbeddedStackOptions): Env
 });
 
 const sources: HandlerFactories = {
-  api: openApi,
-  accounts: openAccounts,
-  intake: openIntake,
-  enroll: openEnroll,
-  check: openCheck,
-  register: openRegister,
-  recheck: openRecheck,
+  api: createApiHandler,
+  accounts: createAccountsHandler,
+  intake: createIntakeHandler,
+  enroll: createEnrollHandler,
+  check: createCheckHandler,
+  register: createRegisterHandler,
+  recheck: createRecheckHandler,
 };
 
 /** Uses require() and not import: test runners rewrite imports, and these files must run as they are. */
