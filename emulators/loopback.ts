@@ -1,4 +1,4 @@
-/** HTTP servers that only this machine may talk to. */
+/** HTTP servers that only programs on this machine can reach. */
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -7,8 +7,8 @@ export const LOOPBACK = '127.0.0.1';
 const localHost = /^(127\.0\.0\.1|localhost)(:\d{1,5})?$/i;
 
 /**
- * Whether a request comes from somebody else's web page: a Host that is not this machine (DNS rebinding) or
- * the Origin of another site. Programs such as curl and the AWS SDK send no Origin.
+ * Whether a request comes from a foreign web page: its Host is not this machine (DNS rebinding), or its Origin is
+ * another site. Programs such as curl and the AWS SDK send no Origin.
  */
 export const isForeign = ({ host, origin }: IncomingHttpHeaders): boolean =>
   !localHost.test(host ?? '') || (origin !== undefined && origin !== `http://${host}`);
@@ -25,7 +25,7 @@ export const listen = (server: Server, port = 0): Promise<number> =>
 
 const IDLE_CHECK_MS = 20;
 
-/** Takes no new requests, lets those under way finish, and closes. */
+/** Accepts no new requests, lets the running ones finish, and closes. */
 export const close = (server: Server): Promise<void> =>
   new Promise((resolve, reject) => {
     // A connection whose request ends later is kept alive by its client; nothing else would close it.
@@ -37,14 +37,14 @@ export const close = (server: Server): Promise<void> =>
     });
   });
 
-/** Closes at once, cutting off whoever is still connected. */
+/** Closes at once, and breaks all connections. */
 export const cut = (server: Server): Promise<void> => {
   const closed = close(server);
   server.closeAllConnections();
   return closed;
 };
 
-/** Reads a request's body; undefined when it is longer than `maxBytes`: the rest is read past, so that the answer arrives. */
+/** Reads a request's body; undefined when it is longer than `maxBytes`: the rest is read and ignored, so that the answer arrives. */
 export const readBody = async (request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> => {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -1,4 +1,4 @@
-/** Keys come from the system's randomness, each bot's from its own bytes. */
+/** Keys are made of the system's random bytes, each bot's of its own. */
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,24 +26,24 @@ const { services } = connect(
   () => undefined,
 );
 
-test('the functions have the randomness of node:crypto', () => {
+test('the functions use randomBytes of node:crypto', () => {
   expect(services.randomBytes).toBe(randomBytes);
 });
 
-test('a seed is 32 bytes of it, asked for by itself, and nothing else', () => {
-  const asked: number[] = [];
+test('a seed is 32 random bytes, requested for this seed alone', () => {
+  const lengths: number[] = [];
   const bytes = new Uint8Array(32).map((_, i) => 7 * i);
   const counting = {
     randomBytes: (length: number) => {
-      asked.push(length);
+      lengths.push(length);
       return bytes;
     },
   } as unknown as Services;
   expect(generateSeed(counting)).toBe(Buffer.from(bytes).toString('hex'));
-  expect(asked).toEqual([32]);
+  expect(lengths).toEqual([32]);
 });
 
-test('of a thousand bots no two have a key alike, and every bit is now 0, now 1', async () => {
+test('of a thousand keys no two are equal, and every bit is sometimes 0 and sometimes 1', async () => {
   const keys = await Promise.all(
     Array.from({ length: 500 }, async () => [
       generateSeed(services),
@@ -59,7 +59,7 @@ test('of a thousand bots no two have a key alike, and every bit is now 0, now 1'
   }
 });
 
-test('of RSA keys no two are alike', async () => {
+test('no two RSA keys are equal', async () => {
   const pems = await Promise.all([1, 2].map(() => generateSessionKey(services, 'rsa')));
   expect(pems[0]).toMatch(/^-----BEGIN RSA PRIVATE KEY-----\n/);
   expect(new Set(pems).size).toBe(2);
@@ -72,7 +72,7 @@ const sources = ['lib', 'functions'].flatMap((folder) =>
     .map((name) => [join(folder, name), readFileSync(join(root, folder, name), 'utf8')] as const),
 );
 
-test('no source asks Math.random, and two files only ask the system', () => {
+test('no source uses Math.random, and only two files use the system’s random numbers', () => {
   expect(sources.length).toBeGreaterThan(60);
   const using = (pattern: RegExp) =>
     sources.filter(([, text]) => pattern.test(text.replace(/\/\*[\s\S]*?\*\//g, ''))).map(([name]) => name);

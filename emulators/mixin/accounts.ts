@@ -1,9 +1,9 @@
-/** Accounts: what is kept of them and what a test may see. */
+/** Accounts: what the server stores of them and what a test may see. */
 import { randomUUID } from 'node:crypto';
 import type { Session, SessionKind } from './sessions.ts';
 import type { Store } from './store.ts';
 
-/** What can be set once and never changed; apart from the rest because reads may lag behind it. */
+/** What is set once and never changed. Apart from the rest, because reads may lag behind these fields. */
 export interface Keys {
   /** Empty when there is none. */
   six_digit_pin: string;
@@ -23,7 +23,7 @@ export interface PinError {
 /** A `person` signed up with a phone; only an `app` may create `network` users. */
 export type AccountKind = 'app' | 'network' | 'person';
 
-/** A deletion that was asked for. Signing in aborts it. */
+/** A requested deletion of the account. Signing in aborts it. */
 export interface Deactivation {
   /** ISO times. */
   readonly requested_at: string;
@@ -66,7 +66,7 @@ export interface AccountView {
   readonly created_by?: string;
   /** Absent for apps and network users. */
   readonly phone?: string;
-  /** Absent when none was asked for; aborted when it has an `aborted_at`. */
+  /** Absent when none was requested; aborted when it has an `aborted_at`. */
   readonly deactivation?: Deactivation;
   readonly session_id: string;
   readonly session_key: SessionKind;
@@ -104,7 +104,7 @@ export const createAccount = (identity: Identity, session: Session, nowMs: numbe
   pin_locked_until: 0,
 });
 
-/** Where the old and the new state differ while a write spreads, reads show the old one. */
+/** The account as reads show it: the old keys, as long as the fault lagging_reads lasts. */
 export const createReadView = (account: Account, nowMs: number): Account =>
   account.stale !== undefined && nowMs < account.stale.until
     ? { ...account, ...account.stale.keys }
@@ -141,7 +141,7 @@ const createView = (account: Account, nowMs: number): AccountView => ({
 
 export interface Accounts {
   find(user_id: string): Account | undefined;
-  /** Some account that is not this one. */
+  /** Any account but this one. */
   findAnother(user_id: string): Account | undefined;
   save(account: Account): void;
   listViews(nowMs: number): AccountView[];
@@ -162,11 +162,7 @@ export const openAccounts = ({ database }: Store): Accounts => {
     "SELECT COUNT(*) AS accounts FROM accounts WHERE document ->> 'created_by' = ?",
   );
   const readCount = (row: unknown): number => Number((row as { accounts: number }).accounts);
-  /** Folders that were written before there were phones and RSA sessions are read too. */
-  const parse = (row: unknown): Account => {
-    const account = JSON.parse((row as { document: string }).document) as Account;
-    return { ...account, session_kind: account.session_kind ?? 'ed25519', phone: account.phone ?? '' };
-  };
+  const parse = (row: unknown): Account => JSON.parse((row as { document: string }).document) as Account;
   const parseOptional = (row: unknown): Account | undefined => (row === undefined ? undefined : parse(row));
 
   const find: Accounts['find'] = (user_id) => parseOptional(select.get(user_id));

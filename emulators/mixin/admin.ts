@@ -1,11 +1,11 @@
 /**
  * The same controls as MixinStandIn has, over HTTP, for programs in any language:
  *
- * - `POST /_stand-in/users`   body NewUser, or a list of them → CreatedUser, or a list
- * - `POST /_stand-in/phones`   body NewPhone, or a list of them → PreparedPhone, or a list
+ * - `POST /_stand-in/users`    body NewUser, or a list of them → CreatedUser, or a list
+ * - `POST /_stand-in/phones`   body NewPhone, or a list of them → PhonePreparation, or a list
  * - `GET  /_stand-in/verifications` → VerificationView[], the codes that were sent
  * - `GET  /_stand-in/accounts` → AccountView[]
- * - `GET  /_stand-in/ledger`   → LedgerEntry[]; `?after=<id>` only later ones, `?bound=true` only those that set a key
+ * - `GET  /_stand-in/ledger`   → LedgerEntry[]; `?after=<id>`: only later ones; `?bound=true`: only those that set a key
  * - `GET  /_stand-in/faults`   → Fault[]
  * - `PUT  /_stand-in/faults`   body Fault[] replaces them all and starts their counts anew
  *
@@ -51,10 +51,10 @@ const requireList = <T>(value: unknown): readonly T[] => {
   return value as T[];
 };
 
-/** For one thing as for a list of them. */
-const mapOneOrMany = <T>(asked: unknown, make: (item: T) => unknown): unknown => {
-  const made = requireList<T>(Array.isArray(asked) ? asked : [asked]).map(make);
-  return Array.isArray(asked) ? made : made[0];
+/** Takes one item or a list, and answers in the same form. */
+const mapOneOrMany = <T>(body: unknown, create: (item: T) => unknown): unknown => {
+  const results = requireList<T>(Array.isArray(body) ? body : [body]).map(create);
+  return Array.isArray(body) ? results : results[0];
 };
 
 /** Runs within one transaction: a list of users is created as a whole or not at all. */
@@ -84,7 +84,7 @@ export const handleAdminCall = (call: Call, administered: AdminContext, nowMs: n
       faults.set(requireList<Fault>(body()));
       return json(200, faults.list());
     default:
-      return createError(404, 'users, phones, verifications, accounts, ledger and faults are here');
+      return createError(404, 'expected users, phones, verifications, accounts, ledger or faults');
   }
 };
 

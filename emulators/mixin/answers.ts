@@ -1,5 +1,5 @@
 /**
- * What the server says: refusals, the envelope around them, and the account as its owner sees it.
+ * The server's answers: refusals, the envelope around them, and the account as its owner sees it.
  * Business errors are answers with HTTP status 202; only an internal error is a 500.
  */
 import type { Account } from './accounts.ts';
@@ -23,25 +23,25 @@ const descriptions: Readonly<Record<number, string>> = {
   20118: 'Invalid PIN format.',
   20119: 'PIN incorrect.',
   20123: 'The number of apps is used up, or a bill is not paid.',
-  20129: 'A verification code was asked for a moment ago.',
+  20129: 'A verification code was requested a moment ago.',
 };
 
-/** What the client is told beside the code. */
+/** What the client sees beside the code. */
 export interface RefusalDetails {
   readonly extra?: Readonly<Record<string, string>>;
   readonly description?: string;
 }
 
-/** Ends a request with an error code. `reason` goes to the ledger only: the client learns no more than Mixin tells. */
+/** Ends a request with an error code. `reason` goes to the ledger only: the client sees no more than Mixin shows. */
 export class Refusal extends Error {
   readonly code: number;
   readonly details: RefusalDetails;
 
-  constructor(code: number, reason: string, told: RefusalDetails = {}) {
+  constructor(code: number, reason: string, details: RefusalDetails = {}) {
     super(reason);
     this.name = 'Refusal';
     this.code = code;
-    this.details = told;
+    this.details = details;
   }
 }
 

@@ -13,7 +13,7 @@ import type { Store } from './store.ts';
 
 /** developers.mixin.one: a clock that is off by more than five minutes gets a 401. */
 export const CLOCK_TOLERANCE_SECONDS = 300;
-/** Used tokens are remembered for longer than their `iat` could pass. */
+/** Used tokens are stored for longer than their `iat` is accepted. */
 const TOKEN_MEMORY_SECONDS = 3_600;
 
 const decodePart = (part: string): Record<string, unknown> | undefined => {
@@ -25,7 +25,7 @@ const decodePart = (part: string): Record<string, unknown> | undefined => {
   }
 };
 
-/** The user a token claims to be of, unproven; for faults and the ledger. */
+/** The user that a token claims, not verified; for faults and the ledger. */
 export const readClaimedUser = (call: Call): string | undefined => {
   const uid = decodePart(call.authorization.split('.')[1] ?? '')?.uid;
   return isUuid(uid) ? uid : undefined;

@@ -129,18 +129,18 @@ interface CallContext {
   readonly clockMs: number;
 }
 
-/** What an endpoint works with that was sent by a session. It changes `account` and the server saves it. */
+/** For endpoints that need a session. They change `account`, and the server saves it. */
 export interface SignedContext extends CallContext {
   readonly account: Account;
 }
 
-/** What an endpoint works with that anybody may send. */
+/** For endpoints without a session. */
 export interface OpenContext extends CallContext {
   readonly phones: Phones;
 }
 
 export interface Settings {
-  /** Whose reading of `signature` in POST /safe/users is demanded: the shipped SDKs' or the page's. */
+  /** Which `signature` POST /safe/users expects: that of the shipped SDKs, or that of the page. */
   readonly signature: 'shipped' | 'documented';
   /** Whether the account object has `spend_public_key`. */
   readonly shows_spend_key: boolean;

@@ -1,4 +1,4 @@
-/** What goes out in place of the right answer when a fault strikes: broken pages, and account objects that lie. */
+/** Answers under a fault: broken pages, and account objects with wrong data. */
 import { createHash, randomUUID } from 'node:crypto';
 import { type Account, type Accounts, createAccount } from './accounts.ts';
 import { type Answer, createUserObject, failure } from './answers.ts';
@@ -7,7 +7,7 @@ import type { Fault, FaultPlan } from './faults.ts';
 import { createServerSession } from './sessions.ts';
 
 const HUGE_BYTES = 2_500_000;
-/** An address of this very server that serves nothing: whoever follows is seen in the ledger. */
+/** A path of this server without an endpoint: a client that follows the redirect appears in the ledger. */
 const UNUSED_PATH = '/elsewhere';
 
 const page = (status: number, title: string): Answer => ({
@@ -49,20 +49,20 @@ type UserObject = Readonly<Record<string, unknown>>;
 const isUserObject = (data: unknown): data is UserObject =>
   typeof data === 'object' && data !== null && (data as { type?: unknown }).type === 'user';
 
-/** Someone made up, for a server that knows one account only. */
+/** An account that does not exist, for a server that has only one. */
 const createStranger = (nowMs: number): Account => {
   const identity = { user_id: randomUUID(), full_name: 'Nobody', kind: 'app', identity_number: '0' } as const;
   const session = createServerSession({ kind: 'ed25519', public_key: derivePublicKey(createSeed()) });
   return createAccount(identity, session, nowMs);
 };
 
-/** The same fields, with what is true of another account. */
+/** The same fields with the values of another account. */
 const replaceByAnother = (user: UserObject, accounts: Accounts, nowMs: number): UserObject => {
   const other = createUserObject(accounts.findAnother(String(user.user_id)) ?? createStranger(nowMs), true);
   return Object.fromEntries(Object.entries(user).map(([name, value]) => [name, other[name] ?? value]));
 };
 
-/** Always the same wrong key for the same right one, so that a second look seems to confirm it. */
+/** Always the same wrong key for the same right one, so that a second read seems to confirm it. */
 const deriveWrongKey = (publicKey: Buffer): string =>
   derivePublicKey(createHash('sha256').update('wrong key').update(publicKey).digest());
 
@@ -78,7 +78,7 @@ const replaceKeys = (user: UserObject): UserObject => {
   return { ...user, ...wrongKeys };
 };
 
-/** The data of an answer as the faults of this request leave it; what is no account object stays as it is. */
+/** The data of an answer as the faults of this request change it. What is not an account object stays as it is. */
 export const falsifyData = (data: unknown, plan: FaultPlan, accounts: Accounts, nowMs: number): unknown => {
   if (!isUserObject(data)) return data;
   const user = plan.has('wrong_user') ? replaceByAnother(data, accounts, nowMs) : data;

@@ -19,7 +19,7 @@ const before = [
 ] as const;
 /** After it had its effect. */
 const after = ['answer_lost', 'answer_held', 'slow_body', 'wrong_request_id'] as const;
-/** These may strike together, and beside one of the others. */
+/** These can be combined with each other and with one of the others. */
 const combinable = [
   'slow',
   'clock_skew',
@@ -41,7 +41,7 @@ export const faultNames: readonly FaultName[] = [...before, ...after, ...combina
  * - `rate_limited`: 429 in a 202. `code`: the error `code` in a 202 (500, 7000, 7001 in a 500).
  * - `server_error`: an HTML page with `status` (500). `empty_body`: 200 and not one byte.
  * - `html`: a page with 200. `huge_body`: JSON with 200, of more than 2 MiB.
- * - `redirect`: 302 (or `status`) to `location`, by default an address of this server where there is nothing.
+ * - `redirect`: 302 (or `status`) to `location`, by default a path of this server without an endpoint.
  *   With `effect: true` these seven answer so although the request was handled.
  * - `answer_lost`: handled, then the connection breaks. `answer_held`: handled, answered after `delayMs`.
  * - `slow_body`: handled, the head of the answer comes at once and its body in pieces over `delayMs`.
@@ -56,7 +56,7 @@ export const faultNames: readonly FaultName[] = [...before, ...after, ...combina
  * - `wrong_key`: handled, the account object has other keys in `tip_key_base64` and `spend_public_key`.
  * - `safe_flips_back`: handled, the account object says `has_safe: false`.
  *
- * Calls without a token count as those of one user who has no id: a fault with a `user_id` never strikes them.
+ * Calls without a token count as those of one user who has no id: a fault with a `user_id` never hits them.
  */
 export interface Fault {
   readonly name: FaultName;
@@ -66,7 +66,7 @@ export interface Fault {
   readonly user_id?: string;
   /** Share of the matching requests, 0 to 1. @default 1 */
   readonly rate?: number;
-  /** How often it strikes each user. @default without end */
+  /** How often it hits each user. @default without end */
   readonly times?: number;
   readonly delayMs?: number;
   readonly code?: number;
@@ -76,7 +76,7 @@ export interface Fault {
   readonly effect?: boolean;
 }
 
-/** What strikes one request. */
+/** The faults of one request. */
 export interface FaultPlan {
   readonly faults: readonly Fault[];
   readonly before: Fault | undefined;
@@ -91,13 +91,13 @@ const isBefore = (fault: Fault): boolean => (before as readonly string[]).includ
 const isAfter = (fault: Fault): boolean => (after as readonly string[]).includes(fault.name);
 
 const check = (fault: Fault): void => {
-  if (!faultNames.includes(fault.name)) throw new TypeError(`no fault is named ${String(fault.name)}`);
+  if (!faultNames.includes(fault.name)) throw new TypeError(`unknown fault: ${String(fault.name)}`);
   if (fault.rate !== undefined && !(fault.rate >= 0 && fault.rate <= 1))
     throw new TypeError('rate is not within 0 and 1');
   if (fault.times !== undefined && !(Number.isInteger(fault.times) && fault.times >= 0))
     throw new TypeError('times is not a whole number');
   if (fault.delayMs !== undefined && !Number.isFinite(fault.delayMs))
-    throw new TypeError('delayMs is no number');
+    throw new TypeError('delayMs is not a number');
   if (fault.name === 'redirect' && ((fault.status ?? 302) < 300 || (fault.status ?? 302) > 399))
     throw new TypeError('the status of a redirect is 3xx');
   if (fault.name === 'code' && !Number.isInteger(fault.code)) throw new TypeError('code is missing');
@@ -143,13 +143,12 @@ export const openFaults = ({ database }: Store, seed: number): Faults => {
     select.all().map((row) => JSON.parse((row as { document: string }).document) as Fault);
   let faults = read();
 
-  const strikes = (fault: Fault, position: number, user: string): boolean => {
+  const decideHit = (fault: Fault, position: number, user: string): boolean => {
     const row = selectCount.get(position, user) as { seen: number; fired: number } | undefined;
     const { seen, fired } = row ?? { seen: 0, fired: 0 };
-    const strike =
-      fired < (fault.times ?? Infinity) && chance(seed, position, user, seen) < (fault.rate ?? 1);
-    upsertCount.run(position, user, seen + 1, fired + (strike ? 1 : 0));
-    return strike;
+    const isHit = fired < (fault.times ?? Infinity) && chance(seed, position, user, seen) < (fault.rate ?? 1);
+    upsertCount.run(position, user, seen + 1, fired + (isHit ? 1 : 0));
+    return isHit;
   };
 
   return {
@@ -164,23 +163,23 @@ export const openFaults = ({ database }: Store, seed: number): Faults => {
     },
     list: () => faults,
     plan: (target) => {
-      const struck: Fault[] = [];
+      const active: Fault[] = [];
       faults.forEach((fault, position) => {
-        // One ending per request: the first that strikes; the others keep their `times`.
+        // One fault can end a request: the first one that hits it. The others keep their `times`.
         const ending = isBefore(fault) || isAfter(fault);
-        if (ending && struck.some((other) => isBefore(other) || isAfter(other))) return;
-        if (matches(fault, target) && strikes(fault, position, target.user_id ?? '')) struck.push(fault);
+        if (ending && active.some((other) => isBefore(other) || isAfter(other))) return;
+        if (matches(fault, target) && decideHit(fault, position, target.user_id ?? '')) active.push(fault);
       });
       const total = (name: FaultName): number =>
-        struck.reduce((sum, fault) => sum + (fault.name === name ? (fault.delayMs ?? 0) : 0), 0);
+        active.reduce((sum, fault) => sum + (fault.name === name ? (fault.delayMs ?? 0) : 0), 0);
       return {
-        faults: struck,
-        before: struck.find(isBefore),
-        after: struck.find(isAfter),
+        faults: active,
+        before: active.find(isBefore),
+        after: active.find(isAfter),
         slowMs: total('slow'),
         skewMs: total('clock_skew'),
         lagMs: total('lagging_reads'),
-        has: (name) => struck.some((fault) => fault.name === name),
+        has: (name) => active.some((fault) => fault.name === name),
       };
     },
   };

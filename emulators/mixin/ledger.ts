@@ -7,13 +7,13 @@ export interface BoundKey {
   readonly public_key: string;
 }
 
-/** An account that came to be by a request: a network user was bought, or a person signed up. */
+/** An account that a request created: a network user was bought, or a person signed up. */
 export interface CreatedAccount {
   readonly kind: 'network' | 'person';
   readonly user_id: string;
 }
 
-/** Who was signed in with a code, and the session this began. */
+/** The account that signed in with a code, and its new session. */
 export interface SignIn {
   readonly user_id: string;
   readonly session_id: string;
@@ -34,13 +34,13 @@ export interface LedgerEntry {
   /** The HTTP status; 0 when a fault left the request without an answer. */
   readonly status: number;
   readonly code?: number;
-  /** Why it was refused, in words the client is not told. */
+  /** Why it was refused, in words that the client does not see. */
   readonly reason?: string;
   /** Names of the faults that hit this request, joined by '+'. */
   readonly fault?: string;
-  /** The key this request set for ever. */
+  /** The key that this request set. It can never be changed. */
   readonly bound?: BoundKey;
-  /** The account this request made; the request's own `user_id` is who pays for it. */
+  /** The account that this request created; the request's own `user_id` pays for it. */
   readonly created?: CreatedAccount;
   readonly signed_in?: SignIn;
 }
@@ -48,7 +48,7 @@ export interface LedgerEntry {
 export interface Ledger {
   add(entry: Omit<LedgerEntry, 'id'>): void;
   entries(after?: number): LedgerEntry[];
-  /** Every key that was ever set through the API; keys that createUser brought are not among them. */
+  /** Every key that was set through the API; keys that createUser set are not among them. */
   bound(): LedgerEntry[];
 }
 

@@ -30,7 +30,7 @@ const command = createCommand(
   'A stand-in for https://api.mixin.one on this machine. Point any Mixin SDK at the URL that it prints.',
 )
   .option('--port <N>', 'port on 127.0.0.1; 0 for any free port', parsePort, DEFAULT_PORT)
-  .option('--data <DIR>', 'keep accounts, ledger and faults in DIR (default: in memory)')
+  .option('--data <DIR>', 'folder for accounts, ledger and faults (default: in memory)')
   .addOption(
     new Option('--signature <KIND>', 'what POST /safe/users expects as "signature"')
       .choices(['shipped', 'documented'])

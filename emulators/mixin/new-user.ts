@@ -1,4 +1,4 @@
-/** How an account begins in a test (createUser): what can be asked for, and the keystore that comes of it. */
+/** New accounts for tests (createUser): the options, and the keystore of the new account. */
 import { randomUUID } from 'node:crypto';
 import {
   type Account,
@@ -16,7 +16,7 @@ import { createServerSession, type PresetSession, type Session } from './session
 export interface NewUser {
   /**
    * A random one when absent. The id of an account that exists gives it a new session and revokes the old one,
-   * as the dashboard does; only the session's fields may then stand beside it.
+   * as the dashboard does; then only the session's fields may be given with it.
    */
   readonly user_id?: string;
   readonly full_name?: string;
@@ -25,10 +25,10 @@ export interface NewUser {
   readonly created_by?: string;
   /** An app whose bill is not paid: POST /users is refused with 20123. */
   readonly unpaid?: boolean;
-  /** A TIP PIN from the start, with this hex seed; 'foreign': with a key nobody holds. */
+  /** A TIP PIN from the start, with this hex seed; 'foreign': with a key that nobody has. */
   readonly tip?: { readonly private_key: string } | 'foreign';
   readonly six_digit_pin?: string;
-  /** In Safe from the start, with this hex seed; 'foreign': with a key nobody holds. */
+  /** In Safe from the start, with this hex seed; 'foreign': with a key that nobody has. */
   readonly safe?: { readonly private_key: string } | 'foreign';
   readonly session?: 'live' | 'revoked';
   readonly pin_locked?: boolean;
@@ -59,7 +59,7 @@ export interface CreatedUser {
 }
 
 export interface CreatedLegacyUser {
-  /** As keystores of RSA sessions were written down. */
+  /** As keystores of RSA sessions were written. */
   readonly keystore: {
     readonly client_id: string;
     readonly session_id: string;
@@ -102,7 +102,7 @@ const checkOptions = (options: NewUser | NewLegacyUser): void => {
   if (unpaid === true && chooseKind(options) !== 'app') throw new TypeError('only an app has a bill');
 };
 
-/** The account as it begins, from options that were checked. */
+/** The new account, from checked options. */
 const buildAccount = (
   options: NewUser | NewLegacyUser,
   names: Pick<Account, 'user_id' | 'identity_number'>,
@@ -133,7 +133,7 @@ const buildAccount = (
   };
 };
 
-/** A session, and the keystore of its other side. */
+/** A session of the server, and the client's keystore for it. */
 interface SessionWithKeystore {
   readonly session: Session;
   keystore(user_id: string): (CreatedUser | CreatedLegacyUser)['keystore'];
@@ -160,12 +160,12 @@ const createEd25519Session = (privateKey: string | undefined, fixed: PresetSessi
 
 const createSession = (options: NewUser | NewLegacyUser): SessionWithKeystore => {
   const { session_id, server_private_key } = options;
-  const make = options.session_key === 'rsa' ? createRsaSession : createEd25519Session;
-  const made = make(options.session_private_key, {
+  const create = options.session_key === 'rsa' ? createRsaSession : createEd25519Session;
+  const created = create(options.session_private_key, {
     ...(session_id === undefined ? {} : { session_id }),
     ...(server_private_key === undefined ? {} : { server_seed: parseSeed(server_private_key) }),
   });
-  return { ...made, session: { ...made.session, session_live: options.session !== 'revoked' } };
+  return { ...created, session: { ...created.session, session_live: options.session !== 'revoked' } };
 };
 
 const SESSION_OPTIONS = [

@@ -1,6 +1,6 @@
 /**
- * Phones and the codes that were sent to them. A phone that nobody prepared has no account and needs no captcha;
- * no SMS goes out: tests read the codes.
+ * Phones and the codes that were sent to them. A phone that was not prepared has no account and needs no captcha.
+ * No SMS is sent: tests read the codes.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Account, Accounts } from './accounts.ts';
@@ -19,7 +19,7 @@ export const captchaKinds: readonly Captcha[] = ['recaptcha', 'hcaptcha', 'geete
 export interface NewPhone {
   /** E.164. */
   readonly phone: string;
-  /** Without an answer to it no code is sent. */
+  /** No code is sent without an answer to this captcha. */
   readonly captcha?: Captcha;
   /** The answer that solves the captcha; for GeeTest it is the `gt4_pass_token`. @default 'solved' */
   readonly captcha_answer?: string;
@@ -37,7 +37,7 @@ export interface PhonePreparation {
   readonly phone: string;
   /** Of the account that has this phone; absent when there is none. */
   readonly user_id?: string;
-  /** Of the account's session that was there before, if the account was made by this very preparation. */
+  /** The keystore of the account's first session, if this preparation created the account. */
   readonly keystore?: (CreatedUser | CreatedLegacyUser)['keystore'];
 }
 
@@ -57,7 +57,7 @@ export interface Verification {
   readonly expires_at: number;
   readonly wrong_codes: number;
   /** Why its code can no longer be used, before it expires. */
-  readonly closed?: 'it was used' | 'too many wrong codes' | 'another was asked for';
+  readonly closed?: 'it was used' | 'too many wrong codes' | 'a newer one was requested';
 }
 
 export interface VerificationView {
@@ -95,7 +95,7 @@ export interface Phones {
   findVerification(id: string): Verification | undefined;
   findLatest(phone: string): Verification | undefined;
   saveVerification(verification: Verification): void;
-  /** In the order in which they were asked for. */
+  /** In the order in which they were requested. */
   listViews(): VerificationView[];
 }
 
@@ -137,14 +137,14 @@ const check = (options: NewPhone): void => {
     throw new TypeError('deactivation_effective_at is not a time');
 };
 
-/** The account of a phone that had none, and its keystore; refused when the account exists. */
+/** A new account for a phone that has none, and its keystore. */
 const createPerson = (accounts: Accounts, options: NewPhone, nowMs: number) =>
   createUser(accounts, { ...options.account, kind: 'person' }, nowMs);
 
 const readUserId = ({ keystore }: CreatedUser | CreatedLegacyUser): string =>
   'client_id' in keystore ? keystore.client_id : keystore.app_id;
 
-/** What is known of the account through its phone, put into it. */
+/** The account with the phone and its other options. */
 const addPhone = (account: Account, options: NewPhone, nowMs: number): Account => {
   const { phone, deactivation_effective_at, emergency_contact } = options;
   const requested_at = new Date(nowMs).toISOString();
@@ -158,7 +158,7 @@ const addPhone = (account: Account, options: NewPhone, nowMs: number): Account =
   };
 };
 
-/** Says what a phone is like before anybody asks for a code; said again, the captcha is replaced. */
+/** Sets up a phone before a code is requested. A second preparation replaces the captcha. */
 export const preparePhone = (
   accounts: Accounts,
   phones: Phones,
@@ -171,14 +171,14 @@ export const preparePhone = (
   if (known !== undefined && options.account !== undefined)
     throw new TypeError('the phone has an account already');
   const { deactivation_effective_at, emergency_contact } = options;
-  const asksForAccount =
+  const needsAccount =
     options.account !== undefined || deactivation_effective_at !== undefined || emergency_contact === true;
-  const made = known === undefined && asksForAccount ? createPerson(accounts, options, nowMs) : undefined;
+  const created = known === undefined && needsAccount ? createPerson(accounts, options, nowMs) : undefined;
 
-  const user_id = made === undefined ? known : readUserId(made);
+  const user_id = created === undefined ? known : readUserId(created);
   const account = user_id === undefined ? undefined : accounts.find(user_id);
   if (account !== undefined) accounts.save(addPhone(account, options, nowMs));
   const owner = user_id === undefined ? {} : { user_id };
   phones.save({ phone, captcha_answer, ...(captcha === undefined ? {} : { captcha }), ...owner });
-  return { phone, ...owner, ...(made === undefined ? {} : { keystore: made.keystore }) };
+  return { phone, ...owner, ...(created === undefined ? {} : { keystore: created.keystore }) };
 };

@@ -1,10 +1,10 @@
 /**
  * An encrypted PIN: base64( IV(16) ‖ AES-256-CBC( PIN ‖ u64LE(unix seconds) ‖ u64LE(iterator) ‖ PKCS#7 ) ), its
- * iterator, and the lock after wrong ones. The same for sessions of both kinds, but for the key.
+ * iterator, and the lock after wrong ones. Sessions of both kinds differ only in the key.
  *
  * A ciphertext, time or iterator that is wrong answers 20119 and is not counted. A PIN that was decrypted and is
- * not the right one answers 20119 and is: the fifth within 24 hours locks the account for 24 hours (429, even for
- * the right PIN), and every further try starts these 24 hours anew.
+ * wrong answers 20119 and is counted: the fifth within 24 hours locks the account for 24 hours (429, even for
+ * the right PIN), and every further attempt starts these 24 hours again.
  */
 import { createDecipheriv, randomUUID } from 'node:crypto';
 import { type Account, DAY_MS, findRecentPinErrors, PIN_ERRORS_MAX } from './accounts.ts';
@@ -32,7 +32,7 @@ const decrypt = (account: Account, wire: Buffer): Buffer => {
   return padded.subarray(0, padded.length - padding);
 };
 
-/** The PIN's bytes. Its iterator is spent from here on, whether the PIN is right or not. */
+/** The PIN's bytes. Its iterator counts as used from here on, whether the PIN is right or wrong. */
 export const decryptPin = ({ account, clockMs }: SignedContext, encrypted: string): Buffer => {
   const wire = decodeBase64(encrypted);
   if (wire === undefined || wire.length < 3 * BLOCK || wire.length % BLOCK !== 0)
@@ -55,7 +55,7 @@ export const refuseWhenLocked = ({ account, nowMs }: SignedContext): void => {
   throw new Refusal(429, 'the PIN is locked');
 };
 
-/** Counts a wrong PIN; throw what it returns. */
+/** Counts a wrong PIN and returns the refusal to throw. */
 export const countWrongPin = ({ account, nowMs }: SignedContext, reason: string): Refusal => {
   account.pin_errors = [...account.pin_errors, { log_id: randomUUID(), at: nowMs }];
   if (findRecentPinErrors(account, nowMs).length >= PIN_ERRORS_MAX) account.pin_locked_until = nowMs + DAY_MS;

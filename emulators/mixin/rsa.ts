@@ -12,7 +12,7 @@ import {
   verify,
 } from 'node:crypto';
 
-/** What the clients of that time made, and the least that is taken. */
+/** What the clients of that time created; smaller keys are refused. */
 const MODULUS_BITS = 1_024;
 
 const readPublicKey = (spki: string): KeyObject =>
@@ -53,7 +53,7 @@ const readPrivateKey = (pem: string): KeyObject => {
     const key = createPrivateKey(pem);
     if (isLargeEnough(key)) return key;
   } catch {
-    // Said below, without the text of the key.
+    // Reported below, without the text of the key.
   }
   throw new TypeError(`the private key of an RSA session is a PEM of ${MODULUS_BITS} bits or more`);
 };
@@ -70,7 +70,7 @@ export const readRsaKeyPair = (pem: string | undefined): RsaKeyPair => {
   };
 };
 
-/** RSA-OAEP with SHA-256, also in MGF1, and the session's id for a label: what clients get as `pin_token`. */
+/** RSA-OAEP with SHA-256, also in MGF1, and the session's id for a label: clients get the result as `pin_token`. */
 export const sealPinKey = (spki: string, session_id: string, pinKey: Uint8Array): Buffer =>
   publicEncrypt(
     {

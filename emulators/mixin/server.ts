@@ -61,7 +61,7 @@ export interface MixinStandIn {
   /** With an RSA session, as old accounts have. */
   createUser(options: NewLegacyUser): Promise<CreatedLegacyUser> | CreatedLegacyUser;
   createUser(options?: NewUser): Promise<CreatedUser> | CreatedUser;
-  /** Says what a phone is like before anybody asks for a code: its captcha, its account. */
+  /** Sets up a phone before a code is requested: its captcha, its account. */
   preparePhone(options: NewPhone): PhonePreparation;
   /** Every code that was sent, in order. */
   verifications(): readonly VerificationView[];
@@ -81,7 +81,7 @@ export interface StandInOptions {
   readonly signature?: 'shipped' | 'documented';
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Sits out the delays of faults. */
+  /** Waits for the delays of faults. */
   readonly wait?: (delayMs: number) => Promise<unknown>;
   /** Decides which requests a fault's `rate` picks. @default 1 */
   readonly seed?: number;
@@ -117,16 +117,16 @@ const routes: Readonly<Record<string, Endpoint>> = {
 const findEndpoint = <E>(table: Readonly<Record<string, E>>, { method, route }: Call): E | undefined =>
   Object.hasOwn(table, `${method} ${route}`) ? table[`${method} ${route}`] : undefined;
 
-/** What the server made of a request, before a fault spoils the answer. */
+/** How the server decided a request, before a fault changes the answer. */
 interface Decision {
   readonly outcome: LedgerEntry['outcome'];
   readonly answer: Answer;
   readonly reason?: string;
-  /** What the ledger keeps of it. */
+  /** What the ledger records of it. */
   readonly effects?: Omit<EndpointResult, 'data'>;
 }
 
-/** What goes out on the wire; undefined breaks the connection. */
+/** The answer to send; undefined breaks the connection. */
 const chooseAnswer = (plan: FaultPlan, decision: Decision | undefined): Answer | undefined => {
   if (plan.before !== undefined) return createFaultAnswer(plan.before);
   return plan.after?.name === 'answer_lost' ? undefined : decision?.answer;
@@ -282,9 +282,9 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       hangUp();
       return;
     }
-    const misplaced = plan.after?.name === 'wrong_request_id';
+    const isWrongId = plan.after?.name === 'wrong_request_id';
     const headers = {
-      'X-Request-Id': misplaced ? randomUUID() : (call.request_id ?? randomUUID()),
+      'X-Request-Id': isWrongId ? randomUUID() : (call.request_id ?? randomUUID()),
       'X-Server-Time': String(BigInt(Math.round(now() + plan.skewMs)) * 1_000_000n),
     };
     if (plan.after?.name === 'slow_body')
@@ -299,7 +299,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
   }
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    // Kept here: a request that is not read to its end forgets its socket.
+    // Taken here: a request that is not read to its end loses its socket.
     const { socket } = request;
     serve(request, response, () => socket.destroy()).catch(() => socket.destroy());
   });

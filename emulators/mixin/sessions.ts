@@ -1,4 +1,4 @@
-/** Sessions of both kinds: what the server keeps of one, how a token proves it and how its PINs are encrypted. */
+/** Sessions of both kinds: what the server stores, how tokens are signed and how PINs are encrypted. */
 import { randomUUID } from 'node:crypto';
 import { decodeBase64 } from './call.ts';
 import {
@@ -11,7 +11,7 @@ import {
 } from './ed25519.ts';
 import { isRsaPublicKey, isSignedRs512, sealPinKey } from './rsa.ts';
 
-/** `rsa` is the older one: no client makes it any more, but keystores of that time still hold it. */
+/** `rsa` is the older kind: clients no longer create it, but old keystores still have it. */
 export type SessionKind = 'ed25519' | 'rsa';
 
 export interface SessionKey {

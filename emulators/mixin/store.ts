@@ -6,7 +6,9 @@ import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-const schema = `
+/** To be raised when a stored document changes its fields. */
+const SCHEMA = 1;
+const tables = `
   CREATE TABLE IF NOT EXISTS accounts (user_id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS phones (phone TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS verifications (
@@ -37,11 +39,24 @@ export interface Store {
   close(): void;
 }
 
+/** Throws when the database was written by another schema; nothing in it is changed. */
+const checkSchema = (database: DatabaseSync, dataDir: string | undefined): void => {
+  const { user_version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+  const hasTables = database.prepare('SELECT 1 FROM sqlite_master').get() !== undefined;
+  if (!hasTables || user_version === SCHEMA) return;
+  database.close();
+  throw new Error(
+    `The folder ${dataDir} was not written by this version of the stand-in: use the version that wrote it, or another folder.`,
+  );
+};
+
 export const openStore = (dataDir: string | undefined): Store => {
   const database = new DatabaseSync(dataDir === undefined ? ':memory:' : openFile(dataDir));
   // Exclusive: a second server on the same folder fails at once instead of answering from the same accounts.
   database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-  database.exec(schema);
+  checkSchema(database, dataDir);
+  // One transaction: after a kill there are tables with their number, or neither.
+  database.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${SCHEMA}; ${tables} COMMIT;`);
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');
   const rollback = database.prepare('ROLLBACK');

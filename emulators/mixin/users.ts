@@ -12,11 +12,11 @@ export const readMe = ({ account, settings, nowMs }: SignedContext): EndpointRes
   data: createUserObject(createReadView(account, nowMs), settings.shows_spend_key),
 });
 
-/** Newest first; the category PIN_INCORRECT is the only one that is kept. */
+/** Newest first; the category PIN_INCORRECT is the only one that is stored. */
 export const readLogs = ({ account, call }: SignedContext): EndpointResult => {
-  const asked = call.query.get('limit') ?? '100';
-  const limit = Number(asked);
-  if (!/^\d{1,3}$/.test(asked) || limit < 1 || limit > 500)
+  const text = call.query.get('limit') ?? '100';
+  const limit = Number(text);
+  if (!/^\d{1,3}$/.test(text) || limit < 1 || limit > 500)
     throw invalidField('limit', 'not within 1 and 500');
   const errors = call.query.get('category') === 'PIN_INCORRECT' ? account.pin_errors.toReversed() : [];
   return {
@@ -30,7 +30,7 @@ export const readLogs = ({ account, call }: SignedContext): EndpointResult => {
   };
 };
 
-/** Makes a network user. As with Mixin there is no idempotency key: sent twice, it makes two. */
+/** Creates a network user. As at Mixin there is no idempotency key: two requests create two users. */
 export const createNetworkUser = ({
   account,
   accounts,
@@ -59,7 +59,7 @@ export const createNetworkUser = ({
   };
 };
 
-/** What the app's network users have cost, in USD. Nothing else is charged, and nobody pays anything in. */
+/** What the app's network users have cost, in USD. Nothing else is charged, and nobody pays. */
 export const readBilling = ({ account, accounts, call }: SignedContext): EndpointResult => {
   if (account.kind !== 'app' || account.user_id !== call.id)
     throw new Refusal(403, 'an app may read its own bill only');

@@ -2,9 +2,9 @@
  * POST /verifications and POST /verifications/:id: a code to a phone, and with it a session. Nobody has a session
  * yet, so these calls carry no token.
  *
- * Chosen where the live server's reply is unknown: a captcha is asked for before the pause between two codes; a new
- * code ends the one before; an unknown verification is 404; a code that is not four digits is 10002 and not counted;
- * the fifth wrong code is still 20113, and everything after it 20114.
+ * Chosen where the live server's reply is unknown: the captcha is checked before the pause between two codes; a new
+ * code ends the previous one; an unknown verification is 404; a code that is not four digits is 10002 and not counted;
+ * the fifth wrong code is still 20113, and every code after it 20114.
  */
 import { randomUUID } from 'node:crypto';
 import { type Account, type Accounts, createAccount } from './accounts.ts';
@@ -30,7 +30,7 @@ import {
 } from './phones.ts';
 import { createServerSession, parseSessionKey, type Session, type SessionKey } from './sessions.ts';
 
-/** The apps let their users ask again after this pause. */
+/** The apps let their users request a new code after this pause. */
 const RESEND_PAUSE_MS = 60_000;
 const WRONG_CODES_MAX = 5;
 
@@ -39,28 +39,28 @@ interface CaptchaForm {
   readonly name: string;
   /** What holds the answer. */
   readonly token: string;
-  /** What must stand beside it. */
-  readonly beside: readonly string[];
+  /** The fields that must come with it. */
+  readonly others: readonly string[];
 }
 
 const captchaForms: Readonly<Record<Captcha, CaptchaForm>> = {
-  recaptcha: { name: 'reCAPTCHA', token: 'g_recaptcha_response', beside: [] },
-  hcaptcha: { name: 'hCaptcha', token: 'hcaptcha_response', beside: [] },
+  recaptcha: { name: 'reCAPTCHA', token: 'g_recaptcha_response', others: [] },
+  hcaptcha: { name: 'hCaptcha', token: 'hcaptcha_response', others: [] },
   geetest: {
     name: 'GeeTest',
     token: 'gt4_pass_token',
-    beside: ['gt4_lot_number', 'gt4_captcha_output', 'gt4_gen_time'],
+    others: ['gt4_lot_number', 'gt4_captcha_output', 'gt4_gen_time'],
   },
 };
 
 const DEVICE_ID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
-/** What both calls say of the client. */
+/** Checks the fields in which both calls describe the client. */
 const checkClient = ({ device_id }: Call, fields: Fields): void => {
   if (device_id !== undefined && !DEVICE_ID.test(device_id))
     throw invalidField('Mixin-Device-Id', 'not a UUID');
   if (requireText(fields, 'purpose') !== 'SESSION')
-    throw invalidField('purpose', 'only SESSION is known here');
+    throw invalidField('purpose', 'only SESSION is supported here');
   const platform = requireText(fields, 'platform');
   if (platform !== 'iOS' && platform !== 'Android') throw invalidField('platform', 'not iOS or Android');
   checkTexts(fields, 'package_name', 'platform_version', 'app_version', 'notification_token');
@@ -68,11 +68,11 @@ const checkClient = ({ device_id }: Call, fields: Fields): void => {
 
 const checkCaptcha = ({ captcha, captcha_answer }: Phone, fields: Fields): void => {
   if (captcha === undefined) return;
-  const { name, token, beside } = captchaForms[captcha];
-  const given = [token, ...beside].map((field) => readText(fields, field));
-  if (given.every((text) => text === ''))
+  const { name, token, others } = captchaForms[captcha];
+  const answers = [token, ...others].map((field) => readText(fields, field));
+  if (answers.every((text) => text === ''))
     throw new Refusal(10005, `${name} is required`, { description: `${name} is required.` });
-  if (given.includes('') || given[0] !== captcha_answer)
+  if (answers.includes('') || answers[0] !== captcha_answer)
     throw new Refusal(10004, `${name} is not solved`, { description: `${name} is invalid.` });
 };
 
@@ -81,7 +81,7 @@ const checkPause = (before: Verification | undefined, nowMs: number): void => {
     throw new Refusal(20129, 'a code was sent within the last minute');
 };
 
-/** What is told of the account that has the phone: whether signing in would stop its deletion. */
+/** The verification, with what its page shows of the account: whether signing in would stop a deletion. */
 const createVerificationObject = (id: string, account: Account | undefined): Record<string, unknown> => {
   const pending = account?.deactivation?.aborted_at === undefined ? account?.deactivation : undefined;
   return {
@@ -108,7 +108,7 @@ export const requestCode = ({ call, accounts, phones, nowMs }: OpenContext): End
   checkPause(before, nowMs);
 
   if (before !== undefined && before.closed === undefined)
-    phones.saveVerification({ ...before, closed: 'another was asked for' });
+    phones.saveVerification({ ...before, closed: 'a newer one was requested' });
   const verification = createVerification(number, nowMs);
   phones.saveVerification(verification);
   return { data: createVerificationObject(verification.id, findOwner(accounts, phone)) };
@@ -133,7 +133,7 @@ const readSignIn = (call: Call, fields: Fields): SignInRequest => {
   return { code, key };
 };
 
-/** Uses the code up, right or wrong. */
+/** A code counts as used, whether it was right or wrong. */
 const useCode = (phones: Phones, verification: Verification, code: string, nowMs: number): void => {
   const { closed, expires_at } = verification;
   if (closed !== undefined) throw new Refusal(20114, `the verification is over: ${closed}`);
@@ -150,7 +150,7 @@ const useCode = (phones: Phones, verification: Verification, code: string, nowMs
   throw new Refusal(20113, 'the code is wrong');
 };
 
-/** The old session is gone; its PIN, its keys and its Safe stay. */
+/** The account with a new session in place of the old one; its PIN, keys and Safe stay. */
 const replaceSession = (account: Account, session: Session, nowMs: number): Account => {
   const { deactivation } = account;
   if (deactivation === undefined || deactivation.aborted_at !== undefined) return { ...account, ...session };

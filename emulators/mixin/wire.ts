@@ -1,4 +1,4 @@
-/** How an answer goes out: at once, or dribbled by the fault slow_body. */
+/** How an answer is sent: at once, or in pieces by the fault slow_body. */
 import type { ServerResponse } from 'node:http';
 import type { Answer } from './answers.ts';
 

@@ -64,7 +64,7 @@ const describe = (secret: SecretRecord): Answer => ({
   ...(secret.deletionAt !== undefined && { DeletedDate: toSeconds(secret.deletionAt) }),
 });
 
-/** CreateSecret of a name that is there already: fine only as the repetition of the very same call. */
+/** CreateSecret of an existing name succeeds only as a repetition of the same call. */
 const checkRepetition = (secret: SecretRecord, written: ReturnType<typeof readValue>): void => {
   if (secret.deletionAt !== undefined)
     throw new SecretError(

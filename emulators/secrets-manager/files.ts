@@ -1,4 +1,4 @@
-/** Keeps secrets on disk, one file each, readable by the owner alone. */
+/** Stores secrets on disk: one file for each, readable by its owner only. */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ const readRecord = async (path: string): Promise<SecretRecord> => {
     return secretRecord.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
     // The cause is left out: a parser's message quotes what it read.
-    throw new Error(`${path} cannot be read as a secret; restore it from a copy, or move it away`);
+    throw new Error(`${path} is not a valid secret; restore it from a backup, or move it away`);
   }
 };
 
@@ -53,7 +53,7 @@ const writeAtomically = async (folder: string, name: string, text: string): Prom
   await syncFolder(folder);
 };
 
-/** Keeps secrets in `folder`, which is made (0700) if it is not there. */
+/** Stores secrets in `folder`, which is created (0700) where it does not exist. */
 export const openSecretFiles = async (folder: string): Promise<SecretStorage> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return {
@@ -73,7 +73,7 @@ export const openSecretFiles = async (folder: string): Promise<SecretStorage> =>
   };
 };
 
-/** Keeps nothing: the secrets are in memory only. */
+/** Stores nothing on disk: the secrets are in memory only. */
 export const memoryStorage: SecretStorage = {
   load: async () => [],
   save: async () => undefined,

@@ -1,4 +1,4 @@
-/** What each call of Secrets Manager takes, as far as Enlist's kind of use goes. */
+/** What each call of Secrets Manager takes, as far as the emulator supports it. */
 import * as z from 'zod';
 
 const MAX_VALUE_BYTES = 65_536;

@@ -22,7 +22,7 @@ const command = createCommand(
   'An emulator of AWS Secrets Manager on this machine.',
 )
   .option('--port <N>', 'port on 127.0.0.1; 0 for any free port', parsePort, DEFAULT_PORT)
-  .option('--data <DIR>', 'keep the secrets as files in DIR (default: in memory)')
+  .option('--data <DIR>', 'folder for the secrets (default: in memory)')
   .action(async ({ port, data }: Options) => {
     const emulator = await startSecretsManager({ port, ...(data !== undefined && { dataDir: data }) });
     process.stdout.write(describeUse(emulator.url));

@@ -1,4 +1,4 @@
-/** A secret as the local Secrets Manager keeps it. Records are never changed, only replaced. */
+/** A secret as the emulator stores it. Records are never changed, only replaced. */
 import * as z from 'zod';
 
 const version = z.object({

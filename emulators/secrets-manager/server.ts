@@ -1,6 +1,6 @@
 /**
- * A Secrets Manager for one machine: the calls Enlist uses, over the real protocol (AWS JSON 1.1), with the
- * real error names and the real rules of ClientRequestToken and staging labels.
+ * An emulator of AWS Secrets Manager: the calls that Enlist uses, over the real protocol (AWS JSON 1.1), with the
+ * error names of AWS and its rules for ClientRequestToken and staging labels.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { cut, isForeign, LOOPBACK, listen, readBody } from '../loopback.ts';
@@ -11,7 +11,7 @@ import { SecretError } from './record.ts';
 import { openSecretStore } from './store.ts';
 
 export interface SecretsManagerOptions {
-  /** One file per secret goes here; without it all is in memory. */
+  /** One file per secret goes here; without it secrets are in memory only. */
   readonly dataDir?: string;
   /** @default a free one */
   readonly port?: number;
@@ -20,8 +20,8 @@ export interface SecretsManagerOptions {
   /** Writes above this are answered with ThrottlingException. @default no limit */
   readonly writesPerSecond?: number;
   /**
-   * Versions without a label are deleted at once. AWS may do so at any time later, so whoever relies on such
-   * a version loses it here first.
+   * Versions without a label are deleted at once. AWS may do so at any later time, so code that relies on such
+   * a version fails here first.
    * @default true
    */
   readonly pruneUnlabelled?: boolean;

@@ -8,8 +8,8 @@ export interface SecretStore {
   /** All records, newest last. */
   list(): readonly SecretRecord[];
   /**
-   * Replaces a secret by what `change` makes of it (undefined removes it). Changes of one secret run one after
-   * the other, and each is kept before it is seen. Nothing changes when `change` or the keeper throws.
+   * Replaces a secret by what `change` returns (undefined removes it). Changes of one secret run one after
+   * the other, and each is stored before a reader sees it. Nothing changes when `change` or the storage throws.
    */
   update(
     id: string,
@@ -25,7 +25,7 @@ type Position = Pick<SecretRecord, 'createdAt' | 'name'>;
 export const comesBefore = (a: Position, b: Position): boolean =>
   a.createdAt < b.createdAt || (a.createdAt === b.createdAt && a.name < b.name);
 
-/** Opens the store with what the keeper has. `now` is in milliseconds. */
+/** Opens the store with the secrets of the storage. `now` is in milliseconds. */
 export const openSecretStore = async (storage: SecretStorage, now: () => number): Promise<SecretStore> => {
   const records = new Map((await storage.load()).map((record) => [record.name, record]));
   const queues = new Map<string, Promise<unknown>>();

@@ -1,47 +1,38 @@
-/** Counts what the vault really holds against what Mixin's ledger says was bound: no rows are asked. */
-import { createPrivateKey, createPublicKey } from 'node:crypto';
+/** Compares the keys in the vault with the keys that Mixin's ledger says were set, without reading any row. */
 import {
   GetSecretValueCommand,
   paginateListSecrets,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { derivePublicKeyOfScalar } from '../../emulators/mixin/ed25519.ts';
+import { derivePublicKey, derivePublicKeyOfScalar } from '../../emulators/mixin/ed25519.ts';
 import type { LedgerEntry } from '../../emulators/mixin/server.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { clientConfig } from './client-config.ts';
 
 export interface KeyCounts {
-  /** Bots whose spend key lies in the vault. */
+  /** Bots whose spend key is in the vault. */
   readonly keys_stored: number;
-  /** Keys that Mixin bound to accounts; null where Mixin cannot be asked. */
+  /** Keys that were set at Mixin; null where Mixin has no ledger to read. */
   readonly keys_bound: number | null;
-  /** Bound keys whose private half the vault does not hold. */
+  /** Those of them whose private half is not in the vault. */
   readonly keys_lost: number | null;
 }
 
-/** Every request a stand-in has seen; undefined where there is none to ask. */
+/** Every request that a stand-in has seen; undefined where Mixin is not a stand-in. */
 export type Ledger = readonly LedgerEntry[] | undefined;
 
-/** The ledger of a stand-in that runs by itself; undefined when the endpoint is none. */
+/** The ledger of a stand-in that runs in another process; undefined when the server is not a stand-in. */
 export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
   const answer = await fetch(`${mixinUrl.replace(/\/+$/, '')}/_stand-in/ledger`);
   const body: unknown = await answer.json().catch(() => undefined);
   return Array.isArray(body) ? (body as LedgerEntry[]) : undefined;
 };
 
-/** DER before the 32 bytes of an Ed25519 seed: PKCS#8 (RFC 8410). */
-const PKCS8_ED25519 = Buffer.from('302e020100300506032b657004220420', 'hex');
+/** Both in 64 hex characters. Derived with node:crypto, apart from the library that made the keys. */
+export const derivePublicKeyOfSeed = (seedHex: string): string =>
+  derivePublicKey(Buffer.from(seedHex, 'hex'));
 
-/** Derived with node:crypto, apart from the library that made the keys. */
-export const derivePublicKeyOfSeed = (seedHex: string): string => {
-  const key = Buffer.concat([PKCS8_ED25519, Buffer.from(seedHex, 'hex')]);
-  const { x } = createPublicKey(createPrivateKey({ key, format: 'der', type: 'pkcs8' })).export({
-    format: 'jwk',
-  });
-  return Buffer.from(x ?? '', 'base64url').toString('hex');
-};
-
-/** Of a listed key without a mark nobody can tell whether it is a seed or a scalar: both count. */
+/** A key of a list without a mark may be a seed or a scalar: the public keys of both. */
 export const derivePublicKeys = (key: string): readonly string[] => {
   const [hex = '', mark] = key.split(':').reverse();
   const ofScalar = derivePublicKeyOfScalar(hex);
@@ -56,7 +47,7 @@ interface VaultEntry {
   readonly publicKeys: ReadonlySet<string>;
 }
 
-/** Every bot of the vault with the public halves of the keys in its current keystore. */
+/** Every bot in the vault, with the public halves of the keys in its current keystore. */
 export const readVault = async (environment: Environment): Promise<ReadonlyMap<string, VaultEntry>> => {
   const { aws, secretPrefix } = readConfig(environment);
   const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
@@ -64,7 +55,7 @@ export const readVault = async (environment: Environment): Promise<ReadonlyMap<s
   try {
     for await (const page of paginateListSecrets({ client }, {})) {
       for (const { Name } of page.SecretList ?? []) {
-        // Session keys of accounts that are yet to be made are no bot's.
+        // The session keys of enrolments do not belong to a bot yet.
         if (!Name?.startsWith(`${secretPrefix}/`) || Name.startsWith(`${secretPrefix}/enrolment/`)) continue;
         const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: Name }));
         const { spend_private_key, spend_key, tip_private_key } = JSON.parse(SecretString ?? '{}');

@@ -1,17 +1,17 @@
 /**
- * A stand-in world for trying Enlist: accounts of every fate in a stand-in Mixin, and the list an operator
- * would have of them. Keys are made here and now; none is typed in.
+ * Test bots for trying Enlist: accounts with every outcome in a stand-in Mixin, and an operator's list of them. All
+ * keys are created at run time.
  */
-import { generateKeyPairSync, randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { convertToX25519, derivePublicKey } from '../../emulators/mixin/ed25519.ts';
 import type { Fault, MixinStandIn, NewUser } from '../../emulators/mixin/server.ts';
 
-/** Where a row of the list must end. */
+/** How a row of the list must end. */
 export type Outcome = 'registered' | 'external' | 'blocked' | 'waiting' | 'invalid' | 'duplicate';
 
 type Row = Record<string, unknown>;
 
-/** How one kind of bot is made: its account, what its row says beyond the keystore, the faults it meets. */
+/** One kind of bot: its account, what its row has beyond the keystore, its faults. */
 interface Kind {
   readonly outcome: Outcome;
   /** How many of 300. */
@@ -21,11 +21,7 @@ interface Kind {
   readonly faults?: (user_id: string) => readonly Fault[];
 }
 
-/** A random Ed25519 seed in hex. */
-const createSeed = (): string => {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  return Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url').toString('hex');
-};
+const createSeed = (): string => randomBytes(32).toString('hex');
 
 const readSeed = (key: NewUser['tip']) => (typeof key === 'object' ? key.private_key : undefined);
 const createTipUser = (): NewUser => ({ tip: { private_key: createSeed() } });
@@ -34,7 +30,7 @@ const addTipKey = (keystore: Row, account: NewUser): Row => ({
   tip_private_key: readSeed(account.tip),
 });
 
-/** As programs before 2023-12 kept it: base64 keys, and Mixin's as its image on Curve25519. */
+/** The form of programs before 2023-12: base64 keys, and Mixin's key as its image on Curve25519. */
 const toLegacyRow = (keystore: Row): Row => {
   const seed = Buffer.from(String(keystore.session_private_key), 'hex');
   const pair = Buffer.concat([seed, Buffer.from(derivePublicKey(seed), 'hex')]);
@@ -123,11 +119,14 @@ const DUPLICATES_SHARE = 8;
 
 const countFor = (share: number, size: number) => Math.max(1, Math.round((share * size) / 300));
 
-/** Every kind as often as its share says; plain fresh bots fill up the rest. */
+/** Every kind as often as its share says; new bots fill the rest. */
 const plan = (size: number): Kind[] => {
   const special = kinds.flatMap((kind) => Array.from({ length: countFor(kind.share, size) }, () => kind));
   const rest = size - special.length - countFor(DUPLICATES_SHARE, size);
-  if (rest < 1) throw new RangeError(`a world of every fate needs at least ${kinds.length + 2} bots`);
+  if (rest < 1)
+    throw new RangeError(
+      `bots with every outcome need at least ${kinds.length + 2} rows: choose a larger --bots`,
+    );
   return [...special, ...Array.from({ length: rest }, () => fresh)];
 };
 
@@ -142,7 +141,7 @@ const shuffle = <T>(items: T[]): T[] => {
 export interface DemoList {
   /** The operator's list: a JSON array, one row a line. */
   readonly list: string;
-  /** Where each row of the list must end, in its order. */
+  /** How each row of the list must end, in the order of the list. */
   readonly outcomes: readonly { readonly app_id: string; readonly outcome: Outcome }[];
 }
 
@@ -152,7 +151,7 @@ interface Entry {
   readonly outcome: Outcome;
 }
 
-/** Makes the accounts and sets the faults in the stand-in, and writes the list of them. */
+/** Creates the accounts and sets the faults in the stand-in, and returns the list of the bots. */
 export const createDemoList = async (standIn: MixinStandIn, size: number): Promise<DemoList> => {
   const entries: Entry[] = [];
   const faults: Fault[] = [];

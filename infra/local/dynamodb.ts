@@ -1,4 +1,4 @@
-/** DynamoDB for one machine: dynalite, with the table of the topology. */
+/** DynamoDB for one machine: dynalite, with the table of the deployment. */
 import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import { Readable } from 'node:stream';
@@ -22,12 +22,12 @@ export interface DynamoDb {
 const MAX_BODY_BYTES = 17 * 1_048_576;
 const POLL_MS = 5;
 
-/** The request with its body already here: dynalite throws out of the process when a caller hangs up half-way. */
-const buffered = ({ method, url, headers }: IncomingMessage, body: Buffer): IncomingMessage =>
+/** The request with its body already read: dynalite ends the process when a caller hangs up before the end. */
+const bufferRequest = ({ method, url, headers }: IncomingMessage, body: Buffer): IncomingMessage =>
   Object.assign(Readable.from([body]), { method, url, headers }) as unknown as IncomingMessage;
 
-/** Puts a guard before dynalite, which otherwise invites every web page in (CORS `*`). */
-const guard = (server: Server): void => {
+/** Refuses requests of web pages, which dynalite would answer (CORS `*`). */
+const refuseForeignRequests = (server: Server): void => {
   const [inner] = server.listeners('request') as RequestListener[];
   server.removeAllListeners('request');
   server.on('request', async (request, response) => {
@@ -36,7 +36,7 @@ const guard = (server: Server): void => {
       return;
     }
     const body = await readBody(request, MAX_BODY_BYTES).catch(() => undefined);
-    if (body) inner?.(buffered(request, body), response);
+    if (body) inner?.(bufferRequest(request, body), response);
     else response.destroy();
   });
 };
@@ -52,7 +52,7 @@ const keySchema = ({ partitionKey, sortKey }: { partitionKey: string; sortKey: s
   { AttributeName: sortKey, KeyType: 'RANGE' as const },
 ];
 
-/** The table of the topology, as CreateTable takes it. */
+/** The table of the deployment, as CreateTable takes it. */
 export const describeTable = (TableName: string): CreateTableCommandInput => ({
   TableName,
   BillingMode: 'PAY_PER_REQUEST',
@@ -75,7 +75,7 @@ const tableStatus = async (client: DynamoDBClient, TableName: string): Promise<s
   }
 };
 
-/** Makes the topology's table unless it is there, and waits until it can be used. */
+/** Creates the table of the deployment where it does not exist, and waits until it is ready. */
 const ensureTable = async (endpoint: string, tableName: string): Promise<void> => {
   const client = new DynamoDBClient(clientConfig(endpoint));
   try {
@@ -90,7 +90,7 @@ const ensureTable = async (endpoint: string, tableName: string): Promise<void> =
   }
 };
 
-/** Starts DynamoDB on 127.0.0.1 with its data in `folder` (in memory without one) and makes the table. */
+/** Starts DynamoDB on 127.0.0.1 with its data in `folder` (in memory without one) and creates the table. */
 export const startDynamoDb = async (tableName: string, folder?: string): Promise<DynamoDb> => {
   if (folder !== undefined) await mkdir(folder, { recursive: true, mode: 0o700 });
   const server = dynalite({
@@ -99,7 +99,7 @@ export const startDynamoDb = async (tableName: string, folder?: string): Promise
     updateTableMs: 0,
     deleteTableMs: 0,
   });
-  guard(server);
+  refuseForeignRequests(server);
   const url = `http://${LOOPBACK}:${await listen(server)}`;
   try {
     await ensureTable(url, tableName);

@@ -1,13 +1,13 @@
 /** The whole of Enlist on one machine: the emulators, the functions, and what brings events to them. */
 import { createRequire } from 'node:module';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { createHandler as openAccounts } from '../../functions/accounts.ts';
-import { createHandler as openApi } from '../../functions/api.ts';
-import { createHandler as openCheck } from '../../functions/check.ts';
-import { createHandler as openEnroll } from '../../functions/enroll.ts';
-import { createHandler as openIntake } from '../../functions/intake.ts';
-import { createHandler as openRecheck } from '../../functions/recheck.ts';
-import { createHandler as openRegister } from '../../functions/register.ts';
+import { createHandler as createAccountsHandler } from '../../functions/accounts.ts';
+import { createHandler as createApiHandler } from '../../functions/api.ts';
+import { createHandler as createCheckHandler } from '../../functions/check.ts';
+import { createHandler as createEnrollHandler } from '../../functions/enroll.ts';
+import { createHandler as createIntakeHandler } from '../../functions/intake.ts';
+import { createHandler as createRecheckHandler } from '../../functions/recheck.ts';
+import { createHandler as createRegisterHandler } from '../../functions/register.ts';
 import { type HttpFunctionName, routes } from '../../lib/api/contract.ts';
 import {
   type FunctionName,
@@ -24,6 +24,7 @@ import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import type { CreateHandler } from '../../lib/runtime/handler.ts';
 import { createLog } from '../../lib/runtime/log.ts';
 import { clientConfig } from './client-config.ts';
+import { prepareDataFolder } from './data-folder.ts';
 import { startEmulators } from './emulators.ts';
 import { lockFolder } from './folder-lock.ts';
 import { type HttpFunction, startGateway } from './gateway.ts';
@@ -33,7 +34,7 @@ import { createQueueArn } from './queues.ts';
 import { startSchedule } from './schedule.ts';
 
 export interface EmbeddedStackOptions {
-  /** Everything is kept in here; without it all is in memory and gone at the end. */
+  /** Where everything is stored; without it all is in memory and lost at the end. */
   readonly dataDir?: string;
   readonly mixinUrl: string;
   readonly registrationSignature?: RegistrationSignature;
@@ -41,23 +42,23 @@ export interface EmbeddedStackOptions {
   readonly bundles?: Readonly<Record<FunctionName, string>>;
   /** Port of the HTTP API on 127.0.0.1. @default a free one */
   readonly port?: number;
-  /** Puts something between the functions and the emulators, such as a proxy. @default nothing */
+  /** Returns the environment of the functions, to put for example a proxy before the emulators. @default unchanged */
   readonly wrapEndpoints?: (aws: Environment) => Promise<Environment>;
-  /** Takes the log lines of the house and of its functions, without line ends. */
+  /** Receives the log lines of the stack and its functions, without line ends. */
   readonly log: (line: string) => void;
 }
 
-/** Everything but the emulators: the functions, and what brings events to them. */
+/** All but the emulators: the functions, and what brings events to them. */
 export interface LocalFunctions {
   /** Where the HTTP API answers. */
   readonly url: string;
   /** Runs the scheduled recheck now. Throws what it throws. */
   recheckNow(): Promise<void>;
-  /** Lets what is under way finish and closes everything. */
+  /** Lets running work finish and closes everything. */
   stop(): Promise<void>;
 }
 
-/** Stopped, it gives its data folder back as well. */
+/** The functions with their emulators. stop() also releases the data folder. */
 export interface EmbeddedStack extends LocalFunctions {
   /** What the functions were built from. */
   readonly environment: Environment;
@@ -78,16 +79,16 @@ const createEnvironment = (aws: Environment, options: EmbeddedStackOptions): Env
 });
 
 const sources: HandlerFactories = {
-  api: openApi,
-  accounts: openAccounts,
-  intake: openIntake,
-  enroll: openEnroll,
-  check: openCheck,
-  register: openRegister,
-  recheck: openRecheck,
+  api: createApiHandler,
+  accounts: createAccountsHandler,
+  intake: createIntakeHandler,
+  enroll: createEnrollHandler,
+  check: createCheckHandler,
+  register: createRegisterHandler,
+  recheck: createRecheckHandler,
 };
 
-/** Required and not imported: a test runner that rewrites imports must leave these files as they are. */
+/** Uses require() and not import: test runners rewrite imports, and these files must run as they are. */
 const loadBundles = (bundles: NonNullable<EmbeddedStackOptions['bundles']>): HandlerFactories => {
   const require = createRequire(import.meta.url);
   return Object.fromEntries(
@@ -126,7 +127,7 @@ const startPollers = (environment: Environment, handlers: Handlers, log: Log) =>
   };
 };
 
-/** Starts the functions over emulators that run already, in this process or in another. */
+/** Starts the functions with emulators that are already running, in this process or in another. */
 export const startFunctions = async (
   environment: Environment,
   { log, bundles, port }: Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port'>,
@@ -167,22 +168,26 @@ export const startFunctions = async (
 };
 
 /**
- * Opens the house. Rejects, and leaves nothing running, when the folder is in use, the port is taken or a
- * setting is wrong. What a crashed house had received is queued again first.
+ * Starts the emulators and the functions. Rejects, and leaves nothing running, when the folder is in use or has
+ * another schema, the port is taken or a setting is wrong. Messages that a crashed process had received are queued
+ * again first.
  */
 export const startEmbeddedStack = async (options: EmbeddedStackOptions): Promise<EmbeddedStack> => {
   const { dataDir, wrapEndpoints = async (aws) => aws } = options;
   await using started = new AsyncDisposableStack();
 
-  if (dataDir !== undefined) started.defer(await lockFolder(dataDir));
+  if (dataDir !== undefined) {
+    await prepareDataFolder(dataDir);
+    started.defer(await lockFolder(dataDir));
+  }
   const emulators = await startEmulators(dataDir === undefined ? {} : { dataDir });
   started.defer(() => emulators.stop());
   await emulators.releaseInFlight();
 
   const environment = createEnvironment(await wrapEndpoints(emulators.environment), options);
-  const functions = await startFunctions(environment, options);
-  started.defer(() => functions.stop());
+  const localFunctions = await startFunctions(environment, options);
+  started.defer(() => localFunctions.stop());
 
   const running = started.move();
-  return { ...functions, environment, stop: () => running.disposeAsync() };
+  return { ...localFunctions, environment, stop: () => running.disposeAsync() };
 };

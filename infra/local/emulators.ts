@@ -1,4 +1,4 @@
-/** AWS on one machine: DynamoDB, SQS, S3 and Secrets Manager, with everything the topology names in them. */
+/** AWS on one machine: DynamoDB, SQS, S3 and Secrets Manager, with the table, queues and bucket of the deployment. */
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
@@ -11,16 +11,16 @@ import { startLocalFauxqs } from './fauxqs.ts';
 import { createQueueUrl, ensureQueues, releaseInFlight } from './queues.ts';
 
 export interface EmulatorsOptions {
-  /** Everything is kept in here (0700); without it all is in memory. */
+  /** Where everything is stored (0700); without it all is in memory. */
   readonly dataDir?: string;
 }
 
 export interface Emulators {
-  /** Every variable that lib/runtime/config.ts reads, but MIXIN_URL. Ports, and so URLs, are new at each start. */
+  /** Every variable that lib/runtime/config.ts reads, except MIXIN_URL. The ports change at each start. */
   readonly environment: Environment;
   /**
-   * After a crash: gives back what the dead process had received, and returns how many messages those were.
-   * Only before anybody polls.
+   * Queues again the messages that a crashed process had received, and returns how many they were. Call it before
+   * any poller starts.
    */
   releaseInFlight(): Promise<number>;
   stop(): Promise<void>;
@@ -69,7 +69,7 @@ const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: 
   AWS_ENDPOINT_URL_SQS: urls.fauxqs,
 });
 
-/** Starts them all on free ports of 127.0.0.1. When one cannot start, none is left running. */
+/** Starts them all on free ports of 127.0.0.1. If one cannot start, none is left running. */
 export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promise<Emulators> => {
   const folders = await prepareFolders(dataDir);
   await using started = new AsyncDisposableStack();

@@ -1,4 +1,4 @@
-/** fauxqs (SQS and S3), kept on this machine: by itself it listens on every network interface, for anybody. */
+/** fauxqs (SQS and S3), restricted to this machine: by default it listens on every network interface. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
@@ -27,7 +27,7 @@ interface FastifyPart {
   ): unknown;
 }
 
-/** Uploaded lists hold keys: the server must not be reached from outside, nor by a web page. */
+/** Uploaded lists contain keys: neither other machines nor web pages may reach the server. */
 const restrictToLoopback = (message: unknown): void => {
   const { fastify } = message as { fastify: FastifyPart };
   const { listen } = fastify;

@@ -1,20 +1,20 @@
-/** Sees to it that one data folder has one house. */
+/** Lets one process at a time use a data folder. */
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 
-const FILE = 'house.pid';
+const FILE = 'enlist.pid';
 const ATTEMPTS = 5;
 
 const holder = z.object({
   pid: z.int().positive(),
-  /** When that process began, where the system tells: pids are given out again. */
+  /** When that process started, where the system shows it: process ids are reused. */
   started: z.string().optional(),
 });
 type Holder = z.infer<typeof holder>;
 
-/** Folders that this process holds itself: its own pid in a file proves nothing about them. */
+/** Folders that this process has locked: its own pid in a file does not prove it. */
 const lockedFolders = new Set<string>();
 
 /** Start of a process in clock ticks since boot (field 22 of /proc/<pid>/stat), undefined where there is no /proc. */
@@ -50,7 +50,7 @@ const readHolder = async (file: string): Promise<Holder | undefined> => {
   }
 };
 
-/** Puts the file there, whole and only if there is none. */
+/** Creates the file, whole, and only if there is none. */
 const claim = async (file: string): Promise<boolean> => {
   const ownFile = `${file}.${randomUUID()}`;
   const started = await readStartTime(process.pid);
@@ -69,12 +69,14 @@ const claim = async (file: string): Promise<boolean> => {
 const refuseIfAlive = async (file: string, folder: string): Promise<void> => {
   const other = await readHolder(file);
   if (other && (await isAlive(other, folder)))
-    throw new Error(`the data folder ${folder} is in use by process ${other.pid}; stop that one first`);
+    throw new Error(
+      `The data folder ${folder} is in use by process ${other.pid}: stop that process first, or choose another folder with --data.`,
+    );
 };
 
 /**
- * Takes the folder for this process and returns what gives it back. Throws, naming the process, when another
- * one holds it; the lock of a process that is dead is taken over.
+ * Locks the folder for this process and returns the function that unlocks it. Throws, and names the process, when
+ * another one has it; the lock of a dead process is taken over.
  */
 export const lockFolder = async (dataDir: string): Promise<() => Promise<void>> => {
   const folder = resolve(dataDir);
@@ -91,5 +93,7 @@ export const lockFolder = async (dataDir: string): Promise<() => Promise<void>> 
     await refuseIfAlive(file, folder);
     await rm(file, { force: true });
   }
-  throw new Error(`the data folder ${folder} could not be locked: others keep trying as well`);
+  throw new Error(
+    `The data folder ${folder} could not be locked, because other processes are locking it too: try again.`,
+  );
 };

@@ -1,4 +1,4 @@
-/** The HTTP API on this machine: brings each request to the function of its route, as API Gateway does. */
+/** The HTTP API on this machine: sends each request to the function of its route, as API Gateway does. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { close, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
@@ -10,7 +10,7 @@ import { matchRoute } from './route-match.ts';
 /** A function that answers routes. */
 export interface HttpFunction {
   readonly handler: Handler<APIGatewayProxyEventV2>;
-  /** The function's own time-out, which is a 500 to the caller. @default none */
+  /** The function's own time-out, after which the caller gets a 500. @default none */
   readonly timeoutSeconds?: number;
 }
 
@@ -19,17 +19,17 @@ export interface GatewayOptions {
   readonly routes: Readonly<Record<string, Route>>;
   /** @default a free one */
   readonly port?: number;
-  /** The gateway's patience, after which the caller gets a 503. @default 30, as on AWS */
+  /** How long the gateway waits; after that the caller gets a 503. @default 30, as on AWS */
   readonly integrationTimeoutSeconds?: number;
-  /** Is asked before the routes; undefined leaves the request to them. @default nobody */
+  /** Called before the routes; undefined leaves the request to them. @default none */
   readonly intercept?: (request: IncomingMessage, path: string) => Promise<HttpAnswer | undefined>;
-  /** Hears of invocations that failed, and of which function. */
+  /** Called for each failed invocation. */
   readonly onError?: (error: Error, functionName: HttpFunctionName) => void;
 }
 
 export interface Gateway {
   readonly url: string;
-  /** Takes no new requests and waits for those under way. */
+  /** Accepts no new requests and waits for the running ones. */
   stop(): Promise<void>;
 }
 

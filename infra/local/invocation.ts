@@ -1,5 +1,4 @@
-/** One run of a Lambda handler: its context, and its end when the time is over. */
-
+/** One run of a Lambda handler: its context and its time-out. */
 import { randomUUID } from 'node:crypto';
 import type { Context } from 'aws-lambda';
 import { withTimeout } from '../../lib/runtime/with-timeout.ts';
@@ -41,7 +40,7 @@ const createContext = (functionName: string, timeoutSeconds: number): Context =>
 
 /**
  * Runs the handler and returns its answer. Throws what the handler throws, and InvocationTimeout after
- * `timeoutSeconds`: as on Lambda nobody waits for the handler any longer, but unlike there it is not stopped.
+ * `timeoutSeconds`: as on Lambda, nobody waits for the handler any longer, but here it is not stopped.
  */
 export const invoke = async <Event>(invocation: Invocation<Event>): Promise<unknown> => {
   const { functionName, handler, event, timeoutSeconds } = invocation;
@@ -55,4 +54,4 @@ export const invoke = async <Event>(invocation: Invocation<Event>): Promise<unkn
 
 /** Whatever was thrown, as an Error. */
 export const toError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error(`something that is no Error was thrown: ${typeof thrown}`);
+  thrown instanceof Error ? thrown : new Error(`something that is not an Error was thrown: ${typeof thrown}`);

@@ -1,5 +1,5 @@
 /**
- * Lambda's Invoke on this machine: the same doors, for `enlist doctor` and for the AWS SDK and CLI.
+ * Lambda's Invoke on this machine, for `enlist doctor` and for the AWS SDK and CLI.
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  */
 import type { IncomingMessage } from 'node:http';
@@ -27,7 +27,7 @@ const createRefusal = (status: number, type: string, Message: string): HttpAnswe
 const createResult = (body: unknown, headers: HttpAnswer['headers'] = {}): HttpAnswer =>
   json(200, body, { 'x-amz-executed-version': '$LATEST', ...headers });
 
-/** A function that fails is no failure of Invoke. */
+/** When the function fails, Invoke itself still succeeds. */
 const createFunctionError = (error: Error): HttpAnswer => {
   const errorType = error instanceof InvocationTimeout ? 'Sandbox.Timedout' : error.name;
   const body = { errorType, errorMessage: error.message, trace: [] };
@@ -66,7 +66,7 @@ export const createLambdaEndpoint =
     }
     const type = request.headers['x-amz-invocation-type'] ?? 'RequestResponse';
     if (type !== 'RequestResponse') {
-      return createRefusal(400, 'InvalidParameterValueException', 'Only RequestResponse is known here.');
+      return createRefusal(400, 'InvalidParameterValueException', 'Only RequestResponse is supported here.');
     }
     const body = await readBody(request, MAX_PAYLOAD_BYTES);
     if (!body) return createRefusal(413, 'RequestTooLargeException', 'The event is larger than 6 MB.');

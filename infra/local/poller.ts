@@ -1,4 +1,4 @@
-/** Brings a queue's messages to a function, as Lambda's SQS event source does. */
+/** Brings the messages of a queue to a function, as Lambda's SQS event source does. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DeleteMessageBatchCommand,
@@ -25,7 +25,7 @@ export interface PollerOptions {
 }
 
 export interface Poller {
-  /** Receives no more and waits for the invocations under way. */
+  /** Receives no more messages and waits for the running invocations. */
   stop(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** Runs a function every so often, as EventBridge Scheduler does. */
+/** Runs a function at regular intervals, as EventBridge Scheduler does. */
 import { randomUUID } from 'node:crypto';
 import type { ScheduledEvent } from 'aws-lambda';
 import { ACCOUNT, REGION } from './client-config.ts';
@@ -9,14 +9,14 @@ export interface ScheduleOptions {
   readonly everySeconds: number;
   readonly timeoutSeconds: number;
   readonly handler: Handler<ScheduledEvent>;
-  /** Hears of scheduled runs that failed. */
+  /** Called for each scheduled run that failed. */
   readonly onError?: (error: Error) => void;
 }
 
 export interface Schedule {
-  /** Runs now (after the run under way, if any). Throws what the handler throws. */
+  /** Runs now, after the current run if there is one. Throws what the handler throws. */
   runNow(): Promise<void>;
-  /** Starts no further run and waits for the one under way. */
+  /** Starts no further run and waits for the current one. */
   stop(): Promise<void>;
 }
 

@@ -132,7 +132,7 @@ const readLedger = async (standIn: MixinStandIn | undefined, mixinUrl: string): 
 const describeKeys = ({ keys_stored, keys_bound, keys_lost }: KeyCounts) =>
   keys_bound === null
     ? `Keys: ${keys_stored} in the vault.`
-    : `Keys: ${keys_stored} in the vault, ${keys_bound} set at Mixin, ${keys_lost} lost.`;
+    : `Keys: ${keys_stored} in the vault; ${keys_bound} set at Mixin, ${keys_lost} of them lost.`;
 
 const waitForSignal = () =>
   new Promise<void>((end) => {
@@ -220,7 +220,7 @@ const main = async (): Promise<number> => {
   return code;
 };
 
-const exitCodeOf = (error: unknown): number => {
+const chooseExitCode = (error: unknown): number => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
   if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted;
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -230,5 +230,5 @@ const exitCodeOf = (error: unknown): number => {
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.exitCode = exitCodeOf(error);
+  process.exitCode = chooseExitCode(error);
 }

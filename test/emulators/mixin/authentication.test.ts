@@ -32,18 +32,18 @@ const withHeader = (client: Client, header: unknown): string => {
   return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
 };
 
-test('a proper token is accepted, with and without X-Request-Id', async () => {
+test('a valid token is accepted, with and without X-Request-Id', async () => {
   const { client } = await setUp();
   expect((await client.send('GET', target)).data).toEqual([]);
   expect((await client.send('GET', target, undefined, { request_id: null })).data).toEqual([]);
 });
 
-const bents: readonly (readonly [string, TokenOverrides, string])[] = [
+const cases: readonly (readonly [string, TokenOverrides, string])[] = [
   ['a sig over another method', { signed: `POST${target}` }, 'sig does not match the request'],
   ['a sig over the path without its query', { signed: 'GET/logs' }, 'sig does not match the request'],
   ['a sig over a body that was not sent', { signed: `GET${target}{}` }, 'sig does not match the request'],
   ['an upper-case sig', { claims: { sig: 'A'.repeat(64) } }, 'sig does not match the request'],
-  ['an expired token', { claims: { iat: seconds - 60, exp: seconds } }, 'the token is expired'],
+  ['an exp in the past', { claims: { iat: seconds - 60, exp: seconds } }, 'the token is expired'],
   ['exp not after iat', { claims: { iat: seconds + 60, exp: seconds + 60 } }, 'the token is expired'],
   ['iat too long ago', { claims: { iat: seconds - 301, exp: seconds + 60 } }, 'iat is over five minutes off'],
   [
@@ -53,19 +53,23 @@ const bents: readonly (readonly [string, TokenOverrides, string])[] = [
   ],
   ['iat as a text', { claims: { iat: String(seconds) } }, 'iat and exp must be seconds'],
   ['no exp', { claims: { exp: undefined } }, 'iat and exp must be seconds'],
-  ['another jti than X-Request-Id', { request_id: randomUUID() }, 'jti is not the X-Request-Id'],
-  ['a jti that is no UUID', { claims: { jti: 'one' }, request_id: null }, 'uid, sid and jti must be UUIDs'],
+  ['a jti other than the X-Request-Id', { request_id: randomUUID() }, 'jti is not the X-Request-Id'],
+  [
+    'a jti that is not a UUID',
+    { claims: { jti: 'one' }, request_id: null },
+    'uid, sid and jti must be UUIDs',
+  ],
   ['another scope', { claims: { scp: 'PROFILE:READ' } }, 'scp is not FULL'],
   ['no scope', { claims: { scp: undefined } }, 'scp is not FULL'],
   ['another seed', { seed: newKey().private_key }, 'the token is not signed by the session'],
   ['an unknown session', { claims: { sid: randomUUID() } }, 'the session is unknown'],
   ['an unknown user', { claims: { uid: randomUUID() } }, 'the session is unknown'],
-  ['an empty token', { token: '' }, 'there is no token'],
+  ['no text at all', { token: '' }, 'there is no token'],
 ];
 
-test.each(bents)('%s is refused', async (_name, bent, reason) => {
+test.each(cases)('a token with %s is refused', async (_name, overrides, reason) => {
   const { client, standIn } = await setUp();
-  const reply = await client.send('GET', target, undefined, bent);
+  const reply = await client.send('GET', target, undefined, overrides);
   expect(reply.status).toBe(202);
   expect(reply.error).toMatchObject({ status: 202, code: 401 });
   expect(readLastEntry(standIn)).toMatchObject({ outcome: 'refused', status: 202, code: 401, reason });
@@ -90,7 +94,7 @@ test('the body is signed byte by byte', async () => {
   expect((await client.send('POST', '/users', body)).error.code).toBe(10002);
 });
 
-test('a token is good for one request', async () => {
+test('a token is accepted for one request only', async () => {
   const { client, standIn } = await setUp();
   const jti = randomUUID();
   const token = client.token('GET', target, '', jti);
@@ -128,7 +132,7 @@ test('a new session of the same bot replaces the old one and keeps the keys', as
   expect(() => standIn.createUser({ user_id: client.keystore.app_id, tip: 'foreign' })).toThrow('tip');
 });
 
-test('the session of one user does not serve another', async () => {
+test('the session of one user is refused for another', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const claims = { uid: other.keystore.app_id };

@@ -1,5 +1,5 @@
 /**
- * A client that can be told to do each thing wrong. Its key agreement and signatures come from the official SDK,
+ * A client that can make each mistake. Its key agreement and signatures come from the official SDK,
  * so that nothing of the server under test is used to test it.
  */
 import { createCipheriv, createHash, randomBytes, randomUUID } from 'node:crypto';
@@ -26,7 +26,7 @@ export const START_MS = 1_700_000_000_000;
 export const HOUR_MS = 3_600_000;
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** A clock that moves only when told. */
+/** A clock that moves only by advance(). */
 export const createClock = (startMs = START_MS) => {
   let nowMs = startMs;
   return {
@@ -137,11 +137,11 @@ export const connect = (
     target: string,
     body: string,
     jti: string,
-    bent: TokenOverrides = {},
+    overrides: TokenOverrides = {},
   ): string => {
     const iat = Math.floor(clock.now() / 1_000);
     const sig = createHash('sha256')
-      .update(bent.signed ?? method + target + body)
+      .update(overrides.signed ?? method + target + body)
       .digest('hex');
     const claims = {
       uid: keystore.app_id,
@@ -153,24 +153,24 @@ export const connect = (
       scp: 'FULL',
     };
     // A round trip through JSON: the SDK would write an undefined claim as the word undefined.
-    const bentClaims = JSON.parse(JSON.stringify({ ...claims, ...bent.claims })) as typeof claims;
-    return sessionKeys.sign(bentClaims, bent.seed);
+    const changedClaims = JSON.parse(JSON.stringify({ ...claims, ...overrides.claims })) as typeof claims;
+    return sessionKeys.sign(changedClaims, overrides.seed);
   };
 
   const send = async (
     method: string,
     target: string,
     fields?: unknown,
-    bent: TokenOverrides = {},
+    overrides: TokenOverrides = {},
   ): Promise<Reply> => {
     const body = fields === undefined ? '' : typeof fields === 'string' ? fields : JSON.stringify(fields);
     const jti = randomUUID();
-    const request_id = bent.request_id === undefined ? jti : bent.request_id;
+    const request_id = overrides.request_id === undefined ? jti : overrides.request_id;
     const response = await fetch(standIn.url + target, {
       method,
       redirect: 'manual',
       headers: {
-        Authorization: `Bearer ${bent.token ?? token(method, target, body, jti, bent)}`,
+        Authorization: `Bearer ${overrides.token ?? token(method, target, body, jti, overrides)}`,
         'Content-Type': 'application/json',
         ...(request_id === null ? {} : { 'X-Request-Id': request_id }),
       },
@@ -179,20 +179,20 @@ export const connect = (
     return readReply(response);
   };
 
-  const encrypt = (pin: Uint8Array, bent: PinOverrides = {}): string => {
+  const encrypt = (pin: Uint8Array, overrides: PinOverrides = {}): string => {
     iterator += 1n;
     const numbers = Buffer.alloc(16);
-    numbers.writeBigUInt64LE(BigInt(bent.seconds ?? Math.floor(clock.now() / 1_000)), 0);
-    numbers.writeBigUInt64LE(bent.iterator ?? iterator, 8);
+    numbers.writeBigUInt64LE(BigInt(overrides.seconds ?? Math.floor(clock.now() / 1_000)), 0);
+    numbers.writeBigUInt64LE(overrides.iterator ?? iterator, 8);
     const iv = randomBytes(16);
-    const cipher = createCipheriv('aes-256-cbc', sessionKeys.pinKey(bent.server_public_key), iv);
-    cipher.setAutoPadding(bent.padding === undefined);
+    const cipher = createCipheriv('aes-256-cbc', sessionKeys.pinKey(overrides.server_public_key), iv);
+    cipher.setAutoPadding(overrides.padding === undefined);
     const encrypted = [
       cipher.update(pin),
       cipher.update(numbers),
-      cipher.update(bent.padding ?? Buffer.alloc(0)),
+      cipher.update(overrides.padding ?? Buffer.alloc(0)),
     ];
-    return Buffer.concat([iv, ...encrypted, cipher.final()]).toString(bent.encoding ?? 'base64url');
+    return Buffer.concat([iv, ...encrypted, cipher.final()]).toString(overrides.encoding ?? 'base64url');
   };
 
   const tipPin = (public_key: string, counter = 1n): Buffer => {
@@ -215,23 +215,26 @@ export const connect = (
     tipPin,
     tipProof,
     me: () => send('GET', '/safe/me'),
-    setTip: (tip: Key, bent: PinOverrides = {}) =>
-      send('POST', '/pin/update', { old_pin_base64: '', pin_base64: encrypt(tipPin(tip.public_key), bent) }),
-    verifyTip: (tip: Key, bent: PinOverrides = {}) => {
+    setTip: (tip: Key, overrides: PinOverrides = {}) =>
+      send('POST', '/pin/update', {
+        old_pin_base64: '',
+        pin_base64: encrypt(tipPin(tip.public_key), overrides),
+      }),
+    verifyTip: (tip: Key, overrides: PinOverrides = {}) => {
       const timestamp = `${clock.now()}000123`;
-      const pin_base64 = encrypt(tipProof(tip, timestamp), bent);
+      const pin_base64 = encrypt(tipProof(tip, timestamp), overrides);
       return send('POST', '/pin/verify', `{"pin_base64":"${pin_base64}","timestamp":${timestamp}}`);
     },
-    registration: (spend: Key, tip: Key, bent: PinOverrides = {}) => {
+    registration: (spend: Key, tip: Key, overrides: PinOverrides = {}) => {
       const signed = signSafeRegistration(
         keystore.app_id,
         tip.private_key,
         Buffer.from(spend.private_key, 'hex'),
       );
-      return { ...signed, pin_base64: encrypt(Buffer.from(signed.pin_base64, 'hex'), bent) };
+      return { ...signed, pin_base64: encrypt(Buffer.from(signed.pin_base64, 'hex'), overrides) };
     },
-    register(spend: Key, tip: Key, bent: PinOverrides = {}) {
-      return send('POST', '/safe/users', this.registration(spend, tip, bent));
+    register(spend: Key, tip: Key, overrides: PinOverrides = {}) {
+      return send('POST', '/safe/users', this.registration(spend, tip, overrides));
     },
   };
 };

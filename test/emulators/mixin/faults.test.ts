@@ -12,29 +12,24 @@ import {
   start,
   UUID,
 } from './client.ts';
-import { askForCode, lastCode, newSession, signIn, signInFields } from './phone-client.ts';
+import { lastCode, newSession, requestCode, signIn, signInFields } from './phone-client.ts';
 
 const UUID_ONE = '11111111-2222-4333-8444-555555555555';
 
 /** A wait that ends when the test says so. */
+/** A wait that ends when the test opens it. */
 const gate = () => {
-  const asked: number[] = [];
-  let announce: () => void = () => {};
-  let open: () => void = () => {};
-  const reached = new Promise<void>((resolve) => {
-    announce = resolve;
-  });
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+  const delays: number[] = [];
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
   return {
-    asked,
-    reached,
-    open: () => open(),
+    delays,
+    reached: reached.promise,
+    open: () => released.resolve(),
     wait: (delayMs: number) => {
-      asked.push(delayMs);
-      announce();
-      return opened;
+      delays.push(delayMs);
+      reached.resolve();
+      return released.promise;
     },
   };
 };
@@ -47,7 +42,7 @@ const setUp = async (user = {}, options = {}) => {
 };
 
 test('slow: the request is handled after the delay', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow', delayMs: 700 }]);
   const reply = client.setTip(newKey());
@@ -56,12 +51,12 @@ test('slow: the request is handled after the delay', async () => {
   expect(standIn.ledger()).toEqual([]);
   open();
   expect((await reply).data.has_pin).toBe(true);
-  expect(asked).toEqual([700]);
+  expect(delays).toEqual([700]);
   expect(readLastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: 'slow' });
 });
 
 test('answer_held: the request is handled, the answer comes after the delay', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'answer_held', delayMs: 900 }]);
   let answered = false;
@@ -73,7 +68,7 @@ test('answer_held: the request is handled, the answer comes after the delay', as
   expect(answered).toBe(false);
   open();
   expect((await reply).data.has_pin).toBe(true);
-  expect(asked).toEqual([900]);
+  expect(delays).toEqual([900]);
 });
 
 test('answer_lost: the key is bound and the connection breaks', async () => {
@@ -184,7 +179,7 @@ test('huge_body: JSON of more than 2 MiB, and a client may hang up in the middle
   aborted.abort();
 });
 
-test('redirect: 302 to an address that is not there, and who follows is seen', async () => {
+test('redirect: 302 to a path without an endpoint, and a client that follows appears in the ledger', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([
     { name: 'redirect', path: '/pin/update', times: 1 },
@@ -220,7 +215,7 @@ test.each(['html', 'huge_body', 'redirect'] as const)(
 );
 
 test('slow_body: handled, the head comes at once and the body in pieces over the delay', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow_body', delayMs: 500 }]);
   const token = client.token('GET', '/me', '', UUID_ONE);
@@ -234,14 +229,14 @@ test('slow_body: handled, the head comes at once and the body in pieces over the
   });
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(done).toBe(false);
-  expect(asked).toEqual([50]);
+  expect(delays).toEqual([50]);
   open();
   expect(await body).toMatchObject({ data: { user_id: client.keystore.app_id } });
-  expect(asked).toEqual(Array(10).fill(50));
+  expect(delays).toEqual(Array(10).fill(50));
 });
 
 test('slow_body: a client that gives up ends it', async () => {
-  const { asked, reached, open, wait } = gate();
+  const { delays, reached, open, wait } = gate();
   const { client, standIn } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow_body', delayMs: 500, times: 1 }]);
   const aborted = new AbortController();
@@ -253,7 +248,7 @@ test('slow_body: a client that gives up ends it', async () => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   open();
   expect((await client.me()).data.type).toBe('user');
-  expect(asked).toEqual([50]);
+  expect(delays).toEqual([50]);
 });
 
 test('wrong_user: handled, but the account object is another’s', async () => {
@@ -271,7 +266,7 @@ test('wrong_user: handled, but the account object is another’s', async () => {
   expect((await client.me()).data.user_id).toBe(client.keystore.app_id);
 });
 
-test('wrong_user: a hidden spend key stays hidden, and what is no account object stays as it is', async () => {
+test('wrong_user: a hidden spend key stays hidden, and data that is not an account object stays as it is', async () => {
   const { client, standIn } = await setUp({ safe: 'foreign' });
   standIn.setFaults([{ name: 'wrong_user' }, { name: 'spend_key_hidden' }]);
   expect((await client.me()).data).not.toHaveProperty('spend_public_key');
@@ -298,7 +293,7 @@ test('wrong_key: handled, but the account object has other keys, the same ones e
   });
 });
 
-test('safe_flips_back: in Safe, and told not to be', async () => {
+test('safe_flips_back: the account is in Safe, and the answer says that it is not', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, standIn, account } = await setUp({ tip });
   standIn.setFaults([{ name: 'safe_flips_back', times: 2 }]);
@@ -308,7 +303,7 @@ test('safe_flips_back: in Safe, and told not to be', async () => {
   expect((await client.me()).data.has_safe).toBe(true);
 });
 
-test('calls without a token are struck too, and a path may be a route', async () => {
+test('faults hit calls without a token too, and a path may be a route', async () => {
   const { client, standIn } = await setUp();
   const secret = newSession().secret;
   const user_id = client.keystore.app_id;
@@ -318,7 +313,7 @@ test('calls without a token are struck too, and a path may be a route', async ()
     { name: 'answer_lost', path: '/verifications/:id', times: 1 },
     { name: 'code', code: 403, user_id },
   ]);
-  expect((await askForCode(standIn)).error.code).toBe(10003);
+  expect((await requestCode(standIn)).error.code).toBe(10003);
   expect(standIn.verifications()).toEqual([]);
   expect((await signIn(standIn, secret)).error.code).toBe(10001);
   expect(readLastEntry(standIn)).toMatchObject({
@@ -337,7 +332,7 @@ test('calls without a token are struck too, and a path may be a route', async ()
   expect((await client.me()).error.code).toBe(403);
 });
 
-test('signing in under wrong_user names another’s session, and the right one is made', async () => {
+test('wrong_user: a sign-in shows the session of another account, and creates the right one', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([{ name: 'wrong_user', path: '/verifications/:id' }]);
   const { data } = await signIn(standIn, newSession().secret);
@@ -399,7 +394,7 @@ test('lagging_reads: after /safe/users reads lag, yet no second key is bound', a
   expect((await client.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
 });
 
-test('spend_key_hidden: the account object does not tell the spend key', async () => {
+test('spend_key_hidden: the account object does not show the spend key', async () => {
   const { client, standIn } = await setUp({ safe: 'foreign' });
   expect((await client.me()).data).toHaveProperty('spend_public_key');
   standIn.setFaults([{ name: 'spend_key_hidden' }]);
@@ -419,7 +414,7 @@ test('upgrade_suspended: a six-digit PIN stays one', async () => {
   expect((await upgrade()).data.tip_counter).toBe(1);
 });
 
-test('a fault strikes only the method, path and user it names', async () => {
+test('a fault hits only the method, path and user that it names', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const user_id = client.keystore.app_id;
@@ -432,7 +427,7 @@ test('a fault strikes only the method, path and user it names', async () => {
   expect((await client.send('GET', logs)).error).toBeUndefined();
 });
 
-test('times counts for each user by itself, and setFaults starts it anew', async () => {
+test('times counts for each user separately, and setFaults resets it', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const codes = async () => [(await client.me()).error?.code, (await other.me()).error?.code];
@@ -446,7 +441,7 @@ test('times counts for each user by itself, and setFaults starts it anew', async
   expect(await codes()).toEqual([429, 429]);
 });
 
-test('of two endings the first strikes and the second keeps its times', async () => {
+test('of two faults that end a request the first one hits and the second one keeps its times', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([
     { name: 'rate_limited', times: 1 },
@@ -457,7 +452,7 @@ test('of two endings the first strikes and the second keeps its times', async ()
   expect(codes).toEqual([429, 10001, undefined]);
 });
 
-test('rate picks the same requests for the same seed, in whatever order users come', async () => {
+test('rate picks the same requests for the same seed, in any order of the users', async () => {
   const pick = async (seed: number, order: 'one by one' | 'in turn') => {
     const { client, clock, standIn } = await setUp(
       { user_id: '6e8a3f0e-2f1c-4d0b-8f41-0a1b2c3d4e5f' },
@@ -485,7 +480,7 @@ test('rate picks the same requests for the same seed, in whatever order users co
   expect(hits).toBeLessThan(45);
 });
 
-test('a fault that cannot be is refused and changes nothing', async () => {
+test('an invalid fault is refused and changes nothing', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([{ name: 'rate_limited' }]);
   for (const fault of [

@@ -12,16 +12,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CreatedUser, MixinStandIn } from '../../../emulators/mixin/server.ts';
 import { connect, createClock, findAccount, newClient, newKey, sendOpenly, start } from './client.ts';
 import {
-  askForCode,
   connectSignedIn,
   lastCode,
   newRsaSession,
   newSession,
   PHONE,
+  requestCode,
   signInFields,
 } from './phone-client.ts';
 
@@ -31,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test('accounts, ledger, iterators, used tokens, locks and fault counts outlive the server', async () => {
+test('accounts, ledger, iterators, used tokens, locks and fault counts survive a restart', async () => {
   const clock = createClock();
   const options = { now: clock.now, dataDir: join(folder, 'data') };
   const [tip, spend] = [newKey(), newKey()];
@@ -62,13 +63,13 @@ test('accounts, ledger, iterators, used tokens, locks and fault counts outlive t
   expect((await again.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
 });
 
-test('phones, codes and their wrong tries outlive the server', async () => {
+test('phones, codes and the counts of wrong codes survive a restart', async () => {
   const clock = createClock();
   const options = { now: clock.now, dataDir: join(folder, 'data') };
   const session = newSession();
   const first = await start(options);
   first.preparePhone({ phone: PHONE, captcha: 'hcaptcha', account: { session_key: 'rsa' } });
-  await askForCode(first, { hcaptcha_response: 'solved' });
+  await requestCode(first, { hcaptcha_response: 'solved' });
   const { id, code } = lastCode(first);
   const wrong = String((Number(code) + 1) % 10_000).padStart(4, '0');
   const attempt = (standIn: MixinStandIn, tried: string) =>
@@ -80,8 +81,8 @@ test('phones, codes and their wrong tries outlive the server', async () => {
   const second = await start(options);
   expect(second.accounts()).toEqual(accounts);
   expect(second.verifications()).toEqual(verifications);
-  expect((await askForCode(second, { hcaptcha_response: 'solved' })).error.code).toBe(20129);
-  expect((await askForCode(second)).error.code).toBe(10005);
+  expect((await requestCode(second, { hcaptcha_response: 'solved' })).error.code).toBe(20129);
+  expect((await requestCode(second)).error.code).toBe(10005);
   const { data } = await attempt(second, code);
   expect(data.user_id).toBe(accounts[0]?.user_id);
   await second.stop();
@@ -92,7 +93,7 @@ test('phones, codes and their wrong tries outlive the server', async () => {
   expect((await attempt(third, code)).error.code).toBe(20114);
 });
 
-test('the private key of an RSA session is not kept', async () => {
+test('the private key of an RSA session is not stored', async () => {
   const dataDir = join(folder, 'data');
   const standIn = await start({ dataDir });
   const { pem } = newRsaSession();
@@ -104,7 +105,7 @@ test('the private key of an RSA session is not kept', async () => {
   for (const line of pem.split('\n').slice(4, -2)) expect(database).not.toContain(line);
 });
 
-test('the folder and its files are closed to others', async () => {
+test('only the owner can read the folder and its files', async () => {
   const dataDir = join(folder, 'data');
   const standIn = await start({ dataDir });
   await standIn.createUser();
@@ -113,7 +114,7 @@ test('the folder and its files are closed to others', async () => {
   expect(readdirSync(dataDir)).toContain('mixin.sqlite');
 });
 
-test('a folder and a file that stood open are closed', async () => {
+test('a folder and a file that others could read are closed to them', async () => {
   mkdirSync(join(folder, 'data'));
   chmodSync(join(folder, 'data'), 0o755);
   const file = join(folder, 'data', 'mixin.sqlite');
@@ -130,6 +131,18 @@ test('a second server on the same folder is refused', async () => {
   await expect(start({ dataDir })).rejects.toThrow('locked');
 });
 
+test('a folder that another version wrote is refused and not changed', async () => {
+  const dataDir = join(folder, 'data');
+  await (await start({ dataDir })).stop();
+  const file = join(dataDir, 'mixin.sqlite');
+  const other = new DatabaseSync(file);
+  other.exec('PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE);');
+  other.close();
+  const before = readFileSync(file);
+  await expect(start({ dataDir })).rejects.toThrow('was not written by this version of the stand-in');
+  expect(readFileSync(file).equals(before)).toBe(true);
+});
+
 const launch = async (...args: string[]) => {
   const child = spawn(process.execPath, ['emulators/mixin/main.ts', '--port', '0', ...args]);
   let output = '';
@@ -141,7 +154,7 @@ const launch = async (...args: string[]) => {
   return { child, output, url: /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0] ?? '' };
 };
 
-test('the command prints its URL and serves; a key it bound survives kill -9', async () => {
+test('the command prints its URL and answers; a key that it set survives kill -9', async () => {
   const dataDir = join(folder, 'data');
   const clock = { now: Date.now };
   const tip = newKey();

@@ -1,5 +1,5 @@
 /**
- * Sessions as apps and old programs hold them: an Ed25519 session with nothing but a `pin_token`, and an RSA session.
+ * Sessions as apps and old programs have them: an Ed25519 session with nothing but a `pin_token`, and an RSA session.
  * By node:crypto alone.
  */
 import {
@@ -25,7 +25,7 @@ const jwt = (alg: string, claims: unknown, signed: (text: Buffer) => Buffer): st
   return `${text}.${signed(Buffer.from(text)).toString('base64url')}`;
 };
 
-export const rsaHands = (keystore: LegacyKeystore): SessionKeys => ({
+export const createRsaSessionKeys = (keystore: LegacyKeystore): SessionKeys => ({
   sign: (claims) => jwt('RS512', claims, (text) => sign('sha512', text, keystore.private_key)),
   pinKey: () =>
     privateDecrypt(
@@ -46,10 +46,10 @@ export const connectRsa = (
 ): Client => {
   const { client_id: app_id, session_id } = keystore;
   const names = { app_id, session_id, server_public_key: '', session_private_key: '' };
-  return connect(standIn, names, clock, rsaHands(keystore));
+  return connect(standIn, names, clock, createRsaSessionKeys(keystore));
 };
 
-/** RFC 8410: what stands before the 32 bytes of a key. */
+/** The DER before the 32 bytes of a key (RFC 8410). */
 const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
 
@@ -66,7 +66,7 @@ const x25519 = (seed: Buffer, pin_token: string): Buffer => {
   });
 };
 
-/** A session key as the apps make one. */
+/** A session key as the apps create it. */
 export const newSession = () => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-32);
@@ -83,7 +83,7 @@ export const newRsaSession = (modulusLength = 1_024) => {
   };
 };
 
-/** The session that an answer began, with nothing but what every client reads of it. */
+/** A client for the session of a sign-in answer; it reads only what every client reads. */
 export const connectSignedIn = (
   standIn: MixinStandIn,
   session: NewSession,
@@ -106,7 +106,7 @@ export const connectSignedIn = (
 export const PHONE = '+8613800013800';
 
 /** POST /verifications as the apps send it. */
-export const askForCode = (
+export const requestCode = (
   standIn: MixinStandIn,
   fields: Readonly<Record<string, unknown>> = {},
   headers: Readonly<Record<string, string>> = {},
@@ -118,7 +118,7 @@ export const askForCode = (
     headers,
   );
 
-/** What POST /verifications/:id wants, in the form of today's apps. */
+/** The fields of POST /verifications/:id, in the form of today's apps. */
 export const signInFields = (code: string, session_secret: string) => ({
   code,
   session_secret,
@@ -137,13 +137,13 @@ export const lastCode = (standIn: MixinStandIn) => {
   return verification;
 };
 
-/** Asks for a code and signs in with it. */
+/** Requests a code and signs in with it. */
 export const signIn = async (
   standIn: MixinStandIn,
   session_secret: string,
-  asked: Readonly<Record<string, unknown>> = {},
+  fields: Readonly<Record<string, unknown>> = {},
 ) => {
-  await askForCode(standIn, asked);
+  await requestCode(standIn, fields);
   const { id, code } = lastCode(standIn);
   return sendOpenly(standIn, `/verifications/${id}`, signInFields(code, session_secret));
 };

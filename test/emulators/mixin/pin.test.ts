@@ -185,7 +185,7 @@ test('a PIN for another server key, with another padding, of another time or wit
   const otherServer = { server_public_key: newKey().public_key };
   expect((await client.verifyTip(tip, otherServer)).error.code).toBe(20119);
   const reasons = [];
-  for (const bent of [
+  for (const overrides of [
     { padding: Buffer.of(...Array<number>(15).fill(0), 16) },
     { padding: Buffer.alloc(16) },
     { padding: Buffer.alloc(16, 17) },
@@ -193,7 +193,7 @@ test('a PIN for another server key, with another padding, of another time or wit
     { seconds: seconds + 301 },
     { iterator: 0n },
   ]) {
-    expect((await client.verifyTip(tip, bent)).error.code).toBe(20119);
+    expect((await client.verifyTip(tip, overrides)).error.code).toBe(20119);
     reasons.push(readLastEntry(standIn).reason);
   }
   expect(reasons).toEqual([
@@ -211,7 +211,7 @@ test('a PIN for another server key, with another padding, of another time or wit
   expect(account().pin_errors).toBe(0);
 });
 
-test('a wrong PIN spends its iterator too, and one iterator of 2^64-1 ends the session’s PINs', async () => {
+test('a wrong PIN uses its iterator too, and after the iterator 2^64-1 the session can use no PIN', async () => {
   const tip = newKey();
   const { client, standIn } = await setUp({ tip });
   expect((await client.verifyTip(newKey(), { iterator: 9n })).error.code).toBe(20119);
@@ -221,7 +221,7 @@ test('a wrong PIN spends its iterator too, and one iterator of 2^64-1 ends the s
   expect((await client.verifyTip(tip)).error.code).toBe(20119);
 });
 
-test('five wrong PINs lock the account for a day, and a try within that day starts it anew', async () => {
+test('five wrong PINs lock the account for a day, and an attempt within that day starts the lock again', async () => {
   const tip = newKey();
   const { client, clock, account } = await setUp({ tip });
   for (let tries = 1; tries <= 5; tries += 1) {
@@ -279,7 +279,7 @@ test('wrong PINs are in the logs, newest first, and the limit holds', async () =
     });
 });
 
-test('the logs keep wrong PINs that no longer count', async () => {
+test('the logs show wrong PINs that no longer count', async () => {
   const { client, clock, account } = await setUp({ tip: 'foreign' });
   const days = [0, 2, 4].map((day) => new Date(START_MS + day * 24 * HOUR_MS).toISOString());
   for (const _day of days) {
@@ -297,7 +297,7 @@ test('the logs keep wrong PINs that no longer count', async () => {
   expect(await logged('&limit=1')).toEqual(days.slice(-1));
 });
 
-test('createUser can begin with a lock', async () => {
+test('createUser can create a locked account', async () => {
   const tip = newKey();
   const { client, account } = await setUp({ tip, pin_locked: true });
   expect(account()).toMatchObject({ pin_errors: 5, pin_locked_until: START_MS + 24 * HOUR_MS });

@@ -50,7 +50,7 @@ test('a second registration is refused, with the same key and with another', asy
   expect(standIn.ledger().filter(({ bound }) => bound !== undefined)).toHaveLength(1);
 });
 
-test('an account that came with a key of its own cannot be registered', async () => {
+test('an account that was created in Safe cannot be registered', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, account, standIn } = await setUp({ tip, safe: spend });
   expect((await client.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
@@ -114,7 +114,7 @@ test('the PIN must be the TIP signature of this very registration', async () => 
   expect((await client.send('POST', '/safe/users', body)).data.has_safe).toBe(true);
 });
 
-test('a spent iterator is refused without counting', async () => {
+test('a used iterator is refused and not counted', async () => {
   const tip = newKey();
   const { client, account } = await setUp({ tip });
   await client.verifyTip(tip, { iterator: 5n });
@@ -128,7 +128,7 @@ test.each([{}, { six_digit_pin: '123456' }])('without a TIP PIN it is 20118: %j'
   expect(account()).toMatchObject({ has_safe: false, pin_errors: 0 });
 });
 
-test('each reading of the signature refuses the other', async () => {
+test('each form of the signature refuses the other', async () => {
   const tip = newKey();
   for (const signature of ['shipped', 'documented'] as const) {
     const { client } = await setUp({ tip }, { signature });
@@ -142,7 +142,7 @@ test('each reading of the signature refuses the other', async () => {
   }
 });
 
-test('the spend key can be kept from the account object', async () => {
+test('a setting hides the spend key from the account object', async () => {
   const { client } = await setUp({ safe: 'foreign' }, { shows_spend_key: false });
   const { data } = await client.me();
   expect(data.has_safe).toBe(true);

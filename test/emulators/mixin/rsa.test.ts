@@ -11,7 +11,7 @@ import {
   readLastEntry,
   start,
 } from './client.ts';
-import { connectRsa, newRsaSession, rsaHands } from './phone-client.ts';
+import { connectRsa, createRsaSessionKeys, newRsaSession } from './phone-client.ts';
 
 const newLegacyClient = async (standIn: MixinStandIn, clock: Clock, user = {}) => {
   const { keystore } = await standIn.createUser({ ...user, session_key: 'rsa' });
@@ -48,7 +48,7 @@ test('the key of the PINs is sealed by OAEP with SHA-256 and the session id, as 
   await expect(open(randomUUID())).rejects.toThrow();
 });
 
-test('an RS512 token is accepted, and the account object tells the sealed key in both base64 forms', async () => {
+test('an RS512 token is accepted, and the account object shows the sealed key in both base64 forms', async () => {
   const { client, keystore } = await setUp();
   expect((await client.me()).data).toMatchObject({
     user_id: keystore.client_id,
@@ -132,8 +132,11 @@ test('a PIN under another key is 20119 and not counted', async () => {
   const tip = newKey();
   const { client, clock, keystore, standIn } = await setUp({ tip });
   const { keystore: other } = await newLegacyClient(standIn, clock);
-  const hands = { sign: rsaHands(keystore).sign, pinKey: rsaHands(other).pinKey };
-  const confused = connect(standIn, client.keystore, clock, hands);
+  const sessionKeys = {
+    sign: createRsaSessionKeys(keystore).sign,
+    pinKey: createRsaSessionKeys(other).pinKey,
+  };
+  const confused = connect(standIn, client.keystore, clock, sessionKeys);
   expect((await confused.verifyTip(tip)).error.code).toBe(20119);
   expect(findAccount(standIn, client).pin_errors).toBe(0);
   expect((await client.verifyTip(tip)).data.has_pin).toBe(true);
@@ -147,12 +150,14 @@ test('iterators are those of the session, and a new session has a new key', asyn
   const renewed = await newLegacyClient(standIn, clock, { user_id: keystore.client_id });
   expect((await client.me()).error.code).toBe(401);
   expect((await renewed.client.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
-  expect(rsaHands(renewed.keystore).pinKey()).toHaveLength(32);
-  expect(rsaHands(renewed.keystore).pinKey()).not.toEqual(rsaHands(keystore).pinKey());
+  expect(createRsaSessionKeys(renewed.keystore).pinKey()).toHaveLength(32);
+  expect(createRsaSessionKeys(renewed.keystore).pinKey()).not.toEqual(
+    createRsaSessionKeys(keystore).pinKey(),
+  );
   expect(findAccount(standIn, client).pin_errors).toBe(0);
 });
 
-test('createUser takes an RSA key that is given, and refuses what is none', async () => {
+test('createUser takes a given RSA key, and refuses any other text', async () => {
   const { standIn } = await setUp();
   const { pem } = newRsaSession();
   const { keystore } = await standIn.createUser({ session_key: 'rsa', session_private_key: pem });

@@ -105,7 +105,7 @@ test('a bare user is bought once, reads its profile, sets its PIN and verifies i
   expect(created).toEqual([{ kind: 'network', user_id: user.user_id }]);
 });
 
-test('the SDK meets an app whose bill is not paid', async () => {
+test('the SDK gets 20123 for an app whose bill is not paid', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser({ unpaid: true });
   const sessionSecret = Buffer.from(newKey().public_key, 'hex').toString('base64url');

@@ -73,13 +73,13 @@ test.each(['', '{', '[]', '"text"', 'null'])('the body %j is 400 in the envelope
   }
 });
 
-test('a body beyond a megabyte is cut off', async () => {
+test('a body larger than 1 MiB breaks the connection', async () => {
   const { client, standIn } = await setUp();
   await expect(client.send('POST', '/users', 'x'.repeat(1_100_000))).rejects.toThrow('fetch failed');
   expect(standIn.ledger()).toEqual([]);
 });
 
-test('the ledger has one entry a request, in order, without the query', async () => {
+test('the ledger has one entry for each request, in order, without the query', async () => {
   const { client, standIn } = await setUp();
   await client.me();
   await client.send('GET', '/logs?category=PIN_INCORRECT&limit=5');
@@ -96,7 +96,7 @@ test('the ledger has one entry a request, in order, without the query', async ()
     expect(entry).toMatchObject({ user_id: client.keystore.app_id, at: new Date(START_MS).toISOString() });
 });
 
-test('keys that createUser brought are not bound', async () => {
+test('keys that createUser set are not in the list of bound keys', async () => {
   const { standIn } = await setUp();
   const [tip, safe] = [newKey(), newKey()];
   await standIn.createUser({ tip, safe });
@@ -121,7 +121,7 @@ test('the keystore is all lower-case hex, in the dashboard’s form', async () =
   expect(client.keystore.session_private_key).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test('createUser refuses what cannot be', async () => {
+test('createUser refuses invalid options', async () => {
   const { standIn } = await setUp();
   for (const user of [
     { user_id: 'BOT' },
@@ -181,7 +181,7 @@ test('a taken port is an error', async () => {
   await expect(start({ port: Number(new URL(standIn.url).port) })).rejects.toThrow('EADDRINUSE');
 });
 
-test('stop ends requests that wait', async () => {
+test('stop ends waiting requests', async () => {
   let reached: () => void = () => {};
   const waiting = new Promise<void>((resolve) => {
     reached = resolve;
@@ -202,10 +202,11 @@ test('stop ends requests that wait', async () => {
   await reply;
 });
 
-test('the command explains itself and refuses what it does not know', async () => {
+test('the command explains its options within 80 columns and refuses unknown ones', async () => {
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, ['emulators/mixin/main.ts', '--help']);
   for (const option of ['--port', '--data', '--signature']) expect(stdout).toContain(option);
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
   for (const args of [['--port', 'x'], ['--signature', 'mine'], ['--colour']])
     await expect(run(process.execPath, ['emulators/mixin/main.ts', ...args])).rejects.toMatchObject({
       code: 2,

@@ -59,7 +59,7 @@ test.each([
   expect(standIn.accounts()).toHaveLength(1);
 });
 
-test('sent twice it makes two users, and the ledger says who paid for whom', async () => {
+test('a request that is sent twice creates two users, and the ledger shows which app paid for each', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const body = JSON.stringify({ session_secret: newSecret(), full_name: 'User' });
@@ -77,7 +77,7 @@ test('sent twice it makes two users, and the ledger says who paid for whom', asy
   ]);
 });
 
-test('an app with an unpaid bill is refused with 20123 and makes nobody', async () => {
+test('an app with an unpaid bill is refused with 20123, and no user is created', async () => {
   const { client, standIn } = await setUp({ unpaid: true });
   const body = { session_secret: newSecret(), full_name: 'User' };
   expect((await client.send('POST', '/users', body)).error.code).toBe(20123);
@@ -92,7 +92,7 @@ test('an app with an unpaid bill is refused with 20123 and makes nobody', async 
     expect(() => standIn.createUser(user)).toThrow(TypeError);
 });
 
-test('the bill counts half a dollar for each network user, and is the app’s own affair', async () => {
+test('the bill counts half a dollar for each network user, and only the app can read it', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const target = `/safe/apps/${client.keystore.app_id}/billing`;

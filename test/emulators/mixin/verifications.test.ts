@@ -14,13 +14,13 @@ import {
   UUID,
 } from './client.ts';
 import {
-  askForCode,
   connectRsa,
   connectSignedIn,
   lastCode,
   newRsaSession,
   newSession,
   PHONE,
+  requestCode,
   signIn,
   signInFields,
 } from './phone-client.ts';
@@ -41,7 +41,7 @@ const secret = newSession().secret;
 
 test('a code is sent, once a minute', async () => {
   const { clock, standIn } = await setUp();
-  const { status, data } = await askForCode(standIn);
+  const { status, data } = await requestCode(standIn);
   expect(status).toBe(200);
   expect(data).toEqual({
     type: 'verification',
@@ -60,16 +60,16 @@ test('a code is sent, once a minute', async () => {
     },
   ]);
   clock.advance(59_999);
-  expect((await askForCode(standIn)).error.code).toBe(20129);
-  expect((await askForCode(standIn, { phone: '+12025550123' })).data.type).toBe('verification');
+  expect((await requestCode(standIn)).error.code).toBe(20129);
+  expect((await requestCode(standIn, { phone: '+12025550123' })).data.type).toBe('verification');
   clock.advance(1);
-  expect((await askForCode(standIn)).data.id).not.toBe(data.id);
+  expect((await requestCode(standIn)).data.id).not.toBe(data.id);
   expect(standIn.verifications().map(({ phone }) => phone)).toEqual([PHONE, '+12025550123', PHONE]);
 });
 
 test('codes are random', async () => {
   const { standIn } = await setUp();
-  for (let last = 10; last < 30; last += 1) await askForCode(standIn, { phone: `+120255501${last}` });
+  for (let last = 10; last < 30; last += 1) await requestCode(standIn, { phone: `+120255501${last}` });
   expect(new Set(standIn.verifications().map(({ code }) => code)).size).toBeGreaterThan(10);
 });
 
@@ -77,7 +77,7 @@ test.each(['13800013800', '+0123456789', '+86 13800013800', '+86138', '+86138000
   'the phone %j is 20110',
   async (phone) => {
     const { standIn } = await setUp();
-    expect((await askForCode(standIn, { phone })).error.code).toBe(20110);
+    expect((await requestCode(standIn, { phone })).error.code).toBe(20110);
     expect(standIn.verifications()).toEqual([]);
   },
 );
@@ -95,16 +95,16 @@ test.each([
   ['app_version', { app_version: null }],
 ])('asking for a code: %s as in %j is 10002', async (field, fields) => {
   const { standIn } = await setUp();
-  expect((await askForCode(standIn, fields)).error).toMatchObject({ code: 10002, extra: { field } });
+  expect((await requestCode(standIn, fields)).error).toMatchObject({ code: 10002, extra: { field } });
   expect(standIn.verifications()).toEqual([]);
 });
 
 test('the device id is a UUID where it is sent', async () => {
   const { standIn } = await setUp();
-  const { error } = await askForCode(standIn, {}, { 'Mixin-Device-Id': 'phone' });
+  const { error } = await requestCode(standIn, {}, { 'Mixin-Device-Id': 'phone' });
   expect(error).toMatchObject({ code: 10002, extra: { field: 'Mixin-Device-Id' } });
   const device = { 'Mixin-Device-Id': randomUUID().toUpperCase() };
-  const { data } = await askForCode(standIn, {}, device);
+  const { data } = await requestCode(standIn, {}, device);
   const { code } = lastCode(standIn);
   const path = `/verifications/${String(data.id)}`;
   const fields = signInFields(code, secret);
@@ -115,8 +115,8 @@ test('the device id is a UUID where it is sent', async () => {
 
 test('no token, or an empty one, is right; any other is 401', async () => {
   const { standIn } = await setUp();
-  expect((await askForCode(standIn, {}, { Authorization: 'Bearer a.b.c' })).error.code).toBe(401);
-  expect((await askForCode(standIn, {}, { Authorization: 'Bearer ' })).data.type).toBe('verification');
+  expect((await requestCode(standIn, {}, { Authorization: 'Bearer a.b.c' })).error.code).toBe(401);
+  expect((await requestCode(standIn, {}, { Authorization: 'Bearer ' })).data.type).toBe('verification');
   const path = `/verifications/${lastCode(standIn).id}`;
   expect((await sendOpenly(standIn, path, {}, { Authorization: 'Basic x' })).error.code).toBe(401);
   expect((await sendOpenly(standIn, path, '[]')).error.code).toBe(400);
@@ -136,28 +136,28 @@ test.each([
     const others = { g_recaptcha_response: 'solved', hcaptcha_response: 'solved', ...geetest };
     const ofOtherKinds = Object.fromEntries(Object.entries(others).filter(([field]) => !(field in right)));
     for (const fields of [{}, ofOtherKinds]) {
-      const { error } = await askForCode(standIn, fields);
+      const { error } = await requestCode(standIn, fields);
       expect(error.code).toBe(10005);
       expect(error.description).toMatch(name);
     }
     for (const field of Object.keys(right).filter((it) => it !== 'gt4_gen_time')) {
       const spoilt = field.startsWith('gt4_') && field !== 'gt4_pass_token' ? '' : 'guessed';
-      const { error } = await askForCode(standIn, { ...right, [field]: spoilt });
+      const { error } = await requestCode(standIn, { ...right, [field]: spoilt });
       expect(error.code).toBe(10004);
       expect(error.description).toMatch(name);
     }
     expect(standIn.verifications()).toEqual([]);
-    expect((await askForCode(standIn, right)).data.type).toBe('verification');
+    expect((await requestCode(standIn, right)).data.type).toBe('verification');
   },
 );
 
 test('the right answer to a captcha can be chosen, and a captcha taken away', async () => {
   const { clock, standIn } = await setUp({ captcha: 'hcaptcha', captcha_answer: 'seven buses' });
-  expect((await askForCode(standIn, { hcaptcha_response: 'solved' })).error.code).toBe(10004);
-  expect((await askForCode(standIn, { hcaptcha_response: 'seven buses' })).data.type).toBe('verification');
+  expect((await requestCode(standIn, { hcaptcha_response: 'solved' })).error.code).toBe(10004);
+  expect((await requestCode(standIn, { hcaptcha_response: 'seven buses' })).data.type).toBe('verification');
   clock.advance(60_000);
   standIn.preparePhone({ phone: PHONE });
-  expect((await askForCode(standIn)).data.type).toBe('verification');
+  expect((await requestCode(standIn)).data.type).toBe('verification');
 });
 
 test('signing up: a person with every field of the page, whose session and PIN work', async () => {
@@ -236,7 +236,7 @@ test('signing in: the account stays, its old session ends', async () => {
   expect(standIn.accounts()).toHaveLength(1);
 });
 
-test('who signed up signs in the next time', async () => {
+test('a person who signed up signs in the next time', async () => {
   const { clock, standIn } = await setUp();
   const { data } = await signIn(standIn, secret);
   clock.advance(60_000);
@@ -260,7 +260,7 @@ test('a phone can belong to an account with an RSA session, and pass to an Ed255
   expect((await before.me()).error.code).toBe(401);
 });
 
-test('a verification is good for one session', async () => {
+test('a verification creates one session only', async () => {
   const { standIn } = await setUp();
   await signIn(standIn, secret);
   const { id, code } = lastCode(standIn);
@@ -276,7 +276,7 @@ const wrongOf = (code: string): string => String((Number(code) + 1) % 10_000).pa
 test('a wrong code is 20113; after five of them even the right one is 20114', async () => {
   const { clock, standIn } = await setUp();
   const tryCodes = async (wrongTries: number) => {
-    await askForCode(standIn);
+    await requestCode(standIn);
     const { id, code } = lastCode(standIn);
     const tried = [];
     for (let tries = 0; tries <= wrongTries; tries += 1) {
@@ -297,7 +297,7 @@ test('a code lives five minutes', async () => {
     [300_000, 20114],
     [299_999, undefined],
   ] as const) {
-    await askForCode(standIn);
+    await requestCode(standIn);
     const { id, code } = lastCode(standIn);
     clock.advance(age);
     const { error } = await sendOpenly(standIn, `/verifications/${id}`, signInFields(code, secret));
@@ -305,12 +305,12 @@ test('a code lives five minutes', async () => {
   }
 });
 
-test('a new code ends the one before', async () => {
+test('a new code ends the previous one', async () => {
   const { clock, standIn } = await setUp();
-  await askForCode(standIn);
+  await requestCode(standIn);
   const first = lastCode(standIn);
   clock.advance(60_000);
-  await askForCode(standIn);
+  await requestCode(standIn);
   const use = ({ id, code }: typeof first) =>
     sendOpenly(standIn, `/verifications/${id}`, signInFields(code, secret));
   expect((await use(first)).error.code).toBe(20114);
@@ -319,7 +319,7 @@ test('a new code ends the one before', async () => {
 
 test('an unknown verification is 404', async () => {
   const { standIn } = await setUp();
-  await askForCode(standIn);
+  await requestCode(standIn);
   const fields = signInFields(lastCode(standIn).code, secret);
   for (const id of [randomUUID(), ':id', 'x'])
     expect((await sendOpenly(standIn, `/verifications/${id}`, fields)).error.code).toBe(404);
@@ -349,7 +349,7 @@ test.each([
   ['registration_id', { registration_id: null }],
 ])('signing in: %s as in %j is 10002, and the code stays good', async (field, fields) => {
   const { standIn } = await setUp();
-  await askForCode(standIn);
+  await requestCode(standIn);
   const { id, code } = lastCode(standIn);
   const right = signInFields(code, secret);
   for (let tries = 0; tries < 6; tries += 1) {
@@ -360,11 +360,11 @@ test.each([
   expect((await sendOpenly(standIn, `/verifications/${id}`, right)).data.phone).toBe(PHONE);
 });
 
-test('the old page’s fields and both base64 forms of an Ed25519 key are taken', async () => {
+test('the old page’s fields and both base64 forms of an Ed25519 key are accepted', async () => {
   const { clock, standIn } = await setUp();
   const old = { notification_token: '', package_name: undefined, platform: 'iOS', app_version: '0.2.6' };
   for (const encoding of ['base64', 'base64url'] as const) {
-    await askForCode(standIn);
+    await requestCode(standIn);
     const { id, code } = lastCode(standIn);
     const session_secret = Buffer.from(secret, 'base64').toString(encoding);
     const fields = { ...signInFields(code, session_secret), ...old };
@@ -373,11 +373,11 @@ test('the old page’s fields and both base64 forms of an Ed25519 key are taken'
   }
 });
 
-test('a pending deactivation is told, and aborted by signing in alone', async () => {
+test('a pending deactivation is shown, and only signing in aborts it', async () => {
   const deactivation_effective_at = new Date(START_MS + 24 * HOUR_MS).toISOString();
   const { clock, standIn, account } = await setUp({ deactivation_effective_at, emergency_contact: true });
   const pending = { requested_at: new Date(START_MS).toISOString(), effective_at: deactivation_effective_at };
-  const { data } = await askForCode(standIn);
+  const { data } = await requestCode(standIn);
   expect(data).toMatchObject({
     has_emergency_contact: true,
     contact_id: expect.stringMatching(UUID),
@@ -396,10 +396,10 @@ test('a pending deactivation is told, and aborted by signing in alone', async ()
   expect((await signIn(standIn, secret)).data.phone).toBe(PHONE);
   expect(account().deactivation).toEqual({ ...pending, aborted_at });
   clock.advance(60_000);
-  expect((await askForCode(standIn)).data.deactivation_effective_at).toBe('');
+  expect((await requestCode(standIn)).data.deactivation_effective_at).toBe('');
 });
 
-test('preparePhone refuses what cannot be', async () => {
+test('preparePhone refuses invalid options', async () => {
   const { standIn } = await setUp({ account: {} });
   const { keystore } = await standIn.createUser();
   const phone = '+12025550123';
@@ -429,7 +429,7 @@ test('over HTTP: phones and verifications', async () => {
   expect((await prepare([{ phone: '+12025550125', account: {} }, { phone: '1' }])).status).toBe(400);
   expect(standIn.accounts()).toHaveLength(1);
 
-  await askForCode(standIn);
+  await requestCode(standIn);
   const verifications = await fetch(`${admin}/verifications`);
   expect(await verifications.json()).toEqual(standIn.verifications());
   expect(standIn.verifications()).toHaveLength(1);

@@ -1,6 +1,9 @@
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import {
   CreateSecretCommand,
   type CreateSecretCommandInput,
@@ -39,7 +42,7 @@ const start = async (options: SecretsManagerOptions = {}) => {
     await server.stop().catch(() => undefined);
   };
   onTestFinished(stop);
-  type Named<T> = Omit<T, 'SecretId'>;
+  type WithoutId<T> = Omit<T, 'SecretId'>;
   return {
     url: server.url,
     stop,
@@ -47,9 +50,9 @@ const start = async (options: SecretsManagerOptions = {}) => {
       client.send(
         new CreateSecretCommand({ Name: NAME, ClientRequestToken: v1, SecretString: 'one', ...input }),
       ),
-    get: (input: Named<GetSecretValueCommandInput> = {}) =>
+    get: (input: WithoutId<GetSecretValueCommandInput> = {}) =>
       client.send(new GetSecretValueCommand({ SecretId: NAME, ...input })),
-    put: (input: Named<PutSecretValueCommandInput>) =>
+    put: (input: WithoutId<PutSecretValueCommandInput>) =>
       client.send(new PutSecretValueCommand({ SecretId: NAME, ...input })),
     describe: () => client.send(new DescribeSecretCommand({ SecretId: NAME })),
     move: (VersionStage: string, RemoveFromVersionId?: string, MoveToVersionId?: string) =>
@@ -62,7 +65,7 @@ const start = async (options: SecretsManagerOptions = {}) => {
         }),
       ),
     list: (input: ListSecretsCommandInput = {}) => client.send(new ListSecretsCommand(input)),
-    remove: (input: Named<DeleteSecretCommandInput> = {}) =>
+    remove: (input: WithoutId<DeleteSecretCommandInput> = {}) =>
       client.send(new DeleteSecretCommand({ SecretId: NAME, ...input })),
     restore: () => client.send(new RestoreSecretCommand({ SecretId: NAME })),
     client,
@@ -73,37 +76,37 @@ const stages = async (secrets: Awaited<ReturnType<typeof start>>) =>
   (await secrets.describe()).VersionIdsToStages;
 
 describe('CreateSecret', () => {
-  test('makes a first version that is AWSCURRENT and named by the token', async () => {
+  test('CreateSecret makes a first version that is AWSCURRENT and has the token as its id', async () => {
     const secrets = await start();
-    const made = await secrets.create();
-    expect(made).toMatchObject({ Name: NAME, VersionId: v1 });
-    expect(made.ARN).toMatch(/^arn:aws:secretsmanager:us-east-1:000000000000:secret:enlist\/.*-\w{6}$/);
+    const created = await secrets.create();
+    expect(created).toMatchObject({ Name: NAME, VersionId: v1 });
+    expect(created.ARN).toMatch(/^arn:aws:secretsmanager:us-east-1:000000000000:secret:enlist\/.*-\w{6}$/);
     expect(await secrets.get()).toMatchObject({
-      ARN: made.ARN,
+      ARN: created.ARN,
       SecretString: 'one',
       VersionId: v1,
       VersionStages: ['AWSCURRENT'],
     });
   });
 
-  test('is found by its ARN as well, with and without the random ending', async () => {
+  test('a secret is found by its ARN too, with and without the random ending', async () => {
     const { client, create } = await start();
     const { ARN = '' } = await create();
     for (const SecretId of [ARN, ARN.slice(0, -7)])
       expect((await client.send(new GetSecretValueCommand({ SecretId }))).SecretString).toBe('one');
   });
 
-  test('may be repeated as it was, and in no other way', async () => {
+  test('CreateSecret of an existing name succeeds only as a repetition of the same call', async () => {
     const secrets = await start();
-    const made = await secrets.create();
-    expect((await secrets.create()).ARN).toBe(made.ARN);
+    const created = await secrets.create();
+    expect((await secrets.create()).ARN).toBe(created.ARN);
     expect(await errorName(secrets.create({ SecretString: 'two' }))).toBe('ResourceExistsException');
     expect(await errorName(secrets.create({ ClientRequestToken: v2 }))).toBe('ResourceExistsException');
     expect(await stages(secrets)).toEqual({ [v1]: ['AWSCURRENT'] });
     expect((await secrets.get()).SecretString).toBe('one');
   });
 
-  test('of many at once with different values exactly one wins', async () => {
+  test('of many CreateSecret calls at once with different values exactly one succeeds', async () => {
     const secrets = await start();
     const values = Array.from({ length: 20 }, (_, index) => `value ${index}`);
     const outcomes = await Promise.all(
@@ -114,10 +117,10 @@ describe('CreateSecret', () => {
     expect((await secrets.get()).SecretString).toBe(values[winner]);
   });
 
-  test('can leave the value for later', async () => {
+  test('CreateSecret needs no value: a later PutSecretValue can add it', async () => {
     const secrets = await start();
-    const made = await secrets.create({ SecretString: undefined });
-    expect(made.VersionId).toBeUndefined();
+    const created = await secrets.create({ SecretString: undefined });
+    expect(created.VersionId).toBeUndefined();
     expect(await errorName(secrets.get())).toBe('ResourceNotFoundException');
     await secrets.put({ SecretString: 'first', ClientRequestToken: v2, VersionStages: ['OWN'] });
     expect(await stages(secrets)).toEqual({ [v2]: ['AWSCURRENT', 'OWN'] });
@@ -130,13 +133,13 @@ describe('CreateSecret', () => {
     ['a name with a blank', { Name: 'no such name' }, 'ValidationException'],
     ['an empty value', { SecretString: '' }, 'ValidationException'],
     ['65,537 bytes', { SecretString: `${'x'.repeat(65_535)}ä` }, 'ValidationException'],
-  ])('refuses %s', async (_what, input, name) => {
+  ])('CreateSecret refuses %s', async (_what, input, name) => {
     const secrets = await start();
     expect(await errorName(secrets.create(input))).toBe(name);
     expect(await errorName(secrets.get())).toBe('ResourceNotFoundException');
   });
 
-  test('takes 65,536 bytes and binary values', async () => {
+  test('a value can be binary, and 65,536 bytes long', async () => {
     const secrets = await start();
     await secrets.create({ SecretString: 'x'.repeat(65_536) });
     expect((await secrets.get()).SecretString).toHaveLength(65_536);
@@ -146,7 +149,7 @@ describe('CreateSecret', () => {
 });
 
 describe('PutSecretValue', () => {
-  test('moves AWSCURRENT, and the version before becomes AWSPREVIOUS', async () => {
+  test('PutSecretValue moves AWSCURRENT, and the version before becomes AWSPREVIOUS', async () => {
     const secrets = await start();
     await secrets.create();
     const put = await secrets.put({ SecretString: 'two', ClientRequestToken: v2 });
@@ -156,7 +159,7 @@ describe('PutSecretValue', () => {
     expect((await secrets.get({ VersionStage: 'AWSPREVIOUS' })).SecretString).toBe('one');
   });
 
-  test('with the same token and value succeeds and makes no version', async () => {
+  test('PutSecretValue with the same token and value succeeds and makes no version', async () => {
     const secrets = await start();
     await secrets.create();
     await secrets.put({ SecretString: 'two', ClientRequestToken: v2 });
@@ -169,7 +172,7 @@ describe('PutSecretValue', () => {
     expect(await stages(secrets)).toEqual({ [v1]: ['AWSPREVIOUS'], [v2]: ['AWSCURRENT'] });
   });
 
-  test('with the same token and another value fails and changes nothing', async () => {
+  test('PutSecretValue with the same token and another value fails and changes nothing', async () => {
     const secrets = await start();
     await secrets.create();
     const name = await errorName(secrets.put({ SecretString: 'other', ClientRequestToken: v1 }));
@@ -179,7 +182,7 @@ describe('PutSecretValue', () => {
     expect((await secrets.get()).SecretString).toBe('one');
   });
 
-  test('of many at once with one token exactly one wins, and all read the same', async () => {
+  test('of many PutSecretValue calls at once with one token exactly one succeeds, and all read the same', async () => {
     const dataDir = await temporaryFolder();
     const secrets = await start({ dataDir });
     await secrets.create();
@@ -194,7 +197,7 @@ describe('PutSecretValue', () => {
     expect((await secrets.get({ VersionId: v2 })).SecretString).toBe(`key ${winners[0]}`);
   });
 
-  test('loses a version without a label, but not one that carries a label of its own', async () => {
+  test('a version without a label is deleted, but not one that has a label of its own', async () => {
     const secrets = await start();
     await secrets.create();
     await secrets.put({ SecretString: 'key', ClientRequestToken: v2, VersionStages: ['AWSCURRENT', 'KEY'] });
@@ -205,7 +208,7 @@ describe('PutSecretValue', () => {
     expect((await secrets.get({ VersionStage: 'KEY' })).VersionId).toBe(v2);
   });
 
-  test('keeps versions without a label when told to, up to 100 versions', async () => {
+  test('a setting keeps versions without a label, up to 100 versions', async () => {
     const secrets = await start({ pruneUnlabelled: false });
     await secrets.create();
     for (let count = 1; count < 100; count += 1)
@@ -215,7 +218,7 @@ describe('PutSecretValue', () => {
     expect(name).toBe('LimitExceededException');
   });
 
-  test('takes no more than 20 labels', async () => {
+  test('a secret has at most 20 labels', async () => {
     const secrets = await start();
     await secrets.create();
     const labels = (count: number) => Array.from({ length: count }, (_, index) => `LABEL${index}`);
@@ -225,7 +228,7 @@ describe('PutSecretValue', () => {
     expect(await put(19)).toMatchObject({ resolved: { VersionId: v2 } });
   });
 
-  test('needs a secret and a value', async () => {
+  test('PutSecretValue needs a secret and a value', async () => {
     const secrets = await start();
     const absent = await errorName(secrets.put({ SecretString: 'two' }));
     expect(absent).toBe('ResourceNotFoundException');
@@ -235,7 +238,7 @@ describe('PutSecretValue', () => {
 });
 
 describe('GetSecretValue', () => {
-  test('wants id and label to agree', async () => {
+  test('GetSecretValue refuses an id and a label that do not belong together', async () => {
     const secrets = await start();
     await secrets.create();
     await secrets.put({ SecretString: 'two', ClientRequestToken: v2 });
@@ -257,7 +260,7 @@ describe('UpdateSecretVersionStage', () => {
     return secrets;
   };
 
-  test('adds, moves and removes a label', async () => {
+  test('UpdateSecretVersionStage adds, moves and removes a label', async () => {
     const secrets = await twoVersions();
     await secrets.move('MINE', undefined, v1);
     expect((await stages(secrets))?.[v1]).toEqual(['AWSCURRENT', 'MINE']);
@@ -275,18 +278,26 @@ describe('UpdateSecretVersionStage', () => {
   });
 
   test.each([
-    ['moves a label without naming who has it', ['AWSCURRENT', undefined, v2], 'InvalidParameterException'],
-    ['takes a label from who has it not', ['NEXT', v1, undefined], 'InvalidParameterException'],
-    ['leaves nobody AWSCURRENT', ['AWSCURRENT', v1, undefined], 'InvalidParameterException'],
-    ['says nothing', ['NEXT', undefined, undefined], 'InvalidParameterException'],
-    ['names a version that is not there', ['NEXT', v2, v3], 'ResourceNotFoundException'],
-  ] as const)('refuses what %s', async (_what, [stage, from, to], name) => {
+    [
+      'moves a label without naming the version that has it',
+      ['AWSCURRENT', undefined, v2],
+      'InvalidParameterException',
+    ],
+    [
+      'removes a label from a version that does not have it',
+      ['NEXT', v1, undefined],
+      'InvalidParameterException',
+    ],
+    ['removes AWSCURRENT from all versions', ['AWSCURRENT', v1, undefined], 'InvalidParameterException'],
+    ['names no version', ['NEXT', undefined, undefined], 'InvalidParameterException'],
+    ['names a version that does not exist', ['NEXT', v2, v3], 'ResourceNotFoundException'],
+  ] as const)('UpdateSecretVersionStage refuses a call that %s', async (_what, [stage, from, to], name) => {
     const secrets = await twoVersions();
     expect(await errorName(secrets.move(stage, from, to))).toBe(name);
     expect(await stages(secrets)).toEqual({ [v1]: ['AWSCURRENT'], [v2]: ['NEXT'] });
   });
 
-  test('a version that loses its last label is gone', async () => {
+  test('a version that loses its last label is deleted', async () => {
     const secrets = await twoVersions();
     await secrets.move('NEXT', v2);
     expect(await errorName(secrets.get({ VersionId: v2 }))).toBe('ResourceNotFoundException');
@@ -294,7 +305,7 @@ describe('UpdateSecretVersionStage', () => {
 });
 
 describe('DeleteSecret and RestoreSecret', () => {
-  test('a scheduled secret can be described and restored, not read, written or made anew', async () => {
+  test('a scheduled secret can be described and restored, but not read, written or created', async () => {
     let now = 1_000_000;
     const secrets = await start({ now: () => now });
     await secrets.create();
@@ -315,7 +326,7 @@ describe('DeleteSecret and RestoreSecret', () => {
     expect((await secrets.describe()).DeletedDate).toBeUndefined();
   });
 
-  test('after the recovery window it is gone for good, also after a restart', async () => {
+  test('after the recovery window a secret is deleted for good, also after a restart', async () => {
     let now = 1_000_000;
     const options = { dataDir: await temporaryFolder(), now: () => now };
     const secrets = await start(options);
@@ -328,7 +339,7 @@ describe('DeleteSecret and RestoreSecret', () => {
     expect(await readdir(options.dataDir)).toEqual([]);
   });
 
-  test('by force goes at once, scheduled or not, and the name is free', async () => {
+  test('a forced DeleteSecret deletes at once, scheduled or not, and the name is free', async () => {
     const dataDir = await temporaryFolder();
     const secrets = await start({ dataDir });
     await secrets.create();
@@ -344,7 +355,7 @@ describe('DeleteSecret and RestoreSecret', () => {
     [{ RecoveryWindowInDays: 6 }, 'InvalidParameterException'],
     [{ RecoveryWindowInDays: 31 }, 'InvalidParameterException'],
     [{ RecoveryWindowInDays: 7, ForceDeleteWithoutRecovery: true }, 'InvalidParameterException'],
-  ])('refuses %j', async (input, name) => {
+  ])('DeleteSecret refuses %j', async (input, name) => {
     const secrets = await start();
     await secrets.create();
     expect(await errorName(secrets.remove(input))).toBe(name);
@@ -353,7 +364,7 @@ describe('DeleteSecret and RestoreSecret', () => {
 });
 
 describe('ListSecrets', () => {
-  test('gives every secret once, page by page, without what is scheduled for deletion', async () => {
+  test('ListSecrets returns every secret once, page by page, without those scheduled for deletion', async () => {
     const secrets = await start();
     const names = ['enlist/b', 'enlist/a', 'enlist/c', 'other/d'];
     for (const Name of names) await secrets.create({ Name });
@@ -380,7 +391,7 @@ describe('ListSecrets', () => {
 });
 
 describe('the files', () => {
-  test('hold everything over a restart', async () => {
+  test('secrets survive a restart', async () => {
     const dataDir = await temporaryFolder();
     const first = await start({ dataDir });
     await first.create();
@@ -394,7 +405,7 @@ describe('the files', () => {
     expect(name).toBe('ResourceExistsException');
   });
 
-  test('are written before the answer, whole, and for the owner alone', async () => {
+  test('a file is written before the answer, whole, and only its owner can read it', async () => {
     const dataDir = join(await temporaryFolder(), 'secrets');
     const secrets = await start({ dataDir });
     await secrets.create();
@@ -406,7 +417,7 @@ describe('the files', () => {
     expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
   });
 
-  test('of names that differ only in case, or are longer than a file name, are different ones', async () => {
+  test('names that differ only in case, or are longer than a file name, have different files', async () => {
     const dataDir = await temporaryFolder();
     const secrets = await start({ dataDir });
     const names = ['enlist/A', 'enlist/a', 'x'.repeat(512), `${'x'.repeat(511)}y`];
@@ -418,7 +429,7 @@ describe('the files', () => {
     expect((await again.list()).SecretList).toHaveLength(4);
   });
 
-  test('that a crash left unfinished are swept away; a damaged one stops the start and is named', async () => {
+  test('unfinished files of a crash are removed; a damaged file stops the start and is named', async () => {
     const dataDir = await temporaryFolder();
     const first = await start({ dataDir });
     await first.create();
@@ -433,7 +444,7 @@ describe('the files', () => {
     expect(refusal).not.toContain('canary');
   });
 
-  test('that cannot be written fail the call, and nothing is remembered', async () => {
+  test('a call fails when its file cannot be written, and the secret does not exist', async () => {
     const dataDir = await temporaryFolder();
     const secrets = await start({ dataDir });
     const { rm } = await import('node:fs/promises');
@@ -444,7 +455,7 @@ describe('the files', () => {
 });
 
 describe('the endpoint', () => {
-  test('throttles writes above the limit, never reads', async () => {
+  test('writes above the limit are throttled, reads never are', async () => {
     let now = 0;
     const secrets = await start({ writesPerSecond: 2, now: () => now });
     await secrets.create();
@@ -455,7 +466,7 @@ describe('the endpoint', () => {
     await secrets.put({ SecretString: 'three' });
   });
 
-  test('answers no web page and no unknown call', async () => {
+  test('requests of web pages and unknown calls are refused', async () => {
     const { url } = await start();
     const call = (headers: Record<string, string>) =>
       fetch(url, {
@@ -474,4 +485,29 @@ describe('the endpoint', () => {
     const unsigned = await call({ authorization: '' });
     expect(await unsigned.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' });
   });
+});
+
+test('the command explains its options within 80 columns, and refuses unknown ones', async () => {
+  const run = (...args: string[]) =>
+    promisify(execFile)(process.execPath, ['emulators/secrets-manager/main.ts', ...args]);
+  const { stdout } = await run('--help');
+  for (const option of ['--port', '--data']) expect(stdout).toContain(option);
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+  for (const args of [['--port', 'x'], ['--colour']])
+    await expect(run(...args)).rejects.toMatchObject({ code: 2 });
+});
+
+test('the command runs on 127.0.0.1 and stores its secrets in the given folder', async () => {
+  const dataDir = await temporaryFolder();
+  const args = ['emulators/secrets-manager/main.ts', '--port', '0', '--data', dataDir];
+  const child = spawn(process.execPath, args);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [output] = (await once(child.stdout, 'data')) as [Buffer];
+  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output.toString())?.[0] ?? '';
+  const client = new SecretsManagerClient(clientConfig(url));
+  onTestFinished(() => client.destroy());
+  await client.send(new CreateSecretCommand({ Name: 'bot', SecretString: 'hello' }));
+  expect(await readdir(dataDir)).toEqual(['bot.json']);
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
 });

@@ -22,20 +22,20 @@ const start = async () => {
   const environment: Environment = { ...emulators.environment, MIXIN_URL: 'http://127.0.0.1:1' };
   const client = new SecretsManagerClient(clientConfig(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? ''));
   onTestFinished(() => client.destroy());
-  const keep = (Name: string, value: object) =>
+  const store = (Name: string, value: object) =>
     client.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(value) }));
-  return { environment, client, keep };
+  return { environment, client, store };
 };
 
 const bound = (user_id: string, public_key: string | undefined) =>
   ({ user_id, bound: { public_key } }) as unknown as NonNullable<Ledger>[number];
 
-test('a key counts in whichever form it is kept, and one that is missing is lost', async () => {
-  const { environment, keep } = await start();
-  await keep('enlist/seed', { spend_private_key: SEED });
-  await keep('enlist/scalar', { spend_private_key: `scalar:${SCALAR}` });
-  await keep('enlist/either', { spend_key: SCALAR });
-  await keep('enlist/tip', { tip_private_key: SEED });
+test('a key is found in every form in which it can be stored, and a missing one counts as lost', async () => {
+  const { environment, store } = await start();
+  await store('enlist/seed', { spend_private_key: SEED });
+  await store('enlist/scalar', { spend_private_key: `scalar:${SCALAR}` });
+  await store('enlist/either', { spend_key: SCALAR });
+  await store('enlist/tip', { tip_private_key: SEED });
   const ledger = [
     bound('seed', SEED_KEY),
     bound('scalar', SCALAR_KEY),
@@ -47,9 +47,9 @@ test('a key counts in whichever form it is kept, and one that is missing is lost
   expect(await countKeys(environment, ledger)).toEqual({ keys_stored: 2, keys_bound: 6, keys_lost: 2 });
 });
 
-test('session keys of enrolments are no bot’s, waiting for deletion or not', async () => {
-  const { environment, client, keep } = await start();
-  for (const id of ['one', 'two']) await keep(`enlist/enrolment/${id}`, { session_key: SEED });
+test('session keys of enrolments do not count, scheduled for deletion or not', async () => {
+  const { environment, client, store } = await start();
+  for (const id of ['one', 'two']) await store(`enlist/enrolment/${id}`, { session_key: SEED });
   await client.send(new DeleteSecretCommand({ SecretId: 'enlist/enrolment/two', RecoveryWindowInDays: 7 }));
   expect(await countKeys(environment, [])).toEqual({ keys_stored: 0, keys_bound: 0, keys_lost: 0 });
 });

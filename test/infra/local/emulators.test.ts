@@ -54,15 +54,15 @@ const start = async (options: EmulatorsOptions = {}) => {
   onTestFinished(stop);
   return { ...emulators, ...clients, config, sqsUrl: sqs, stop };
 };
-type Started = Awaited<ReturnType<typeof start>>;
+type RunningEmulators = Awaited<ReturnType<typeof start>>;
 
-const attributes = async ({ sqs, sqsUrl }: Started, name: string) => {
+const attributes = async ({ sqs, sqsUrl }: RunningEmulators, name: string) => {
   const QueueUrl = createQueueUrl(sqsUrl, name);
   const answer = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
   return answer.Attributes ?? {};
 };
 
-const receive = async ({ sqs, config }: Started) => {
+const receive = async ({ sqs, config }: RunningEmulators) => {
   const QueueUrl = config.queueUrls.check;
   const answer = await sqs.send(
     new ReceiveMessageCommand({
@@ -75,7 +75,7 @@ const receive = async ({ sqs, config }: Started) => {
   return answer.Messages ?? [];
 };
 
-const send = ({ sqs, config }: Started, MessageBody: string) =>
+const send = ({ sqs, config }: RunningEmulators, MessageBody: string) =>
   sqs.send(
     new SendMessageCommand({
       QueueUrl: config.queueUrls.check,
@@ -87,7 +87,7 @@ const send = ({ sqs, config }: Started, MessageBody: string) =>
     }),
   );
 
-test('the table has the keys and indexes of the topology', async () => {
+test('the table has the keys and indexes of the deployment', async () => {
   const { dynamodb, config } = await start();
   const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName: config.table }));
   expect(Table?.TableStatus).toBe('ACTIVE');
@@ -96,10 +96,10 @@ test('the table has the keys and indexes of the topology', async () => {
   const indexes = Table?.GlobalSecondaryIndexes ?? [];
   expect(indexes.map((index) => index.IndexName).toSorted()).toEqual(Object.keys(table.indexes).toSorted());
   for (const index of indexes) {
-    const wanted = table.indexes[index.IndexName as keyof typeof table.indexes];
+    const expected = table.indexes[index.IndexName as keyof typeof table.indexes];
     expect(index.KeySchema).toEqual([
-      { AttributeName: wanted.partitionKey, KeyType: 'HASH' },
-      { AttributeName: wanted.sortKey, KeyType: 'RANGE' },
+      { AttributeName: expected.partitionKey, KeyType: 'HASH' },
+      { AttributeName: expected.sortKey, KeyType: 'RANGE' },
     ]);
     expect(index.Projection?.ProjectionType).toBe('KEYS_ONLY');
   }
@@ -120,7 +120,7 @@ test('every queue has its settings and its dead-letter queue', async () => {
   }
 });
 
-test('everything is there after a restart, under new ports', async () => {
+test('rows, objects, secrets and messages survive a restart with new ports', async () => {
   const dataDir = join(await temporaryFolder(), 'data');
   const first = await start({ dataDir });
   const { table: TableName, uploadsBucket: Bucket } = first.config;
@@ -151,7 +151,7 @@ test('an object can be removed for good', async () => {
   expect(await readdir(objects)).toEqual([]);
 });
 
-test('settings that changed since the last start are brought up to date, messages stay', async () => {
+test('a start updates changed queue settings and leaves the messages', async () => {
   const dataDir = await temporaryFolder();
   const first = await start({ dataDir });
   const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
@@ -166,7 +166,7 @@ test('settings that changed since the last start are brought up to date, message
   expect(await receive(second)).toHaveLength(1);
 });
 
-test('what a crashed house had received comes back whole, as if never received', async () => {
+test('messages that a crashed process had received come back whole, as if never received', async () => {
   const dataDir = await temporaryFolder();
   const first = await start({ dataDir });
   for (const body of ['one', 'two']) await send(first, body);
@@ -195,7 +195,7 @@ test('what a crashed house had received comes back whole, as if never received',
   });
 });
 
-test('a message can be told to come back after a second', async () => {
+test('a message can come back after a second', async () => {
   const dataDir = await temporaryFolder();
   const started = await start({ dataDir });
   await send(started, 'again');
@@ -210,7 +210,7 @@ test('a message can be told to come back after a second', async () => {
   await eventually(async () => expect(await receive(started)).toHaveLength(1));
 });
 
-test('the data folder is for the owner alone', async () => {
+test('only the owner can read the data folder', async () => {
   const dataDir = join(await temporaryFolder(), 'data');
   await start({ dataDir });
   expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
@@ -237,7 +237,7 @@ const statusOf = (url: string, headers: Record<string, string>): Promise<number 
     sent.on('error', reject).end();
   });
 
-test('no emulator answers a web page or another machine', async () => {
+test('emulators refuse web pages and other machines', async () => {
   const { environment } = await start();
   const urls = Object.entries(environment).flatMap(([name, url = '']) =>
     name.startsWith('AWS_ENDPOINT_URL') ? [url] : [],

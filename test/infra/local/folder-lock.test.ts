@@ -8,8 +8,8 @@ import { temporaryFolder } from './helpers.ts';
 
 const module = new URL('../../../infra/local/folder-lock.ts', import.meta.url).href;
 
-/** Another process that holds the folder until it is killed. */
-const holdElsewhere = async (folder: string) => {
+/** Another process that locks the folder until it is killed. */
+const lockInChild = async (folder: string) => {
   const script = `import { lockFolder } from ${JSON.stringify(module)};
     await lockFolder(${JSON.stringify(folder)});
     process.stdout.write('held');
@@ -29,7 +29,7 @@ const holdElsewhere = async (folder: string) => {
   };
 };
 
-test('one process takes a folder once, and can take it again after giving it back', async () => {
+test('a process can lock a folder once, and again after it has unlocked it', async () => {
   const folder = await temporaryFolder();
   const unlock = await lockFolder(folder);
   await expect(lockFolder(folder)).rejects.toThrow(`in use by process ${process.pid}`);
@@ -38,28 +38,28 @@ test('one process takes a folder once, and can take it again after giving it bac
   await (await lockFolder(folder))();
 });
 
-test('a folder that another process holds is refused, naming it, until that one is dead', async () => {
+test('a folder that another process has locked is refused, and the process is named, until that process is dead', async () => {
   const folder = await temporaryFolder();
-  const other = await holdElsewhere(folder);
+  const other = await lockInChild(folder);
   await expect(lockFolder(folder)).rejects.toThrow(`in use by process ${other.pid}`);
   await other.kill();
   const unlock = await lockFolder(folder);
-  expect(await readFile(join(folder, 'house.pid'), 'utf8')).toContain(String(process.pid));
+  expect(await readFile(join(folder, 'enlist.pid'), 'utf8')).toContain(String(process.pid));
   await unlock();
 });
 
-test('a pid that was given out again, or that is our own from before a restart, holds nothing', async () => {
+test('a process id that was reused, or our own from before a restart, does not lock a folder', async () => {
   const folder = await temporaryFolder();
   for (const stale of [
     { pid: process.ppid, started: 'long ago' },
     { pid: process.pid, started: '1' },
   ]) {
-    await writeFile(join(folder, 'house.pid'), JSON.stringify(stale));
+    await writeFile(join(folder, 'enlist.pid'), JSON.stringify(stale));
     await (await lockFolder(folder))();
   }
 });
 
-test('of many at once one gets the folder', async () => {
+test('of many attempts at once exactly one locks the folder', async () => {
   const folder = await temporaryFolder();
   const attempts = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
   expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type GatewayOptions, type HttpFunction, startGateway } from '../../../infra/local/gateway.ts';
 import { routes } from '../../../lib/api/contract.ts';
 
-/** The same behind every route. */
+/** The same function for every route. */
 const everywhere = (answering: HttpFunction) => ({ api: answering, accounts: answering });
 
 const start = async (
@@ -22,7 +22,7 @@ const start = async (
   return { url: gateway.url, stop };
 };
 
-/** A gateway whose function keeps the events, and the last of them. */
+/** A gateway whose function records the events. */
 const listen = async () => {
   const events: APIGatewayProxyEventV2[] = [];
   const { url } = await start(async (event) => {
@@ -93,7 +93,7 @@ test.each([
   expect(last()).toMatchObject({ body: expected, isBase64Encoded });
 });
 
-test('the answer goes back with status, headers, cookies and bytes', async () => {
+test('the answer has the function’s status, headers, cookies and bytes', async () => {
   const { url } = await start(async () => ({
     statusCode: 201,
     headers: { 'X-Number': 7, 'Content-Type': 'application/zip' },
@@ -124,25 +124,25 @@ test.each([
 test.each([
   ['throws', async () => Promise.reject(new Error('the text of which stays here'))],
   ['answers a strange status', async () => ({ statusCode: 'fine' })],
-  ['answers a body that is no text', async () => ({ statusCode: 200, body: { a: 1 } })],
-])('a function that %s is a 500 that tells nothing', async (_what, handler) => {
+  ['answers a body that is not a text', async () => ({ statusCode: 200, body: { a: 1 } })],
+])('a function that %s is a 500 without its text', async (_what, handler) => {
   const { url } = await start(handler);
   const response = await fetch(`${url}/batches`, { method: 'POST' });
   expect(response.status).toBe(500);
   expect(await response.text()).toBe('{"message":"Internal Server Error"}');
 });
 
-test('a failed invocation is heard of, and whose it was', async () => {
-  const heard: string[] = [];
+test('onError is called for a failed invocation, with its function', async () => {
+  const errors: string[] = [];
   const { url } = await start(async () => Promise.reject(new Error('crash')), {
-    onError: ({ message }, name) => heard.push(`${name}: ${message}`),
+    onError: ({ message }, name) => errors.push(`${name}: ${message}`),
   });
   for (const path of ['/batches', '/accounts/verifications'])
     await fetch(`${url}${path}`, { method: 'POST' });
-  expect(heard).toEqual(['api: crash', 'accounts: crash']);
+  expect(errors).toEqual(['api: crash', 'accounts: crash']);
 });
 
-test.each(Object.entries(routes))('%s goes to its function', async (_name, route) => {
+test.each(Object.entries(routes))('the route %s goes to its function', async (_name, route) => {
   const says = (name: string): HttpFunction => ({ handler: async () => ({ name }) });
   const { url } = await start(async () => undefined, {
     functions: { api: says('api'), accounts: says('accounts') },
@@ -152,7 +152,7 @@ test.each(Object.entries(routes))('%s goes to its function', async (_name, route
   expect(await response.json()).toEqual({ name: route.function });
 });
 
-test('each function has its own time', async () => {
+test('each function has its own time-out', async () => {
   const never = () => new Promise<never>(() => undefined);
   const { url } = await start(never, {
     functions: { api: { handler: async () => 'soon' }, accounts: { handler: never, timeoutSeconds: 0.02 } },
@@ -168,7 +168,7 @@ test.each([
   ['GET', '/batches/'],
   ['GET', '/batches/1/'],
   ['GET', '/batches/1/nothing'],
-])('%s %s is nowhere', async (method, path) => {
+])('%s %s is 404', async (method, path) => {
   const { url, events } = await listen();
   const response = await fetch(`${url}${path}`, { method });
   expect(response.status).toBe(404);
@@ -176,7 +176,7 @@ test.each([
   expect(events).toEqual([]);
 });
 
-test('a route without variables goes before one with', async () => {
+test('a route without variables is preferred to one with', async () => {
   const keys: string[] = [];
   const { url } = await start(
     async ({ routeKey }) => {
@@ -209,7 +209,7 @@ test.each([
   expect((await post(5_000_000)).status).toBe(204);
 });
 
-test('the function has its time, the gateway has its patience', async () => {
+test('a function that is too slow is a 500, and after the gateway’s own time-out a 503', async () => {
   const never = () => new Promise<never>(() => undefined);
   const slow = await start(never, { timeoutSeconds: 0.02 });
   expect((await fetch(`${slow.url}/batches`, { method: 'POST' })).status).toBe(500);
@@ -232,7 +232,7 @@ test.each([
   expect(events).toHaveLength(status === 204 ? 1 : 0);
 });
 
-test('its own pages may ask, as 127.0.0.1 and as localhost', async () => {
+test('its own pages may send requests, as 127.0.0.1 and as localhost', async () => {
   const { url } = await listen();
   for (const name of ['127.0.0.1', 'localhost']) {
     const host = `${name}:${new URL(url).port}`;
@@ -240,7 +240,7 @@ test('its own pages may ask, as 127.0.0.1 and as localhost', async () => {
   }
 });
 
-test('stop waits for the request under way and takes no new one', async () => {
+test('stop waits for the running request and accepts no new one', async () => {
   const entered = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const { url, stop } = await start(async () => {
@@ -257,7 +257,7 @@ test('stop waits for the request under way and takes no new one', async () => {
   await stopped;
 });
 
-test('a port that is taken is said at once', async () => {
+test('a taken port is an error at once', async () => {
   const { url } = await listen();
   const port = Number(new URL(url).port);
   const functions = everywhere({ handler: async () => undefined });

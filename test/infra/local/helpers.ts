@@ -1,17 +1,17 @@
-/** What the tests of the local house share. */
+/** What the tests of the embedded stack share. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 
-/** A new folder that goes away with the test. */
+/** A new folder that is removed after the test. */
 export const temporaryFolder = async (): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'enlist-test-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 };
 
-/** Waits for a fact: until `assert` throws no more. */
+/** Waits until `assert` no longer throws. */
 export const eventually = <T>(assert: () => T | Promise<T>): Promise<T> =>
   vi.waitFor(assert, { timeout: 5_000, interval: 10 });
 

@@ -36,7 +36,7 @@ interface Options {
   readonly bodies: readonly string[];
 }
 
-/** A queue of its own with the messages in it, drained by the handler. */
+/** A new queue with these messages, and a poller with this handler. */
 const drain = async (handler: Handler<SQSEvent>, { shape = {}, timeoutSeconds = 5, bodies }: Options) => {
   count += 1;
   const name = `work-${count}`;
@@ -86,14 +86,14 @@ const drain = async (handler: Handler<SQSEvent>, { shape = {}, timeoutSeconds = 
 
 const numbers = (length: number) => Array.from({ length }, (_, index) => String(index));
 
-/** Fails the named bodies, as ReportBatchItemFailures wants it. */
+/** A batch response in which the messages with these bodies failed. */
 const failing = (records: readonly SQSRecord[], bodies: readonly string[]) => ({
   batchItemFailures: records
     .filter(({ body }) => bodies.includes(body))
     .map(({ messageId }) => ({ itemIdentifier: messageId })),
 });
 
-test('brings every message once, in batches no larger than told, and deletes them', async () => {
+test('the poller delivers every message once, in batches of at most the given size, and deletes them', async () => {
   const batches: string[][] = [];
   const queue = await drain(
     async ({ Records }) => {
@@ -107,7 +107,7 @@ test('brings every message once, in batches no larger than told, and deletes the
   expect(queue.errors).toEqual([]);
 });
 
-test('hands over records and a context as Lambda does', async () => {
+test('the function gets records and a context as from Lambda', async () => {
   const seen: { event: SQSEvent; remaining: number; name: string; id: string }[] = [];
   const queue = await drain(
     async (event, context) => {
@@ -154,7 +154,7 @@ test('hands over records and a context as Lambda does', async () => {
   ]);
 });
 
-test('runs as many at once as told, and no more', async () => {
+test('the poller runs as many invocations at once as allowed, and no more', async () => {
   let running = 0;
   let most = 0;
   const gate = Promise.withResolvers<void>();
@@ -173,7 +173,7 @@ test('runs as many at once as told, and no more', async () => {
   expect(most).toBe(3);
 });
 
-test('of a batch only what failed comes back', async () => {
+test('only the failed messages of a batch come back', async () => {
   const counts: Record<string, number> = {};
   const queue = await drain(
     async ({ Records }) => {
@@ -189,7 +189,7 @@ test('of a batch only what failed comes back', async () => {
   expect(queue.errors).toEqual([]);
 });
 
-test('after a crash the whole batch comes back, and after the last delivery it is with the dead letters', async () => {
+test('after a crash the whole batch comes back, and after the last delivery it is in the dead-letter queue', async () => {
   const deliveries: (string | undefined)[] = [];
   const queue = await drain(
     async ({ Records }) => {
@@ -211,10 +211,10 @@ test.each([
     }) as Handler<SQSEvent>,
     'at once',
   ],
-  ['answers something else', async () => ['not a batch response'], 'no batch response'],
-  ['names no message', async () => ({ batchItemFailures: [{ itemIdentifier: '' }] }), 'no batch response'],
+  ['answers something else', async () => ['not a batch response'], 'not a batch response'],
+  ['names no message', async () => ({ batchItemFailures: [{ itemIdentifier: '' }] }), 'not a batch response'],
   [
-    'names a strange message',
+    'names an unknown message',
     async () => ({ batchItemFailures: [{ itemIdentifier: 'x' }] }),
     'not in the batch',
   ],
@@ -225,7 +225,7 @@ test.each([
   await eventually(() => expect(queue.inFlight()?.toSorted()).toEqual(numbers(2)));
 });
 
-test('a batch that is not done in time fails, and its place is free again', async () => {
+test('a batch that times out fails, and the next one can run', async () => {
   const finished: string[] = [];
   const late = Promise.withResolvers<void>();
   const queue = await drain(
@@ -248,7 +248,7 @@ test('a batch that is not done in time fails, and its place is free again', asyn
   expect(queue.inFlight()).toEqual(['slow']);
 });
 
-test('stop waits for what is under way, deletes it, and receives no more', async () => {
+test('stop waits for the running batch, deletes it, and receives no more', async () => {
   const gate = Promise.withResolvers<void>();
   const seen: string[] = [];
   const queue = await drain(
@@ -275,7 +275,7 @@ test('an idle poller stops promptly', async () => {
   expect(performance.now() - start).toBeLessThan(500);
 });
 
-test('goes on when SQS was out of reach for a moment', async () => {
+test('the poller continues after SQS could not be reached for a moment', async () => {
   const errors: Error[] = [];
   const lonely = new SQSClient({ ...clientConfig('http://127.0.0.1:1'), maxAttempts: 1 });
   onTestFinished(() => lonely.destroy());
@@ -293,9 +293,9 @@ test('goes on when SQS was out of reach for a moment', async () => {
   await poller.stop();
 });
 
-describe('failedIds', () => {
+describe('readFailedIds', () => {
   test.each([[undefined], [null], [{}], [{ batchItemFailures: null }], [{ batchItemFailures: [] }]])(
-    '%j means that all is done',
+    'the answer %j means that no message failed',
     (answer) => expect(readFailedIds(answer, ['a'])).toEqual(new Set()),
   );
   test.each([
@@ -305,5 +305,5 @@ describe('failedIds', () => {
     [{ batchItemFailures: [{}] }],
     [{ batchItemFailures: [{ itemIdentifier: null }] }],
     [{ batchItemFailures: [{ itemIdentifier: 'b' }] }],
-  ])('%j fails the batch', (answer) => expect(() => readFailedIds(answer, ['a'])).toThrow());
+  ])('the answer %j fails the whole batch', (answer) => expect(() => readFailedIds(answer, ['a'])).toThrow());
 });

@@ -15,7 +15,7 @@ const start = (handler: ScheduleOptions['handler'], options: Partial<ScheduleOpt
   return schedule;
 };
 
-test('runs again and again', async () => {
+test('the schedule runs its function again and again', async () => {
   let runs = 0;
   start(
     async () => {
@@ -27,7 +27,7 @@ test('runs again and again', async () => {
   await eventually(() => expect(runs).toBeGreaterThan(2));
 });
 
-test('hands over a scheduled event and a context', async () => {
+test('the function gets a scheduled event and a context', async () => {
   const seen: { event: ScheduledEvent; name: string; remaining: number }[] = [];
   const schedule = start(async (event, context) => {
     seen.push({ event, name: context.functionName, remaining: context.getRemainingTimeInMillis() });
@@ -52,7 +52,7 @@ test('hands over a scheduled event and a context', async () => {
   ]);
 });
 
-test('never overlaps itself, neither by the clock nor when asked', async () => {
+test('runs never overlap, neither those of the clock nor those of runNow', async () => {
   let running = 0;
   let most = 0;
   let runs = 0;
@@ -71,7 +71,7 @@ test('never overlaps itself, neither by the clock nor when asked', async () => {
   expect(most).toBe(1);
 });
 
-test('a failed run is heard of, and the next one comes', async () => {
+test('onError is called for a failed run, and the next run comes', async () => {
   const errors: string[] = [];
   start(async () => Promise.reject(new Error('crash')), {
     everySeconds: 0.01,
@@ -80,7 +80,7 @@ test('a failed run is heard of, and the next one comes', async () => {
   await eventually(() => expect(errors.slice(0, 2)).toEqual(['crash', 'crash']));
 });
 
-test('runNow tells its own failure, and a time-out is one', async () => {
+test('runNow throws what its run throws, and a time-out too', async () => {
   const errors: Error[] = [];
   const failing = start(async () => Promise.reject(new Error('crash')), {
     onError: (error) => errors.push(error),
@@ -91,7 +91,7 @@ test('runNow tells its own failure, and a time-out is one', async () => {
   await expect(endless.runNow()).rejects.toThrow('timed out');
 });
 
-test('stop waits for the run under way, and none follows: ticks of meanwhile are skipped', async () => {
+test('stop waits for the current run, and no run follows, though its time has passed', async () => {
   let runs = 0;
   const gate = Promise.withResolvers<void>();
   const schedule = start(

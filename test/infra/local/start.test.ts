@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { temporaryFolder } from './helpers.ts';
+
+const run = (...args: string[]) => promisify(execFile)(process.execPath, ['infra/local/start.ts', ...args]);
+
+test('npm start explains its options within 80 columns', async () => {
+  const { stdout } = await run('--help');
+  const options = ['--mixin', '--data', '--once', '--json', '--accept-cost', '--bots', '--port', '--bundled'];
+  for (const option of options) expect(stdout).toContain(option);
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+});
+
+test.each([
+  ['an unknown option', ['--colour'], '--colour'],
+  ['two files', ['one.json', 'two.json'], 'too many arguments'],
+  ['a file without --mixin', ['one.json'], 'Give both FILE and --mixin URL'],
+  ['--mixin without a file', ['--mixin', 'http://127.0.0.1:1'], 'Give both FILE and --mixin URL'],
+  ['a port that is not a number', ['--port', 'x'], 'A port is a number'],
+  ['a cost that is not a price', ['--accept-cost', '1.505'], 'US dollars'],
+  ['a number of bots that is not whole', ['--bots', '1.5'], 'whole number'],
+  ['a file that is not a list', ['bots.txt', '--mixin', 'http://127.0.0.1:1'], 'Not a list'],
+])('npm start refuses %s with exit code 1', async (_what, args, message) => {
+  const folder = await temporaryFolder();
+  await expect(run('--data', join(folder, 'data'), ...args)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(message),
+  });
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('npm start refuses a data folder of another version with exit code 2 and leaves it unchanged', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'list.json'), '[]');
+  await expect(run('--data', folder, '--once')).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: `The folder ${folder} was not written by this version of Enlist: use the version that wrote it, or choose another folder with --data.\n`,
+  });
+  expect(await readdir(folder)).toEqual(['list.json']);
+});
