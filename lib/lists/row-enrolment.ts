@@ -29,6 +29,7 @@ const readCode = (value: unknown): Result<string> =>
   /^\d{4,8}$/.test(toDigits(value))
     ? succeed(toDigits(value))
     : refuseValue(
+        // guard: row-error-quotes-no-code
         'It is not a code of four to eight digits.',
         'Give the code as Mixin sent it, as text: a spreadsheet removes leading zeros.',
       );
