@@ -1,5 +1,5 @@
 /**
- * Queues, functions, table, routes and schedules as plain data. The stack on AWS (infra/aws) and the embedded one
+ * Queues, functions, table and schedules as plain data. The stack on AWS (infra/aws) and the embedded one
  * (infra/local) both read it, so a batch size or a timeout cannot differ between them.
  */
 
