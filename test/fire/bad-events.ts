@@ -1,14 +1,14 @@
-/** Requests as API Gateway could hand them over, past all that a socket lets through: wrong flags, decoded paths. */
+/** Events that API Gateway could send but a socket cannot: wrong flags, decoded paths. */
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Handler } from '../../lib/runtime/handler.ts';
 import { CANARY } from './bad-lists.ts';
-import { faultOf } from './bad-requests.ts';
+import { findFault } from './bad-requests.ts';
 
 type Event = Omit<APIGatewayProxyEventV2, 'headers'> & { headers: Record<string, string> };
 
 /** An event of a route, its parameters filled in with `id`. */
-const eventOf = (name: RouteName, id: string): Event => {
+const createEvent = (name: RouteName, id: string): Event => {
   const { method, path } = routes[name];
   const pathParameters = Object.fromEntries(
     [...path.matchAll(/\{(\w+)\}/g)].map(([, key = '']) => [key, id]),
@@ -52,19 +52,19 @@ const bodies: readonly Partial<Event>[] = [
   { queryStringParameters: { cursor: 'x'.repeat(1_000_000) } },
 ];
 
-/** Without the members that an event of API Gateway leaves out where there is nothing. */
-const bare = ({ body: _, queryStringParameters: __, ...event }: Event): Event => event;
+/** Without the fields that API Gateway leaves out when they are empty. */
+const withoutBody = ({ body: _, queryStringParameters: __, ...event }: Event): Event => event;
 
 const badEvents = (name: RouteName, id: string): readonly Event[] => {
-  const right = eventOf(name, id);
+  const right = createEvent(name, id);
   const { method } = routes[name];
   const at = (path: string): Event => ({
     ...right,
     requestContext: { http: { method, path } } as Event['requestContext'],
   });
   return [
-    bare(right),
-    ...ids.map((other) => eventOf(name, other)),
+    withoutBody(right),
+    ...ids.map((other) => createEvent(name, other)),
     ...bodies.map((more) => ({ ...right, ...more })),
     ...[
       '/',
@@ -80,21 +80,21 @@ const badEvents = (name: RouteName, id: string): readonly Event[] => {
 
 const context = { getRemainingTimeInMillis: () => 29_000 } as Context;
 
-/** Asks the handlers themselves; throws at the first answer that is none. Returns how many were asked. */
-export const judgeEvents = async (
-  doors: Readonly<Record<HttpFunctionName, Handler>>,
+/** Calls the handlers directly. Throws at the first invalid answer; returns the number of calls. */
+export const checkEvents = async (
+  handlers: Readonly<Record<HttpFunctionName, Handler>>,
   id: string,
 ): Promise<number> => {
-  let asked = 0;
+  let count = 0;
   for (const name of Object.keys(routes) as RouteName[]) {
     for (const [n, event] of badEvents(name, id).entries()) {
-      const door = doors[routes[name].function];
-      const answer = (await door(event, context)) as APIGatewayProxyStructuredResultV2;
+      const handler = handlers[routes[name].function];
+      const answer = (await handler(event, context)) as APIGatewayProxyStructuredResultV2;
       const contentType = String(answer.headers?.['content-type']);
-      const fault = faultOf({ status: answer.statusCode ?? 0, contentType, text: answer.body ?? '' });
+      const fault = findFault({ status: answer.statusCode ?? 0, contentType, text: answer.body ?? '' });
       if (fault !== undefined) throw new Error(`event ${n} of ${name}: ${fault}`);
-      asked += 1;
+      count += 1;
     }
   }
-  return asked;
+  return count;
 };

@@ -1,6 +1,6 @@
 /**
- * Bad input, in thousands: the parsers of lists, every route of the HTTP API over a socket and past it, the messages
- * of every queue. ENLIST_FIRE_SEED repeats a run.
+ * Thousands of bad inputs: for the parsers of lists, for every route of the HTTP API with and without a socket, and for
+ * every queue. ENLIST_FIRE_SEED repeats a run.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -16,104 +16,105 @@ import { functions, nameDeadLetterQueue, queueNames } from '../../lib/model/depl
 import { readConfig } from '../../lib/runtime/config.ts';
 import { until } from '../flow/lived-in.ts';
 import {
-  crashesOf,
-  expectRest,
-  fireLists,
-  fireMessages,
-  fireRequests,
-  leakOf,
-  makeWitnesses,
-  openTarget,
-  readWitnesses,
-  seedOf,
+  createControlRows,
+  expectFinished,
+  findCrashes,
+  findLeak,
+  readControlRows,
+  readRandomLists,
+  readSeed,
   sendEvents,
   sendNastyBytes,
   sendNastyLists,
   sendNastyMessages,
+  sendRandomMessages,
+  sendRandomRequests,
+  startTarget,
   type Target,
 } from './bad-input.ts';
-import { judgeList, nastyLists } from './bad-lists.ts';
-import { tally } from './tally.ts';
+import { checkList, nastyLists } from './bad-lists.ts';
+import { addCounts } from './counts.ts';
 import { worstLists } from './worst-lists.ts';
 
 const LISTS = 15_000;
 const REQUESTS = 4_000;
 const MESSAGES = 1_500;
 
-const seed = seedOf();
-const tried = { inputs: 0, unexpected_5xx: 0 };
+const seed = readSeed();
+const counts = { inputs: 0, unexpected_5xx: 0 };
 let target: Target;
 let rssBefore = 0;
 const rssMb = () => Math.round(process.memoryUsage().rss / 1_048_576);
-const tell = (text: string) => process.stdout.write(`bad input: ${text}\n`);
+const print = (text: string) => process.stdout.write(`bad input: ${text}\n`);
 
 beforeAll(async () => {
-  target = await openTarget();
+  target = await startTarget();
   rssBefore = rssMb();
-  tell(`seed ${seed}`);
+  print(`seed ${seed}`);
 }, 120_000);
 afterAll(async () => {
-  tally('bad input', tried);
+  addCounts('bad input', counts);
   await target[Symbol.asyncDispose]();
 });
 
 describe('lists', () => {
-  test('that have a name are told', async () => {
+  test('every named bad list gives its error', async () => {
     for (const [name, [list, code]] of Object.entries(nastyLists)) {
-      tried.inputs += 1;
-      const codes = await judgeList(list);
+      counts.inputs += 1;
+      const codes = await checkList(list);
       if (code !== undefined) expect(codes, name).toEqual([code]);
     }
   });
 
-  test('that are damaged at random are told', () => fireLists(tried, LISTS, seed));
+  test('every randomly damaged list gives errors and quotes no value', () =>
+    readRandomLists(counts, LISTS, seed));
 
-  test('that have a name go through the API, and their batches say what is wrong', () =>
-    sendNastyLists(target, tried));
+  test('every named bad list can be uploaded, and its batch shows what is wrong', () =>
+    sendNastyLists(target, counts));
 });
 
 describe('the worst lists', () => {
   const run = promisify(execFile);
   const heapMb = Math.floor(0.9 * functions.intake.memoryMb);
 
-  test.each(Object.keys(worstLists))('%s: within the memory of intake', async (name) => {
-    tried.inputs += 1;
+  test.each(Object.keys(worstLists))('intake reads the list "%s" within its memory', async (name) => {
+    counts.inputs += 1;
     const file = new URL('worst-lists.ts', import.meta.url).pathname;
     const { stdout } = await run(process.execPath, [`--max-old-space-size=${heapMb}`, file, name]);
-    tell(`${name}: ${stdout.trim()}`);
+    print(`${name}: ${stdout.trim()}`);
     expect(JSON.parse(stdout).peak_mb).toBeLessThan(functions.intake.memoryMb);
   });
 });
 
 describe('requests', () => {
-  test('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
+  test('bytes that are hardly HTTP are refused', () => sendNastyBytes(target, counts));
 
-  test('that no socket lets through are refused', () => sendEvents(target, tried));
+  test('bad events of API Gateway are refused', () => sendEvents(target, counts));
 
-  test('that are wrong at random are refused with a problem document', () =>
-    fireRequests(target, tried, REQUESTS, seed));
+  test('random bad requests are refused with a problem document', () =>
+    sendRandomRequests(target, counts, REQUESTS, seed));
 });
 
 describe('messages', () => {
-  test('that no step sends harm no bot and no batch', async () => {
+  test('messages that no step sends harm no bot and no batch', async () => {
     const { services } = target.lived;
-    const witnesses = await makeWitnesses(services);
-    const ends = await sendNastyMessages(target, tried, witnesses);
-    await fireMessages(target, tried, witnesses, MESSAGES, seed);
-    expect(await readWitnesses(services, witnesses)).toEqual(witnesses);
+    const control = await createControlRows(services);
+    const ends = await sendNastyMessages(target, counts, control);
+    await sendRandomMessages(target, counts, control, MESSAGES, seed);
+    expect(await readControlRows(services, control)).toEqual(control);
     expect(ends).toMatchObject({
-      'intake {': 'dead letters',
+      'intake {': 'dead-letter queue',
       'intake {"Records":[]}': 'done',
       'intake {"Event":"s3:TestEvent"}': 'done',
-      'check {"Records":[]}': 'dead letters',
-      'register null': 'dead letters',
+      'check {"Records":[]}': 'dead-letter queue',
+      'register null': 'dead-letter queue',
     });
   });
 
-  test('that are no messages lie with the dead letters in the end', async () => {
+  test('texts that are not messages end in the dead-letter queues', async () => {
     const { queueUrls, aws } = readConfig(target.lived.house.environment);
     const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
-    const crashes = crashesOf(target).length;
+    const crashes = findCrashes(target).length;
     for (const queue of queueNames)
       await sqs.send(new SendMessageCommand({ QueueUrl: queueUrls[queue], MessageBody: `no message` }));
     for (const queue of queueNames) {
@@ -128,19 +129,19 @@ describe('messages', () => {
       expect(dead?.Body).toBe('no message');
     }
     sqs.destroy();
-    expect(crashesOf(target).length).toBe(crashes + 5 * queueNames.length);
+    expect(findCrashes(target).length).toBe(crashes + 5 * queueNames.length);
   });
 });
 
 describe('in the end', () => {
-  test('every batch that was made rests, nothing crashed but what is no message, nothing was quoted', async () => {
-    await expectRest(target);
-    const crashes = crashesOf(target).filter((line) => !line.includes('"error":"SyntaxError"'));
+  test('every batch finished, only texts that are not messages crashed a step, and no value was quoted', async () => {
+    await expectFinished(target);
+    const crashes = findCrashes(target).filter((line) => !line.includes('"error":"SyntaxError"'));
     expect(crashes).toEqual([]);
-    expect(leakOf(target)).toBeUndefined();
-    expect(tried.unexpected_5xx).toBe(0);
+    expect(findLeak(target)).toBeUndefined();
+    expect(counts.unexpected_5xx).toBe(0);
     const grown = rssMb() - rssBefore;
-    tell(`${tried.inputs} inputs; this process and its emulators grew by ${grown} MB`);
+    print(`${counts.inputs} inputs; this process and its emulators grew by ${grown} MB`);
     expect(grown).toBeLessThan(1_500);
   });
 });

@@ -1,60 +1,61 @@
-/** The short cut of bad-input.fire.ts. */
+/** The short version of bad-input.fire.ts. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
-  crashesOf,
-  expectRest,
-  fireLists,
-  fireMessages,
-  fireRequests,
-  leakOf,
-  makeWitnesses,
-  openTarget,
-  readWitnesses,
-  seedOf,
+  createControlRows,
+  expectFinished,
+  findCrashes,
+  findLeak,
+  readControlRows,
+  readRandomLists,
+  readSeed,
   sendNastyBytes,
   sendNastyMessages,
+  sendRandomMessages,
+  sendRandomRequests,
+  startTarget,
   type Target,
 } from './bad-input.ts';
-import { judgeList, nastyLists } from './bad-lists.ts';
+import { checkList, nastyLists } from './bad-lists.ts';
 
-const tried = { inputs: 0, unexpected_5xx: 0 };
+const counts = { inputs: 0, unexpected_5xx: 0 };
 let target: Target;
 beforeAll(async () => {
-  target = await openTarget();
+  target = await startTarget();
 });
 afterAll(() => target[Symbol.asyncDispose]());
 
 describe('lists', () => {
   const quick = Object.entries(nastyLists).filter(([name]) => name !== 'ZIP: 65,535 files');
-  test.each(quick)('%s is told', async (_name, [list, code]) => {
-    const codes = await judgeList(list);
+  test.each(quick)('the bad list "%s" gives its error', async (_name, [list, code]) => {
+    const codes = await checkList(list);
     if (code !== undefined) expect(codes).toEqual([code]);
   });
 
-  test('that are damaged at random are told', () => fireLists(tried, 80, seedOf()));
+  test('every randomly damaged list gives errors and quotes no value', () =>
+    readRandomLists(counts, 80, readSeed()));
 });
 
 describe('requests', () => {
-  test('that are hardly HTTP are refused', () => sendNastyBytes(target, tried));
+  test('bytes that are hardly HTTP are refused', () => sendNastyBytes(target, counts));
 
-  test('that are wrong at random are refused with a problem document', () =>
-    fireRequests(target, tried, 80, seedOf()));
+  test('random bad requests are refused with a problem document', () =>
+    sendRandomRequests(target, counts, 80, readSeed()));
 });
 
 describe('messages', () => {
-  test('that no step sends harm no bot and no batch', async () => {
-    const witnesses = await makeWitnesses(target.lived.services);
-    await sendNastyMessages(target, tried, witnesses);
-    await fireMessages(target, tried, witnesses, 30, seedOf());
-    expect(await readWitnesses(target.lived.services, witnesses)).toEqual(witnesses);
+  test('messages that no step sends harm no bot and no batch', async () => {
+    const control = await createControlRows(target.lived.services);
+    await sendNastyMessages(target, counts, control);
+    await sendRandomMessages(target, counts, control, 30, readSeed());
+    expect(await readControlRows(target.lived.services, control)).toEqual(control);
   });
 });
 
 describe('in the end', () => {
-  test('every batch that was made rests, nothing crashed, nothing was quoted', async () => {
-    await expectRest(target);
-    expect(crashesOf(target)).toEqual([]);
-    expect(leakOf(target)).toBeUndefined();
-    expect(tried.unexpected_5xx).toBe(0);
+  test('every batch finished, no step crashed, and no value was quoted', async () => {
+    await expectFinished(target);
+    expect(findCrashes(target)).toEqual([]);
+    expect(findLeak(target)).toBeUndefined();
+    expect(counts.unexpected_5xx).toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Lists that are damaged in every way we could think of, and what must become of them: a problem of the whole list, or
- * errors of its rows. Values that must never be quoted bear the mark CANARY.
+ * Lists that are damaged in every way we could think of. Each must give a problem of the whole list, or errors of its
+ * rows. Values that must never be quoted contain the word CANARY.
  */
 import { randomUUID } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
@@ -19,7 +19,7 @@ type Row = Readonly<Record<string, unknown>>;
 
 const nested = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
 
-/** Texts that break what believes in text. */
+/** Texts that break careless code. */
 export const nastyTexts: readonly string[] = [
   '',
   ' ',
@@ -86,8 +86,8 @@ const rsaRow = (key: (typeof rsaKeys)[number]): Row => {
   return { client_id: randomUUID(), session_id, pin_token, private_key: key.pkcs1, pin: '314159' };
 };
 
-/** Rows that are right, of every kind. */
-const makeRows = async (): Promise<readonly Row[]> => {
+/** Valid rows of every kind. */
+const createRows = async (): Promise<readonly Row[]> => {
   const bots = fc.sample(bot, styles.length);
   const keystores = Object.values(writers).flatMap((write) =>
     styles.map((style, i) => write(bots[i % bots.length] as Bot, style)),
@@ -101,8 +101,8 @@ const makeRows = async (): Promise<readonly Row[]> => {
   ];
 };
 
-/** Right rows, and the values of theirs that are nobody's business. */
-export const rows: readonly Row[] = await makeRows();
+/** Valid rows, and those of their values that are secret. */
+export const rows: readonly Row[] = await createRows();
 const isSecret = (value: unknown): value is string => typeof value === 'string' && value.length >= 32;
 const publicNames = new Set(['app_id', 'client_id', 'user_id', 'session_id', 'owner', 'verification_id']);
 const secrets: readonly string[] = [
@@ -115,11 +115,11 @@ const secrets: readonly string[] = [
   ),
 ];
 
-/** The first thing in a text that must not be there. */
+/** The first secret or marked value in a text. */
 export const quoted = (text: string): string | undefined =>
   text.includes(CANARY) ? CANARY : secrets.find((secret) => text.includes(secret));
 
-/** One thing that is done to a row. */
+/** One change of a row. */
 const rowDamage = fc.oneof(
   fc.record({ kind: fc.constant('set' as const), field: fc.nat(40), value: fc.constantFrom(...nastyValues) }),
   fc.record({
@@ -190,10 +190,10 @@ const write: Readonly<Record<TextFormat, (list: readonly Row[]) => string>> = {
   csv: toCsv,
 };
 
-/** One thing that is done to the bytes of a list. */
+/** One change of the bytes of a list. */
 export const byteDamage = fc.record({
   kind: fc.constantFrom('cut', 'flip', 'insert', 'delete', 'double', 'encode', 'ends'),
-  /** Where, as a share of the whole. */
+  /** Where, from 0 (start) to 1 (end). */
   at: fc.double({ min: 0, max: 1, noNaN: true }),
   n: fc.integer({ min: 1, max: 64 }),
 });
@@ -248,8 +248,8 @@ const names = [
 ];
 const endings = ['.json', '.jsonl', '.csv', '.CSV', '.zip', '', '.exe', '/'];
 
-/** What an archive says wrongly of a file. */
-const lies = fc.record(
+/** False fields of a file in an archive. */
+const falseFields = fc.record(
   {
     method: fc.constantFrom(0, 8, 9, 12, 99),
     flags: fc.constantFrom(0, 1, 0x40, 0x2000, 0xffff),
@@ -262,7 +262,7 @@ const lies = fc.record(
   },
   { requiredKeys: [] },
 );
-const endLies = fc.record(
+const falseEndFields = fc.record(
   {
     count: fc.constantFrom(0, 1, 0xffff),
     directory: fc.constantFrom(0, 1, 0xffffffff),
@@ -299,12 +299,12 @@ const archive = fc
         textList,
         fc.constantFrom(...names),
         rarely(fc.constantFrom(...endings), '?'),
-        rarely(lies, {}),
+        rarely(falseFields, {}),
         fc.boolean(),
       ),
       { minLength: 1, maxLength: 4 },
     ),
-    rarely(endLies, {}),
+    rarely(falseEndFields, {}),
   )
   .map(([files, end]) =>
     zipOf(
@@ -318,7 +318,7 @@ const archive = fc
     ),
   );
 
-/** A right list with wrong rows, wrong bytes, or a wrong name for its format. */
+/** A valid list with wrong rows, wrong bytes or a wrong format. */
 export const damagedList: fc.Arbitrary<DamagedList> = fc
   .tuple(
     fc.oneof(
@@ -364,7 +364,7 @@ const file = (name: string, more: Partial<ZipFile> = {}): ZipFile => ({ name, te
 const create = (more: Row) =>
   json(JSON.stringify({ create: { owner: randomUUID(), count: 1, full_name: 'A', ...more } }));
 
-/** Lists with a name, each nasty in its own way, and the code that is told where there is just one. */
+/** Named bad lists, each with its error code if there is just one. */
 export const nastyLists: Readonly<Record<string, readonly [DamagedList, string?]>> = {
   nothing: [json(''), 'not_a_json_array'],
   'a NUL': [csv('\0'), 'not_utf8'],
@@ -478,7 +478,7 @@ export const nastyLists: Readonly<Record<string, readonly [DamagedList, string?]
 
 const ROWS_READ = 50;
 
-/** What readList and readRow make of it: a problem or errors, and how many rows are good. */
+/** Reads a list with readList and readRow: a problem or errors, and the number of valid rows. */
 const read = async ({ body, format }: DamagedList) => {
   const result = await readList(body, format, compression);
   if (!result.ok) return { problem: result.error, errors: [], good: 0, total: 0 };
@@ -494,36 +494,36 @@ const read = async ({ body, format }: DamagedList) => {
   };
 };
 
-const isTold = ({ code, message, fix }: Problem): boolean =>
+const isClear = ({ code, message, fix }: Problem): boolean =>
   /^[a-z0-9_]+$/.test(code) && /.[.)]$/.test(message) && /.[.)]$/.test(fix);
 
-/** Lines as every editor counts them; of line ends that were converted twice (CR CR LF), each sign may count. */
-const linesOf = (body: Buffer): number => {
+/** Counts lines as editors do. In line ends that were converted twice (CR CR LF) each character may count. */
+const countLines = (body: Buffer): number => {
   const text = body.toString('latin1');
   return text.split(text.includes('\r\r') ? /[\r\n]/ : /\r\n|\n|\r/).length;
 };
 
-/** Why an error does not tell what it should; undefined for a good one. */
-const faultOf = ({ body, format }: DamagedList, error: RowError, total: number): string | undefined => {
-  if (!isTold(error)) return 'an error does not say what to do';
+/** What is wrong with an error; undefined for a correct one. */
+const findFault = ({ body, format }: DamagedList, error: RowError, total: number): string | undefined => {
+  if (!isClear(error)) return 'an error does not say what to do';
   if (!Number.isInteger(error.row) || error.row < 1 || error.row > total) return 'an error is of no row';
-  const inText = format === 'zip' || error.line <= linesOf(body);
+  const inText = format === 'zip' || error.line <= countLines(body);
   return Number.isInteger(error.line) && error.line >= 1 && inText ? undefined : 'an error is of no line';
 };
 
-/** Nothing of this size may take longer, on a machine that does other things besides. */
-const PATIENCE_MS = 20_000;
+/** No list of this size may take longer, even on a busy machine. */
+const MAX_MS = 20_000;
 
-/** Reads a damaged list; throws where it does not end as it must. Returns the codes it was told. */
-export const judgeList = async (list: DamagedList): Promise<readonly string[]> => {
+/** Reads a damaged list. Throws if the result is not correct; returns the error codes. */
+export const checkList = async (list: DamagedList): Promise<readonly string[]> => {
   const startedAt = performance.now();
   const { problem, errors, good, total } = await read(list);
-  if (performance.now() - startedAt > PATIENCE_MS) throw new Error('it took too long');
-  if (problem && !isTold(problem)) throw new Error('the problem does not say what to do');
-  const fault = errors.map((error) => faultOf(list, error, total)).find((it) => it !== undefined);
+  if (performance.now() - startedAt > MAX_MS) throw new Error('it took too long');
+  if (problem && !isClear(problem)) throw new Error('the problem does not say what to do');
+  const fault = errors.map((error) => findFault(list, error, total)).find((it) => it !== undefined);
   if (fault !== undefined) throw new Error(fault);
-  const told = quoted(JSON.stringify([problem, errors]));
-  if (told !== undefined) throw new Error(`a value is quoted: ${told.slice(0, 12)}…`);
+  const quotedValue = quoted(JSON.stringify([problem, errors]));
+  if (quotedValue !== undefined) throw new Error(`a value is quoted: ${quotedValue.slice(0, 12)}…`);
   if (!problem && errors.length === 0 && good === 0 && total > 0) throw new Error('nothing was said');
   return [...new Set([...(problem ? [problem.code] : []), ...errors.map(({ code }) => code)])];
 };

@@ -1,6 +1,6 @@
 /**
- * Messages that no step of ours sends. They may go to the dead letters, but no bot and no batch may be harmed by
- * one, whichever queue it gets into.
+ * Messages that no step of Enlist sends. They may end in the dead-letter queue, but whichever queue they arrive in, none
+ * may harm a bot or a batch.
  */
 import { randomUUID } from 'node:crypto';
 import type { Context, SQSBatchResponse } from 'aws-lambda';
@@ -18,8 +18,8 @@ export interface BadMessage {
   readonly body: string;
 }
 
-/** Rows, and a list, that must stand in the end as they stood in the beginning. */
-export interface Witnesses {
+/** Rows and a list that must be the same at the end as at the start. */
+export interface ControlRows {
   readonly bots: readonly Bot[];
   readonly batches: readonly Batch[];
   readonly list?: string | undefined;
@@ -30,7 +30,7 @@ const LIST = 'another-batch/list';
 const aDay = 86_400_000;
 const iso = (ms: number) => new Date(ms).toISOString();
 
-const witnessBot = (services: Services, state: Bot['state']): Bot => ({
+const createControlBot = (services: Services, state: Bot['state']): Bot => ({
   bot_id: randomUUID(),
   session_id: randomUUID(),
   batch_id: randomUUID(),
@@ -38,7 +38,7 @@ const witnessBot = (services: Services, state: Bot['state']): Bot => ({
   row_digest: 'x',
   state,
   state_since: iso(services.now()),
-  // Not due: a right message leaves it alone as well.
+  // Not due, so that a valid message changes nothing either.
   wait_until: iso(services.now() + aDay),
   due_at: iso(services.now() + 2 * aDay),
   ...(state === 'registering' && {
@@ -50,7 +50,7 @@ const witnessBot = (services: Services, state: Bot['state']): Bot => ({
   history: [],
 });
 
-const witnessBatch = (services: Services, status: Batch['status'], chunks: number): Batch => ({
+const createControlBatch = (services: Services, status: Batch['status'], chunks: number): Batch => ({
   batch_id: randomUUID(),
   status,
   created_at: iso(services.now()),
@@ -61,24 +61,24 @@ const witnessBatch = (services: Services, status: Batch['status'], chunks: numbe
   chunks_done: [],
 });
 
-/** A bot in every state, and a batch in every status whose messages are not under way. */
-export const makeWitnesses = async (services: Services): Promise<Witnesses> => {
-  const bots = states.map((state) => witnessBot(services, state));
+/** A bot in every state, and a batch in every status that waits for no message. */
+export const createControlRows = async (services: Services): Promise<ControlRows> => {
+  const bots = states.map((state) => createControlBot(services, state));
   const batches = [
-    witnessBatch(services, 'planned', 2),
-    witnessBatch(services, 'rejected', 0),
-    witnessBatch(services, 'imported', 0),
+    createControlBatch(services, 'planned', 2),
+    createControlBatch(services, 'rejected', 0),
+    createControlBatch(services, 'imported', 0),
   ];
   for (const bot of bots) await services.table.createBot(bot);
   for (const batch of batches) await services.table.createBatch(batch);
   await services.uploads.put(LIST, Buffer.from('[]'), 'application/json');
-  return readWitnesses(services, { bots, batches });
+  return readControlRows(services, { bots, batches });
 };
 
-export const readWitnesses = async (
+export const readControlRows = async (
   services: Services,
-  { bots, batches }: Witnesses,
-): Promise<Witnesses> => ({
+  { bots, batches }: ControlRows,
+): Promise<ControlRows> => ({
   bots: await Promise.all(bots.map(async ({ bot_id }) => (await services.table.readBot(bot_id)) as Bot)),
   batches: await Promise.all(
     batches.map(async ({ batch_id }) => (await services.table.readBatch(batch_id)) as Batch),
@@ -89,8 +89,8 @@ export const readWitnesses = async (
 const inboxEvent = (object: unknown) => ({ Records: [{ s3: { object } }] });
 const anObject = { key: 'inbox/a.csv', size: 10, eTag: 'e', sequencer: 's' };
 
-/** Texts that are no message at all. */
-const rubbish: readonly string[] = [
+/** Texts that are not messages. */
+const invalidTexts: readonly string[] = [
   ...[
     '',
     ' ',
@@ -104,21 +104,21 @@ const rubbish: readonly string[] = [
     '\0',
     '\ufeff{}',
     CANARY,
-    `{"user_id":"${CANARY}"}`,
+    `{"bot_id":"${CANARY}"}`,
   ],
   ...[
-    '{"user_id":null}',
-    '{"user_id":["x"]}',
+    '{"bot_id":null}',
+    '{"bot_id":["x"]}',
     '{"batch_id":{}}',
-    '{"__proto__":{"user_id":"x"}}',
+    '{"__proto__":{"bot_id":"x"}}',
     '{"chunk":1}',
   ],
   '['.repeat(200_000),
   `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
-  `{"user_id":"${CANARY.repeat(40_000)}"}`,
+  `{"bot_id":"${CANARY.repeat(40_000)}"}`,
 ];
 
-const inboxRubbish: readonly unknown[] = [
+const invalidInboxEvents: readonly unknown[] = [
   { Records: [] },
   { Records: {} },
   { Records: [{}] },
@@ -139,12 +139,12 @@ const inboxRubbish: readonly unknown[] = [
   inboxEvent({ ...anObject, sequencer: 1 }),
 ];
 
-/** Messages of the right form in the wrong queue, or about nothing there is. */
-const misled = ({ bots, batches }: Witnesses): readonly BadMessage[] => [
+/** Valid messages in the wrong queue, or about rows that do not exist. */
+const misaddressed = ({ bots, batches }: ControlRows): readonly BadMessage[] => [
   ...bots.flatMap(({ bot_id }) =>
     (['intake', 'enroll', 'check', 'register'] as const).map((queue) => ({
       queue,
-      body: JSON.stringify({ bot_id: bot_id }),
+      body: JSON.stringify({ bot_id }),
     })),
   ),
   ...batches.flatMap(({ batch_id }) =>
@@ -160,22 +160,22 @@ const misled = ({ bots, batches }: Witnesses): readonly BadMessage[] => [
     ),
   ),
   ...queueNames.flatMap((queue) => [
-    { queue, body: JSON.stringify({ user_id: randomUUID() }) },
+    { queue, body: JSON.stringify({ bot_id: randomUUID() }) },
     { queue, body: JSON.stringify({ batch_id: randomUUID() }) },
     { queue, body: JSON.stringify({ batch_id: randomUUID(), chunk: 1 }) },
   ]),
 ];
 
-export const nastyMessages = (witnesses: Witnesses): readonly BadMessage[] => [
-  ...misled(witnesses),
+export const nastyMessages = (control: ControlRows): readonly BadMessage[] => [
+  ...misaddressed(control),
   ...queueNames.flatMap((queue) =>
-    [...rubbish, ...inboxRubbish.map((it) => JSON.stringify(it))].map((body) => ({ queue, body })),
+    [...invalidTexts, ...invalidInboxEvents.map((it) => JSON.stringify(it))].map((body) => ({ queue, body })),
   ),
 ];
 
-/** A right message whose fields or bytes were damaged. */
-export const badMessage = (witnesses: Witnesses): fc.Arbitrary<BadMessage> => {
-  const { bots, batches } = witnesses;
+/** A valid message with damaged fields or bytes. */
+export const badMessage = (control: ControlRows): fc.Arbitrary<BadMessage> => {
+  const { bots, batches } = control;
   const right = fc.oneof(
     fc.constantFrom(...bots).map(({ bot_id }) => ({ bot_id })),
     fc.constantFrom(...batches).map(({ batch_id }) => ({ batch_id, chunk: 1 })),
@@ -191,7 +191,7 @@ export const badMessage = (witnesses: Witnesses): fc.Arbitrary<BadMessage> => {
   return fc.record({ queue: fc.constantFrom(...queueNames), body: fc.oneof(damaged, broken) });
 };
 
-const recordOf = (body: string, receiveCount: number) => ({
+const createRecord = (body: string, receiveCount: number) => ({
   messageId: randomUUID(),
   receiptHandle: 'none',
   body,
@@ -200,16 +200,16 @@ const recordOf = (body: string, receiveCount: number) => ({
 
 const context = { getRemainingTimeInMillis: () => 25_000 } as Context;
 
-/** Delivers a message as often as SQS would; says whether it lies with the dead letters then. */
+/** Delivers a message as often as SQS would, and says whether it then goes to the dead-letter queue. */
 export const deliver = async (
-  doors: Readonly<Record<QueueName, Handler>>,
+  handlers: Readonly<Record<QueueName, Handler>>,
   { queue, body }: BadMessage,
-): Promise<'done' | 'dead letters'> => {
-  // The first delivery and the last: nothing differs between those in the middle.
+): Promise<'done' | 'dead-letter queue'> => {
+  // The first delivery and the last; those in the middle do not differ.
   for (const count of [1, queues[queue].maxReceiveCount]) {
-    const Records = [recordOf(body, count)];
-    const answer = (await doors[queue]({ Records }, context)) as SQSBatchResponse;
+    const Records = [createRecord(body, count)];
+    const answer = (await handlers[queue]({ Records }, context)) as SQSBatchResponse;
     if (answer.batchItemFailures.length === 0) return 'done';
   }
-  return 'dead letters';
+  return 'dead-letter queue';
 };

@@ -1,6 +1,6 @@
 /**
- * HTTP requests that are wrong in every way we could think of, sent byte by byte over a socket, and what must come
- * back: a problem document of the function, or the gateway's own refusal.
+ * HTTP requests that are wrong in every way we could think of, sent as bytes over a socket. Each must get a problem
+ * document from the function, or a refusal from the gateway.
  */
 import { connect } from 'node:net';
 import fc from 'fast-check';
@@ -21,8 +21,8 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** Ids and cursors of a world, for requests that are right but for one thing. */
-export interface Known {
+/** Ids and cursors that exist, for requests with a single fault. */
+export interface KnownIds {
   readonly batch_id: string;
   readonly planned_id: string;
   readonly user_id: string;
@@ -31,7 +31,7 @@ export interface Known {
   readonly cursors: readonly string[];
 }
 
-/** Whatever comes back until the connection ends. Nobody waits longer than ten seconds. */
+/** Everything that comes back until the connection ends, or for ten seconds. */
 const exchange = (url: string, bytes: Buffer, isCutOff: boolean): Promise<Buffer> =>
   new Promise((resolve) => {
     const { hostname, port } = new URL(url);
@@ -55,11 +55,11 @@ const readAnswer = (bytes: Buffer): RawAnswer => {
   return { status, contentType, text: text === '0\r\n\r\n' ? '' : text };
 };
 
-/** Sends bytes as they are. @param isCutOff ends our side at once, as a caller does who hangs up */
+/** Sends bytes as they are. @param isCutOff closes our side at once */
 export const sendBytes = async (url: string, bytes: Buffer, isCutOff = false): Promise<RawAnswer> =>
   readAnswer(await exchange(url, bytes, isCutOff));
 
-const bytesOf = (url: string, { method, path, query, headers, body }: BadRequest): Buffer => {
+const encodeRequest = (url: string, { method, path, query, headers, body }: BadRequest): Buffer => {
   const search = query.map(([name, value]) => `${name}=${value}`).join('&');
   const lines = [
     `${method} ${path}${search && `?${search}`} HTTP/1.1`,
@@ -72,7 +72,7 @@ const bytesOf = (url: string, { method, path, query, headers, body }: BadRequest
 };
 
 export const send = (url: string, request: BadRequest): Promise<RawAnswer> =>
-  sendBytes(url, bytesOf(url, request));
+  sendBytes(url, encodeRequest(url, request));
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const right = (method: string, path: string, more: Partial<BadRequest> = {}): BadRequest => ({
@@ -84,8 +84,11 @@ const right = (method: string, path: string, more: Partial<BadRequest> = {}): Ba
   ...more,
 });
 
-/** One right request of each route; `row` is a list. */
-const rightRequests = ({ batch_id, planned_id, user_id, verification_id, cursors }: Known, row: object) => [
+/** One valid request of each route; `row` is a list. */
+const rightRequests = (
+  { batch_id, planned_id, user_id, verification_id, cursors }: KnownIds,
+  row: object,
+) => [
   right('POST', '/batches', { body: json([row]) }),
   right('POST', '/uploads', { body: json({ content_type: 'text/csv' }) }),
   right('POST', `/uploads/${batch_id}`),
@@ -168,9 +171,9 @@ const forgedCursors = (user_id: string): readonly string[] =>
     ...[0, 1, 2, 3, 4, 5, 6, 7].map((shard) => ({
       shard,
       state_key: `blocked#sign_in#${user_id.toUpperCase()}`,
-      user_id: user_id.toUpperCase(),
+      bot_id: user_id.toUpperCase(),
     })),
-    { shard: 0, state_key: '#', user_id: '#' },
+    { shard: 0, state_key: '#', bot_id: '#' },
     { shard: 0, state_key: `constructor#${user_id}`, bot_id: user_id },
     { ['__proto__']: { sk: 'error#' } },
   ].map(cursorOf);
@@ -256,7 +259,7 @@ const withHeader =
     headers: [...request.headers.filter(([other]) => isTwice || other !== name), [name, value]],
   });
 
-/** A name and a phone are told to Mixin and shown; they are nothing that hides. */
+/** Names are shown to people, so they may be quoted. */
 const isShown = (field: string) => field === 'full_name';
 
 const withField =
@@ -290,7 +293,7 @@ const wholeBodies: readonly Buffer[] = [
   Buffer.from(`{"states":${JSON.stringify(Array(10_000).fill('failed'))}}`),
 ];
 
-const changeOf = ({ user_id, cursors }: Known): fc.Arbitrary<Change> =>
+const anyChange = ({ user_id, cursors }: KnownIds): fc.Arbitrary<Change> =>
   fc.oneof(
     fc.tuple(fc.nat(5), fc.constantFrom(...idTexts)).map(([at, text]) => changeSegment(at, text)),
     fc
@@ -335,16 +338,16 @@ const changeOf = ({ user_id, cursors }: Known): fc.Arbitrary<Change> =>
     ),
   );
 
-/** A right request with one to three things wrong. */
-export const badRequest = (known: Known, row: object): fc.Arbitrary<BadRequest> =>
+/** A valid request with one to three faults. */
+export const badRequest = (known: KnownIds, row: object): fc.Arbitrary<BadRequest> =>
   fc
     .tuple(
       fc.constantFrom(...rightRequests(known, row)),
-      fc.array(changeOf(known), { minLength: 1, maxLength: 3 }),
+      fc.array(anyChange(known), { minLength: 1, maxLength: 3 }),
     )
     .map(([request, changes]) => changes.reduce((changed, change) => change(changed), request));
 
-/** What no client sends: bytes that are hardly HTTP. */
+/** Bytes that no client sends. */
 export const nastyBytes = (url: string): Readonly<Record<string, readonly [Buffer, boolean?]>> => {
   const { host } = new URL(url);
   const request = (head: string, ...headers: readonly string[]) =>
@@ -399,27 +402,27 @@ export const nastyBytes = (url: string): Readonly<Record<string, readonly [Buffe
 
 const isProblem = ({ status, text }: RawAnswer): boolean => {
   const body = JSON.parse(text) as Record<string, unknown>;
-  const words = [body.title, body.detail, body.fix].every((it) => typeof it === 'string' && it.length > 2);
+  const words = [body.message, body.fix].every((it) => typeof it === 'string' && it.length > 2);
   return (
     body.status === status && /^[a-z0-9_]+$/.test(String(body.code)) && body.type === 'about:blank' && words
   );
 };
 
-/** What the gateway answers before any function is asked (docs/openapi.json), and Node before the gateway. */
-const isOfGateway = ({ status, text, contentType }: RawAnswer): boolean => {
+/** Answers of the gateway (docs/openapi.json) or of Node itself, before any function is called. */
+const isGatewayAnswer = ({ status, text, contentType }: RawAnswer): boolean => {
   if (text === '') return [0, 400, 404, 405, 408, 413, 417, 431].includes(status);
   const ofGateway = contentType === 'application/json' && 'message' in JSON.parse(text);
   return ofGateway && [403, 404, 413].includes(status);
 };
 
-/** Why an answer is not what a bad request deserves; undefined for a good one. */
-export const faultOf = (answer: RawAnswer): string | undefined => {
+/** What is wrong with the answer to a bad request; undefined for a correct one. */
+export const findFault = (answer: RawAnswer): string | undefined => {
   const { status, contentType, text } = answer;
   if (status >= 500) return `answered ${status}`;
-  const told = status >= 400 || status === 0 ? quoted(text) : undefined;
-  if (told !== undefined) return `a value is quoted: ${told.slice(0, 12)}…`;
+  const quotedValue = status >= 400 || status === 0 ? quoted(text) : undefined;
+  if (quotedValue !== undefined) return `a value is quoted: ${quotedValue.slice(0, 12)}…`;
   if (status >= 200 && status < 300) return undefined;
   if (contentType === 'application/problem+json')
     return isProblem(answer) ? undefined : 'no problem document';
-  return isOfGateway(answer) ? undefined : `answered ${status} without a problem document`;
+  return isGatewayAnswer(answer) ? undefined : `answered ${status} without a problem document`;
 };

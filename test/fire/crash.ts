@@ -1,74 +1,81 @@
 /** The crash matrix as tests: all points, or a sample of them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cases } from './crash/cases.ts';
-import { type Lane, openLane } from './crash/lane.ts';
 import {
   audit,
+  findUncalledMethods,
+  listPoints,
   type Point,
-  play,
-  playFreely,
-  pointsOf,
   type Recording,
   record,
-  unmet,
+  runPoint,
+  runUndisturbed,
 } from './crash/matrix.ts';
+import { openSandbox, type Sandbox } from './crash/sandbox.ts';
 
-const LANES = 2;
-/** How many workers get the same message at once, time after time. */
-const FREELY = [1, 2, 2, 2, 2, 2] as const;
+const SANDBOXES = 2;
+/** How many workers get the same message at once, run by run. */
+const UNDISTURBED = [1, 2, 2, 2, 2, 2] as const;
 
-const openLanes = () => Promise.all(Array.from({ length: LANES }, openLane));
+const openSandboxes = () => Promise.all(Array.from({ length: SANDBOXES }, openSandbox));
 
-/** Gives the work to the lanes as they come free. */
+/** Gives the work to the sandboxes as they become free. */
 const share = async <T, R>(
-  lanes: readonly Lane[],
+  sandboxes: readonly Sandbox[],
   work: readonly T[],
-  one: (lane: Lane, item: T) => Promise<R>,
+  one: (sandbox: Sandbox, item: T) => Promise<R>,
 ): Promise<R[]> => {
   const left = [...work];
   const results: R[] = [];
-  const run = async (lane: Lane) => {
+  const run = async (sandbox: Sandbox) => {
     for (let item = left.shift(); item !== undefined; item = left.shift())
-      results.push(await one(lane, item));
+      results.push(await one(sandbox, item));
   };
-  await Promise.all(lanes.map(run));
+  await Promise.all(sandboxes.map(run));
   return results;
 };
 
-const closeLanes = async (lanes: readonly Lane[]): Promise<readonly string[]> => {
-  const wrong = await Promise.all(lanes.map(audit));
-  await Promise.all(lanes.map((lane) => lane[Symbol.asyncDispose]()));
+const closeSandboxes = async (sandboxes: readonly Sandbox[]): Promise<readonly string[]> => {
+  const wrong = await Promise.all(sandboxes.map(audit));
+  await Promise.all(sandboxes.map((sandbox) => sandbox[Symbol.asyncDispose]()));
   return wrong.flat();
 };
 
-/** Every point of one case, in a world of its own. */
-const playCase = async (name: string): Promise<{ recording: Recording; wrong: readonly string[] }> => {
-  const lanes = await openLanes();
-  const [lane] = lanes as [Lane];
-  const recording = await record(lane, name);
-  const wrong = await share(lanes, pointsOf(recording), (free, point) => play(free, recording, point));
-  const freely = await share(lanes, FREELY, (free, workers) => playFreely(free, name, workers));
-  const lost = await closeLanes(lanes);
-  return { recording, wrong: [...wrong.flat(), ...freely.flat(), ...lost] };
+/** Runs every point of one case in sandboxes of its own. */
+const runCase = async (name: string): Promise<{ recording: Recording; wrong: readonly string[] }> => {
+  const sandboxes = await openSandboxes();
+  const [sandbox] = sandboxes as [Sandbox];
+  const recording = await record(sandbox, name);
+  const wrong = await share(sandboxes, listPoints(recording), (free, point) =>
+    runPoint(free, recording, point),
+  );
+  const undisturbed = await share(sandboxes, UNDISTURBED, (free, workers) =>
+    runUndisturbed(free, name, workers),
+  );
+  const lost = await closeSandboxes(sandboxes);
+  return { recording, wrong: [...wrong.flat(), ...undisturbed.flat(), ...lost] };
 };
 
 const describeAll = () => {
   const recordings: Recording[] = [];
 
-  test.each(Object.keys(cases))('holds at every call of %s', async (name) => {
-    const { recording, wrong } = await playCase(name);
-    recordings.push(recording);
-    expect(wrong).toEqual([]);
-  });
+  test.each(Object.keys(cases))(
+    'a crash at any call of "%s" loses no key and repeats no paid call',
+    async (name) => {
+      const { recording, wrong } = await runCase(name);
+      recordings.push(recording);
+      expect(wrong).toEqual([]);
+    },
+  );
 
-  test('meets every method of the services', async () => {
-    await using lane = await openLane();
-    expect(unmet(lane.services, recordings)).toEqual([]);
+  test('the crash matrix calls every method of the services', async () => {
+    await using sandbox = await openSandbox();
+    expect(findUncalledMethods(sandbox.services, recordings)).toEqual([]);
   });
 };
 
-/** 0 ≤ chance < 1, the same series for the same seed (mulberry32). */
-const chances = (seed: number) => {
+/** Returns a function for numbers from 0 to 1, the same series for the same seed (mulberry32). */
+const createRandom = (seed: number) => {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -78,59 +85,59 @@ const chances = (seed: number) => {
   };
 };
 
-/** Of a sample: another one each time, the same for the same ENLIST_SEED. */
+/** Seed of a sample: different each time, unless ENLIST_SEED is set. */
 const seed = Number(process.env.ENLIST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-const shuffled = <T>(items: readonly T[], chance: () => number): T[] =>
+const shuffle = <T>(items: readonly T[], random: () => number): T[] =>
   items
-    .map((item) => ({ item, at: chance() }))
+    .map((item) => ({ item, at: random() }))
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item);
 
-/** One point of each case in turn, each time in another order: a case of many calls must not crowd out the others. */
+/** One point of each case in turn, in random order: a case with many calls must not push out the others. */
 const samplePoints = (recordings: readonly Recording[]): Point[] => {
-  const chance = chances(seed);
+  const random = createRandom(seed);
   const byName = [...recordings].sort((a, b) => (a.name < b.name ? -1 : 1));
   const turns = byName.flatMap((recording) =>
-    shuffled(pointsOf(recording), chance).map((point, turn) => ({ point, turn })),
+    shuffle(listPoints(recording), random).map((point, turn) => ({ point, turn })),
   );
-  return shuffled(turns, chance)
+  return shuffle(turns, random)
     .sort((a, b) => a.turn - b.turn)
     .map(({ point }) => point);
 };
 
-/** Wall time after which no further point is begun, and how many there are at least. */
+/** Real time after which no further point starts, and the least number of points. */
 const SAMPLE_MS = 6_000;
 const SAMPLE_MIN = 6;
 
 const describeSample = () => {
-  let lanes: Lane[] = [];
+  let sandboxes: Sandbox[] = [];
   const startedMs = Date.now();
   beforeAll(async () => {
-    lanes = await openLanes();
+    sandboxes = await openSandboxes();
   });
-  afterAll(() => Promise.all(lanes.map((lane) => lane[Symbol.asyncDispose]())));
+  afterAll(() => Promise.all(sandboxes.map((sandbox) => sandbox[Symbol.asyncDispose]())));
 
-  test('holds at a sample of all calls, and meets every method of the services', async () => {
-    const recordings = await share(lanes, Object.keys(cases), record);
+  test('crashes at a sample of all calls lose no key, and every method of the services is called', async () => {
+    const recordings = await share(sandboxes, Object.keys(cases), record);
     const byName = new Map(recordings.map((recording) => [recording.name, recording]));
     const points = samplePoints(recordings);
-    const enough = (played: number) => played >= SAMPLE_MIN && Date.now() > startedMs + SAMPLE_MS;
-    let played = 0;
-    const one = async (lane: Lane, point: Point) => {
+    const enough = (done: number) => done >= SAMPLE_MIN && Date.now() > startedMs + SAMPLE_MS;
+    let done = 0;
+    const one = async (sandbox: Sandbox, point: Point) => {
       const recording = byName.get(point.name);
-      if (!recording || enough(played)) return [];
-      played += 1;
-      return play(lane, recording, point);
+      if (!recording || enough(done)) return [];
+      done += 1;
+      return runPoint(sandbox, recording, point);
     };
-    const wrong = await share(lanes, points, one);
-    const lost = await Promise.all(lanes.map(audit));
+    const wrong = await share(sandboxes, points, one);
+    const lost = await Promise.all(sandboxes.map(audit));
     expect([...wrong.flat(), ...lost.flat()], `ENLIST_SEED=${seed}`).toEqual([]);
-    expect(lanes.flatMap(({ services }) => unmet(services, recordings))).toEqual([]);
+    expect(sandboxes.flatMap(({ services }) => findUncalledMethods(services, recordings))).toEqual([]);
   }, 180_000);
 };
 
-/** @param every point, and not a sample of some seconds */
+/** @param every run every point in place of a sample of some seconds */
 export const describeCrashes = ({ every }: { every: boolean }): void => {
   describe('the crash matrix', every ? describeAll : describeSample);
 };

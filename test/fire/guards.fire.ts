@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addCounts } from './counts.ts';
 import { cutGuard } from './cut-guard.ts';
 import { type Guard, guards, type PinnedGuard, pinnedGuards } from './guards.ts';
 import { readMarkedFiles, readSource } from './marked-files.ts';
-import { tally } from './tally.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const COPIED = [
@@ -106,6 +106,6 @@ describe('a test fails without the guard', () => {
     const { failed, broken } = await runWithout(guard);
     expect(broken).toEqual([]);
     expect(failed).toBeGreaterThan(0);
-    tally('guards', { guards: 1 });
+    addCounts('guards', { guards: 1 });
   });
 });

@@ -1,8 +1,8 @@
-/** A thousand random histories, other ones each time. ENLIST_HISTORIES_SEED and _PATH lead back to one of them. */
+/** A thousand random histories, different ones each time. ENLIST_HISTORIES_SEED and _PATH repeat one of them. */
 import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { addCounts } from './counts.ts';
 import { runHistories } from './histories.ts';
-import { tally } from './tally.ts';
 
 const {
   ENLIST_HISTORIES: histories = '1000',
@@ -19,9 +19,9 @@ test(`${histories} random histories (seed ${seed}) lose no key and bind none twi
       ...(path !== undefined && { path }),
       command: 'npx vitest run --config vitest.fire.config.ts histories',
     },
-    (told) => {
-      bots += told.bots;
-      tally('random histories', { histories: 1, ...told });
+    (result) => {
+      bots += result.bots;
+      addCounts('random histories', { histories: 1, ...result });
     },
   );
   expect(bots).toBeGreaterThan(0);

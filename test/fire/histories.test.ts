@@ -1,9 +1,9 @@
-/** Some random histories with every `npm test`; a thousand of them are in histories.fire.ts. */
+/** Some random histories for `npm test`; histories.fire.ts runs a thousand. */
 import { expect, test } from 'vitest';
 import { runHistories } from './histories.ts';
 
 const HISTORIES = 50;
-/** Always the same ones: what fails here was broken by a change. */
+/** Always the same histories: a failure here comes from a change. */
 const SEED = 20_261_122;
 
 test(`${HISTORIES} random histories lose no key and bind none twice`, async () => {
@@ -16,8 +16,8 @@ test(`${HISTORIES} random histories lose no key and bind none twice`, async () =
       ...(path !== undefined && { path }),
       command: 'npx vitest run test/fire/histories.test.ts',
     },
-    (told) => {
-      bots += told.bots;
+    (result) => {
+      bots += result.bots;
     },
   );
   expect(bots).toBeGreaterThan(path === undefined ? HISTORIES : 0);

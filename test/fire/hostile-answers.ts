@@ -1,4 +1,4 @@
-/** What a hostile or broken Mixin answers in place of the truth. Texts that must never be kept bear the mark CANARY. */
+/** The false answers of a hostile or broken Mixin. Texts that must never be stored contain the word CANARY. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
@@ -6,70 +6,75 @@ import fc from 'fast-check';
 
 export const CANARY = 'CANARY';
 
-/** What Mixin would have said. */
-export interface Honest {
+/** What Mixin would have answered. */
+export interface TrueAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly data: unknown;
   readonly body: string;
 }
 
-export interface Wire {
+export interface WireAnswer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
-  /** In place of all of these. */
+  /** Writes to the socket in place of all of these. */
   readonly raw?: (socket: Socket) => void;
 }
 
-export interface Lie {
+export interface FalseAnswer {
   readonly name: string;
-  readonly answer: (honest: Honest, elsewhere: string) => Wire;
-  /** Nothing ends it but our own patience. */
+  readonly create: (trueAnswer: TrueAnswer, decoyUrl: string) => WireAnswer;
+  /** Only Enlist's time-out ends it. */
   readonly isSlow?: boolean;
-  /** It says in a way that can be read that nothing happened, which is believed. */
+  /** It says clearly that nothing happened, and Enlist believes that. */
   readonly isRefusal?: boolean;
 }
 
-const text = (name: string, body: string | Buffer, more: Wire = {}): Lie => ({
+const text = (name: string, body: string | Buffer, more: WireAnswer = {}): FalseAnswer => ({
   name,
-  answer: () => ({ body, ...more }),
+  create: () => ({ body, ...more }),
 });
-const raw = (name: string, write: (socket: Socket, honest: Honest) => void, isSlow = false): Lie => ({
+const raw = (
+  name: string,
+  write: (socket: Socket, trueAnswer: TrueAnswer) => void,
+  isSlow = false,
+): FalseAnswer => ({
   name,
-  answer: (honest) => ({ raw: (socket) => write(socket, honest) }),
+  create: (trueAnswer) => ({ raw: (socket) => write(socket, trueAnswer) }),
   isSlow,
 });
 
 const page = `<html><body>${CANARY} <script>location='/'</script></body></html>`;
 const html = { headers: { 'content-type': 'text/html' } };
 
-const redirect = (status: number): Lie => ({
+const redirect = (status: number): FalseAnswer => ({
   name: `redirect ${status}`,
-  answer: (_honest, elsewhere) => ({
+  create: (_honest, decoyUrl) => ({
     status,
-    headers: { location: `${elsewhere}/${CANARY}`, refresh: `0; url=${elsewhere}` },
+    headers: { location: `${decoyUrl}/${CANARY}`, refresh: `0; url=${decoyUrl}` },
     body: '',
   }),
 });
 
-const status = (code: number, headers: Readonly<Record<string, string>> = {}): Lie =>
+const status = (code: number, headers: Readonly<Record<string, string>> = {}): FalseAnswer =>
   text(`status ${code}`, JSON.stringify({ data: { note: CANARY } }), { status: code, headers });
 
-const head = (length: number, honest: Honest): string =>
-  `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: ${honest.headers['x-request-id']}\r\ncontent-length: ${length}\r\n\r\n`;
+const head = (length: number, trueAnswer: TrueAnswer): string =>
+  `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: ${trueAnswer.headers['x-request-id']}\r\ncontent-length: ${length}\r\n\r\n`;
 
-/** The truth, as an answer of its own. */
-const whole = (honest: Honest): string => head(Buffer.byteLength(honest.body), honest) + honest.body;
+/** The true answer as a complete HTTP response. */
+const whole = (trueAnswer: TrueAnswer): string =>
+  head(Buffer.byteLength(trueAnswer.body), trueAnswer) + trueAnswer.body;
 
-const dribble = (socket: Socket, honest: Honest): void => {
-  socket.write(head(1_000_000, honest));
+const dribble = (socket: Socket, trueAnswer: TrueAnswer): void => {
+  socket.write(head(1_000_000, trueAnswer));
   const timer = setInterval(() => socket.write(' '), 10);
   socket.on('close', () => clearInterval(timer));
 };
 
-/** Bytes on the wire that are no answer, or not ours. */
-export const wireLies: readonly Lie[] = [
+/** Bytes that are not an answer, or not to this request. */
+export const wireAnswers: readonly FalseAnswer[] = [
   text('HTML', page, html),
   text('an error page', page, { ...html, status: 502 }),
   text('nothing', ''),
@@ -81,7 +86,7 @@ export const wireLies: readonly Lie[] = [
   text('broken UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d])),
   {
     name: 'the id of another request',
-    answer: ({ body }) => ({ body, headers: { 'x-request-id': randomUUID() } }),
+    create: ({ body }) => ({ body, headers: { 'x-request-id': randomUUID() } }),
   },
   ...[300, 301, 302, 303, 307, 308].map(redirect),
   status(304),
@@ -91,9 +96,11 @@ export const wireLies: readonly Lie[] = [
   raw('a reset', (socket) => socket.resetAndDestroy()),
   raw('an end before anything', (socket) => socket.end()),
   raw('half a head', (socket) => socket.end('HTTP/1.1 200 O')),
-  raw('a head and no body', (socket, honest) => socket.end(head(100, honest))),
-  raw('half a body', (socket, honest) => socket.end(head(1_000, honest) + honest.body.slice(0, 20))),
-  raw('more than it promised', (socket, honest) => socket.end(`${whole(honest)}${CANARY}`)),
+  raw('a head and no body', (socket, trueAnswer) => socket.end(head(100, trueAnswer))),
+  raw('half a body', (socket, trueAnswer) =>
+    socket.end(head(1_000, trueAnswer) + trueAnswer.body.slice(0, 20)),
+  ),
+  raw('more than it promised', (socket, trueAnswer) => socket.end(`${whole(trueAnswer)}${CANARY}`)),
   raw('no HTTP', (socket) => socket.end(CANARY)),
   raw('HTTP/3.7', (socket) => socket.end('HTTP/3.7 200 OK\r\n\r\n')),
   raw('chunks that are none', (socket) =>
@@ -108,31 +115,31 @@ export const wireLies: readonly Lie[] = [
   raw('another protocol', (socket) =>
     socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
   ),
-  raw('a hundred times: continue', (socket, honest) => {
-    socket.end('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100) + whole(honest));
+  raw('a hundred times: continue', (socket, trueAnswer) => {
+    socket.end('HTTP/1.1 100 Continue\r\n\r\n'.repeat(100) + whole(trueAnswer));
   }),
-  raw('two answers to one request', (socket, honest) =>
-    socket.write(whole({ ...honest, body: '{"data":{}}' }) + whole(honest)),
+  raw('two answers to one request', (socket, trueAnswer) =>
+    socket.write(whole({ ...trueAnswer, body: '{"data":{}}' }) + whole(trueAnswer)),
   ),
   raw('silence', () => {}, true),
   raw('drop by drop, without end', dribble, true),
 ];
 
-const envelope = (name: string, body: string): Lie => text(`JSON: ${name}`, body);
-const error = (name: string, value: unknown, isRefusal = false): Lie => ({
+const envelope = (name: string, body: string): FalseAnswer => text(`JSON: ${name}`, body);
+const error = (name: string, value: unknown, isRefusal = false): FalseAnswer => ({
   ...envelope(`error ${name}`, JSON.stringify({ error: value })),
   isRefusal,
 });
-const withHonest = (name: string, write: (honest: string) => string): Lie => ({
+const withTrueData = (name: string, write: (trueAnswer: string) => string): FalseAnswer => ({
   name: `JSON: ${name}`,
-  answer: ({ data }) => ({ body: write(JSON.stringify(data ?? {})) }),
+  create: ({ data }) => ({ body: write(JSON.stringify(data ?? {})) }),
 });
 
-const told = { status: 202, description: CANARY, extra: { field: CANARY, reason: CANARY } };
+const refusal = { status: 202, description: CANARY, extra: { field: CANARY, reason: CANARY } };
 const codes = [400, 401, 403, 404, 429, 10_002, 10_104, 10_404, 20_118, 20_119, 20_123, 424_242, 0, -401];
 
-/** JSON that is no envelope, or one that contradicts itself. */
-export const envelopeLies: readonly Lie[] = [
+/** JSON that is not an envelope, or one that contradicts itself. */
+export const envelopeAnswers: readonly FalseAnswer[] = [
   ...[
     '[]',
     'null',
@@ -148,20 +155,20 @@ export const envelopeLies: readonly Lie[] = [
   envelope('a million arrays', `{"data":${'['.repeat(500_000)}${']'.repeat(500_000)}}`),
   envelope('arrays that never close', '['.repeat(1_000_000)),
   envelope('__proto__', `{"__proto__":{"data":{"has_safe":true}}}`),
-  withHonest('data in an array', (data) => `{"data":[${data}]}`),
-  withHonest('data twice', (data) => `{"data":${data},"data":{"user_id":"${CANARY}"}}`),
-  withHonest('has_safe twice', (data) => `{"data":{"has_safe":true,${data.slice(1)}}`),
-  withHonest(
+  withTrueData('data in an array', (data) => `{"data":[${data}]}`),
+  withTrueData('data twice', (data) => `{"data":${data},"data":{"user_id":"${CANARY}"}}`),
+  withTrueData('has_safe twice', (data) => `{"data":{"has_safe":true,${data.slice(1)}}`),
+  withTrueData(
     'data and an error',
     (data) => `{"data":${data},"error":{"code":500,"description":"${CANARY}"}}`,
   ),
-  withHonest('data and an empty error', (data) => `{"data":${data},"error":{}}`),
-  ...codes.map((code) => error(String(code), { ...told, code }, true)),
-  ...[500, 7000, 10_001].map((code) => error(String(code), { ...told, code })),
-  error('as text', { ...told, code: '401' }),
-  error('with a fraction', { ...told, code: 401.5 }),
-  error('beyond numbers', { ...told, code: 1e300 }),
-  error('without a code', told),
+  withTrueData('data and an empty error', (data) => `{"data":${data},"error":{}}`),
+  ...codes.map((code) => error(String(code), { ...refusal, code }, true)),
+  ...[500, 7000, 10_001].map((code) => error(String(code), { ...refusal, code })),
+  error('as text', { ...refusal, code: '401' }),
+  error('with a fraction', { ...refusal, code: 401.5 }),
+  error('beyond numbers', { ...refusal, code: 1e300 }),
+  error('without a code', refusal),
   error('in an array', [{ code: 401 }]),
   error('that is text', CANARY),
   error('that is false', false),
@@ -179,7 +186,7 @@ const smallOrder = [
 
 const base64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
 
-/** Values no field has, or another account's. */
+/** Values that no field has, or another account's. */
 const strangeValues = (others: readonly string[]): readonly unknown[] => [
   ...others,
   ...smallOrder,
@@ -230,40 +237,40 @@ const fields = [
 const isFields = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The truth, but for these fields; undefined removes one. */
-export const fieldLie = (changes: Readonly<Record<string, unknown>>): Lie => ({
+/** The true answer with these fields changed; undefined removes one. */
+export const fieldAnswer = (changes: Readonly<Record<string, unknown>>): FalseAnswer => ({
   name: `fields ${JSON.stringify(changes)}`,
-  answer: ({ data, body, status }) =>
+  create: ({ data, body, status }) =>
     isFields(data) ? { status, body: JSON.stringify({ data: { ...data, ...changes } }) } : { status, body },
 });
 
 /** @param others ids of other accounts */
-export const anyFieldLie = (others: readonly string[]): fc.Arbitrary<Lie> =>
+export const anyFieldAnswer = (others: readonly string[]): fc.Arbitrary<FalseAnswer> =>
   fc
     .array(fc.tuple(fc.constantFrom(...fields), fc.constantFrom(undefined, ...strangeValues(others))), {
       minLength: 1,
       maxLength: 3,
     })
-    .map((changes) => fieldLie(Object.fromEntries(changes)));
+    .map((changes) => fieldAnswer(Object.fromEntries(changes)));
 
-/** The lies about an account that deserve a name. */
-export const accountLies = (others: readonly string[]): readonly Lie[] => [
-  ...others.map((user_id) => fieldLie({ user_id })),
-  fieldLie({ has_safe: true }),
-  fieldLie({ has_safe: false }),
-  fieldLie({ has_safe: 'true' }),
-  fieldLie({ has_safe: true, spend_public_key: randomBytes(32).toString('hex') }),
-  fieldLie({ has_safe: true, spend_public_key: smallOrder[0] }),
-  fieldLie({ has_safe: true, spend_public_key: CANARY }),
-  fieldLie({ tip_key_base64: randomBytes(32).toString('base64url') }),
-  fieldLie({ tip_key_base64: base64(smallOrder[1] ?? '') }),
-  fieldLie({ tip_key_base64: '', has_pin: false }),
-  fieldLie({ session_id: 'not a UUID' }),
-  fieldLie({ session_id: 7 }),
+/** Named false answers about an account. */
+export const accountAnswers = (others: readonly string[]): readonly FalseAnswer[] => [
+  ...others.map((user_id) => fieldAnswer({ user_id })),
+  fieldAnswer({ has_safe: true }),
+  fieldAnswer({ has_safe: false }),
+  fieldAnswer({ has_safe: 'true' }),
+  fieldAnswer({ has_safe: true, spend_public_key: randomBytes(32).toString('hex') }),
+  fieldAnswer({ has_safe: true, spend_public_key: smallOrder[0] }),
+  fieldAnswer({ has_safe: true, spend_public_key: CANARY }),
+  fieldAnswer({ tip_key_base64: randomBytes(32).toString('base64url') }),
+  fieldAnswer({ tip_key_base64: base64(smallOrder[1] ?? '') }),
+  fieldAnswer({ tip_key_base64: '', has_pin: false }),
+  fieldAnswer({ session_id: 'not a UUID' }),
+  fieldAnswer({ session_id: 7 }),
   ...smallOrder.map((server_public_key) =>
-    fieldLie({ server_public_key, pin_token: undefined, pin_token_base64: undefined }),
+    fieldAnswer({ server_public_key, pin_token: undefined, pin_token_base64: undefined }),
   ),
-  fieldLie({
+  fieldAnswer({
     server_public_key: undefined,
     pin_token: base64(smallOrder[0] ?? ''),
     pin_token_base64: undefined,

@@ -1,101 +1,109 @@
 /**
- * A Mixin that lies in every way we could think of, to bots that check, register, are created and sign in. Answers are
- * told once or again and again, after Mixin did what it was asked or not. ENLIST_FIRE_SEED repeats a run.
+ * A Mixin that answers falsely in every way we could think of, to bots that are checked, registered, created or signed
+ * in: once or repeatedly, after Mixin carried out the request or not. ENLIST_FIRE_SEED repeats a run.
  */
 import { createServer as createTcpServer } from 'node:net';
 import tls from 'node:tls';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { certify } from '../mixin/certificates.ts';
-import { seedOf } from './bad-input.ts';
+import { readSeed } from './bad-input.ts';
+import { addCounts } from './counts.ts';
 import {
+  type AnswerPlan,
   anyBotPlan,
   anyPaidPlan,
   countLost,
-  createThrough,
-  type HostileWorld,
-  listBot,
-  live,
-  liveThrough,
+  createBot,
+  type HostileStack,
   namedPlans,
-  openHostileWorld,
-  type Plan,
+  type Outcome,
   paidPlans,
+  runBot,
+  runNetworkUser,
+  runPlans,
+  runSignIn,
+  runSteps,
   servicesFor,
-  signInThrough,
-  type Told,
-  through,
+  startHostileStack,
 } from './hostile-mixin.ts';
-import { tally } from './tally.ts';
 
 const RANDOM_BOTS = 400;
 const RANDOM_PAID = 250;
-/** Each costs its patience, so not all of them are told at every place. */
+/** Each takes as long as its time-out, so only a sample is run. */
 const SLOW = 16;
 
-const seed = seedOf();
-let world: HostileWorld;
+const seed = readSeed();
+let stack: HostileStack;
 let owner = '';
 const ends = new Map<string, number>();
-const tell = (text: string) => process.stdout.write(`hostile Mixin: ${text}\n`);
+const print = (text: string) => process.stdout.write(`hostile Mixin: ${text}\n`);
 
-const note = ({ under, after }: Told): void => {
+const note = ({ under, after }: Outcome): void => {
   const end = `${under} → ${after}`;
   ends.set(end, (ends.get(end) ?? 0) + 1);
 };
 
 beforeAll(async () => {
-  world = await openHostileWorld();
-  owner = await listBot(world);
-  tell(`seed ${seed}`);
+  stack = await startHostileStack();
+  owner = await createBot(stack);
+  print(`seed ${seed}`);
 }, 120_000);
 afterAll(async () => {
-  tally('hostile Mixin', { ...world.count });
-  for (const [end, count] of [...ends].sort(([, a], [, b]) => b - a)) tell(`${count} ${end}`);
-  await world[Symbol.asyncDispose]();
+  addCounts('hostile Mixin', { ...stack.count });
+  for (const [end, count] of [...ends].sort(([, a], [, b]) => b - a)) print(`${count} ${end}`);
+  await stack[Symbol.asyncDispose]();
 });
 
-const quickOf = (plans: readonly Plan[]) => plans.filter(({ lie }) => !lie.isSlow);
-const slowOf = (plans: readonly Plan[]) =>
-  fc.sample(fc.constantFrom(...plans.filter(({ lie }) => lie.isSlow)), { numRuns: SLOW, seed });
+const selectQuick = (plans: readonly AnswerPlan[]) => plans.filter(({ answer }) => !answer.isSlow);
+const sampleSlow = (plans: readonly AnswerPlan[]) =>
+  fc.sample(fc.constantFrom(...plans.filter(({ answer }) => answer.isSlow)), { numRuns: SLOW, seed });
 
-const bot = async (plan: Plan) => note(await liveThrough(world, plan));
-const botWithDigits = async (plan: Plan) =>
-  note(await liveThrough(world, plan, { six_digit_pin: '314159' }, '314159'));
-const paid = async (plan: Plan) => {
-  if (plan.at === 'POST /users') note(await createThrough(world, owner, plan));
-  else await signInThrough(world, plan);
+const bot = async (plan: AnswerPlan) => note(await runBot(stack, plan));
+const botWithDigits = async (plan: AnswerPlan) =>
+  note(await runBot(stack, plan, { six_digit_pin: '314159' }, '314159'));
+const paid = async (plan: AnswerPlan) => {
+  if (plan.at === 'POST /users') note(await runNetworkUser(stack, owner, plan));
+  else await runSignIn(stack, plan);
 };
 
-const random = (plans: fc.Arbitrary<Plan>, numRuns: number, lives: (plan: Plan) => Promise<void>) =>
+const random = (
+  plans: fc.Arbitrary<AnswerPlan>,
+  numRuns: number,
+  lives: (plan: AnswerPlan) => Promise<void>,
+) =>
   fc.assert(
     fc.asyncProperty(plans, (plan) => lives(plan)),
     { numRuns, seed, endOnFailure: true },
   );
 
-describe('a Mixin that lies', () => {
-  test('to a bot', () => through(quickOf(namedPlans(world)), bot));
-  test('to a bot, without end', () => through(slowOf(namedPlans(world)), bot));
-  test('to a bot with six digits', () =>
-    through(
-      quickOf(namedPlans(world)).filter(({ at, times }) => at === 'POST /pin/update' && times === 1),
+describe('a hostile Mixin', () => {
+  test('false answers do a bot no harm', () => runPlans(selectQuick(namedPlans(stack)), bot));
+  test('answers that never end do a bot no harm', () => runPlans(sampleSlow(namedPlans(stack)), bot));
+  test('false answers do a bot with a six-digit PIN no harm', () =>
+    runPlans(
+      selectQuick(namedPlans(stack)).filter(({ at, times }) => at === 'POST /pin/update' && times === 1),
       botWithDigits,
     ));
-  test('about wrong PINs', () =>
-    through(
-      quickOf(namedPlans(world))
+  test('false answers about wrong PINs do a bot no harm', () =>
+    runPlans(
+      selectQuick(namedPlans(stack))
         .filter(({ at, times }) => at === 'GET /safe/me' && times === 99)
         .map((plan) => ({ ...plan, at: 'GET /logs' })),
       botWithDigits,
     ));
-  test('about an account, at random', () => random(anyBotPlan(world), RANDOM_BOTS, bot));
-  test('to who pays or signs in', () => through(quickOf(paidPlans(world)), paid));
-  test('to who pays or signs in, without end', () => through(slowOf(paidPlans(world)), paid));
-  test('to who pays or signs in, at random', () => random(anyPaidPlan(world), RANDOM_PAID, paid));
+  test('random false fields of an account do a bot no harm', () =>
+    random(anyBotPlan(stack), RANDOM_BOTS, bot));
+  test('false answers to a paid call or a sign-in never repeat it', () =>
+    runPlans(selectQuick(paidPlans(stack)), paid));
+  test('answers that never end to a paid call or a sign-in never repeat it', () =>
+    runPlans(sampleSlow(paidPlans(stack)), paid));
+  test('random false answers to a paid call or a sign-in never repeat it', () =>
+    random(anyPaidPlan(stack), RANDOM_PAID, paid));
 });
 
-describe('a Mixin that is not where it should be', () => {
-  /** A server that keeps what a client sent through it. */
+describe('a server that is not Mixin', () => {
+  /** A TLS server that records what a client sent. */
   const startTls = async (name: string) => {
     const { key, cert } = certify({ name });
     let arrived = '';
@@ -111,7 +119,7 @@ describe('a Mixin that is not where it should be', () => {
     return { url: `https://localhost:${port}`, arrived: () => arrived, stop: () => server.close() };
   };
 
-  /** An HTTP server under an https URL: what arrives is a handshake. */
+  /** A server without TLS under an https URL: only a handshake arrives. */
   const startPlain = async () => {
     let arrived = '';
     const server = createTcpServer((socket) => {
@@ -132,23 +140,23 @@ describe('a Mixin that is not where it should be', () => {
     ['without TLS', startPlain],
   ] as const;
 
-  test.each(servers)('%s gets no token and no key, and the bot waits', async (_name, start) => {
+  test.each(servers)('a server %s gets no token and no key, and the bot waits', async (_name, start) => {
     const server = await start();
-    const { emulators, liar, services, count } = world;
-    liar.lie(undefined);
-    /** GETs find Mixin, POSTs find the other. */
-    const astray: typeof fetch = (input, init) =>
-      fetch(init?.method === 'POST' ? String(input).replace(liar.url, server.url) : input, init);
+    const { emulators, proxy, services, count } = stack;
+    proxy.setPlan(undefined);
+    /** GETs reach Mixin, POSTs the other server. */
+    const misdirected: typeof fetch = (input, init) =>
+      fetch(init?.method === 'POST' ? String(input).replace(proxy.url, server.url) : input, init);
     const log = () => undefined;
     const lost = servicesFor(emulators, server.url, log);
-    const half = servicesFor(emulators, liar.url, log, 8_000, astray);
+    const half = servicesFor(emulators, proxy.url, log, 8_000, misdirected);
     for (const patience of [lost, half]) {
-      const user_id = await listBot(world);
+      const user_id = await createBot(stack);
       count.bots += 1;
-      const bot = await live(patience, user_id, 4);
+      const bot = await runSteps(patience, user_id, 4);
       expect(['waiting', 'unsure']).toContain(bot.state);
       expect(bot.reason?.code).toMatch(/^no_(connection|answer)$/);
-      expect((await live(services, user_id, 8, 30)).state).toBe('registered');
+      expect((await runSteps(services, user_id, 8, 30)).state).toBe('registered');
     }
     expect(server.arrived()).not.toMatch(/bearer|authorization|pin_base64|public_key/i);
     server.stop();
@@ -156,10 +164,10 @@ describe('a Mixin that is not where it should be', () => {
 });
 
 describe('in the end', () => {
-  test('nothing arrived elsewhere, nothing was lost, bound twice or paid for twice', async () => {
-    await countLost(world);
-    tell(JSON.stringify(world.count));
-    expect(world.elsewhere()).toBe('');
-    expect(world.count).toMatchObject({ keys_lost: 0, double_keys: 0, double_paid_calls: 0 });
+  test('nothing was sent to another server, no key was lost or registered twice, nothing was paid twice', async () => {
+    await countLost(stack);
+    print(JSON.stringify(stack.count));
+    expect(stack.decoyUrl()).toBe('');
+    expect(stack.count).toMatchObject({ keys_lost: 0, double_keys: 0, double_paid_calls: 0 });
   });
 });

@@ -1,68 +1,68 @@
-/** The short cut of hostile-mixin.fire.ts. */
+/** The short version of hostile-mixin.fire.ts. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { seedOf } from './bad-input.ts';
+import { readSeed } from './bad-input.ts';
 import {
+  type AnswerPlan,
   anyBotPlan,
   countLost,
-  createThrough,
-  type HostileWorld,
-  listBot,
-  liveThrough,
+  createBot,
+  type HostileStack,
   namedPlans,
-  openHostileWorld,
-  type Plan,
   paidPlans,
-  signInThrough,
-  through,
+  runBot,
+  runNetworkUser,
+  runPlans,
+  runSignIn,
+  startHostileStack,
 } from './hostile-mixin.ts';
 
-let world: HostileWorld;
+let stack: HostileStack;
 let owner = '';
 beforeAll(async () => {
-  world = await openHostileWorld();
-  owner = await listBot(world);
+  stack = await startHostileStack();
+  owner = await createBot(stack);
 });
-afterAll(() => world[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
-const seed = seedOf();
+const seed = readSeed();
 
-/** A few of many, others each time. */
-const some = (plans: readonly Plan[], count: number): readonly Plan[] =>
-  fc.sample(fc.constantFrom(...plans.filter(({ lie }) => !lie.isSlow)), { numRuns: count, seed });
+/** A few of many, different ones each time. */
+const sample = (plans: readonly AnswerPlan[], count: number): readonly AnswerPlan[] =>
+  fc.sample(fc.constantFrom(...plans.filter(({ answer }) => !answer.isSlow)), { numRuns: count, seed });
 
-describe('a Mixin that lies', () => {
-  test('to a bot does it no harm', () =>
-    through(some(namedPlans(world), 10), (plan) => liveThrough(world, plan)));
+describe('a hostile Mixin', () => {
+  test('false answers do a bot no harm', () =>
+    runPlans(sample(namedPlans(stack), 10), (plan) => runBot(stack, plan)));
 
-  test('about an account at random does a bot no harm', () =>
+  test('random false fields of an account do a bot no harm', () =>
     fc.assert(
-      fc.asyncProperty(anyBotPlan(world), async (plan) => void (await liveThrough(world, plan))),
+      fc.asyncProperty(anyBotPlan(stack), async (plan) => void (await runBot(stack, plan))),
       { numRuns: 5, seed, endOnFailure: true },
     ));
 
-  test('to who pays for users makes them pay once', () =>
-    through(
-      some(
-        paidPlans(world).filter(({ at }) => at === 'POST /users'),
+  test('false answers to a paid call never repeat it', () =>
+    runPlans(
+      sample(
+        paidPlans(stack).filter(({ at }) => at === 'POST /users'),
         6,
       ),
-      (plan) => createThrough(world, owner, plan),
+      (plan) => runNetworkUser(stack, owner, plan),
     ));
 
-  test('to who signs in is called once', () =>
-    through(
-      some(
-        paidPlans(world).filter(({ at }) => at !== 'POST /users'),
+  test('false answers to a sign-in never repeat it', () =>
+    runPlans(
+      sample(
+        paidPlans(stack).filter(({ at }) => at !== 'POST /users'),
         6,
       ),
-      (plan) => signInThrough(world, plan),
+      (plan) => runSignIn(stack, plan),
     ));
 
-  test('has led nobody elsewhere, and nothing was lost or bound twice', async () => {
-    await countLost(world);
-    expect(world.elsewhere()).toBe('');
-    expect(world.count).toMatchObject({ keys_lost: 0, double_keys: 0, double_paid_calls: 0 });
-    expect(world.count.answers).toBeGreaterThan(20);
+  test('nothing was sent to another server, and no key was lost or registered twice', async () => {
+    await countLost(stack);
+    expect(stack.decoyUrl()).toBe('');
+    expect(stack.count).toMatchObject({ keys_lost: 0, double_keys: 0, double_paid_calls: 0 });
+    expect(stack.count.answers).toBeGreaterThan(20);
   });
 });

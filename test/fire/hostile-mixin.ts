@@ -1,4 +1,4 @@
-/** A Mixin that lies, between the functions and the stand-in that knows the truth; and bots that live through it. */
+/** A hostile Mixin: a proxy that gives false answers in front of the stand-in, and bots that are registered through it. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -24,18 +24,18 @@ import { readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 import { createLog } from '../../lib/runtime/log.ts';
 import {
-  accountLies,
-  anyFieldLie,
+  accountAnswers,
+  anyFieldAnswer,
   CANARY,
-  envelopeLies,
-  type Honest,
-  type Lie,
-  type Wire,
-  wireLies,
+  envelopeAnswers,
+  type FalseAnswer,
+  type TrueAnswer,
+  type WireAnswer,
+  wireAnswers,
 } from './hostile-answers.ts';
 
-/** One request that reached the liar. */
-interface Seen {
+/** One request that reached the proxy. */
+interface ProxiedRequest {
   readonly method: string;
   readonly path: string;
   readonly user_id: string;
@@ -43,11 +43,11 @@ interface Seen {
   readonly body: string;
 }
 
-/** Lies to requests of this method and path. */
-export interface Plan {
+/** A false answer for requests of this method and path. */
+export interface AnswerPlan {
   readonly at: string;
-  readonly lie: Lie;
-  /** Whether Mixin does what it was asked before it lies. */
+  readonly answer: FalseAnswer;
+  /** Whether Mixin carries out the request before the false answer. */
   readonly isHandled: boolean;
   readonly times: number;
 }
@@ -71,7 +71,7 @@ const readAll = async (request: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString();
 };
 
-const userOf = (authorization: string): string => {
+const readUserId = (authorization: string): string => {
   const claims = authorization.split('.')[1] ?? '';
   try {
     return String(JSON.parse(Buffer.from(claims, 'base64url').toString()).uid);
@@ -80,15 +80,17 @@ const userOf = (authorization: string): string => {
   }
 };
 
-const routeOf = (method: string, path: string): string =>
+const nameRoute = (method: string, path: string): string =>
   `${method} ${path.replace(/\?.*/, '').replace(/(verifications\/).+/, '$1:id')}`;
 
-const passedOn = ['authorization', 'content-type', 'x-request-id', 'mixin-device-id', 'user-agent'];
+const forwardedHeaders = ['authorization', 'content-type', 'x-request-id', 'mixin-device-id', 'user-agent'];
 
-/** Asks the stand-in what the truth is. */
-const askHonest = async (url: string, request: IncomingMessage, body: string): Promise<Honest> => {
+/** Fetches the true answer from the stand-in. */
+const fetchTrueAnswer = async (url: string, request: IncomingMessage, body: string): Promise<TrueAnswer> => {
   const headers = Object.fromEntries(
-    passedOn.flatMap((name) => (request.headers[name] ? [[name, String(request.headers[name])]] : [])),
+    forwardedHeaders.flatMap((name) =>
+      request.headers[name] ? [[name, String(request.headers[name])]] : [],
+    ),
   );
   const { method = 'GET' } = request;
   const answer = await fetch(url + request.url, { method, headers, ...(body && { body }) });
@@ -98,22 +100,26 @@ const askHonest = async (url: string, request: IncomingMessage, body: string): P
   return { status: answer.status, headers: Object.fromEntries(kept), data: parsed.data, body: text };
 };
 
-const put = (response: ServerResponse, { status, headers, body, raw }: Wire, honest: Honest): void => {
+const sendAnswer = (
+  response: ServerResponse,
+  { status, headers, body, raw }: WireAnswer,
+  trueAnswer: TrueAnswer,
+): void => {
   const { socket } = response;
   if (raw && socket) {
     raw(socket);
     return;
   }
-  response.writeHead(status ?? honest.status, {
-    ...honest.headers,
+  response.writeHead(status ?? trueAnswer.status, {
+    ...trueAnswer.headers,
     'content-type': 'application/json',
     ...headers,
   });
   response.end(body);
 };
 
-/** A server where nothing must ever arrive. */
-const startElsewhere = async () => {
+/** A server to which nothing must ever be sent. */
+const startDecoy = async () => {
   let arrived = '';
   const server = createTcpServer((socket) => {
     arrived += 'a connection';
@@ -126,35 +132,40 @@ const startElsewhere = async () => {
   return { url: `http://127.0.0.1:${port}`, arrived: () => arrived, stop: () => server.close() };
 };
 
-/** Between the functions and the stand-in: lies where it was told to, and keeps what it saw. */
-const startLiar = async (truthUrl: string, elsewhere: string) => {
-  const seen: Seen[] = [];
-  let plan: Plan | undefined;
-  let told = 0;
+/** A proxy in front of the stand-in: it gives false answers as planned and records all requests. */
+const startHostileProxy = async (truthUrl: string, decoyUrl: string) => {
+  const requests: ProxiedRequest[] = [];
+  let plan: AnswerPlan | undefined;
+  let given = 0;
   let onSafe: (user_id: string, public_key: string) => Promise<void> = async () => {};
 
-  const lieFor = (method: string, path: string): Plan | undefined => {
-    const strikes = plan?.at === routeOf(method, path) && told < plan.times;
-    if (strikes) told += 1;
-    return strikes ? plan : undefined;
+  const findFalseAnswer = (method: string, path: string): AnswerPlan | undefined => {
+    const applies = plan?.at === nameRoute(method, path) && given < plan.times;
+    if (applies) given += 1;
+    return applies ? plan : undefined;
   };
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', url: path = '', headers } = request;
     const body = await readAll(request);
-    const user_id = userOf(headers.authorization ?? '');
+    const user_id = readUserId(headers.authorization ?? '');
     const request_id = String(headers['x-request-id']);
-    seen.push({ method, path, user_id, request_id, body });
+    requests.push({ method, path, user_id, request_id, body });
     if (path === '/safe/users') await onSafe(user_id, String(JSON.parse(body).public_key));
-    const struck = lieFor(method, path);
-    const nothing: Honest = {
+    const planned = findFalseAnswer(method, path);
+    const nothing: TrueAnswer = {
       status: 200,
       headers: { 'x-request-id': request_id },
       data: undefined,
       body: '',
     };
-    const honest = struck && !struck.isHandled ? nothing : await askHonest(truthUrl, request, body);
-    put(response, struck ? struck.lie.answer(honest, elsewhere) : { body: honest.body }, honest);
+    const trueAnswer =
+      planned && !planned.isHandled ? nothing : await fetchTrueAnswer(truthUrl, request, body);
+    sendAnswer(
+      response,
+      planned ? planned.answer.create(trueAnswer, decoyUrl) : { body: trueAnswer.body },
+      trueAnswer,
+    );
   };
 
   const server = createServer((request, response) => {
@@ -163,11 +174,11 @@ const startLiar = async (truthUrl: string, elsewhere: string) => {
   const port = await listen(server);
   return {
     url: `http://127.0.0.1:${port}`,
-    seen,
-    told: () => told,
-    lie: (next: Plan | undefined) => {
+    requests,
+    given: () => given,
+    setPlan: (next: AnswerPlan | undefined) => {
       plan = next;
-      told = 0;
+      given = 0;
     },
     whenSafe: (look: typeof onSafe) => {
       onSafe = look;
@@ -178,25 +189,25 @@ const startLiar = async (truthUrl: string, elsewhere: string) => {
     },
   };
 };
-type Liar = Awaited<ReturnType<typeof startLiar>>;
+type HostileProxy = Awaited<ReturnType<typeof startHostileProxy>>;
 
-export interface HostileWorld extends AsyncDisposable {
+export interface HostileStack extends AsyncDisposable {
   readonly standIn: MixinStandIn;
   readonly emulators: Emulators;
-  readonly liar: Liar;
+  readonly proxy: HostileProxy;
   readonly services: Services;
-  /** Whose patience with Mixin is short. */
-  readonly hasty: Services;
+  /** With a short time-out for Mixin. */
+  readonly impatient: Services;
   readonly logs: readonly string[];
   readonly count: Count;
-  /** User ids of bots that are listed and take no part. */
+  /** The user ids of other bots. */
   readonly others: readonly string[];
-  readonly elsewhere: () => string;
+  readonly decoyUrl: () => string;
 }
 
-const HASTY_MS = 400;
+const IMPATIENT_MS = 400;
 
-/** The services of the functions, but that their Mixin is at `url`. @param fetched in place of fetch */
+/** The services of the functions with Mixin at `url`. @param fetched used in place of fetch */
 export const servicesFor = (
   emulators: Emulators,
   url: string,
@@ -240,9 +251,9 @@ const newRow = (user_id: string, more: Partial<Bot>): Bot => ({
 
 type Account = Parameters<MixinStandIn['createUser']>[0];
 
-/** A bot that is listed, kept and queued. */
-export const listBot = async (
-  { standIn, services }: Pick<HostileWorld, 'standIn' | 'services'>,
+/** A queued bot with a stored keystore. */
+export const createBot = async (
+  { standIn, services }: Pick<HostileStack, 'standIn' | 'services'>,
   account: Account = {},
   pin?: string,
 ): Promise<string> => {
@@ -253,53 +264,53 @@ export const listBot = async (
 };
 
 /** A row without an account. */
-const listEnrolment = async ({ services }: HostileWorld, enrolment: Enrolment): Promise<string> => {
+const createEnrolment = async ({ services }: HostileStack, enrolment: Enrolment): Promise<string> => {
   const user_id = randomUUID();
   await services.table.createBot(newRow(user_id, { enrolment, row_digest: enrolment.kind }));
   return user_id;
 };
 
-export const openHostileWorld = async (): Promise<HostileWorld> => {
+export const startHostileStack = async (): Promise<HostileStack> => {
   const logs: string[] = [];
   const write = (line: string) => void logs.push(line);
   const standIn = await startMixinStandIn({});
   const emulators = await startEmulators();
-  const elsewhere = await startElsewhere();
-  const liar = await startLiar(standIn.url, elsewhere.url);
-  const services = servicesFor(emulators, liar.url, write);
+  const decoyUrl = await startDecoy();
+  const proxy = await startHostileProxy(standIn.url, decoyUrl.url);
+  const services = servicesFor(emulators, proxy.url, write);
   const count: Count = { answers: 0, bots: 0, keys_lost: 0, double_keys: 0, double_paid_calls: 0 };
-  liar.whenSafe(async (user_id, public_key) => {
+  proxy.whenSafe(async (user_id, public_key) => {
     const kept = await services.vault.readKeystore(user_id);
     const isKept = typeof kept === 'object' && kept.key?.public_key === public_key;
     if (!isKept) count.keys_lost += 1;
   });
-  const others = [await listBot({ standIn, services }), await listBot({ standIn, services })];
+  const others = [await createBot({ standIn, services }), await createBot({ standIn, services })];
   return {
     standIn,
     emulators,
-    liar,
+    proxy,
     services,
-    hasty: servicesFor(emulators, liar.url, write, HASTY_MS),
+    impatient: servicesFor(emulators, proxy.url, write, IMPATIENT_MS),
     logs,
     count,
     others,
-    elsewhere: elsewhere.arrived,
+    decoyUrl: decoyUrl.arrived,
     [Symbol.asyncDispose]: async () => {
-      liar.stop();
-      elsewhere.stop();
+      proxy.stop();
+      decoyUrl.stop();
       await emulators.stop();
       await standIn.stop();
     },
   };
 };
 
-/** The same services so many hours later, when every pause is over. */
+/** The same services so many hours later, after every delay. */
 const later = (services: Services, hours: number): Services => ({
   ...services,
   now: () => Date.now() + hours * 3_600_000,
 });
 
-/** One message for a bot, as its state asks for; false where there is nothing more to do. */
+/** Runs the step that the bot's state needs; false if there is nothing more to do. */
 const step = async (services: Services, user_id: string): Promise<boolean> => {
   const bot = await services.table.readBot(user_id);
   const deadlineMs = services.now() + 30_000;
@@ -313,8 +324,13 @@ const step = async (services: Services, user_id: string): Promise<boolean> => {
   return true;
 };
 
-/** As many messages as it takes for a bot to come to rest, or so many, hours apart. */
-export const live = async (services: Services, user_id: string, rounds: number, from = 0): Promise<Bot> => {
+/** Runs steps, hours apart, until the bot is finished or `rounds` are over. */
+export const runSteps = async (
+  services: Services,
+  user_id: string,
+  rounds: number,
+  from = 0,
+): Promise<Bot> => {
   for (let round = 0; round < rounds; round += 1)
     if (!(await step(later(services, from + 2 * round), user_id))) break;
   return (await services.table.readBot(user_id)) as Bot;
@@ -325,11 +341,11 @@ const retry = async (services: Services, bot: Bot): Promise<void> => {
     await moveBot(services, bot, 'requeue', { step: 'api' });
 };
 
-const restful = ['registered', 'enrolled'];
+const finishedStates = ['registered', 'enrolled'];
 
-/** Every bot rests, or waits with a reason. */
+/** Expects that the bot is finished, or waits with a reason. */
 const expectReason = (bot: Bot): void => {
-  if (restful.includes(bot.state)) return;
+  if (finishedStates.includes(bot.state)) return;
   if (bot.state === 'registering' || bot.state === 'queued' || bot.state === 'enrolling')
     throw new Error(`the bot is left ${bot.state}`);
   if (!bot.reason?.message || !bot.reason.fix) throw new Error(`the bot is ${bot.state} without a reason`);
@@ -337,18 +353,18 @@ const expectReason = (bot: Bot): void => {
 
 const distinct = <T>(list: readonly T[]): number => new Set(list).size;
 
-/** Adds up what went wrong for one bot, by what reached the liar. */
-const countHarm = ({ liar, count }: HostileWorld, user_id: string): void => {
-  const posts = liar.seen.filter((it) => it.user_id === user_id && it.method === 'POST');
+/** Counts the harm done to one bot, by the requests that reached the proxy. */
+const countHarm = ({ proxy, count }: HostileStack, user_id: string): void => {
+  const posts = proxy.requests.filter((it) => it.user_id === user_id && it.method === 'POST');
   const keys = posts
     .filter(({ path }) => path === '/safe/users')
     .map(({ body }) => JSON.parse(body).public_key);
   if (distinct(keys) > 1) count.double_keys += 1;
 };
 
-/** No POST reached the liar twice, and none was sent again without a look in between. fetch repeats a GET at 421. */
-const expectNoResend = ({ liar }: HostileWorld, user_id: string): void => {
-  const all = liar.seen.filter((it) => it.user_id === user_id);
+/** Expects no POST twice, and none again without a GET in between. (fetch repeats a GET at 421.) */
+const expectNoResend = ({ proxy }: HostileStack, user_id: string): void => {
+  const all = proxy.requests.filter((it) => it.user_id === user_id);
   const posts = all.filter(({ method }) => method === 'POST');
   if (distinct(posts.map(({ request_id }) => request_id)) < posts.length)
     throw new Error('a POST came twice');
@@ -356,79 +372,83 @@ const expectNoResend = ({ liar }: HostileWorld, user_id: string): void => {
     let isSent = false;
     for (const it of all) {
       if (it.method === 'GET') isSent = false;
-      else if (it.path === path && isSent) throw new Error(`POST ${path} came again without a look`);
+      else if (it.path === path && isSent) throw new Error(`POST ${path} came again without a GET`);
       else if (it.path === path) isSent = true;
     }
   }
 };
 
-const expectQuiet = ({ logs }: HostileWorld, ...kept: readonly unknown[]): void => {
+const expectNothingKept = ({ logs }: HostileStack, ...kept: readonly unknown[]): void => {
   const text = logs.join('\n') + JSON.stringify(kept, (_, it) => (typeof it === 'bigint' ? String(it) : it));
-  if (text.includes(CANARY)) throw new Error('a text of an answer was kept');
+  if (text.includes(CANARY)) throw new Error('a text of an answer was stored');
 };
 
-export interface Told {
+export interface Outcome {
   readonly under: string;
   readonly after: string;
 }
 
-const told = ({ state, reason }: Bot): string => (reason ? `${state} ${reason.code}` : state);
+const describeBot = ({ state, reason }: Bot): string => (reason ? `${state} ${reason.code}` : state);
 
-/** A bot that lives through a plan of lies, and then on with the truth. */
-export const liveThrough = async (
-  world: HostileWorld,
-  plan: Plan,
+/** Runs a new bot with the planned false answers, and then with true ones. */
+export const runBot = async (
+  stack: HostileStack,
+  plan: AnswerPlan,
   account: Account = {},
   pin?: string,
-): Promise<Told> => {
-  const { liar, services, hasty, count } = world;
-  const user_id = await listBot(world, account, pin);
+): Promise<Outcome> => {
+  const { proxy, services, impatient, count } = stack;
+  const user_id = await createBot(stack, account, pin);
   count.bots += 1;
-  liar.lie(plan);
-  const under = await live(plan.lie.isSlow ? hasty : services, user_id, 4);
-  count.answers += liar.told();
-  liar.lie(undefined);
+  proxy.setPlan(plan);
+  const under = await runSteps(plan.answer.isSlow ? impatient : services, user_id, 4);
+  count.answers += proxy.given();
+  proxy.setPlan(undefined);
   expectReason(under);
   await retry(services, under);
-  const after = await live(services, user_id, 8, 30);
+  const after = await runSteps(services, user_id, 8, 30);
   expectReason(after);
-  countHarm(world, user_id);
-  expectNoResend(world, user_id);
-  expectQuiet(world, under, after);
-  return { under: told(under), after: told(after) };
+  countHarm(stack, user_id);
+  expectNoResend(stack, user_id);
+  expectNothingKept(stack, under, after);
+  return { under: describeBot(under), after: describeBot(after) };
 };
 
-/** How many users the stand-in has sold. */
-const boughtBy = ({ standIn }: HostileWorld): number =>
+/** How many network users the stand-in has created. */
+const countBought = ({ standIn }: HostileStack): number =>
   standIn.ledger().filter(({ created }) => created?.kind === 'network').length;
 
-/** A network user that lies are told about, and the accounts that came of it. */
-export const createThrough = async (world: HostileWorld, owner: string, plan: Plan): Promise<Told> => {
-  const { liar, services, hasty, count } = world;
-  const user_id = await listEnrolment(world, { kind: 'network_user', owner, full_name: 'A' });
-  const before = liar.seen.length;
-  const bought = boughtBy(world);
+/** Creates a network user with the planned false answers, then runs its account with true ones. */
+export const runNetworkUser = async (
+  stack: HostileStack,
+  owner: string,
+  plan: AnswerPlan,
+): Promise<Outcome> => {
+  const { proxy, services, impatient, count } = stack;
+  const user_id = await createEnrolment(stack, { kind: 'network_user', owner, full_name: 'A' });
+  const before = proxy.requests.length;
+  const bought = countBought(stack);
   count.bots += 1;
-  liar.lie(plan);
-  const under = await live(plan.lie.isSlow ? hasty : services, user_id, 3);
-  count.answers += liar.told();
-  liar.lie(undefined);
+  proxy.setPlan(plan);
+  const under = await runSteps(plan.answer.isSlow ? impatient : services, user_id, 3);
+  count.answers += proxy.given();
+  proxy.setPlan(undefined);
   expectReason(under);
-  const paid = liar.seen.slice(before).filter(({ path }) => path === '/users').length;
-  const isTwice = (paid > 1 && !plan.lie.isRefusal) || boughtBy(world) > bought + 1;
+  const paid = proxy.requests.slice(before).filter(({ path }) => path === '/users').length;
+  const isTwice = (paid > 1 && !plan.answer.isRefusal) || countBought(stack) > bought + 1;
   if (isTwice) count.double_paid_calls += 1;
-  const made = under.account && (await live(services, under.account.user_id, 6, 30));
+  const made = under.account && (await runSteps(services, under.account.user_id, 6, 30));
   if (made) expectReason(made);
-  expectQuiet(world, under, made);
-  return { under: told(under), after: made ? told(made) : 'none' };
+  expectNothingKept(stack, under, made);
+  return { under: describeBot(under), after: made ? describeBot(made) : 'none' };
 };
 
 const isProblem = ({ status, body }: HttpAnswer): boolean => {
-  const { code, detail, fix } = body as Record<string, unknown>;
-  return status >= 400 && [code, detail, fix].every((it) => typeof it === 'string' && it.length > 2);
+  const { code, message, fix } = body as Record<string, unknown>;
+  return status >= 400 && [code, message, fix].every((it) => typeof it === 'string' && it.length > 2);
 };
 
-const requestOf = (path: Record<string, string>, body: unknown) => ({
+const createRequest = (path: Record<string, string>, body: unknown) => ({
   path,
   query: {},
   headers: {},
@@ -441,39 +461,41 @@ const newPhone = (): string => {
   return `+86138${String(phones).padStart(8, '0')}`;
 };
 
-/** A person who asks for a code, and signs in with it, of a Mixin that lies at one of the two. */
-export const signInThrough = async (world: HostileWorld, plan: Plan): Promise<readonly HttpAnswer[]> => {
-  const { liar, services, hasty, count, standIn } = world;
-  const patience = plan.lie.isSlow ? hasty : services;
+/** Requests a code and signs in with it, with a false answer to one of the two calls. */
+export const runSignIn = async (stack: HostileStack, plan: AnswerPlan): Promise<readonly HttpAnswer[]> => {
+  const { proxy, services, impatient, count, standIn } = stack;
+  const patience = plan.answer.isSlow ? impatient : services;
   const phone = newPhone();
   standIn.preparePhone({ phone });
   count.bots += 1;
-  const before = liar.seen.length;
-  liar.lie(plan);
-  const asked = await accounts.requestCode(patience, requestOf({}, { phone }));
+  const before = proxy.requests.length;
+  proxy.setPlan(plan);
+  const asked = await accounts.requestCode(patience, createRequest({}, { phone }));
   const sent = standIn.verifications().find((it) => it.phone === phone);
   const verification_id = sent?.id ?? randomUUID();
-  const said = requestOf({ verification_id }, { code: sent?.code ?? '0000' });
+  const said = createRequest({ verification_id }, { code: sent?.code ?? '0000' });
   const answers = [asked, await accounts.signIn(patience, said)];
-  count.answers += liar.told();
-  liar.lie(undefined);
+  count.answers += proxy.given();
+  proxy.setPlan(undefined);
   answers.push(await accounts.signIn(services, said));
   for (const answer of answers)
     if (answer.status >= 400 && !isProblem(answer)) throw new Error(`no problem document: ${answer.status}`);
-  const calls = liar.seen.slice(before).filter(({ path }) => path === `/verifications/${verification_id}`);
+  const calls = proxy.requests
+    .slice(before)
+    .filter(({ path }) => path === `/verifications/${verification_id}`);
   if (distinct(calls.map(({ request_id }) => request_id)) < calls.length)
     throw new Error('a request came twice');
-  if (calls.length > 1 && !plan.lie.isRefusal && plan.at.endsWith(':id')) count.double_paid_calls += 1;
-  // What Mixin tells of a person is passed on, and kept nowhere.
-  expectQuiet(
-    world,
+  if (calls.length > 1 && !plan.answer.isRefusal && plan.at.endsWith(':id')) count.double_paid_calls += 1;
+  // Mixin's data about a person is passed on and stored nowhere.
+  expectNothingKept(
+    stack,
     answers.filter(({ status }) => status >= 400),
   );
   return answers;
 };
 
-/** Compares the vault with what the stand-in bound. */
-export const countLost = async ({ emulators, standIn, count }: HostileWorld): Promise<void> => {
+/** Compares the vault with the keys that the stand-in registered. */
+export const countLost = async ({ emulators, standIn, count }: HostileStack): Promise<void> => {
   const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
   const custody = await countKeys(environment, standIn.ledger());
   count.keys_lost += custody.keys_lost ?? 0;
@@ -481,51 +503,51 @@ export const countLost = async ({ emulators, standIn, count }: HostileWorld): Pr
 
 export const botPaths = ['GET /safe/me', 'POST /pin/update', 'POST /safe/users'] as const;
 
-/** How a lie is told at a call: how often, and whether Mixin did before what it was asked. */
-const tellings = (at: string): readonly Pick<Plan, 'isHandled' | 'times'>[] => [
+/** How often a false answer is given, and whether Mixin carries out the request before it. */
+const variants = (at: string): readonly Pick<AnswerPlan, 'isHandled' | 'times'>[] => [
   { isHandled: true, times: 1 },
   { isHandled: true, times: 99 },
   ...(at.startsWith('POST') ? [{ isHandled: false, times: 99 }] : []),
 ];
 
-/** Lies with a name, at every call of a bot. */
-export const namedPlans = (world: HostileWorld): readonly Plan[] =>
-  [...wireLies, ...envelopeLies, ...accountLies(world.others)].flatMap((lie) =>
-    botPaths.flatMap((at) => tellings(at).map((telling) => ({ at, lie, ...telling }))),
+/** Named false answers at every call of a bot. */
+export const namedPlans = (stack: HostileStack): readonly AnswerPlan[] =>
+  [...wireAnswers, ...envelopeAnswers, ...accountAnswers(stack.others)].flatMap((answer) =>
+    botPaths.flatMap((at) => variants(at).map((variant) => ({ at, answer, ...variant }))),
   );
 
 const paidPaths = ['POST /users', 'POST /verifications', 'POST /verifications/:id'] as const;
 
-/** The same for calls that make accounts. A refusal that can be read is believed: it is told of what was not done. */
-export const paidPlans = (world: HostileWorld): readonly Plan[] =>
-  [...wireLies, ...envelopeLies, ...accountLies(world.others)].flatMap((lie) =>
+/** The same for calls that create accounts. A clear refusal is believed, so it is only given when nothing was done. */
+export const paidPlans = (stack: HostileStack): readonly AnswerPlan[] =>
+  [...wireAnswers, ...envelopeAnswers, ...accountAnswers(stack.others)].flatMap((answer) =>
     paidPaths.flatMap((at) =>
-      (lie.isRefusal ? [false] : [true, false]).map((isHandled) => ({ at, lie, isHandled, times: 1 })),
+      (answer.isRefusal ? [false] : [true, false]).map((isHandled) => ({ at, answer, isHandled, times: 1 })),
     ),
   );
 
-/** Lies about the fields of an account, at random. */
-export const anyPlan = (world: HostileWorld, paths: readonly string[]): fc.Arbitrary<Plan> =>
+/** Random false fields of an account. */
+export const anyPlan = (stack: HostileStack, paths: readonly string[]): fc.Arbitrary<AnswerPlan> =>
   fc.record({
     at: fc.constantFrom(...paths),
-    lie: anyFieldLie(world.others),
+    answer: anyFieldAnswer(stack.others),
     isHandled: fc.constant(true),
     times: fc.constantFrom(1, 2, 99),
   });
 
-export const anyBotPlan = (world: HostileWorld) => anyPlan(world, botPaths);
-export const anyPaidPlan = (world: HostileWorld) => anyPlan(world, paidPaths);
+export const anyBotPlan = (stack: HostileStack) => anyPlan(stack, botPaths);
+export const anyPaidPlan = (stack: HostileStack) => anyPlan(stack, paidPaths);
 
-const nameOf = ({ at, lie, isHandled, times }: Plan): string =>
-  `${at} ${times} times, ${isHandled ? 'done' : 'not done'}: ${lie.name}`;
+const describePlan = ({ at, answer, isHandled, times }: AnswerPlan): string =>
+  `${at} ${times} times, ${isHandled ? 'done' : 'not done'}: ${answer.name}`;
 
-/** Goes through all plans; throws an Error that tells the one that went wrong. */
-export const through = async (
-  plans: readonly Plan[],
-  lives: (plan: Plan) => Promise<unknown>,
+/** Runs all plans. Throws an Error that names the one that failed. */
+export const runPlans = async (
+  plans: readonly AnswerPlan[],
+  lives: (plan: AnswerPlan) => Promise<unknown>,
 ): Promise<void> => {
   for (const plan of plans)
     await lives(plan).catch((error: unknown) => {
-      throw new Error(nameOf(plan), { cause: error });
+      throw new Error(describePlan(plan), { cause: error });
     });
 };

@@ -1,23 +1,23 @@
-/** Runs all suites under fire and prints what they tried and what came out. `npm run test:fire` */
+/** Runs the long fault-injection suites and prints what they tried and what the results were. `npm run test:fire` */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Count, type Counts, harm, tried } from './tally.ts';
+import { type Count, type Counts, harm, tried } from './counts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'enlist-fire-'));
-const file = join(folder, 'tally.jsonl');
+const file = join(folder, 'addCounts.jsonl');
 
 const run = (): number => {
   const { status } = spawnSync(
     process.execPath,
     ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.fire.config.ts', ...process.argv.slice(2)],
-    { stdio: 'inherit', env: { ...process.env, ENLIST_FIRE_TALLY: file } },
+    { stdio: 'inherit', env: { ...process.env, ENLIST_FIRE_COUNTS: file } },
   );
   return status ?? 1;
 };
 
-const readTally = (): { suite: string; counts: Counts }[] =>
+const readCounts = (): { suite: string; counts: Counts }[] =>
   existsSync(file)
     ? readFileSync(file, 'utf8')
         .split('\n')
@@ -25,7 +25,7 @@ const readTally = (): { suite: string; counts: Counts }[] =>
         .map((line) => JSON.parse(line))
     : [];
 
-const addUp = (lines: ReturnType<typeof readTally>): Map<string, Counts> => {
+const addUp = (lines: ReturnType<typeof readCounts>): Map<string, Counts> => {
   const sums = new Map<string, Counts>();
   for (const { suite, counts } of lines) {
     const sum = sums.get(suite) ?? {};
@@ -59,7 +59,7 @@ const print = (sums: Map<string, Counts>) => {
 };
 
 const status = run();
-const total = print(addUp(readTally()));
+const total = print(addUp(readCounts()));
 rmSync(folder, { recursive: true, force: true });
 const harmed = harm.some((name) => (total[name] ?? 0) > 0);
 process.exitCode = status !== 0 || harmed ? 1 : 0;

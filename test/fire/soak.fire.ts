@@ -1,34 +1,34 @@
 /**
- * Ten thousand bots, trouble of every kind with one call in twenty, and a power cut. ENLIST_SOAK_BOTS changes how
- * many bots, ENLIST_SOAK_SHARE which part of the calls meets trouble.
+ * Ten thousand bots, a fault in one call of twenty, and a power cut. ENLIST_SOAK_BOTS sets the number of bots,
+ * ENLIST_SOAK_SHARE the share of calls with a fault.
  */
 import { expect, test } from 'vitest';
+import { addCounts } from './counts.ts';
 import { type SoakFigures, soak } from './soak.ts';
-import { tally } from './tally.ts';
 
 const bots = Number(process.env.ENLIST_SOAK_BOTS ?? 10_000);
 const share = Number(process.env.ENLIST_SOAK_SHARE ?? 0.05);
 
 /** Megabytes a minute that noise explains. */
 const FLAT_MB = 1;
-/** Fewer are through before their memory tells anything. */
-const JUDGED_BOTS = 5_000;
+/** With fewer bots the run is too short to measure memory. */
+const MIN_BOTS_FOR_GROWTH = 5_000;
 
-const say = (line: string) => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+const print = (line: string) => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
 
-test(`${bots} bots come to where they belong, and the functions do not grow`, async () => {
-  const figures: SoakFigures = await soak({ bots, share, say });
+test(`${bots} bots end as expected, and the functions' memory does not grow`, async () => {
+  const figures: SoakFigures = await soak({ bots, share, print });
   const { keys_lost, double_keys, double_paid_calls, unexpected_5xx } = figures;
-  tally('soak', { bots, keys_lost, double_keys, double_paid_calls, unexpected_5xx });
-  say(JSON.stringify(figures));
+  addCounts('soak', { bots, keys_lost, double_keys, double_paid_calls, unexpected_5xx });
+  print(JSON.stringify(figures));
   expect(figures).toMatchObject({
     keys_lost: 0,
     double_keys: 0,
     double_paid_calls: 0,
     unexpected_5xx: 0,
-    misled: [],
+    wrong_ends: [],
   });
   expect(figures.keys_bound).toBeGreaterThan(bots / 3);
-  if (bots < JUDGED_BOTS) return say('Too short to say whether the functions grow.');
+  if (bots < MIN_BOTS_FOR_GROWTH) return print('Too short to say whether the functions grow.');
   expect(figures.growth.heap_mb.per_minute).toBeLessThan(FLAT_MB);
 });

@@ -1,13 +1,19 @@
 /**
- * AWS under load: proxies before the embedded keepers that refuse what is above a rate, each in the words of its
- * service. What is refused has no effect.
+ * AWS under load: proxies in front of the emulators refuse calls above a rate, with the errors of each service. A
+ * refused call has no effect.
  */
 import type { Environment } from '../../lib/runtime/config.ts';
-import { type Decide, type Fate, type Json, jsonFailure, startAwsProxy } from './aws-proxy.ts';
+import {
+  createJsonError,
+  type DecideTreatment,
+  type Json,
+  startAwsProxy,
+  type Treatment,
+} from './aws-proxy.ts';
 
-/** Calls a second that each service takes; 0 refuses all of them. */
+/** Calls a second that each service accepts; 0 refuses all of them. */
 export interface Rates {
-  /** CreateSecret, PutSecretValue and the like. AWS takes 50, whoever asks. */
+  /** CreateSecret, PutSecretValue and the like. AWS accepts 50. */
   secretWrites: number;
   secretReads: number;
   tableWrites: number;
@@ -17,7 +23,7 @@ export interface Rates {
   uploads: number;
 }
 
-/** How often AWS said which no. */
+/** How often AWS gave each refusal. */
 export type Refusals = Record<
   | 'ThrottlingException'
   | 'ProvisionedThroughputExceededException'
@@ -30,16 +36,16 @@ export type Refusals = Record<
 >;
 
 export interface ThrottledAws extends AsyncDisposable {
-  /** The keepers themselves. */
+  /** The emulators themselves. */
   readonly direct: Environment;
-  /** The same keepers, through the proxies. */
+  /** The same emulators, through the proxies. */
   readonly environment: Environment;
   /** May be changed at any time. */
   readonly rates: Rates;
   readonly refusals: Refusals;
 }
 
-/** So many a second, and no more than a fifth of them at once. */
+/** Allows so many calls a second, and at most a fifth of them at once. */
 const createBucket = (perSecond: () => number) => {
   const size = () => (perSecond() === 0 ? 0 : Math.max(1, perSecond() / 5));
   let tokens = size();
@@ -65,13 +71,13 @@ const createTurn = () => {
 
 const SECRET_WRITES = /^(Create|Put|Update|Delete|Restore|Tag)/;
 
-const secretsOf = (rates: Rates, refusals: Refusals): Decide => {
+const throttleSecrets = (rates: Rates, refusals: Refusals): DecideTreatment => {
   const writes = createBucket(() => rates.secretWrites);
   const reads = createBucket(() => rates.secretReads);
   return (action) => {
     if (SECRET_WRITES.test(action) ? writes() : reads()) return undefined;
     refusals.ThrottlingException += 1;
-    return jsonFailure('1.1', 'ThrottlingException', 'Rate exceeded');
+    return createJsonError('1.1', 'ThrottlingException', 'Rate exceeded');
   };
 };
 
@@ -80,8 +86,8 @@ const halves = <T>(items: readonly T[]) => [
   items.slice(Math.ceil(items.length / 2)),
 ];
 
-/** Half of what a batch asks for, and how its answer then says what was left undone. */
-const halveBatch = (body: Buffer, action: 'BatchWriteItem' | 'BatchGetItem'): Fate => {
+/** Forwards half of a batch, and adds the other half to the answer as unprocessed. */
+const halveBatch = (body: Buffer, action: 'BatchWriteItem' | 'BatchGetItem'): Treatment => {
   const input = JSON.parse(body.toString()) as { RequestItems: Record<string, unknown> };
   const [[table = '', wanted] = []] = Object.entries(input.RequestItems);
   const asked = (action === 'BatchWriteItem' ? wanted : (wanted as Json).Keys) as unknown[];
@@ -99,20 +105,20 @@ const halveBatch = (body: Buffer, action: 'BatchWriteItem' | 'BatchGetItem'): Fa
 
 const TABLE_WRITES = /^(Put|Update|Delete|BatchWrite|TransactWrite)/;
 
-const tableOf = (rates: Rates, refusals: Refusals): Decide => {
+const throttleTable = (rates: Rates, refusals: Refusals): DecideTreatment => {
   const writes = createBucket(() => rates.tableWrites);
   const reads = createBucket(() => rates.tableReads);
   const turn = createTurn();
   return (action, body) => {
     const isAllowed = TABLE_WRITES.test(action) ? writes() : reads();
     if (isAllowed && (action === 'BatchWriteItem' || action === 'BatchGetItem') && turn()) {
-      const fate = halveBatch(body, action);
-      if (fate) refusals[action === 'BatchWriteItem' ? 'UnprocessedItems' : 'UnprocessedKeys'] += 1;
-      return fate;
+      const treatment = halveBatch(body, action);
+      if (treatment) refusals[action === 'BatchWriteItem' ? 'UnprocessedItems' : 'UnprocessedKeys'] += 1;
+      return treatment;
     }
     if (isAllowed) return undefined;
     refusals.ProvisionedThroughputExceededException += 1;
-    return jsonFailure(
+    return createJsonError(
       '1.0',
       'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException',
       'The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API.',
@@ -120,8 +126,8 @@ const tableOf = (rates: Rates, refusals: Refusals): Decide => {
   };
 };
 
-/** Every second entry fails, within a 200. */
-const failEntries = (body: Buffer): Fate => {
+/** Every second entry fails inside a 200 answer. */
+const failEntries = (body: Buffer): Treatment => {
   const input = JSON.parse(body.toString()) as { Entries: { Id: string }[] };
   const Failed = input.Entries.filter((_, i) => i % 2 === 0).map(({ Id }) => ({
     Id,
@@ -136,18 +142,18 @@ const failEntries = (body: Buffer): Fate => {
   return { body: JSON.stringify({ ...input, Entries }), change: (answered) => ({ ...answered, Failed }) };
 };
 
-/** What Lambda's own poller asks is not the functions' to pay for. */
+/** Only the functions' own calls are throttled, not those of the poller. */
 const QUEUE_CALLS = new Set(['SendMessage', 'SendMessageBatch', 'ChangeMessageVisibility']);
 
-const queuesOf = (rates: Rates, refusals: Refusals): Decide => {
+const throttleQueues = (rates: Rates, refusals: Refusals): DecideTreatment => {
   const allows = createBucket(() => rates.queues);
   const turn = createTurn();
   return (action, body) => {
     if (!QUEUE_CALLS.has(action)) return undefined;
     if (!allows()) {
       refusals.RequestThrottled += 1;
-      const told = { 'x-amzn-query-error': 'RequestThrottled;Sender' };
-      return jsonFailure('1.0', 'com.amazonaws.sqs#RequestThrottled', 'Request is throttled.', told);
+      const headers = { 'x-amzn-query-error': 'RequestThrottled;Sender' };
+      return createJsonError('1.0', 'com.amazonaws.sqs#RequestThrottled', 'Request is throttled.', headers);
     }
     if (action !== 'SendMessageBatch' || !turn()) return undefined;
     refusals.Failed += 1;
@@ -155,7 +161,7 @@ const queuesOf = (rates: Rates, refusals: Refusals): Decide => {
   };
 };
 
-const uploadsOf = (rates: Rates, refusals: Refusals): Decide => {
+const throttleUploads = (rates: Rates, refusals: Refusals): DecideTreatment => {
   const allows = createBucket(() => rates.uploads);
   return () => {
     if (allows()) return undefined;
@@ -165,7 +171,7 @@ const uploadsOf = (rates: Rates, refusals: Refusals): Decide => {
   };
 };
 
-/** Puts itself between the functions and these keepers. */
+/** Starts proxies in front of the emulators. */
 export const throttleAws = async (environment: Environment, rates: Rates): Promise<ThrottledAws> => {
   const refusals: Refusals = {
     ThrottlingException: 0,
@@ -176,15 +182,15 @@ export const throttleAws = async (environment: Environment, rates: Rates): Promi
     Failed: 0,
     SlowDown: 0,
   };
-  const through = async (name: string, decide: Decide) => {
+  const through = async (name: string, decide: DecideTreatment) => {
     const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
     return { name, target, ...(await startAwsProxy(target, decide)) };
   };
   const proxies = await Promise.all([
-    through('SECRETS_MANAGER', secretsOf(rates, refusals)),
-    through('DYNAMODB', tableOf(rates, refusals)),
-    through('SQS', queuesOf(rates, refusals)),
-    through('S3', uploadsOf(rates, refusals)),
+    through('SECRETS_MANAGER', throttleSecrets(rates, refusals)),
+    through('DYNAMODB', throttleTable(rates, refusals)),
+    through('SQS', throttleQueues(rates, refusals)),
+    through('S3', throttleUploads(rates, refusals)),
   ]);
   const urls = Object.fromEntries(proxies.map(({ name, url }) => [`AWS_ENDPOINT_URL_${name}`, url]));
   const queues = proxies.find(({ name }) => name === 'SQS');

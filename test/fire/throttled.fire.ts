@@ -1,23 +1,23 @@
-/** AWS throttles all four services: the work slows, and nothing is lost. */
+/** AWS throttles all four services: the work slows down, and nothing is lost. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { tally } from './tally.ts';
+import { addCounts } from './counts.ts';
 import {
   allBots,
-  askApi,
-  bringToRest,
-  clean,
-  type Listed,
+  countResults,
+  createApiClient,
+  type ExpectedList,
   makeList,
-  openThrottledHouse,
-  type ThrottledHouse,
-  takeStock,
+  noHarm,
+  runToEnd,
+  startThrottledStack,
+  type ThrottledStack,
 } from './throttled.ts';
 import type { Rates } from './throttled-aws.ts';
 
 const MINUTE_MS = 60_000;
 
-const ratesOf = (all: number): Rates => ({
+const sameRates = (all: number): Rates => ({
   secretWrites: all,
   secretReads: all,
   tableWrites: all,
@@ -26,36 +26,36 @@ const ratesOf = (all: number): Rates => ({
   uploads: all,
 });
 
-type Api = ReturnType<typeof askApi>;
+type Api = ReturnType<typeof createApiClient>;
 
 /**
- * Nobody is astray and nothing was lost; the counts go to the report whatever came out.
- * @param mayDoubt for who was being paid for when the table took nothing any more
+ * Expects every bot in its place and no harm. The counts go to the report in any case.
+ * @param mayBeUnsure for enrolments whose paid call was under way when the table refused every write
  */
-const expectClean = async (
-  house: ThrottledHouse,
+const expectNoHarm = async (
+  house: ThrottledStack,
   api: Api,
-  listed: Listed,
+  list: ExpectedList,
   batch_id: string,
-  mayDoubt = false,
+  mayBeUnsure = false,
 ) => {
-  Object.assign(house.aws.rates, ratesOf(10_000));
+  Object.assign(house.aws.rates, sameRates(10_000));
   const unexpected_5xx = api.unexpected_5xx();
-  const stock = await takeStock(house, listed, await allBots(api, batch_id));
-  const { keys_lost, double_keys, double_paid_calls } = stock;
+  const results = await countResults(house, list, await allBots(api, batch_id));
+  const { keys_lost, double_keys, double_paid_calls } = results;
   const harm = { keys_lost, double_keys, double_paid_calls, unexpected_5xx };
-  tally('throttled AWS', { bots: listed.rows.length, ...harm });
-  const in_doubt = mayDoubt ? stock.in_doubt : 0;
+  addCounts('throttled AWS', { bots: list.rows.length, ...harm });
+  const unsure = mayBeUnsure ? results.unsure : 0;
   const noted = house.lived.logs.filter((line) => line.includes('account_not_recorded'));
-  expect({ ...stock, unexpected_5xx }).toEqual({ ...clean, unexpected_5xx: 0, in_doubt });
-  // What the log says of a row is true of it.
-  expect(noted.length).toBeLessThanOrEqual(in_doubt);
+  expect({ ...results, unexpected_5xx }).toEqual({ ...noHarm, unexpected_5xx: 0, unsure });
+  // The log never reports more than there is.
+  expect(noted.length).toBeLessThanOrEqual(unsure);
   expect(house.lived.logs.filter((line) => line.includes('handler_crashed'))).toEqual([]);
 };
 
 describe('a list of hundreds', () => {
-  test('comes to rest at the pace that AWS allows', async () => {
-    // Secrets Manager as AWS has it, the others as slow as this machine makes them matter.
+  test('a list of hundreds finishes at the pace that AWS allows', async () => {
+    // Secrets Manager as on AWS, the others slow enough to matter on this machine.
     const rates = {
       secretWrites: 50,
       secretReads: 100,
@@ -64,41 +64,41 @@ describe('a list of hundreds', () => {
       queues: 20,
       uploads: 5,
     };
-    await using house = await openThrottledHouse(rates);
-    const listed = await makeList(house.lived, { world: 300, fresh: 0, users: 40 });
-    const api = askApi(house.lived);
-    const batch_id = await bringToRest(house.lived, api, listed, 10 * MINUTE_MS);
+    await using house = await startThrottledStack(rates);
+    const list = await makeList(house.lived, { world: 300, fresh: 0, users: 40 });
+    const api = createApiClient(house.lived);
+    const batch_id = await runToEnd(house.lived, api, list, 10 * MINUTE_MS);
     await allBots(api, batch_id);
     const refusals = { ...house.aws.refusals };
-    await expectClean(house, api, listed, batch_id);
+    await expectNoHarm(house, api, list, batch_id);
     const never = Object.entries(refusals).filter(([, count]) => count === 0);
     expect(never).toEqual([]);
   });
 });
 
-describe('two minutes in which AWS takes nothing', () => {
-  test('put everything off, and nothing into the dead letters', async () => {
-    const rates = ratesOf(2_000);
-    await using house = await openThrottledHouse(rates);
-    const listed = await makeList(house.lived, { world: 60, fresh: 0, users: 10 });
-    const api = askApi(house.lived);
-    const rest = bringToRest(house.lived, api, listed, 10 * MINUTE_MS);
+describe('two minutes in which AWS refuses everything', () => {
+  test('two minutes in which AWS refuses everything put no message into a dead-letter queue', async () => {
+    const rates = sameRates(2_000);
+    await using house = await startThrottledStack(rates);
+    const list = await makeList(house.lived, { world: 60, fresh: 0, users: 10 });
+    const api = createApiClient(house.lived);
+    const rest = runToEnd(house.lived, api, list, 10 * MINUTE_MS);
     await new Promise((wake) => setTimeout(wake, 3_000));
     Object.assign(rates, { secretWrites: 0, secretReads: 0, tableWrites: 0, tableReads: 0 });
     await new Promise((wake) => setTimeout(wake, 2 * MINUTE_MS));
-    Object.assign(rates, ratesOf(2_000));
+    Object.assign(rates, sameRates(2_000));
     const batch_id = await rest;
     expect(api.problems.length).toBeGreaterThan(0);
-    await expectClean(house, api, listed, batch_id, true);
-    // Messages were throttled at their last delivery, and fresh ones took their place.
+    await expectNoHarm(house, api, list, batch_id, true);
+    // Messages were throttled at their last delivery and replaced by new ones.
     const isLast = (line: string) => /"record_throttled".*"receive_count":5/.test(line);
     expect(house.lived.logs.filter(isLast).length).toBeGreaterThan(0);
   });
 });
 
 describe('the API', () => {
-  test('says within its time to try again, as a problem document, whatever AWS refuses', async () => {
-    await using house = await openThrottledHouse(ratesOf(0));
+  test('the API answers in time with a problem document that says to try again, whatever AWS refuses', async () => {
+    await using house = await startThrottledStack(sameRates(0));
     const { url } = house.lived.house;
     const json = { 'content-type': 'application/json' };
     const post = (path: string, body: unknown) =>

@@ -1,4 +1,4 @@
-/** A list of every kind of bot, brought to rest by the real house while AWS throttles it. */
+/** A list of every kind of bot, run to its end by the embedded stack while AWS throttles it. */
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { countKeys } from '../../infra/local/custody.ts';
@@ -12,12 +12,12 @@ import { sendOpenly } from '../emulators/mixin/client.ts';
 import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
 import { type Rates, type ThrottledAws, throttleAws } from './throttled-aws.ts';
 
-export interface ThrottledHouse extends AsyncDisposable {
+export interface ThrottledStack extends AsyncDisposable {
   readonly lived: LivedInHouse;
   readonly aws: ThrottledAws;
 }
 
-export const openThrottledHouse = async (rates: Rates): Promise<ThrottledHouse> => {
+export const startThrottledStack = async (rates: Rates): Promise<ThrottledStack> => {
   let aws: ThrottledAws | undefined;
   const lived = await openHouse({
     wrapEndpoints: async (environment) => {
@@ -25,7 +25,7 @@ export const openThrottledHouse = async (rates: Rates): Promise<ThrottledHouse> 
       return aws.environment;
     },
   });
-  if (!aws) throw new Error('the house never asked for its AWS');
+  if (!aws) throw new Error('the stack never asked for its AWS');
   const proxies = aws;
   return {
     lived,
@@ -37,7 +37,7 @@ export const openThrottledHouse = async (rates: Rates): Promise<ThrottledHouse> 
   };
 };
 
-export interface Listed {
+export interface ExpectedList {
   readonly rows: readonly unknown[];
   readonly outcomes: Outcomes;
   /** Verification ids of the sign-ins. */
@@ -46,7 +46,7 @@ export interface Listed {
   readonly users: number;
 }
 
-/** How many bots there are in the stand-in world, of plain fresh ones, and of network users. */
+/** How many bots: of the demonstration, new ones, and network users. */
 export interface Size {
   readonly world: number;
   readonly fresh: number;
@@ -64,8 +64,8 @@ const askForCode = async ({ standIn }: LivedInHouse) => {
   return sent;
 };
 
-/** A world of every fate, and what it does not have: RSA sessions, six digits that are known, sign-ins, network users. */
-export const makeList = async (lived: LivedInHouse, size: Size): Promise<Listed> => {
+/** The demonstration's bots, and what it does not have: RSA sessions, known six digits, sign-ins, network users. */
+export const makeList = async (lived: LivedInHouse, size: Size): Promise<ExpectedList> => {
   const { standIn } = lived;
   const world = size.world > 0 ? await createDemoList(standIn, size.world) : { list: '[]', outcomes: [] };
   const keystores: Record<string, unknown>[] = [];
@@ -95,10 +95,10 @@ interface BatchBody {
   readonly states: Readonly<Record<string, number>>;
 }
 
-const moving = ['queued', 'enrolling', 'registering'];
+const activeStates = ['queued', 'enrolling', 'registering'];
 
-/** Asks the API as a client does, and keeps count of how it answers. */
-export const askApi = ({ house }: LivedInHouse) => {
+/** A client of the API that counts how it answers. */
+export const createApiClient = ({ house }: LivedInHouse) => {
   const problems: { status: number; code: unknown; retry_after: string | null }[] = [];
   let unexpected_5xx = 0;
   const ask = async <T>(path: string, init: RequestInit = {}): Promise<T> => {
@@ -124,23 +124,26 @@ export const askApi = ({ house }: LivedInHouse) => {
 
 const SWEEP_AFTER_MS = 30_000;
 
-/** What the sweep does some 15 minutes from now: it looks for bots whose message could not be sent. */
+/** Runs the sweep of 15 minutes from now: it finds bots whose message could not be sent. */
 const sweepEarly = ({ services }: LivedInHouse) => {
   const now = () => Date.now() + 1_000 * (timing.graceSeconds + 60);
   return recheck({ ...services, now }, now() + SWEEP_AFTER_MS);
 };
 
-/** Enrolments in doubt rest; other bots in doubt are looked at again. */
-const isOfEnrolments = async (api: ReturnType<typeof askApi>, batch_id: string): Promise<boolean> => {
+/** Unsure enrolments are finished; other unsure bots are checked again. */
+const areAllEnrolments = async (
+  api: ReturnType<typeof createApiClient>,
+  batch_id: string,
+): Promise<boolean> => {
   const page = await api.ask<{ bots: Bot[] }>(`/batches/${batch_id}/bots?state=unsure`);
   return page.bots.every(({ enrolment }) => enrolment !== undefined);
 };
 
-/** Uploads the list, accepts its cost and follows it until nothing moves any more. */
-export const bringToRest = async (
+/** Uploads the list, confirms its cost and waits until all bots are finished. */
+export const runToEnd = async (
   lived: LivedInHouse,
-  api: ReturnType<typeof askApi>,
-  { rows, users, outcomes }: Listed,
+  api: ReturnType<typeof createApiClient>,
+  { rows, users, outcomes }: ExpectedList,
   timeoutMs: number,
 ): Promise<string> => {
   const key = { 'idempotency-key': `throttled-${rows.length}-${Date.now()}` };
@@ -152,21 +155,21 @@ export const bringToRest = async (
   for (;;) {
     const { status, states } = await api.ask<BatchBody>(`/batches/${batch_id}`);
     if (status === 'planned') await api.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: users });
-    const isMoving = moving.some((state) => (states[state] ?? 0) > 0);
+    const isMoving = activeStates.some((state) => (states[state] ?? 0) > 0);
     const isWaiting = isMoving || (states.waiting ?? 0) !== waiting;
-    if (status === 'imported' && !isWaiting && (await isOfEnrolments(api, batch_id))) return batch_id;
+    if (status === 'imported' && !isWaiting && (await areAllEnrolments(api, batch_id))) return batch_id;
     if (before !== JSON.stringify(states)) changedAt = Date.now();
     before = JSON.stringify(states);
     if (Date.now() > changedAt + SWEEP_AFTER_MS) {
       await sweepEarly(lived);
       changedAt = Date.now();
     }
-    if (Date.now() > deadline) throw new Error(`not at rest: ${status} ${JSON.stringify(states)}`);
+    if (Date.now() > deadline) throw new Error(`not finished: ${status} ${JSON.stringify(states)}`);
     await new Promise((wake) => setTimeout(wake, 300));
   }
 };
 
-const deadLetters = async ({ direct }: ThrottledAws): Promise<number> => {
+const countDeadLetters = async ({ direct }: ThrottledAws): Promise<number> => {
   const { queueUrls, aws } = readConfig({ ...direct, MIXIN_URL: 'http://127.0.0.1:9' });
   const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
   let count = 0;
@@ -181,24 +184,25 @@ const deadLetters = async ({ direct }: ThrottledAws): Promise<number> => {
   return count;
 };
 
-/** The call that makes the account was sent, and the row does not say what came of it. */
-const isInDoubt = (bot: Bot | undefined): boolean => bot?.state === 'unsure' && bot.enrolment !== undefined;
+/** The call that creates the account was sent, and the row does not say how it ended. */
+const isUnsureEnrolment = (bot: Bot | undefined): boolean =>
+  bot?.state === 'unsure' && bot.enrolment !== undefined;
 
-/** Where everybody is, and what was lost on the way. */
-export const takeStock = async (
-  { lived, aws }: ThrottledHouse,
-  { outcomes, signIns, owner, users }: Listed,
+/** Compares where all bots are with where they should be, and counts the harm. */
+export const countResults = async (
+  { lived, aws }: ThrottledStack,
+  { outcomes, signIns, owner, users }: ExpectedList,
   bots: readonly Bot[],
 ) => {
-  const stateOf = new Map(
+  const botsById = new Map(
     bots.map((bot) => [bot.enrolment?.kind === 'sign_in' ? bot.enrolment.verification_id : bot.bot_id, bot]),
   );
-  const astray = [
+  const misplaced = [
     ...outcomes.filter(({ outcome }) => outcome !== 'invalid' && outcome !== 'duplicate'),
     ...signIns.map((app_id) => ({ app_id, outcome: 'enrolled' })),
   ].flatMap(({ app_id, outcome }) => {
-    const bot = stateOf.get(app_id);
-    return bot?.state === outcome || isInDoubt(bot)
+    const bot = botsById.get(app_id);
+    return bot?.state === outcome || isUnsureEnrolment(bot)
       ? []
       : [{ app_id, outcome, is: bot?.state, reason: bot?.reason?.code }];
   });
@@ -208,36 +212,36 @@ export const takeStock = async (
   for (const { user_id = '', bound: key } of ledger)
     if (key) bound.set(user_id, (bound.get(user_id) ?? new Set()).add(key.public_key));
   const created = ledger.filter((entry) => entry.created?.kind === 'network');
-  const doubtful = bots.filter(isInDoubt);
+  const unsure = bots.filter(isUnsureEnrolment);
   const enrolled = bots.filter(
-    (bot) => bot.enrolment?.kind === 'network_user' && (bot.state === 'enrolled' || isInDoubt(bot)),
+    (bot) => bot.enrolment?.kind === 'network_user' && (bot.state === 'enrolled' || isUnsureEnrolment(bot)),
   );
   return {
-    astray,
+    misplaced,
     keys_lost: keys_lost ?? 0,
     double_keys: [...bound.values()].filter((keys) => keys.size > 1).length,
-    /** Users that were paid for, beyond those that were asked for. */
+    /** Users that were paid for beyond those in the list. */
     double_paid_calls: created.filter(({ user_id }) => user_id === owner).length - users,
     users_missing: users - enrolled.length,
-    /** Accounts that were made while the table took nothing, for longer than their workers lived. */
-    in_doubt: doubtful.length,
-    dead_letters: await deadLetters(aws),
+    /** Accounts that were created while the table refused every write until their workers ended. */
+    unsure: unsure.length,
+    dead_letters: await countDeadLetters(aws),
   };
 };
 
-/** What a stock must be. */
-export const clean = {
-  astray: [],
+/** What the results must be. */
+export const noHarm = {
+  misplaced: [],
   keys_lost: 0,
   double_keys: 0,
   double_paid_calls: 0,
   users_missing: 0,
-  in_doubt: 0,
+  unsure: 0,
   dead_letters: 0,
 };
 
 /** All rows of the batch, from the API. */
-export const allBots = async (api: ReturnType<typeof askApi>, batch_id: string): Promise<Bot[]> => {
+export const allBots = async (api: ReturnType<typeof createApiClient>, batch_id: string): Promise<Bot[]> => {
   const found: Bot[] = [];
   for (let query = ''; ; ) {
     const page = await api.ask<{ bots: Bot[]; cursor?: string }>(`/batches/${batch_id}/bots${query}`);

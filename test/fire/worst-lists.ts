@@ -1,6 +1,6 @@
 /**
- * The lists that take most memory and time for their size, and intake on one of them in a process of its own:
- * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints what it took.
+ * The lists that take the most memory and time for their size. In a process of its own,
+ * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints the figures.
  */
 import { createHash } from 'node:crypto';
 import { intake } from '../../lib/batches/intake.ts';
@@ -17,7 +17,7 @@ interface WorstList {
 }
 
 /** As many pieces as fit in so many bytes. */
-const filled = (piece: string, bytes: number, head = '', tail = ''): Buffer => {
+const fill = (piece: string, bytes: number, head = '', tail = ''): Buffer => {
   const count = Math.floor((bytes - head.length - tail.length) / piece.length);
   return Buffer.concat([Buffer.from(head), Buffer.alloc(count * piece.length, piece), Buffer.from(tail)]);
 };
@@ -33,7 +33,7 @@ const zip = (name: string, text: Buffer): WorstList => ({
   body: zipOf([{ name, text }]),
 });
 
-/** As many pieces as an archive may unpack to, each another. */
+/** As many different pieces as an archive may unpack to. */
 const numbered = (piece: (i: string) => string, head: string, tail: string): Buffer => {
   const size = piece('aaaaa').length;
   const count = Math.floor((ALL - head.length - tail.length) / size);
@@ -41,41 +41,40 @@ const numbered = (piece: (i: string) => string, head: string, tail: string): Buf
   return Buffer.from(head + pieces.join('') + tail);
 };
 
-/** A keystore whose every field is wrong: all its errors are told. */
+/** A keystore with an error in every field. */
 const wrongRow = `${['app_id', 'session_id', 'private_key', 'pin_token', 'pin', 'spend_key']
   .map((name, i) => `${i === 0 ? '{' : ''}"${name}":"x"`)
   .join(',')}},`;
 
-const seedOf = (i: number, name: string): string => createHash('sha256').update(`${name} ${i}`).digest('hex');
-const uuidOf = (i: number, end: string): string =>
+const deriveSeed = (i: number, name: string): string =>
+  createHash('sha256').update(`${name} ${i}`).digest('hex');
+const createUuid = (i: number, end: string): string =>
   `00000000-0000-4000-8000-${end}${String(i).padStart(11, '0')}`;
 
-/** A keystore with all that can be checked: each private key is turned into its public one. */
+/** A keystore with every key, so that each public key is derived. */
 const wholeRow = (i: number): string =>
   JSON.stringify({
-    app_id: uuidOf(i, 'a'),
-    session_id: uuidOf(i, 'b'),
-    session_private_key: seedOf(i, 'session'),
+    app_id: createUuid(i, 'a'),
+    session_id: createUuid(i, 'b'),
+    session_private_key: deriveSeed(i, 'session'),
     server_public_key: keystore.server_public_key,
-    spend_private_key: seedOf(i, 'spend'),
-    tip_private_key: seedOf(i, 'spend'),
+    spend_private_key: deriveSeed(i, 'spend'),
+    tip_private_key: deriveSeed(i, 'spend'),
   });
 
 export const worstLists: Readonly<Record<string, () => WorstList>> = {
-  'JSON: one row of empty objects': () => json(filled('{},', LARGE, '[{"a":[', '{}]}]')),
+  'JSON: one row of empty objects': () => json(fill('{},', LARGE, '[{"a":[', '{}]}]')),
   'JSON: 80,000 rows with all errors': () =>
-    json(filled(wrongRow, limits.maxRows * wrongRow.length, '[', `${wrongRow.slice(0, -1)}]`)),
+    json(fill(wrongRow, limits.maxRows * wrongRow.length, '[', `${wrongRow.slice(0, -1)}]`)),
   'ZIP: 80,000 keystores with every key': () =>
     zip('a.jsonl', Buffer.from(Array.from({ length: limits.maxRows }, (_, i) => wholeRow(i)).join('\n'))),
-  'CSV: 1,000 columns, a tenth of them filled': () =>
-    csv(filled(cells('a', 100), 16_000_000, columns(1_000))),
-  'CSV: 1,000 columns of empty cells': () => csv(filled(cells('', 1_000), LARGE, columns(1_000))),
-  'CSV: 100 columns, all but one filled': () => csv(filled(cells('a', 99), 15_000_000, columns(100))),
-  'ZIP: a CSV of 100 columns, all but one filled': () =>
-    zip('a.csv', filled(cells('abcdef', 99), 55_000_000, columns(100))),
-  'ZIP: a CSV of 1,000 columns, all filled': () =>
-    zip('a.csv', filled(cells('a', 1_000), ALL, columns(1_000))),
-  'ZIP: one row of empty objects': () => zip('a.json', filled('{},', ALL, '[{"a":[', '{}]}]')),
+  'CSV: 1,000 columns, a tenth of them fill': () => csv(fill(cells('a', 100), 16_000_000, columns(1_000))),
+  'CSV: 1,000 columns of empty cells': () => csv(fill(cells('', 1_000), LARGE, columns(1_000))),
+  'CSV: 100 columns, all but one fill': () => csv(fill(cells('a', 99), 15_000_000, columns(100))),
+  'ZIP: a CSV of 100 columns, all but one fill': () =>
+    zip('a.csv', fill(cells('abcdef', 99), 55_000_000, columns(100))),
+  'ZIP: a CSV of 1,000 columns, all fill': () => zip('a.csv', fill(cells('a', 1_000), ALL, columns(1_000))),
+  'ZIP: one row of empty objects': () => zip('a.json', fill('{},', ALL, '[{"a":[', '{}]}]')),
   'ZIP: one row of short texts': () =>
     zip(
       'a.json',
@@ -87,12 +86,12 @@ export const worstLists: Readonly<Record<string, () => WorstList>> = {
       numbered((i) => `"${i}":0,`, '[{', '"a":0}]'),
     ),
   'ZIP: 79,000 rows of short texts': () =>
-    zip('a.jsonl', filled(`{"a":[${Array.from({ length: 143 }, (_, i) => `"${i}"`).join()}]}\n`, ALL)),
-  'ZIP: 79,000 rows of empty objects': () => zip('a.jsonl', filled(`{"a":[${'{},'.repeat(249)}{}]}\n`, ALL)),
+    zip('a.jsonl', fill(`{"a":[${Array.from({ length: 143 }, (_, i) => `"${i}"`).join()}]}\n`, ALL)),
+  'ZIP: 79,000 rows of empty objects': () => zip('a.jsonl', fill(`{"a":[${'{},'.repeat(249)}{}]}\n`, ALL)),
 };
 
 /** Reads and validates a list as intake does, with everything but the list itself in memory. */
-const takeIn = async ({ contentType, body }: WorstList): Promise<ListSummary | undefined> => {
+const importList = async ({ contentType, body }: WorstList): Promise<ListSummary | undefined> => {
   const batch = newBatch('00000000-0000-4000-8000-000000000000', 0);
   let outcome: ListSummary | undefined;
   const services = {
@@ -121,12 +120,12 @@ if (process.argv[1] === import.meta.filename) {
   const list = worstLists[process.argv[2] ?? '']?.();
   if (!list) throw new TypeError(`no list has this name: ${Object.keys(worstLists).join('; ')}`);
   const startedAt = performance.now();
-  const outcome = await takeIn(list);
-  const took = {
+  const outcome = await importList(list);
+  const figures = {
     bytes: list.body.length,
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,
     peak_mb: Math.round(process.resourceUsage().maxRSS / 1_024),
     outcome,
   };
-  process.stdout.write(`${JSON.stringify(took)}\n`);
+  process.stdout.write(`${JSON.stringify(figures)}\n`);
 }

@@ -27,7 +27,7 @@ import { nameDeadLetterQueue, queueNames, queues } from '../../lib/model/deploym
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
-import { type Decide, jsonFailure, startAwsProxy } from '../fire/aws-proxy.ts';
+import { createJsonError, type DecideTreatment, startAwsProxy } from '../fire/aws-proxy.ts';
 import { type Canaries, canariesOf } from './canaries.ts';
 import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
@@ -71,7 +71,7 @@ const codes: string[] = [];
 const watchTraffic = async (environment: Environment): Promise<Environment> => {
   direct = environment;
   const watched: Record<string, string | undefined> = { ...environment };
-  const record: Decide = (_action, body) => void sent.push(body.toString());
+  const record: DecideTreatment = (_action, body) => void sent.push(body.toString());
   for (const name of ['DYNAMODB', 'SQS']) {
     const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
     const { url, stop } = await startAwsProxy(target, record);
@@ -266,10 +266,14 @@ const recordOf = (body: unknown) => ({
 
 /** A Secrets Manager and an S3 that quote in their errors what was sent to them, as AWS's validation does. */
 const quoting = async (): Promise<Environment> => {
-  const quote: Decide = (action, body) =>
+  const quote: DecideTreatment = (action, body) =>
     action === 'GetSecretValue' || action === 'GET'
       ? undefined
-      : jsonFailure('1.1', 'ValidationException', `Value '${body.toString()}' failed to satisfy constraint`);
+      : createJsonError(
+          '1.1',
+          'ValidationException',
+          `Value '${body.toString()}' failed to satisfy constraint`,
+        );
   const target = (name: string) => direct[`AWS_ENDPOINT_URL_${name}`] ?? '';
   const secrets = await startAwsProxy(target('SECRETS_MANAGER'), quote);
   const s3 = await startAwsProxy(target('S3'), (action, body) =>

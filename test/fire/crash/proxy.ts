@@ -1,13 +1,13 @@
-/** A proxy before a keeper or Mixin: each call passes a gate that may have it wait, break off, or never arrive. */
+/** A proxy in front of an AWS service or Mixin. An interceptor may delay each call, break it off, or drop it. */
 import { Agent, createServer, type IncomingMessage, request as open, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type Keeper = 'table' | 'vault' | 'queues' | 'uploads' | 'mixin';
+export type ServiceName = 'table' | 'vault' | 'queues' | 'uploads' | 'mixin';
 
 /** One HTTP call of a worker. */
 export interface Call {
-  readonly keeper: Keeper;
-  /** An operation of AWS, or method and path, ids left out. */
+  readonly service: ServiceName;
+  /** An AWS operation, or method and path with `:id` in place of ids. */
   readonly action: string;
 }
 
@@ -17,13 +17,13 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-/** What becomes of a call: its answer goes back and something follows, or its connection breaks. */
-export type Fate = { readonly answer: Answer; readonly after?: () => void } | 'broken';
+/** How a call ends: its answer goes back and something follows, or its connection breaks. */
+export type Outcome = { readonly answer: Answer; readonly after?: () => void } | 'broken';
 
-/** @param forward lets the call have its effect */
-export type Gate = (call: Call, forward: () => Promise<Answer>) => Promise<Fate>;
+/** @param forward sends the call to its service */
+export type Interceptor = (call: Call, forward: () => Promise<Answer>) => Promise<Outcome>;
 
-export interface Door {
+export interface ServiceProxy {
   readonly url: string;
   stop(): void;
 }
@@ -36,20 +36,20 @@ const readAll = async (stream: IncomingMessage): Promise<Buffer> => {
 
 const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
-const actionOf = ({ headers, method, url = '/' }: IncomingMessage): string => {
+const nameAction = ({ headers, method, url = '/' }: IncomingMessage): string => {
   const target = headers['x-amz-target'];
   if (target !== undefined) return String(target).replace(/^.*\./, '');
   return `${method} ${url.replace(/\?.*$/, '').replaceAll(ID, ':id')}`;
 };
 
-const UNCARRIED = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length']);
-const carried = (headers: IncomingMessage['headers']) =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !UNCARRIED.has(name)));
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length']);
+const copyHeaders = (headers: IncomingMessage['headers']) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
 
 const send = (agent: Agent, target: string, incoming: IncomingMessage, body: Buffer): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const { method, url, headers } = incoming;
-    const options = { agent, method, headers: { ...carried(headers), 'content-length': body.length } };
+    const options = { agent, method, headers: { ...copyHeaders(headers), 'content-length': body.length } };
     const request = open(target + url, options, (response) => {
       const { statusCode: status = 500, headers } = response;
       readAll(response).then((body) => resolve({ status, headers, body }), reject);
@@ -58,27 +58,27 @@ const send = (agent: Agent, target: string, incoming: IncomingMessage, body: Buf
     request.end(body);
   });
 
-const relay = (response: ServerResponse, { answer, after }: Exclude<Fate, 'broken'>) => {
+const relay = (response: ServerResponse, { answer, after }: Exclude<Outcome, 'broken'>) => {
   const { status, headers, body } = answer;
-  response.writeHead(status, { ...carried(headers), 'content-length': body.length });
+  response.writeHead(status, { ...copyHeaders(headers), 'content-length': body.length });
   response.end(body, after);
 };
 
-/** @param rewrite what goes to the keeper in place of a call's body */
-export const startDoor = async (
-  keeper: Keeper,
+/** @param rewrite changes the body that goes to the service */
+export const startProxy = async (
+  service: ServiceName,
   target: string,
-  gate: Gate,
+  intercept: Interceptor,
   rewrite: (action: string, body: Buffer) => Buffer = (_, body) => body,
-): Promise<Door> => {
+): Promise<ServiceProxy> => {
   const agent = new Agent({ keepAlive: true });
   const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
     const body = await readAll(incoming);
-    const action = actionOf(incoming);
+    const action = nameAction(incoming);
     const forward = () => send(agent, target, incoming, rewrite(action, body));
-    const fate = await gate({ keeper, action }, forward);
-    if (fate === 'broken') response.destroy();
-    else relay(response, fate);
+    const outcome = await intercept({ service, action }, forward);
+    if (outcome === 'broken') response.destroy();
+    else relay(response, outcome);
   };
   const server = createServer((incoming, response) => {
     serve(incoming, response).catch(() => response.destroy());

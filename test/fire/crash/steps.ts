@@ -1,4 +1,4 @@
-/** What a worker can be told to do, by name: the steps as a message, a schedule or an HTTP request wakes them. */
+/** What a worker can be asked to do, by name: the steps, as a message, a schedule or an HTTP request starts them. */
 import { accounts } from '../../../lib/api/accounts.ts';
 import { intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';
@@ -29,7 +29,7 @@ export interface Task {
   readonly body: unknown;
 }
 
-/** Of an invocation's time, left for its own ending (lib/runtime/middlewares/deadline.ts). */
+/** The part of an invocation's time that is left for its own end (lib/runtime). */
 const SPARE_MS = 1_000;
 
 /** Runs the step once, with the time its function has. Throws what it throws. */

@@ -1,6 +1,6 @@
 /**
- * A process that can be killed: it runs one task after the other as its parent tells it, with the environment it was
- * started with, and reports what became of each. Nothing of it outlives a SIGKILL.
+ * A process that can be killed. It runs one task after the other for its parent, with the environment it was started
+ * with, and reports how each one ended. Nothing of it survives a SIGKILL.
  */
 
 import type { Services } from '../../../lib/model/ports.ts';
@@ -8,7 +8,7 @@ import { readConfig } from '../../../lib/runtime/config.ts';
 import { connect } from '../../../lib/runtime/connect.ts';
 import { runStep, type Task } from './steps.ts';
 
-/** What a task ended with, where the worker lived to tell. */
+/** How a task ended, if the worker survived it. */
 export interface Report {
   /** Service methods that were called, as in `table.readBot`. */
   readonly methods: readonly string[];
@@ -18,11 +18,11 @@ export interface Report {
 /** The services that reach out of the process. */
 export const outward = ['table', 'vault', 'queues', 'uploads', 'mixin', 'accounts'] as const;
 
-const watched = (services: Services, met: Set<string>): Services => {
+const watchCalls = (services: Services, called: Set<string>): Services => {
   const watch = <T extends object>(name: string, part: T): T =>
     new Proxy(part, {
       get: (target, method, receiver) => {
-        met.add(`${name}.${String(method)}`);
+        called.add(`${name}.${String(method)}`);
         return Reflect.get(target, method, receiver);
       },
     });
@@ -31,16 +31,16 @@ const watched = (services: Services, met: Set<string>): Services => {
 };
 
 const work = async (services: Services, task: Task): Promise<Report> => {
-  const met = new Set<string>();
+  const called = new Set<string>();
   try {
-    await runStep(watched(services, met), task);
-    return { methods: [...met] };
+    await runStep(watchCalls(services, called), task);
+    return { methods: [...called] };
   } catch (error) {
-    return { methods: [...met], error: String(error) };
+    return { methods: [...called], error: String(error) };
   }
 };
 
-/** To the parent, if there still is one. */
+/** Sends to the parent, if there still is one. */
 const tell = (message: Report | 'ready') => process.send?.(message, undefined, undefined, () => undefined);
 
 const live = () => {
@@ -50,5 +50,5 @@ const live = () => {
   tell('ready');
 };
 
-// Imported for its names, it does nothing.
+// Another file imports it for its types only.
 if (process.send && import.meta.filename === process.argv[1]) live();

@@ -1,11 +1,11 @@
-/** Time in a history: it passes only when something happens. */
+/** The time of a history: it passes only when something happens. */
 export interface Clock {
-  /** What Enlist takes for the time, in milliseconds since 1970. */
+  /** Enlist's time, in milliseconds since 1970. */
   readonly now: () => number;
-  /** What Mixin, the queues and everybody else take for it. */
+  /** The right time, of Mixin and the queues. */
   readonly right: () => number;
   pass(milliseconds: number): void;
-  /** From now on Enlist's clock is so far ahead, or behind where this is negative. */
+  /** Sets Enlist's clock ahead by so many milliseconds; negative: behind. */
   set(aheadMs: number): void;
 }
 

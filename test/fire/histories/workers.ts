@@ -1,11 +1,11 @@
-/** Workers of a history: they take turns call by call, may die at any of them, and may fall asleep. */
+/** The workers of a history: they take turns call by call, and may die or be paused at any call. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Keys, Services } from '../../../lib/model/ports.ts';
-import type { Death, Turn } from './story.ts';
+import type { Death, Turn } from './scenario.ts';
 
 /** What a dead worker's calls throw. */
-export class Died extends Error {
-  override readonly name = 'Died';
+export class WorkerDied extends Error {
+  override readonly name = 'WorkerDied';
 }
 
 /** Lets a call begin when it is the worker's turn. */
@@ -13,19 +13,19 @@ export type Gate = <T>(call: () => Promise<T>) => Promise<T>;
 
 export interface Sleep {
   readonly nth: number;
-  /** Told when the worker has fallen asleep. */
+  /** Called when the worker is paused. */
   readonly asleep: () => void;
-  /** When it wakes up. */
+  /** Resolves when it may go on. */
   readonly woken: Promise<void>;
 }
 
-export interface Manners {
+export interface WorkerOptions {
   readonly death?: Death | undefined;
   readonly gate?: Gate;
   readonly sleep?: Sleep;
   /** How far the worker's clock is ahead. */
   readonly aheadMs?: number;
-  /** Told before each call. */
+  /** Called before each call. */
   readonly onCall?: () => void;
 }
 
@@ -36,8 +36,8 @@ export interface Worker {
   isDead(): boolean;
 }
 
-/** Nothing slow can come between the last look at the clock and these: docs/flow.md, the order of register. */
-const unslept: ReadonlySet<string> = new Set([
+/** Workers look at the clock just before these calls, so no pause fits in between: docs/flow.md. */
+const neverPausedBefore: ReadonlySet<string> = new Set([
   'mixin.setTipPin',
   'mixin.registerSafe',
   'accounts.createUser',
@@ -46,29 +46,29 @@ const unslept: ReadonlySet<string> = new Set([
 
 const parts = ['table', 'vault', 'queues', 'uploads', 'mixin', 'accounts'] as const;
 
-/** Services of one worker. Once it is dead nothing it does happens any more. */
-export const hire = (whole: Services, manners: Manners = {}): Worker => {
-  const { death, gate = (call) => call(), sleep, aheadMs = 0, onCall } = manners;
+/** The services of one worker. Once it is dead its calls have no effect. */
+export const createWorker = (whole: Services, options: WorkerOptions = {}): Worker => {
+  const { death, gate = (call) => call(), sleep, aheadMs = 0, onCall } = options;
   const calls: string[] = [];
   let isDead = false;
   let hasSlept = false;
 
   const begin = async (name: string, run: () => Promise<unknown>): Promise<unknown> => {
-    if (isDead) throw new Died();
+    if (isDead) throw new WorkerDied();
     calls.push(name);
     const isLast = calls.length === death?.nth;
-    if (sleep && !hasSlept && calls.length >= sleep.nth && !unslept.has(name)) {
+    if (sleep && !hasSlept && calls.length >= sleep.nth && !neverPausedBefore.has(name)) {
       hasSlept = true;
       sleep.asleep();
       await sleep.woken;
     }
     return gate(async () => {
       onCall?.();
-      if (isDead) throw new Died();
+      if (isDead) throw new WorkerDied();
       if (isLast) isDead = true;
-      if (isLast && death?.when === 'before') throw new Died();
+      if (isLast && death?.when === 'before') throw new WorkerDied();
       const result = await run();
-      if (isDead) throw new Died();
+      if (isDead) throw new WorkerDied();
       return result;
     });
   };
@@ -91,11 +91,11 @@ export const hire = (whole: Services, manners: Manners = {}): Worker => {
   };
 };
 
-/** Work that goes on inside workers and is no call: turns wait for it. */
+/** Computations inside workers that are no calls. Turns wait for them. */
 let computing = 0;
 
 /** The same keys, derived once each, and counted while they are derived. */
-export const countedKeys = (keys: Keys): Keys => {
+export const countKeyWork = (keys: Keys): Keys => {
   const known = new Map<string, Promise<string>>();
   const derive = async (key: string) => {
     computing += 1;
@@ -105,65 +105,65 @@ export const countedKeys = (keys: Keys): Keys => {
       computing -= 1;
     }
   };
-  const publicKeyOf = (key: string) => {
+  const derivePublicKey = (key: string) => {
     const derived = known.get(key) ?? derive(key);
     known.set(key, derived);
     return derived;
   };
-  return { ...keys, derivePublicKey: publicKeyOf };
+  return { ...keys, derivePublicKey: derivePublicKey };
 };
 
-/** Everything that can go on without a turn has done so. */
-const quiet = async () => {
+/** Waits until no worker can go on without its turn. */
+const waitUntilIdle = async () => {
   do await nextTurn();
   while (computing > 0);
 };
 
-interface Parked {
+interface WaitingCall {
   readonly who: number;
   run(): Promise<void>;
 }
 
 /** Every call of the turns in order, again and again. */
-function* inTurns(turns: readonly Turn[]): Generator<number, never> {
+function* repeatTurns(turns: readonly Turn[]): Generator<number, never> {
   for (;;) for (const { who, calls } of turns) for (let call = 0; call < calls; call += 1) yield who;
 }
 
 /**
- * Runs workers at the same time, one call at a time: `turns` says who of those that wait is next, and for how many
+ * Runs workers at the same time, one call at a time: `turns` says which waiting worker is next, and for how many
  * calls. The same turns give the same order, however fast the machine is.
  */
 export const takeTurns = async (
   works: readonly ((gate: Gate) => Promise<void>)[],
   turns: readonly Turn[],
 ): Promise<void> => {
-  const parked: Parked[] = [];
-  const order = inTurns(turns);
+  const waiting: WaitingCall[] = [];
+  const order = repeatTurns(turns);
   let running = works.length;
-  const gateOf =
+  const createGate =
     (who: number): Gate =>
     (call) =>
       new Promise((resolve, reject) => {
-        parked.push({ who, run: () => call().then(resolve, reject) });
+        waiting.push({ who, run: () => call().then(resolve, reject) });
       });
   const all = works.map((work, who) =>
-    work(gateOf(who)).finally(() => {
+    work(createGate(who)).finally(() => {
       running -= 1;
     }),
   );
   while (running > 0) {
-    await quiet();
-    const next = takeNext(parked, order);
+    await waitUntilIdle();
+    const next = takeNext(waiting, order);
     await next?.run();
   }
   await Promise.all(all);
 };
 
 /** Takes out the call whose turn it is: of the worker that is meant, or of the one after it that waits. */
-const takeNext = (parked: Parked[], order: Generator<number, never>): Parked | undefined => {
-  if (parked.length === 0) return undefined;
-  parked.sort((a, b) => a.who - b.who);
-  const meant = order.next().value % (Math.max(...parked.map(({ who }) => who)) + 1);
-  const at = parked.findIndex(({ who }) => who >= meant);
-  return parked.splice(at, 1)[0];
+const takeNext = (waiting: WaitingCall[], order: Generator<number, never>): WaitingCall | undefined => {
+  if (waiting.length === 0) return undefined;
+  waiting.sort((a, b) => a.who - b.who);
+  const meant = order.next().value % (Math.max(...waiting.map(({ who }) => who)) + 1);
+  const at = waiting.findIndex(({ who }) => who >= meant);
+  return waiting.splice(at, 1)[0];
 };

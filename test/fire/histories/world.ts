@@ -1,6 +1,6 @@
 /**
  * The world of one history: a table, secrets and a Mixin of its own, the real steps over the real AWS SDK, and a
- * clock and a post office that the history moves. The emulators below are one set for all histories.
+ * clock and queues that the history controls. All histories share one set of emulators.
  */
 import { randomUUID } from 'node:crypto';
 import { CreateTableCommand, DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -22,22 +22,22 @@ import { timing } from '../../../lib/model/timing.ts';
 import { compression } from '../../../lib/runtime/compression.ts';
 import { readConfig } from '../../../lib/runtime/config.ts';
 import { connect } from '../../../lib/runtime/connect.ts';
-import { type Member, makeCast, rsaPem } from './cast.ts';
+import { type Actor, createActors, rsaPem } from './actors.ts';
 import { type Clock, startClock } from './clock.ts';
-import { type Dice, dice } from './dice.ts';
-import type { Story } from './story.ts';
-import { createWire, type Wire } from './wire.ts';
-import { countedKeys } from './workers.ts';
+import { createNetwork, type Network } from './network.ts';
+import { createRandomSource, type RandomSource } from './random.ts';
+import type { Scenario } from './scenario.ts';
+import { countKeyWork } from './workers.ts';
 
-/** What all histories stand on. */
-export interface Grounds extends AsyncDisposable {
+/** The emulators that all histories share. */
+export interface SharedEmulators extends AsyncDisposable {
   readonly table: DynamoDBDocumentClient;
   readonly secrets: SecretsManagerClient;
   readonly uploads: Uploads;
   readonly keys: Keys;
 }
 
-export const openGrounds = async (): Promise<Grounds> => {
+export const startSharedEmulators = async (): Promise<SharedEmulators> => {
   const emulators = await startEmulators();
   const config = readConfig({ ...emulators.environment, MIXIN_URL: 'http://127.0.0.1:1' });
   const { endpoints } = config.aws;
@@ -51,7 +51,7 @@ export const openGrounds = async (): Promise<Grounds> => {
     table,
     secrets,
     uploads: services.uploads,
-    keys: { ...countedKeys(services.keys), generateRsaKey: async () => rsaPem },
+    keys: { ...countKeyWork(services.keys), generateRsaKey: async () => rsaPem },
     [Symbol.asyncDispose]: async () => {
       table.destroy();
       secrets.destroy();
@@ -60,78 +60,78 @@ export const openGrounds = async (): Promise<Grounds> => {
   };
 };
 
-/** A message under way. */
-export interface Mail {
+/** A message in a queue. */
+export interface PendingMessage {
   readonly queue: QueueName;
   readonly body: Message['body'];
-  /** Nobody receives it before. */
+  /** It is not delivered before this time. */
   dueMs: number;
   receives: number;
 }
 
-/** A list as an operator sent it. */
+/** A list as an operator uploaded it. */
 export interface List {
   readonly key: string;
   readonly body: Uint8Array;
-  /** Numbers of the cast's members in it. */
-  readonly members: readonly number[];
-  /** Told by the API, if its answer came. */
+  /** The indexes of the actors in it. */
+  readonly actors: readonly number[];
+  /** From the API, if its answer arrived. */
   batch_id?: string;
 }
 
 export interface World extends AsyncDisposable {
-  readonly grounds: Grounds;
-  /** What every random number of it follows from. */
-  readonly chance: number;
-  /** Name of its table, and prefix of its secrets. */
+  readonly shared: SharedEmulators;
+  /** Seed of every random number in it. */
+  readonly seed: number;
+  /** The name of its table and the prefix of its secrets. */
   readonly name: string;
   readonly clock: Clock;
-  readonly dice: Dice;
-  readonly wire: Wire;
+  readonly random: RandomSource;
+  readonly network: Network;
   readonly standIn: MixinStandIn;
   readonly services: Services;
-  readonly members: readonly Member[];
-  readonly mail: Mail[];
+  readonly actors: readonly Actor[];
+  readonly messages: PendingMessage[];
   readonly lists: List[];
   readonly faults: Fault[];
-  /** Public keys of somebody else's. */
-  readonly strangers: Set<string>;
-  /** Bots that somebody else's program made PIN calls for. */
-  readonly touched: Set<string>;
-  /** Names of network users that an operator would pay again for, once each time. */
+  /** Public keys of other programs. */
+  readonly foreignKeys: Set<string>;
+  /** Bots for which another program made PIN calls. */
+  readonly usedByOthers: Set<string>;
+  /** The names of network users that an operator agreed to pay again, once for each time. */
   readonly paysAgain: string[];
-  /** What nobody expected: steps that crashed, requests that failed. */
+  /** Unexpected: steps that crashed, requests that failed. */
   readonly crashes: string[];
-  /** Lets those who sleep go on, and waits until they are done. */
-  readonly sleepers: { wake(): void; readonly done: Promise<void> }[];
-  /** What happened below the sentences, for whoever reads the story of a failure. */
+  /** Workers that are paused: `wake` lets one go on, `done` is its end. */
+  readonly pausedWorkers: { wake(): void; readonly done: Promise<void> }[];
+  /** Events and their details, printed when the history fails. */
   readonly notes: string[];
 }
 
-/** SQS takes no longer delay, and only whole seconds. */
+/** SQS accepts whole seconds up to 15 minutes. */
 const checkDelay = (seconds: number) => {
   if (!Number.isInteger(seconds) || seconds < 0 || seconds > 900)
-    throw new RangeError(`SQS takes no delay of ${seconds} seconds`);
+    throw new RangeError(`SQS accepts no delay of ${seconds} seconds`);
 };
 
-const postOffice = (mail: Mail[], clock: Clock): Queues => ({
+const createQueues = (pending: PendingMessage[], clock: Clock): Queues => ({
   send: async (queue, messages) => {
     for (const { body, delaySeconds = 0 } of messages) {
       checkDelay(delaySeconds);
-      mail.push({ queue, body, dueMs: clock.right() + delaySeconds * 1_000, receives: 0 });
+      pending.push({ queue, body, dueMs: clock.right() + delaySeconds * 1_000, receives: 0 });
     }
   },
 });
 
-/** Ids repeat when a history is run again: its lists must not. */
-const underPrefix = (uploads: Uploads, prefix: string): Uploads => ({
+/** The same history has the same ids each time, so its lists need a prefix. */
+const withPrefix = (uploads: Uploads, prefix: string): Uploads => ({
   put: (key, body, type) => uploads.put(`${prefix}/${key}`, body, type),
   get: (key) => uploads.get(`${prefix}/${key}`),
   remove: (keys) => uploads.remove(keys.map((key) => `${prefix}/${key}`)),
   createForm: (form) => uploads.createForm(form),
 });
 
-const speakMixin = (url: string, clock: Clock, dice: Dice, wire: Wire) => {
+const createMixin = (url: string, clock: Clock, random: RandomSource, network: Network) => {
   const client = createMixinClient({
     baseUrl: url,
     timeoutMs: mixin.timeoutMs,
@@ -139,12 +139,12 @@ const speakMixin = (url: string, clock: Clock, dice: Dice, wire: Wire) => {
     tokenLifetimeSeconds: mixin.tokenLifetimeSeconds,
     now: clock.now,
     randomId: randomUUID,
-    fetch: wire.fetch,
+    fetch: network.fetch,
   });
   return {
     mixin: createMixinSafe(client, {
       now: clock.now,
-      randomBytes: dice.bytes,
+      randomBytes: random.bytes,
       registrationSignature: 'shipped',
     }),
     accounts: createMixinAccounts(client),
@@ -153,57 +153,57 @@ const speakMixin = (url: string, clock: Clock, dice: Dice, wire: Wire) => {
 
 let worlds = 0;
 
-export const openWorld = async (grounds: Grounds, { chance, cast }: Story): Promise<World> => {
+export const createWorld = async (shared: SharedEmulators, { seed, roles }: Scenario): Promise<World> => {
   worlds += 1;
   const name = `history-${worlds}`;
-  const { table: client, secrets, keys } = grounds;
+  const { table: client, secrets, keys } = shared;
   const clock = startClock();
-  const thrown = dice(chance);
-  const wire = createWire(clock);
-  const mail: Mail[] = [];
+  const random = createRandomSource(seed);
+  const network = createNetwork(clock);
+  const messages: PendingMessage[] = [];
   const notes: string[] = [];
-  await using opened = new AsyncDisposableStack();
+  await using resources = new AsyncDisposableStack();
   await client.send(new CreateTableCommand(describeTable(name)));
-  opened.defer(async () => void (await client.send(new DeleteTableCommand({ TableName: name }))));
+  resources.defer(async () => void (await client.send(new DeleteTableCommand({ TableName: name }))));
   const standIn = await startMixinStandIn({ now: clock.right, wait: async (delayMs) => clock.pass(delayMs) });
-  opened.defer(() => standIn.stop());
+  resources.defer(() => standIn.stop());
   const services: Services = {
     compression,
     keys,
     table: createTable({ client, tableName: name, randomId: randomUUID }),
     vault: createVault({ client: secrets, prefix: name, keys }),
-    queues: postOffice(mail, clock),
-    uploads: underPrefix(grounds.uploads, name),
-    ...speakMixin(standIn.url, clock, thrown, wire),
+    queues: createQueues(messages, clock),
+    uploads: withPrefix(shared.uploads, name),
+    ...createMixin(standIn.url, clock, random, network),
     log: (_, code, { step, from, to, reason } = {}) => {
       if (code !== 'bot_moved') return;
       notes.push(`${step}: ${from} → ${to}${reason === undefined ? '' : ` (${reason})`}`);
     },
     auditSeconds: timing.auditSeconds,
     now: clock.now,
-    randomBytes: thrown.bytes,
-    randomId: thrown.uuid,
+    randomBytes: random.bytes,
+    randomId: random.uuid,
   };
-  const members = await makeCast(standIn, cast, thrown);
-  const running = opened.move();
+  const actors = await createActors(standIn, roles, random);
+  const running = resources.move();
   return {
-    grounds,
-    chance,
+    shared,
+    seed,
     name,
     clock,
-    dice: thrown,
-    wire,
+    random,
+    network,
     standIn,
     services,
-    members,
-    mail,
+    actors,
+    messages,
     lists: [],
     faults: [],
-    strangers: new Set(),
-    touched: new Set(),
+    foreignKeys: new Set(),
+    usedByOthers: new Set(),
     paysAgain: [],
     crashes: [],
-    sleepers: [],
+    pausedWorkers: [],
     notes,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

@@ -1,4 +1,4 @@
-/** The programs of the soak, each in a process of its own, and what they tell. */
+/** The programs of the soak, each in a process of its own, and their messages. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Environment } from '../../../lib/runtime/config.ts';
@@ -12,7 +12,7 @@ export interface Sample {
   readonly external: number;
 }
 
-export type Told =
+export type ChildMessage =
   | { readonly kind: 'emulators'; readonly environment: Environment; readonly released: number }
   | { readonly kind: 'functions'; readonly url: string }
   | ({ readonly kind: 'sample' } & Sample)
@@ -21,25 +21,25 @@ export type Told =
 export interface Child {
   /** Ends it as a power cut would. */
   kill(): Promise<void>;
-  /** Ends it by asking. */
+  /** Asks it to end. */
   stop(): Promise<void>;
 }
 
-interface Started<K extends Told['kind']> extends Child {
-  readonly first: Extract<Told, { kind: K }>;
+interface StartedChild<K extends ChildMessage['kind']> extends Child {
+  readonly first: Extract<ChildMessage, { kind: K }>;
 }
 
-/** For the child: tells its parent, where there is one. */
-export const tellParent = (told: Told): void => void process.send?.(told);
+/** For the child: sends a message to its parent, if there is one. */
+export const sendToParent = (message: ChildMessage): void => void process.send?.(message);
 
-/** For the child: ends when it is asked to, or when nobody is left to ask. */
-export const untilAsked = (): Promise<void> =>
+/** For the child: resolves when it must end, or when its parent is gone. */
+export const waitForStop = (): Promise<void> =>
   new Promise((end) => {
     process.once('SIGTERM', () => end());
     process.once('disconnect', () => end());
   });
 
-const ended = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
+const endChild = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const end = once(child, 'exit');
   child.kill(signal);
@@ -47,31 +47,31 @@ const ended = async (child: ChildProcess, signal: NodeJS.Signals): Promise<void>
 };
 
 /** Starts a program and waits until it says that it runs. */
-const start = async <K extends Told['kind']>(
+const start = async <K extends ChildMessage['kind']>(
   file: string,
   input: unknown,
   kind: K,
-  hear: (told: Told) => void,
-): Promise<Started<K>> => {
+  onMessage: (message: ChildMessage) => void,
+): Promise<StartedChild<K>> => {
   const child = fork(new URL(file, import.meta.url), [JSON.stringify(input)], {
-    // Whatever loaded this file, they are plain programs.
+    // The options of the test runner are not for them.
     execArgv: ['--expose-gc'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const first = await new Promise<Extract<Told, { kind: K }>>((resolve, reject) => {
+  const first = await new Promise<Extract<ChildMessage, { kind: K }>>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`${file} ended with ${code}`)));
-    child.on('message', (message) => {
-      const told = message as Told;
-      if (told.kind === kind) resolve(told as Extract<Told, { kind: K }>);
-      hear(told);
+    child.on('message', (sent) => {
+      const message = sent as ChildMessage;
+      if (message.kind === kind) resolve(message as Extract<ChildMessage, { kind: K }>);
+      onMessage(message);
     });
   });
-  return { first, kill: () => ended(child, 'SIGKILL'), stop: () => ended(child, 'SIGTERM') };
+  return { first, kill: () => endChild(child, 'SIGKILL'), stop: () => endChild(child, 'SIGTERM') };
 };
 
 const nothing = () => undefined;
 
 export const startEmulatorsApart = (dataDir: string) => start('emulators.ts', dataDir, 'emulators', nothing);
 
-export const startFunctionsApart = (environment: Environment, hear: (told: Told) => void) =>
-  start('functions.ts', environment, 'functions', hear);
+export const startFunctionsApart = (environment: Environment, onMessage: (message: ChildMessage) => void) =>
+  start('functions.ts', environment, 'functions', onMessage);

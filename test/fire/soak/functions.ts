@@ -4,25 +4,25 @@
  */
 import { startFunctions } from '../../../infra/local/embedded-stack.ts';
 import type { Environment } from '../../../lib/runtime/config.ts';
-import { tellParent, untilAsked } from './children.ts';
+import { sendToParent, waitForStop } from './children.ts';
 
 const SAMPLE_MS = 5_000;
 
 const environment = JSON.parse(process.argv[2] ?? '') as Environment;
-/** Only what went wrong is worth a message to the parent. */
+/** Only errors are sent to the parent. */
 const log = (line: string) => {
-  if (line.includes('"level":"error"')) tellParent({ kind: 'line', line });
+  if (line.includes('"level":"error"')) sendToParent({ kind: 'line', line });
 };
-const staff = await startFunctions(environment, { log });
-tellParent({ kind: 'functions', url: staff.url });
+const functions = await startFunctions(environment, { log });
+sendToParent({ kind: 'functions', url: functions.url });
 
 const sampling = setInterval(() => {
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();
-  tellParent({ kind: 'sample', atMs: Date.now(), rss, heapUsed, external });
+  sendToParent({ kind: 'sample', atMs: Date.now(), rss, heapUsed, external });
 }, SAMPLE_MS);
 
-await untilAsked();
+await waitForStop();
 clearInterval(sampling);
-await staff.stop();
+await functions.stop();
 process.exit(0);

@@ -1,6 +1,12 @@
 /** Emulators and functions of the soak, and the HTTP API in front of them. */
 import type { Environment } from '../../../lib/runtime/config.ts';
-import { type Child, type Sample, startEmulatorsApart, startFunctionsApart, type Told } from './children.ts';
+import {
+  type Child,
+  type ChildMessage,
+  type Sample,
+  startEmulatorsApart,
+  startFunctionsApart,
+} from './children.ts';
 
 interface Answer {
   readonly status: number;
@@ -18,13 +24,13 @@ export interface Batch {
 }
 
 export interface Bot {
-  readonly user_id: string;
+  readonly bot_id: string;
   readonly state: string;
   readonly enrolment?: unknown;
   readonly reason?: { readonly code: string };
 }
 
-/** The embedded stack in two processes, which can be cut off and started again. */
+/** The embedded stack in two processes, which can be killed and started again. */
 export class Stack {
   readonly samples: Sample[] = [];
   readonly errors: string[] = [];
@@ -45,14 +51,14 @@ export class Stack {
     const emulators = await startEmulatorsApart(this.#dataDir);
     this.released += emulators.first.released;
     this.environment = { ...emulators.first.environment, MIXIN_URL: this.#mixinUrl };
-    const functions = await startFunctionsApart(this.environment, (told) => this.#hear(told));
+    const functions = await startFunctionsApart(this.environment, (message) => this.#onMessage(message));
     this.#url = functions.first.url;
     this.#children = [functions, emulators];
   }
 
-  #hear(told: Told): void {
-    if (told.kind === 'sample') this.samples.push(told);
-    if (told.kind === 'line') this.errors.push(told.line);
+  #onMessage(message: ChildMessage): void {
+    if (message.kind === 'sample') this.samples.push(message);
+    if (message.kind === 'line') this.errors.push(message.line);
   }
 
   /** SIGKILL, both at once. */
@@ -60,8 +66,8 @@ export class Stack {
     await Promise.all(this.#children.map((child) => child.kill()));
   }
 
-  /** The functions end as asked; the emulators can still be looked into. */
-  async rest(): Promise<void> {
+  /** Stops the functions; the emulators can still be read. */
+  async stopFunctions(): Promise<void> {
     await this.#children[0]?.stop();
   }
 
@@ -98,7 +104,7 @@ export class Stack {
     }
   }
 
-  /** Tries again what is in these states, and not because its PIN is locked; how many that were. */
+  /** Retries the bots in these states, but for those with a locked PIN. Returns how many were retried. */
   async retry(batch_id: string, states: readonly string[]): Promise<number> {
     let retried = 0;
     for (let cursor: string | undefined; ; ) {

@@ -1,23 +1,23 @@
-/** The network between Enlist and the stand-in: it can hold a request back and bring it later, when nobody waits. */
+/** The network between Enlist and the stand-in: it can hold a request back and deliver it when nobody waits for its answer. */
 import type { Clock } from './clock.ts';
 
-/** How long Enlist waits for an answer: lib/model/deployment.ts. */
-const PATIENCE_MS = 8_000;
+/** How long Enlist waits for an answer: lib/model/mixin.ts. */
+const TIMEOUT_MS = 8_000;
 
 interface Request {
   readonly url: URL;
   readonly init: RequestInit;
 }
 
-export interface Wire {
+export interface Network {
   readonly fetch: typeof fetch;
   /** Holds back the next POST of this path, or route, for so many seconds of the history. */
   hold(path: string, seconds: number): void;
-  /** Brings what was held back and is due by now; all of it where the history ends. */
-  bring(all?: boolean): Promise<void>;
-  /** The name that a POST /users asked for, by its request id. */
-  readonly usersAskedFor: ReadonlyMap<string, string>;
-  /** Request ids of what was held back. */
+  /** Delivers the held requests that are due; all of them at the end of a history. */
+  deliverHeld(all?: boolean): Promise<void>;
+  /** The name in each POST /users, by its request id. */
+  readonly requestedUsers: ReadonlyMap<string, string>;
+  /** The request ids of the held requests. */
   readonly late: ReadonlySet<string>;
 }
 
@@ -30,10 +30,10 @@ const bodyOf = async ({ body }: RequestInit): Promise<Uint8Array<ArrayBuffer> | 
 const plain = ({ headers }: RequestInit): Readonly<Record<string, string>> =>
   headers as Readonly<Record<string, string>>;
 
-export const createWire = (clock: Clock): Wire => {
+export const createNetwork = (clock: Clock): Network => {
   const orders: { readonly path: string; readonly seconds: number }[] = [];
   const held: (Request & { readonly dueMs: number })[] = [];
-  const usersAskedFor = new Map<string, string>();
+  const requestedUsers = new Map<string, string>();
   const late = new Set<string>();
 
   const send = ({ url, init }: Request) => fetch(url, init);
@@ -41,7 +41,7 @@ export const createWire = (clock: Clock): Wire => {
   const note = (url: URL, init: RequestInit, body: Uint8Array) => {
     if (url.pathname !== '/users') return;
     const { full_name } = JSON.parse(Buffer.from(body).toString()) as { full_name: string };
-    usersAskedFor.set(String(plain(init)['x-request-id']), full_name);
+    requestedUsers.set(String(plain(init)['x-request-id']), full_name);
   };
 
   const holdBack = (url: URL, init: RequestInit): boolean => {
@@ -50,12 +50,12 @@ export const createWire = (clock: Clock): Wire => {
     if (!found) return false;
     late.add(String(plain(init)['x-request-id']));
     held.push({ url, init, dueMs: clock.right() + found.seconds * 1_000 });
-    clock.pass(PATIENCE_MS);
+    clock.pass(TIMEOUT_MS);
     return true;
   };
 
   return {
-    usersAskedFor,
+    requestedUsers,
     late,
     hold: (path, seconds) => void orders.push({ path, seconds }),
     fetch: async (input, given = {}) => {
@@ -65,10 +65,10 @@ export const createWire = (clock: Clock): Wire => {
       const init: RequestInit = { ...rest, ...(body && { body }) };
       if (body) note(url, init, body);
       const { signal: __, ...patient } = init;
-      if (holdBack(url, patient)) throw new DOMException('nobody answered', 'TimeoutError');
+      if (holdBack(url, patient)) throw new DOMException('no answer', 'TimeoutError');
       return send({ url, init });
     },
-    bring: async (all = false) => {
+    deliverHeld: async (all = false) => {
       const due = held.filter(({ dueMs }) => all || dueMs <= clock.right());
       for (const request of due) {
         held.splice(held.indexOf(request), 1);

@@ -1,6 +1,6 @@
 /**
- * A world for one worker: emulators and a stand-in Mixin, doors before all of them with one common count of
- * calls, and a clock that can be moved on. Messages wait here, out of the queues, until their time has come.
+ * All that one worker needs: emulators and a stand-in Mixin, proxies in front of them that count all calls together,
+ * and a clock that can be moved on. Messages are taken out of the queues and wait here until they are due.
  */
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
@@ -10,12 +10,19 @@ import { type QueueName, queueNames } from '../../../lib/model/deployment.ts';
 import type { Message, Services } from '../../../lib/model/ports.ts';
 import { type Environment, readConfig } from '../../../lib/runtime/config.ts';
 import { connect } from '../../../lib/runtime/connect.ts';
-import { type Hand, startWorker } from './hand.ts';
-import { type Answer, type Call, type Door, type Fate, type Gate, startDoor } from './proxy.ts';
+import {
+  type Answer,
+  type Call,
+  type Interceptor,
+  type Outcome,
+  type ServiceProxy,
+  startProxy,
+} from './proxy.ts';
 import type { Task } from './steps.ts';
 import type { Report } from './worker.ts';
+import { startWorker, type WorkerProcess } from './worker-process.ts';
 
-/** A message on its way, and how often it crashed. */
+/** A message that waits, and how often it crashed. */
 export interface Waiting {
   readonly queue: QueueName;
   readonly body: unknown;
@@ -24,8 +31,8 @@ export interface Waiting {
   readonly crashes: number;
 }
 
-/** What strikes the worker at its nth call. `pause` holds the call back until it is done. */
-export type Strike =
+/** What happens to the worker at its nth call. `held` delays the call until `pause` resolves. */
+export type CrashPoint =
   | { readonly nth: number; readonly way: 'before' | 'unanswered' | 'answered' | 'lost' }
   | { readonly nth: number; readonly way: 'held'; readonly pause: () => Promise<void> };
 
@@ -34,26 +41,26 @@ export interface Run {
   readonly calls: readonly Call[];
 }
 
-export interface Lane extends AsyncDisposable {
+export interface Sandbox extends AsyncDisposable {
   readonly environment: Environment;
   readonly standIn: MixinStandIn;
-  /** In this process, past the doors; their clock is the lane's, and their messages wait here. */
+  /** For this process, without the proxies. Their clock is the sandbox's, and their messages wait here. */
   readonly services: Services;
-  /** Messages that wait, those of the worker included once they are collected. */
+  /** Messages that wait. Those of the worker are included after `collect`. */
   readonly messages: Waiting[];
-  /** How far the lane's clock is ahead, in milliseconds. */
+  /** How far the sandbox's clock is ahead, in milliseconds. */
   aheadMs: number;
-  /** Runs the task in a process of its own, and strikes it. */
-  run(task: Task, strike?: Strike): Promise<Run>;
+  /** Runs the task in a process of its own, and crashes it there. */
+  run(task: Task, crash?: CrashPoint): Promise<Run>;
   /** Runs the task in two processes at once. */
   runTwice(task: Task): Promise<readonly Run['report'][]>;
-  /** Takes what the worker has sent out of the queues. */
+  /** Moves what the worker has sent from the queues to `messages`. */
   collect(): Promise<void>;
 }
 
 const NOT_BEFORE = 'not_before';
 
-/** No test waits for SQS: a delay goes along as the time at which the message may come. */
+/** So that no test waits for SQS: a delay becomes an attribute with the time at which the message is due. */
 const withoutDelays = (action: string, body: Buffer): Buffer => {
   if (action !== 'SendMessageBatch') return body;
   const { Entries, ...rest } = JSON.parse(body.toString('utf8'));
@@ -66,19 +73,19 @@ const withoutDelays = (action: string, body: Buffer): Buffer => {
   return Buffer.from(JSON.stringify({ ...rest, Entries: entries }));
 };
 
-const openDoors = async (aws: Environment, mixinUrl: string, gate: Gate) => {
+const startProxies = async (aws: Environment, mixinUrl: string, intercept: Interceptor) => {
   const to = (name: string) => aws[name] ?? '';
-  const table = await startDoor('table', to('AWS_ENDPOINT_URL_DYNAMODB'), gate);
-  const vault = await startDoor('vault', to('AWS_ENDPOINT_URL_SECRETS_MANAGER'), gate);
-  const queues = await startDoor('queues', to('AWS_ENDPOINT_URL_SQS'), gate, withoutDelays);
-  const uploads = await startDoor('uploads', to('AWS_ENDPOINT_URL_S3'), gate);
-  const mixin = await startDoor('mixin', mixinUrl, gate);
-  return { table, vault, queues, uploads, mixin } satisfies Record<string, Door>;
+  const table = await startProxy('table', to('AWS_ENDPOINT_URL_DYNAMODB'), intercept);
+  const vault = await startProxy('vault', to('AWS_ENDPOINT_URL_SECRETS_MANAGER'), intercept);
+  const queues = await startProxy('queues', to('AWS_ENDPOINT_URL_SQS'), intercept, withoutDelays);
+  const uploads = await startProxy('uploads', to('AWS_ENDPOINT_URL_S3'), intercept);
+  const mixin = await startProxy('mixin', mixinUrl, intercept);
+  return { table, vault, queues, uploads, mixin } satisfies Record<string, ServiceProxy>;
 };
 
-/** The same places, through the doors. */
-const proxied = (aws: Environment, doors: Awaited<ReturnType<typeof openDoors>>): Environment => {
-  const { table, vault, queues, uploads, mixin } = doors;
+/** The same environment with the addresses of the proxies. */
+const withProxies = (aws: Environment, proxies: Awaited<ReturnType<typeof startProxies>>): Environment => {
+  const { table, vault, queues, uploads, mixin } = proxies;
   const queueUrls = Object.entries(aws).flatMap(([name, url]) =>
     name.endsWith('_QUEUE_URL') && url ? [[name, queues.url + new URL(url).pathname]] : [],
   );
@@ -112,10 +119,10 @@ const receive = async (sqs: SQSClient, queue: QueueName, QueueUrl: string): Prom
   }));
 };
 
-/** Counts the calls of one run and strikes at one of them. After a kill nothing more gets through. */
-const createGate = () => {
+/** Counts the calls of one run and applies the crash to one of them. After a kill no call gets through. */
+const createInterceptor = () => {
   let calls: Call[] = [];
-  let strike: Strike | undefined;
+  let crash: CrashPoint | undefined;
   let kill = () => {};
   let isDead = false;
   const underWay = new Set<Promise<Answer>>();
@@ -125,7 +132,7 @@ const createGate = () => {
     kill();
   };
 
-  const struck = async (by: Strike, forward: () => Promise<Answer>): Promise<Fate> => {
+  const applyCrash = async (by: CrashPoint, forward: () => Promise<Answer>): Promise<Outcome> => {
     if (by.way === 'before') {
       die();
       return 'broken';
@@ -139,7 +146,7 @@ const createGate = () => {
     return { answer, after: kill };
   };
 
-  const gate: Gate = async (call, forward) => {
+  const intercept: Interceptor = async (call, forward) => {
     if (isDead) return 'broken';
     calls.push(call);
     const tracked = () => {
@@ -147,73 +154,73 @@ const createGate = () => {
       underWay.add(effect);
       return effect.finally(() => underWay.delete(effect));
     };
-    if (strike && calls.length === strike.nth) return struck(strike, tracked);
+    if (crash && calls.length === crash.nth) return applyCrash(crash, tracked);
     return { answer: await tracked() };
   };
 
   return {
-    gate,
-    /** Begins anew. */
-    arm: (next: Strike | undefined, killer: () => void) => {
+    intercept,
+    /** Starts the next run. */
+    arm: (next: CrashPoint | undefined, killer: () => void) => {
       calls = [];
-      strike = next;
+      crash = next;
       kill = killer;
       isDead = false;
     },
     calls: () => calls,
-    /** Calls that were on the wire at the end have their effect. */
+    /** Resolves when all calls under way have had their effect. */
     settled: () => Promise.allSettled([...underWay]),
   };
 };
 
-export const openLane = async (): Promise<Lane> => {
+export const openSandbox = async (): Promise<Sandbox> => {
   await using opened = new AsyncDisposableStack();
   const standIn = await startMixinStandIn({});
   opened.defer(() => standIn.stop());
   const emulators = await startEmulators();
   opened.defer(() => emulators.stop());
-  const { gate, arm, calls, settled } = createGate();
-  const doors = await openDoors(emulators.environment, standIn.url, gate);
-  for (const door of Object.values(doors)) opened.defer(() => door.stop());
+  const { intercept, arm, calls, settled } = createInterceptor();
+  const proxies = await startProxies(emulators.environment, standIn.url, intercept);
+  for (const proxy of Object.values(proxies)) opened.defer(() => proxy.stop());
   const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
   const config = readConfig(environment);
   const sqs = new SQSClient(clientConfig(config.aws.endpoints.sqs ?? ''));
   opened.defer(() => sqs.destroy());
 
-  const workerEnvironment = proxied(environment, doors);
-  let hand: Hand = startWorker(workerEnvironment);
-  let other: Hand | undefined;
-  opened.defer(() => hand.stop());
+  const workerEnvironment = withProxies(environment, proxies);
+  let worker: WorkerProcess = startWorker(workerEnvironment);
+  let other: WorkerProcess | undefined;
+  opened.defer(() => worker.stop());
   opened.defer(() => other?.stop());
 
   const { services } = connect(config, () => undefined);
   const messages: Waiting[] = [];
-  const nowMs = () => Date.now() + lane.aheadMs;
+  const nowMs = () => Date.now() + sandbox.aheadMs;
   const post = async (queue: QueueName, posted: readonly Message[]) => {
     for (const { body, delaySeconds = 0 } of posted)
       messages.push({ queue, body, atMs: nowMs() + 1_000 * delaySeconds, crashes: 0 });
   };
   const running = opened.move();
 
-  const lane: Lane = {
+  const sandbox: Sandbox = {
     environment,
     standIn,
     services: { ...services, now: nowMs, queues: { send: post } },
     messages,
     aheadMs: 0,
-    run: async (task, strike) => {
-      arm(strike, () => hand.kill());
-      const report = await hand.run(task);
+    run: async (task, crash) => {
+      arm(crash, () => worker.kill());
+      const report = await worker.run(task);
       await settled();
-      const isKilled = strike !== undefined && !['lost', 'held'].includes(strike.way);
-      if (isKilled) await hand.stop();
-      if (isKilled) hand = startWorker(workerEnvironment);
+      const isKilled = crash !== undefined && !['lost', 'held'].includes(crash.way);
+      if (isKilled) await worker.stop();
+      if (isKilled) worker = startWorker(workerEnvironment);
       return { report, calls: calls() };
     },
     runTwice: async (task) => {
       arm(undefined, () => undefined);
       other ??= startWorker(workerEnvironment);
-      const reports = await Promise.all([hand.run(task), other.run(task)]);
+      const reports = await Promise.all([worker.run(task), other.run(task)]);
       await settled();
       return reports;
     },
@@ -227,5 +234,5 @@ export const openLane = async (): Promise<Lane> => {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
-  return lane;
+  return sandbox;
 };

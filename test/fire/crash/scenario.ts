@@ -1,34 +1,34 @@
-/** What a case of the crash matrix begins with: a task for a worker, and where everything it touches must end. */
+/** What a case of the crash matrix starts with: a task for a worker, and how everything it touches must end. */
 import type { Task } from './steps.ts';
 
-/** A row of an account that is yet to be made. */
-export interface Enrolled {
-  readonly user_id: string;
+/** A row without an account. */
+export interface ExpectedEnrolment {
+  readonly bot_id: string;
   readonly kind: 'network_user' | 'sign_in';
 }
 
 /** Calls that must not be sent twice, and how often all rows together may send them. */
-export interface Paid {
+export interface PaidCall {
   readonly path: string;
   /** Who pays. */
   readonly user_id?: string;
   readonly rows: number;
 }
 
-export interface Errand {
+export interface Scenario {
   readonly task: Task;
   /** Does its message come again by itself (`at_once`), does its caller ask again (after a minute), or neither? */
-  readonly again: 'at_once' | 'after_a_minute' | 'never';
+  readonly repeats: 'at_once' | 'after_a_minute' | 'never';
   /** Bots with an account, which must end registered with the one key that the vault keeps. */
   readonly bots: readonly string[];
   /** … or blocked with this reason. */
   readonly blocked?: Readonly<Record<string, string>>;
   /** How many of the PINs that are sent may be wrong. @default 0 */
   readonly wrong_pins?: number;
-  readonly enrolments: readonly Enrolled[];
-  readonly paid: readonly Paid[];
-  /** A batch that must end taken in, with so many wrong rows. */
+  readonly enrolments: readonly ExpectedEnrolment[];
+  readonly paid: readonly PaidCall[];
+  /** A batch that must end imported, with so many row errors. */
   readonly batch?: { readonly batch_id: string; readonly errors: number };
-  /** Minutes on the clock within which all must be at rest. */
+  /** Minutes on the clock within which everything must be finished. */
   readonly withinMinutes: number;
 }

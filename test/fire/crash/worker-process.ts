@@ -1,4 +1,4 @@
-/** The parent's hold on a worker process. */
+/** A worker process, as its parent controls it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -7,12 +7,12 @@ import type { Environment } from '../../../lib/runtime/config.ts';
 import type { Task } from './steps.ts';
 import type { Report } from './worker.ts';
 
-export interface Hand {
-  /** What became of the task; `killed` where the worker died of it. One task at a time. */
+export interface WorkerProcess {
+  /** How the task ended; `killed` if the worker did not survive it. One task at a time. */
   run(task: Task): Promise<Report | 'killed'>;
   /** SIGKILL. */
   kill(): void;
-  /** Kills it, and waits until it is gone. */
+  /** Kills it and waits until it has ended. */
   stop(): Promise<void>;
 }
 
@@ -29,8 +29,8 @@ const start = (environment: Environment): ChildProcess =>
     },
   });
 
-/** Starts a worker; tasks that are given before it is ready wait. */
-export const startWorker = (environment: Environment): Hand => {
+/** Starts a worker. Tasks wait until it is ready. */
+export const startWorker = (environment: Environment): WorkerProcess => {
   const child = start(environment);
   const gone = once(child, 'exit');
   const ready = Promise.race([once(child, 'message'), gone]);

@@ -1,7 +1,7 @@
-/** Random numbers that follow from one: the same history throws the same. */
+/** A seeded random source: the same seed gives the same values. */
 import { createHash } from 'node:crypto';
 
-export interface Dice {
+export interface RandomSource {
   bytes(length: number): Uint8Array;
   /** So many random bytes in hex. */
   hex(length: number): string;
@@ -9,11 +9,11 @@ export interface Dice {
   uuid(): string;
 }
 
-export const dice = (chance: number): Dice => {
-  let thrown = 0;
+export const createRandomSource = (seed: number): RandomSource => {
+  let blocks = 0;
   const block = (): Buffer => {
-    thrown += 1;
-    return createHash('sha512').update(`${chance}/${thrown}`).digest();
+    blocks += 1;
+    return createHash('sha512').update(`${seed}/${blocks}`).digest();
   };
   const bytes = (length: number): Buffer => {
     const blocks: Buffer[] = [];
