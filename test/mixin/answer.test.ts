@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type HttpAnswer, readAnswer } from '../../lib/mixin/answer.ts';
-import { codeOf, type Method, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
+import { findCode, type Method, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
 import { MixinError } from '../../lib/model/mixin-error.ts';
 import { nowMs, vectors } from './vectors.ts';
 
@@ -80,7 +80,7 @@ describe.each(methods)('%s', (method) => {
   const numbers = mixinErrorCodes.flatMap((code) => mixinErrors[code].mixin_codes);
   test.each([...new Set(numbers)])('error %i hidden in HTTP 202', (mixin_code) => {
     const error = failureOf(method, { status: 202, body: refused(mixin_code) });
-    const code = codeOf(mixin_code);
+    const code = findCode(mixin_code);
     const verdict = mixinErrors[code].verdict;
     expect(error).toMatchObject({
       code,
