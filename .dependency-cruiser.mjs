@@ -70,7 +70,11 @@ export default {
       comment: 'what runs on Lambda imports no devDependency',
       severity: 'error',
       from: { path: '^(functions|lib)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only'] },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg'],
+        // A name of package.json's `imports` stands for a dependency there.
+        dependencyTypesNot: ['type-only', 'aliased-subpath-import'],
+      },
     },
   ],
   options: {

@@ -1,4 +1,4 @@
-/** CSV → raw rows, each with its line. Pure. */
+/** CSV → raw rows, each with its line. `#csv-parse` is the build of csv-parse for Node or for a browser. Pure. */
 import { CsvError, parse as parseCsv } from '#csv-parse';
 import { limits } from '../model/limits.ts';
 import { type Result, succeed } from '../model/result.ts';

@@ -31,18 +31,18 @@ export const keystoreFields = {
 type PartName = keyof typeof keystoreFields;
 
 /** What one of the fields of a part says. */
-interface Reading<T> {
+interface FieldValue<T> {
   readonly field: string;
   readonly value: T;
 }
 
 /** A part as all its fields together say; neither reading nor errors where they say nothing. */
 interface Part<T> {
-  readonly reading?: Reading<T>;
+  readonly reading?: FieldValue<T>;
   readonly errors: readonly FieldError[];
 }
 
-type Comparison<T> = (readings: readonly Reading<T>[]) => Promise<Result<T, FieldError>>;
+type Comparison<T> = (readings: readonly FieldValue<T>[]) => Promise<Result<T, FieldError>>;
 
 /** Reads every field of a part that the row has, and compares them. */
 const readPart = async <T>(
@@ -51,7 +51,7 @@ const readPart = async <T>(
   read: (value: unknown, field: string) => Result<T> | Promise<Result<T>>,
   compare: Comparison<T>,
 ): Promise<Part<T>> => {
-  const readings: Reading<T>[] = [];
+  const readings: FieldValue<T>[] = [];
   const errors: FieldError[] = [];
   for (const field of keystoreFields[name]) {
     const value = readValue(fields, field);
@@ -71,7 +71,7 @@ const readPart = async <T>(
 const expectSame =
   <T>(says: string, toComparable: (value: T) => string): Comparison<T> =>
   async (readings) => {
-    const [first, ...others] = readings as [Reading<T>, ...Reading<T>[]];
+    const [first, ...others] = readings as [FieldValue<T>, ...FieldValue<T>[]];
     const other = others.find(({ value }) => toComparable(value) !== toComparable(first.value));
     if (!other) return succeed(first.value);
     return fail(createContradiction(first.field, other.field, says, removeWrongOne));
@@ -201,7 +201,7 @@ const derivePublicKeys = async ({ hex, as }: Form, keys: Keys): Promise<readonly
 const compareForms =
   (keys: Keys): Comparison<Form> =>
   async (readings) => {
-    const [first, ...others] = readings as [Reading<Form>, ...Reading<Form>[]];
+    const [first, ...others] = readings as [FieldValue<Form>, ...FieldValue<Form>[]];
     let common = await derivePublicKeys(first.value, keys);
     for (const { field, value } of others) {
       const next = await derivePublicKeys(value, keys);
@@ -316,8 +316,8 @@ type Session = Pick<Keystore, 'session_id'> &
 /** Joins the session's key and Mixin's, which must be of one kind. */
 const joinSession = async (
   session_id: string,
-  session: Reading<SessionKey>,
-  server: Reading<ServerKey>,
+  session: FieldValue<SessionKey>,
+  server: FieldValue<ServerKey>,
   keys: Keys,
 ): Promise<Result<Session, FieldError>> => {
   const [key, half] = [session.value, server.value];

@@ -8,13 +8,13 @@ import type { MixinAccounts } from '../model/ports.ts';
 import { parseUuid } from '../model/uuid.ts';
 import type { MixinClient } from './client.ts';
 import { createMixinError } from './errors.ts';
-import { bytesOfHex, derivePublicKey } from './keys.ts';
-import { readNewUser, readSignedIn } from './new-account.ts';
+import { derivePublicKey, parseHexKey } from './keys.ts';
+import { readNewUser, readSignInResult } from './new-account.ts';
 import { readRsaKey } from './rsa.ts';
 import { readVerification } from './verification.ts';
 
 /** Goes into a path or a header, so it must be a UUID and nothing else. Throws TypeError. */
-const uuid = (text: string): string => {
+const expectUuid = (text: string): string => {
   const id = parseUuid(text);
   if (id === undefined) throw new TypeError('an id for a path or a header must be a UUID');
   return id;
@@ -25,8 +25,8 @@ const uuid = (text: string): string => {
  * users have it as unpadded base64url (Go, Node, Dart, Ruby), signed-in ones as standard base64 (Android, iOS,
  * Flutter); of an RSA key everybody sends standard base64. Throws MixinError `bad_keystore`.
  */
-const sessionSecretOf = async (key: SessionKey, encoding: 'base64' | 'base64url'): Promise<string> => {
-  if (!isRsaKey(key)) return Buffer.from(bytesOfHex(await derivePublicKey(key))).toString(encoding);
+const createSessionSecret = async (key: SessionKey, encoding: 'base64' | 'base64url'): Promise<string> => {
+  if (!isRsaKey(key)) return Buffer.from(parseHexKey(await derivePublicKey(key))).toString(encoding);
   const rsa = readRsaKey(key);
   if (rsa === undefined) throw createMixinError('bad_keystore');
   return rsa.public_key;
@@ -43,22 +43,22 @@ const sessionSecretOf = async (key: SessionKey, encoding: 'base64' | 'base64url'
  */
 export const createMixinAccounts = (client: MixinClient): MixinAccounts => ({
   createUser: async (owner, { full_name, session_key }) => {
-    const session_secret = await sessionSecretOf(session_key, 'base64url');
+    const session_secret = await createSessionSecret(session_key, 'base64url');
     const body = { session_secret, full_name };
     const answer = await client.call(owner, { method: 'POST', path: '/users', body });
     return readNewUser(answer, session_key, owner);
   },
 
   requestCode: async ({ device_id, captcha, ...fields }) => {
-    const headers = { 'mixin-device-id': uuid(device_id) };
+    const headers = { 'mixin-device-id': expectUuid(device_id) };
     const body = { ...captcha, ...fields };
     return readVerification(await client.callOpen({ method: 'POST', path: '/verifications', body, headers }));
   },
 
   signIn: async (verification_id, session_key, { device_id, ...fields }) => {
-    const path = `/verifications/${uuid(verification_id)}`;
-    const headers = { 'mixin-device-id': uuid(device_id) };
-    const body = { ...fields, session_secret: await sessionSecretOf(session_key, 'base64') };
-    return readSignedIn(await client.callOpen({ method: 'POST', path, body, headers }), session_key);
+    const path = `/verifications/${expectUuid(verification_id)}`;
+    const headers = { 'mixin-device-id': expectUuid(device_id) };
+    const body = { ...fields, session_secret: await createSessionSecret(session_key, 'base64') };
+    return readSignInResult(await client.callOpen({ method: 'POST', path, body, headers }), session_key);
   },
 });

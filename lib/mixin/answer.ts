@@ -6,8 +6,8 @@
 
 import type { CaptchaKind, MixinError } from '../model/mixin-error.ts';
 import {
-  codeOf,
   createMixinError,
+  findCode,
   type Method,
   type MixinErrorCode,
   type MixinErrorDetails,
@@ -43,7 +43,7 @@ const MAX_SKEW_MS = 60_000;
 /** X-Server-Time is in nanoseconds; numbers of other units fall outside the years 2001 to 2128. */
 const PLAUSIBLE_NS = { from: 10n ** 18n, to: 5n * 10n ** 18n };
 
-const serverTimeMs = (headers: HttpAnswer['headers']): number | undefined => {
+const readServerTimeMs = (headers: HttpAnswer['headers']): number | undefined => {
   const text = headers.get('x-server-time') ?? '';
   if (!/^\d{19}$/.test(text)) return undefined;
   const ns = BigInt(text);
@@ -53,7 +53,7 @@ const serverTimeMs = (headers: HttpAnswer['headers']): number | undefined => {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const envelopeOf = (bodyText: string): Readonly<Record<string, unknown>> => {
+const parseEnvelope = (bodyText: string): Readonly<Record<string, unknown>> => {
   try {
     const parsed: unknown = JSON.parse(bodyText);
     return isRecord(parsed) ? parsed : {};
@@ -62,7 +62,11 @@ const envelopeOf = (bodyText: string): Readonly<Record<string, unknown>> => {
   }
 };
 
-const failure = (answer: HttpAnswer, code: MixinErrorCode, details: MixinErrorDetails = {}): MixinError =>
+const createFailure = (
+  answer: HttpAnswer,
+  code: MixinErrorCode,
+  details: MixinErrorDetails = {},
+): MixinError =>
   createMixinError(code, {
     method: answer.method,
     status: answer.httpStatus,
@@ -71,7 +75,7 @@ const failure = (answer: HttpAnswer, code: MixinErrorCode, details: MixinErrorDe
   });
 
 /** The schema of `extra` is undocumented: a plain short name is taken, and nothing that looks like a key. */
-const fieldOf = (extra: unknown): string | undefined => {
+const readField = (extra: unknown): string | undefined => {
   const field = isRecord(extra) ? extra.field : undefined;
   if (typeof field !== 'string' || !/^[a-z0-9_.]{1,64}$/.test(field)) return undefined;
   return /[0-9a-f]{32}/.test(field) ? undefined : field;
@@ -81,51 +85,51 @@ const fieldOf = (extra: unknown): string | undefined => {
  * The description names hCaptcha or GeeTest, and otherwise it is reCAPTCHA (ErrorHandler.kt of the Android app).
  * Nothing else of it is taken.
  */
-const captchaOf = (description: unknown): CaptchaKind => {
+const readCaptchaKind = (description: unknown): CaptchaKind => {
   const text = typeof description === 'string' ? description : '';
   if (/hcaptcha/i.test(text)) return 'hcaptcha';
   return /geetest/i.test(text) ? 'geetest' : 'recaptcha';
 };
 
 /** Seconds between our signature and Mixin's time, where that is too long for a signature to be good. */
-const skewOf = (answer: HttpAnswer): number | undefined => {
-  const skewMs = (serverTimeMs(answer.headers) ?? answer.receivedAtMs) - answer.sentAtMs;
+const computeSkewSeconds = (answer: HttpAnswer): number | undefined => {
+  const skewMs = (readServerTimeMs(answer.headers) ?? answer.receivedAtMs) - answer.sentAtMs;
   return Math.abs(skewMs) > MAX_SKEW_MS ? Math.round(skewMs / 1000) : undefined;
 };
 
-const limitCode = (answer: HttpAnswer): MixinErrorCode => (answer.pin ? 'pin_locked' : 'rate_limited');
+const chooseLimitCode = (answer: HttpAnswer): MixinErrorCode => (answer.pin ? 'pin_locked' : 'rate_limited');
 
-const refusal = (answer: HttpAnswer, error: unknown): MixinError => {
-  if (!isRecord(error)) return unreadable(answer);
+const createRefusal = (answer: HttpAnswer, error: unknown): MixinError => {
+  if (!isRecord(error)) return createUnreadable(answer);
   const mixin_code = error.code;
-  if (typeof mixin_code !== 'number' || !Number.isSafeInteger(mixin_code)) return unreadable(answer);
-  const code = codeOf(mixin_code);
+  if (typeof mixin_code !== 'number' || !Number.isSafeInteger(mixin_code)) return createUnreadable(answer);
+  const code = findCode(mixin_code);
   switch (code) {
     case 'session_refused': {
-      if (answer.open) return failure(answer, 'forbidden', { mixin_code });
-      const skew_seconds = skewOf(answer);
+      if (answer.open) return createFailure(answer, 'forbidden', { mixin_code });
+      const skew_seconds = computeSkewSeconds(answer);
       const late = skew_seconds !== undefined;
-      return failure(answer, late ? 'clock_skew' : code, { mixin_code, skew_seconds });
+      return createFailure(answer, late ? 'clock_skew' : code, { mixin_code, skew_seconds });
     }
     case 'rate_limited':
-      return failure(answer, limitCode(answer), { mixin_code });
+      return createFailure(answer, chooseLimitCode(answer), { mixin_code });
     case 'invalid_field':
-      return failure(answer, code, { mixin_code, field: fieldOf(error.extra) });
+      return createFailure(answer, code, { mixin_code, field: readField(error.extra) });
     case 'captcha_required':
     case 'captcha_wrong':
-      return failure(answer, code, { mixin_code, captcha: captchaOf(error.description) });
+      return createFailure(answer, code, { mixin_code, captcha: readCaptchaKind(error.description) });
     case 'unknown_error':
-      return failure(answer, answer.httpStatus >= 500 ? 'server_error' : code, { mixin_code });
+      return createFailure(answer, answer.httpStatus >= 500 ? 'server_error' : code, { mixin_code });
     default:
-      return failure(answer, code, { mixin_code });
+      return createFailure(answer, code, { mixin_code });
   }
 };
 
 /** An answer without data and without an error that can be read: only its status tells something. */
-const unreadable = (answer: HttpAnswer): MixinError => {
-  if (answer.httpStatus >= 500) return failure(answer, 'server_error');
-  if (answer.httpStatus === 429) return failure(answer, limitCode(answer));
-  return failure(answer, 'broken_answer');
+const createUnreadable = (answer: HttpAnswer): MixinError => {
+  if (answer.httpStatus >= 500) return createFailure(answer, 'server_error');
+  if (answer.httpStatus === 429) return createFailure(answer, chooseLimitCode(answer));
+  return createFailure(answer, 'broken_answer');
 };
 
 const isBelievable = ({ headers, httpStatus, sentRequestId }: HttpAnswer): boolean => {
@@ -142,10 +146,10 @@ const isBelievable = ({ headers, httpStatus, sentRequestId }: HttpAnswer): boole
  * gets into the error.
  */
 export const readAnswer = (answer: HttpAnswer): MixinAnswer => {
-  if (!isBelievable(answer)) throw failure(answer, 'broken_answer');
-  const { data, error } = envelopeOf(answer.bodyText);
-  if (error !== undefined && error !== null) throw refusal(answer, error);
-  if (answer.httpStatus >= 300 || data === undefined || data === null) throw unreadable(answer);
-  const server_time_ms = serverTimeMs(answer.headers);
+  if (!isBelievable(answer)) throw createFailure(answer, 'broken_answer');
+  const { data, error } = parseEnvelope(answer.bodyText);
+  if (error !== undefined && error !== null) throw createRefusal(answer, error);
+  if (answer.httpStatus >= 300 || data === undefined || data === null) throw createUnreadable(answer);
+  const server_time_ms = readServerTimeMs(answer.headers);
   return { data, request_id: answer.sentRequestId, ...(server_time_ms !== undefined && { server_time_ms }) };
 };

@@ -42,7 +42,7 @@ export interface OpenRequest extends MixinRequest {
 export interface MixinClient {
   /**
    * Makes one call for the keystore's bot. Throws MixinError: `bad_keystore` before anything is sent,
-   * `no_connection` when no connection came to be and so nothing was sent, `no_answer` when the connection fails
+   * `no_connection` when it could not connect and so nothing was sent, `no_answer` when the connection fails
    * otherwise, breaks off or takes too long, `broken_answer` for an answer that is too big, and whatever
    * readAnswer makes of an answer.
    */
@@ -52,7 +52,7 @@ export interface MixinClient {
 }
 
 /** What is signed is what is sent: both come from here. */
-interface Prepared {
+interface PreparedRequest {
   readonly url: URL;
   readonly method: Method;
   readonly body: string;
@@ -62,10 +62,10 @@ interface Prepared {
   readonly sentAtMs: number;
 }
 
-const requestOf = (
+const createRequest = (
   options: MixinClientOptions,
   { method, path, body: fields, pin = false }: MixinRequest,
-): Omit<Prepared, 'headers'> => {
+): Omit<PreparedRequest, 'headers'> => {
   if (!path.startsWith('/')) throw new TypeError('a path must begin with a slash');
   return {
     url: new URL(options.baseUrl.replace(/\/+$/, '') + path),
@@ -83,8 +83,8 @@ const commonHeaders = (request_id: string): Record<string, string> => ({
   'x-request-id': request_id,
 });
 
-const prepareOpen = (options: MixinClientOptions, request: OpenRequest): Prepared => {
-  const prepared = requestOf(options, request);
+const prepareOpen = (options: MixinClientOptions, request: OpenRequest): PreparedRequest => {
+  const prepared = createRequest(options, request);
   return { ...prepared, headers: { ...request.headers, ...commonHeaders(prepared.request_id) } };
 };
 
@@ -92,8 +92,8 @@ const prepareSigned = async (
   options: MixinClientOptions,
   keystore: Keystore,
   request: MixinRequest,
-): Promise<Prepared> => {
-  const prepared = requestOf(options, request);
+): Promise<PreparedRequest> => {
+  const prepared = createRequest(options, request);
   const { url, method, body, request_id, sentAtMs } = prepared;
   const token = await createToken({
     keystore,
@@ -111,28 +111,28 @@ const prepareSigned = async (
  * A body as a stream has no copy that fetch could send again: given a string, fetch resends a POST by itself
  * when a server answers 421 (WHATWG Fetch, HTTP-network-or-cache fetch; seen in Node 24.21).
  */
-const onceOnly = (body: string): RequestInit => {
+const createSingleUseBody = (body: string): RequestInit => {
   if (body === '') return {};
   // guard: body-is-sent-once
   return { body: new Blob([body]).stream(), duplex: 'half' };
 };
 
-const lengthOf = ({ method, body }: Prepared): Record<string, string> =>
+const createLengthHeader = ({ method, body }: PreparedRequest): Record<string, string> =>
   method === 'GET' ? {} : { 'content-length': String(Buffer.byteLength(body)) };
 
-const send = (options: MixinClientOptions, prepared: Prepared): Promise<Response> =>
+const send = (options: MixinClientOptions, prepared: PreparedRequest): Promise<Response> =>
   (options.fetch ?? fetch)(prepared.url, {
     method: prepared.method,
-    headers: { ...prepared.headers, ...lengthOf(prepared) },
+    headers: { ...prepared.headers, ...createLengthHeader(prepared) },
     // guard: redirect-is-not-followed
     redirect: 'manual',
     signal: AbortSignal.timeout(options.timeoutMs),
-    ...onceOnly(prepared.body),
+    ...createSingleUseBody(prepared.body),
   });
 
 const readText = async (
   { body, status }: Response,
-  { method, request_id }: Prepared,
+  { method, request_id }: PreparedRequest,
   maxAnswerBytes: number,
 ): Promise<string> => {
   const chunks: Uint8Array[] = [];
@@ -163,7 +163,10 @@ const beforeConnection: ReadonlySet<string> = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
-const exchange = async (options: MixinClientOptions, prepared: Prepared): Promise<[Response, string]> => {
+const exchange = async (
+  options: MixinClientOptions,
+  prepared: PreparedRequest,
+): Promise<[Response, string]> => {
   try {
     const response = await send(options, prepared);
     return [response, await readText(response, prepared, options.maxAnswerBytes)];
@@ -176,7 +179,7 @@ const exchange = async (options: MixinClientOptions, prepared: Prepared): Promis
   }
 };
 
-const perform = async (options: MixinClientOptions, prepared: Prepared): Promise<MixinAnswer> => {
+const perform = async (options: MixinClientOptions, prepared: PreparedRequest): Promise<MixinAnswer> => {
   const [response, bodyText] = await exchange(options, prepared);
   return readAnswer({
     method: prepared.method,

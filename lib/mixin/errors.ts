@@ -25,8 +25,8 @@ interface Entry {
 const table = {
   bad_keystore: {
     mixin_codes: [],
-    message: 'A key that the call needs cannot be used, so nothing was sent.',
-    fix: 'Look the keystore of this account over, or export it from the Mixin dashboard again, and list it again.',
+    message: 'A key that the call needs cannot be used; nothing was sent.',
+    fix: "Check this account's keystore, or export it from the Mixin dashboard again, and list it again.",
     verdict: 'never',
   },
   invalid_request: {
@@ -37,86 +37,85 @@ const table = {
   },
   session_refused: {
     mixin_codes: [401],
-    message:
-      'Mixin refused the session that signed: its key was replaced, or does not belong to the account.',
-    fix: 'Make a new session for the account that signed, for a bot in the Mixin dashboard, and list it again with the new keystore.',
+    message: 'Mixin refused the session: its key was replaced, or it does not belong to the account.',
+    fix: 'Create a new session for this account (for a bot, in the Mixin dashboard) and list it again with the new keystore.',
     verdict: 'never',
   },
   clock_skew: {
     mixin_codes: [401],
-    message: 'Mixin refused the signature because it was made more than a minute off its own time.',
-    fix: 'Set the clock of the machine by NTP.',
+    message: 'Mixin refused the signature: our clock and its clock differ by more than a minute.',
+    fix: 'Set the clock of this machine by NTP.',
     verdict: 'again',
   },
   forbidden: {
     mixin_codes: [403],
-    message: 'Mixin forbids this call to whoever made it.',
-    fix: 'Check that the account is in good standing and, where users are to be created, that it is a bot of the Mixin dashboard.',
+    message: 'Mixin does not allow this account to make this call.',
+    fix: 'Check that the account is not restricted. To create users, it must be a bot of the Mixin dashboard.',
     verdict: 'never',
   },
   not_found: {
     mixin_codes: [404],
-    message: 'Mixin does not know the account, the verification or the address that was called.',
-    fix: 'Check the user id of the keystore or the id of the verification, and MIXIN_URL.',
+    message: 'Mixin does not know the account, the verification or the address of the call.',
+    fix: 'Check MIXIN_URL, and the user id of the keystore or the id of the verification.',
     verdict: 'never',
   },
   rate_limited: {
     mixin_codes: [429],
     message: 'Mixin asks for fewer calls.',
-    fix: 'Wait some minutes; if this lasts, make fewer calls at once.',
+    fix: 'Wait some minutes. If this goes on, make fewer calls at once.',
     verdict: 'again',
   },
   pin_locked: {
     mixin_codes: [429],
     message: 'Mixin locked PIN calls of this account after too many wrong PINs.',
-    fix: 'Make no PIN call of this bot for a day, from any program: each one lengthens the lock.',
+    fix: "Don't use this bot's PIN from any program for 24 hours; each attempt extends the lock.",
     verdict: 'again',
   },
   server_error: {
     mixin_codes: [500, 7000, 7001],
     message: 'Mixin answered with a server error.',
-    fix: 'Wait: only Mixin can mend this. Ask its support with the request id if it lasts.',
+    fix: 'Wait: only Mixin can fix this. If it goes on, send the request id to its support.',
     verdict: 'unsure',
   },
   internal_error: {
     mixin_codes: [10001],
-    message: 'Mixin met an internal error.',
-    fix: 'Wait: only Mixin can mend this. Ask its support with the request id if it lasts.',
+    message: 'Mixin had an internal error.',
+    fix: 'Wait: only Mixin can fix this. If it goes on, send the request id to its support.',
     verdict: 'unsure',
   },
   invalid_field: {
     mixin_codes: [10002],
     message: 'Mixin refused a field of the request.',
-    fix: 'Check what was given and the state of the account; if both look right, report the request id as a bug.',
+    fix: 'Check the values you gave and the state of the account. If both look right, report the request id as a bug.',
     verdict: 'never',
   },
   sms_not_delivered: {
     mixin_codes: [10003],
     message: 'Mixin could not deliver the SMS.',
-    fix: 'Check the phone number and that the phone has reception, then ask for a new code.',
+    fix: 'Check the phone number and that the phone has reception, then request a new code.',
     verdict: 'never',
   },
   captcha_wrong: {
     mixin_codes: [10004],
     message: 'Mixin did not accept the answer to the captcha.',
-    fix: 'Solve a new captcha and ask for the code again with its answer.',
+    fix: 'Solve a new captcha and request the code again with its answer.',
     verdict: 'never',
   },
   captcha_required: {
     mixin_codes: [10005],
     message: 'Mixin asks for a captcha before it sends a code.',
-    fix: 'Have a person solve the captcha, and ask for the code again with its answer.',
+    fix: 'Let a person solve the captcha, and request the code again with the answer.',
     verdict: 'never',
   },
   client_too_old: {
     mixin_codes: [10006],
-    message: 'Mixin no longer serves this version of the client.',
-    fix: 'Give the version of a present Mixin app as app_version where a person signs in; else update Enlist.',
+    message: 'Mixin no longer accepts this version of the client.',
+    fix: 'For a sign-in, give the version of a current Mixin app as app_version; else update Enlist.',
     verdict: 'never',
   },
   wallet_not_ready: {
     mixin_codes: [10104, 10105, 10106, 30100, 30103],
-    message: 'The wallet or its chain is busy or not in sync on the side of Mixin.',
+    message: 'The wallet or its chain is busy or not in sync at Mixin.',
     fix: 'Wait some minutes and try again.',
     verdict: 'again',
   },
@@ -129,13 +128,13 @@ const table = {
   phone_invalid: {
     mixin_codes: [20110],
     message: 'Mixin does not accept the phone number.',
-    fix: 'Give the number in international form: a plus sign, the country, the number, digits only.',
+    fix: 'Give the number in international form: + and the country code, then digits only.',
     verdict: 'never',
   },
   no_identity_numbers: {
     mixin_codes: [20111],
     message: 'Mixin has no identity numbers left.',
-    fix: 'Ask the support of Mixin.',
+    fix: "Ask Mixin's support.",
     verdict: 'never',
   },
   invitation_invalid: {
@@ -147,25 +146,25 @@ const table = {
   sms_code_wrong: {
     mixin_codes: [20113],
     message: 'The verification code is wrong.',
-    fix: 'Compare the code with the newest message and give it once more; if that is refused too, ask for a new one.',
+    fix: 'Compare the code with the newest message and try once more. If it is refused again, request a new code.',
     verdict: 'never',
   },
   sms_code_expired: {
     mixin_codes: [20114],
     message: 'The verification code has expired.',
-    fix: 'Ask for a new code, and give it within five minutes.',
+    fix: 'Request a new code, and use it within five minutes.',
     verdict: 'never',
   },
   legacy_pin: {
     mixin_codes: [20118],
-    message: 'The account has a six-digit PIN of the old kind, and Mixin suspended the upgrade to TIP.',
-    fix: 'Ask the support of Mixin to upgrade the account, then retry the bot.',
+    message: 'The account has a six-digit PIN, and Mixin has suspended the upgrade to TIP.',
+    fix: "Ask Mixin's support to upgrade the account, then retry the bot.",
     verdict: 'never',
   },
   pin_refused: {
     mixin_codes: [20119],
-    message: 'Mixin refused the PIN: wrong key, wrong time or a used iterator.',
-    fix: 'Do not retry blindly: five wrong PINs lock the account. Check that no other program makes PIN calls for this bot, and that the keystore holds its right PIN.',
+    message: 'Mixin refused the PIN: wrong key, wrong time, or an iterator that was used before.',
+    fix: "Check that no other program uses this bot's PIN and that its keystore holds the right PIN, then retry. Five wrong PINs lock the account.",
     verdict: 'never',
   },
   authorization_expired: {
@@ -188,37 +187,37 @@ const table = {
   },
   sms_too_often: {
     mixin_codes: [20129],
-    message: 'Verification codes were asked for too often.',
-    fix: 'Wait a minute at least, then ask for a code again.',
+    message: 'Verification codes were requested too often.',
+    fix: 'Wait at least a minute, then request a code again.',
     verdict: 'again',
   },
   no_connection: {
     mixin_codes: [],
-    message: 'No connection to Mixin came to be, so nothing was sent.',
-    fix: 'Check MIXIN_URL, name service, firewall and proxy, and the clock where a certificate is at fault.',
+    message: 'Could not connect to Mixin; nothing was sent.',
+    fix: 'Check MIXIN_URL, DNS, firewall and proxy; if the certificate is refused, check the clock.',
     verdict: 'again',
   },
   no_answer: {
     mixin_codes: [],
-    message: 'Mixin did not answer: the connection failed, broke off or timed out.',
-    fix: 'Check the network if this lasts.',
+    message: 'Mixin did not answer: the connection failed, broke or timed out.',
+    fix: 'If this goes on, check the network.',
     verdict: 'unsure',
   },
   broken_answer: {
     mixin_codes: [],
-    message: 'The answer cannot be believed: empty, too big, a redirect, of another request or shape.',
-    fix: 'Check MIXIN_URL and any proxy before it if this lasts.',
+    message: 'The answer cannot be trusted: it is empty, too big, a redirect, or does not fit the request.',
+    fix: 'If this goes on, check MIXIN_URL and any proxy.',
     verdict: 'unsure',
   },
   unknown_error: {
     mixin_codes: [],
-    message: 'Mixin refused with a code that Enlist does not know.',
-    fix: 'Look the code up at developers.mixin.one before the call is made again.',
+    message: 'Mixin refused the call with a code that Enlist does not know.',
+    fix: 'Look up the code at developers.mixin.one before you retry.',
     verdict: 'never',
   },
 } as const satisfies Record<string, Entry>;
 
-/** Stable; a row keeps it as its reason's code. */
+/** Stable; a row's reason has it as its code. */
 export type MixinErrorCode = keyof typeof table;
 
 export const mixinErrors: Readonly<Record<MixinErrorCode, Entry>> = table;
@@ -226,21 +225,21 @@ export const mixinErrors: Readonly<Record<MixinErrorCode, Entry>> = table;
 export const mixinErrorCodes = Object.keys(table) as MixinErrorCode[];
 
 /**
- * Our code for one of Mixin's numbers: 5xx is `server_error`, a number nobody knows `unknown_error`. 401 and
+ * Our code for one of Mixin's numbers: 5xx is `server_error`, an unknown number `unknown_error`. 401 and
  * 429 mean two things each and give `session_refused` and `rate_limited`; answer.ts tells them apart.
  */
-export const codeOf = (mixin_code: number): MixinErrorCode => {
+export const findCode = (mixin_code: number): MixinErrorCode => {
   const known = mixinErrorCodes.find((code) => mixinErrors[code].mixin_codes.includes(mixin_code));
   return known ?? (mixin_code >= 500 && mixin_code < 600 ? 'server_error' : 'unknown_error');
 };
 
 /** The verdict on an error of a call: the table's, but a GET leaves nothing unsure. */
-export const verdictOf = (code: MixinErrorCode, method: Method): Verdict => {
+export const decideVerdict = (code: MixinErrorCode, method: Method): Verdict => {
   const verdict = mixinErrors[code].verdict;
   return verdict === 'unsure' && method === 'GET' ? 'again' : verdict;
 };
 
-/** What is known of one failure. Where no method is given the verdict is that of a POST. */
+/** The facts of one failure. Without a method the verdict is that of a POST. */
 export interface MixinErrorDetails extends MixinErrorFacts {
   readonly method?: Method | undefined;
 }
@@ -251,5 +250,5 @@ export const createMixinError = (
   { method = 'POST', ...facts }: MixinErrorDetails = {},
 ): MixinError => {
   const { message, fix } = table[code];
-  return new MixinError({ code, message, fix, verdict: verdictOf(code, method) }, facts);
+  return new MixinError({ code, message, fix, verdict: decideVerdict(code, method) }, facts);
 };

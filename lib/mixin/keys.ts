@@ -31,13 +31,13 @@ const NONCE_DOMAIN = Buffer.from('enlist: nonces of an Ed25519 scalar', 'utf8');
 /** Order of the group (L in RFC 8032) and of the field. */
 const { n: L, p } = Point.CURVE();
 
-const checked = (key: Uint8Array): Uint8Array => {
+const expectKeyBytes = (key: Uint8Array): Uint8Array => {
   if (key.length !== KEY_BYTES) throw createMixinError('bad_keystore');
   return key;
 };
 
 /** 64 hex characters → 32 bytes. Throws MixinError `bad_keystore` on anything else. */
-export const bytesOfHex = (hex: string): Uint8Array => {
+export const parseHexKey = (hex: string): Uint8Array => {
   if (!/^[0-9a-f]{64}$/i.test(hex)) throw createMixinError('bad_keystore');
   return new Uint8Array(Buffer.from(hex, 'hex'));
 };
@@ -57,21 +57,21 @@ const sha512 = (...parts: readonly Uint8Array[]): Uint8Array =>
  */
 export const isScalar = (hex: string): boolean => {
   if (!/^[0-9a-f]{64}$/i.test(hex)) return false;
-  const scalar = fromLittleEndian(bytesOfHex(hex));
+  const scalar = fromLittleEndian(parseHexKey(hex));
   return scalar > 0n && scalar < L;
 };
 
 type Secret = { readonly seed: Uint8Array } | { readonly scalar: bigint };
 
-const secretOf = (key: PrivateKey): Secret => {
-  if (!key.startsWith(SCALAR)) return { seed: bytesOfHex(key) };
+const parseSecret = (key: PrivateKey): Secret => {
+  if (!key.startsWith(SCALAR)) return { seed: parseHexKey(key) };
   const hex = key.slice(SCALAR.length);
   if (!isScalar(hex)) throw createMixinError('bad_keystore');
-  return { scalar: fromLittleEndian(bytesOfHex(hex)) };
+  return { scalar: fromLittleEndian(parseHexKey(hex)) };
 };
 
 /** A quarter of the time of the library: a list of 80,000 bots asks for some 200,000 of them. */
-const publicKeyOfSeed = (seed: Uint8Array): string =>
+const deriveFromSeed = (seed: Uint8Array): string =>
   createPublicKey(createPrivateKey({ key: der(PKCS8_ED25519, seed), format: 'der', type: 'pkcs8' }))
     .export({ format: 'der', type: 'spki' })
     .subarray(-KEY_BYTES)
@@ -82,9 +82,9 @@ const publicKeyOfSeed = (seed: Uint8Array): string =>
  * for a text that is neither, and for a scalar that is not reduced.
  */
 export const derivePublicKey = async (key: PrivateKey): Promise<string> => {
-  const secret = secretOf(key);
+  const secret = parseSecret(key);
   if ('scalar' in secret) return Point.BASE.multiply(secret.scalar).toHex();
-  return publicKeyOfSeed(secret.seed);
+  return deriveFromSeed(secret.seed);
 };
 
 /**
@@ -106,13 +106,13 @@ const signByScalar = (message: Uint8Array, scalar: bigint): Uint8Array => {
  * Throws MixinError `bad_keystore` as publicKeyOf does.
  */
 export const sign = async (message: Uint8Array, key: PrivateKey): Promise<Uint8Array> => {
-  const secret = secretOf(key);
+  const secret = parseSecret(key);
   return 'scalar' in secret ? signByScalar(message, secret.scalar) : signAsync(message, secret.seed);
 };
 
-const pointOf = (publicKey: Uint8Array): Point => {
+const parsePoint = (publicKey: Uint8Array): Point => {
   try {
-    return Point.fromBytes(checked(publicKey)).assertValidity();
+    return Point.fromBytes(expectKeyBytes(publicKey)).assertValidity();
   } catch {
     throw createMixinError('bad_keystore');
   }
@@ -123,7 +123,7 @@ const pointOf = (publicKey: Uint8Array): Point => {
  * (RFC 7748, section 4.1). Throws `bad_keystore` for bytes that are no point, or one of small order.
  */
 export const toX25519PublicKey = (publicKey: Uint8Array): Uint8Array => {
-  const point = pointOf(publicKey);
+  const point = parsePoint(publicKey);
   if (point.isSmallOrder()) throw createMixinError('bad_keystore');
   const { y } = point.toAffine();
   return littleEndian(etc.mod((1n + y) * etc.invert(etc.mod(1n - y, p), p), p));
@@ -134,7 +134,7 @@ export const toX25519PublicKey = (publicKey: Uint8Array): Uint8Array => {
  * and RFC 7748, section 5). Throws `bad_keystore`.
  */
 export const toX25519PrivateKey = (seed: Uint8Array): Uint8Array => {
-  const scalar = new Uint8Array(sha512(checked(seed)).subarray(0, KEY_BYTES));
+  const scalar = new Uint8Array(sha512(expectKeyBytes(seed)).subarray(0, KEY_BYTES));
   scalar[0] = (scalar[0] ?? 0) & 248;
   scalar[31] = ((scalar[31] ?? 0) & 127) | 64;
   return scalar;
@@ -143,7 +143,7 @@ export const toX25519PrivateKey = (seed: Uint8Array): Uint8Array => {
 /** Is this (64 hex characters) an Ed25519 public key that PIN encryption can use? */
 export const isPublicKey = (hex: string): boolean => {
   try {
-    toX25519PublicKey(bytesOfHex(hex));
+    toX25519PublicKey(parseHexKey(hex));
     return true;
   } catch {
     return false;
@@ -157,7 +157,7 @@ export const isPublicKey = (hex: string): boolean => {
  */
 export const ed25519FromX25519 = (hex: string): string | undefined => {
   if (!/^[0-9a-f]{64}$/i.test(hex)) return undefined;
-  const u = fromLittleEndian(bytesOfHex(hex));
+  const u = fromLittleEndian(parseHexKey(hex));
   if (u >= p - 1n) return undefined;
   const y = etc.mod((u - 1n) * etc.invert(u + 1n, p), p);
   const publicKey = etc.bytesToHex(littleEndian(y));

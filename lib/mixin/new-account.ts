@@ -43,7 +43,7 @@ const hexKey = (hex: string | undefined): string | undefined =>
  * 2025-07 on) and as its image on Curve25519 (`pin_token`, `pin_token_base64`). All that are given must be keys and
  * agree, else undefined; the point is preferred, for it has its sign.
  */
-const serverKeyOf = ({ server_public_key, pin_token_base64, pin_token }: Session): string | undefined => {
+const readServerKey = ({ server_public_key, pin_token_base64, pin_token }: Session): string | undefined => {
   const images = [pin_token_base64, pin_token].filter((token) => token !== undefined);
   const given = [
     ...(server_public_key === undefined ? [] : [hexKey(server_public_key)]),
@@ -54,29 +54,29 @@ const serverKeyOf = ({ server_public_key, pin_token_base64, pin_token }: Session
 };
 
 /** The pin_token of an RSA session in standard base64; undefined where the session's key does not open it. */
-const pinTokenOf = (session: Session, pem: string): string | undefined => {
+const readPinToken = (session: Session, pem: string): string | undefined => {
   const tokens = [session.pin_token, session.pin_token_base64].filter((token) => token !== undefined);
   const good = tokens.find((token) => canDecryptPinToken(pem, token, session.session_id));
   return good === undefined ? undefined : Buffer.from(good, 'base64').toString('base64');
 };
 
 /** What PIN calls of the session need; undefined where the answer does not bring it. */
-const pinPartOf = (
+const readPinPart = (
   session: Session,
   key: SessionKey,
 ): Pick<NewAccount, 'server_public_key' | 'pin_token'> | undefined => {
   if (isRsaKey(key)) {
-    const pin_token = pinTokenOf(session, key);
+    const pin_token = readPinToken(session, key);
     return pin_token === undefined ? undefined : { pin_token };
   }
-  const server_public_key = serverKeyOf(session);
+  const server_public_key = readServerKey(session);
   return server_public_key === undefined ? undefined : { server_public_key };
 };
 
 const readAccount = ({ data, request_id }: MixinAnswer, session_key: SessionKey): NewAccount => {
   const parsed = schema.safeParse(data);
   if (!parsed.success) throw broken(request_id);
-  const pinPart = pinPartOf(parsed.data, session_key);
+  const pinPart = readPinPart(parsed.data, session_key);
   if (pinPart === undefined) throw broken(request_id);
   const { user_id, session_id } = parsed.data;
   return { user_id, session_id, ...pinPart, request_id };
@@ -134,7 +134,7 @@ const isPlain = (value: unknown): boolean =>
   typeof value === 'number' ||
   (typeof value === 'string' && value.length <= MAX_TEXT_CHARACTERS);
 
-const personOf = (data: unknown): SignInResult['person'] => {
+const pickPerson = (data: unknown): SignInResult['person'] => {
   const given = data as Readonly<Record<string, unknown>>;
   const told = personFields.filter((field) => Object.hasOwn(given, field) && isPlain(given[field]));
   return Object.fromEntries(told.map((field) => [field, given[field]]));
@@ -144,7 +144,7 @@ const personOf = (data: unknown): SignInResult['person'] => {
  * Reads the answer of POST /verifications/:id: the account, checked as that of POST /users is, and the fields of the
  * list above that are plain and not overlong. Throws MixinError `broken_answer`.
  */
-export const readSignedIn = (answer: MixinAnswer, session_key: SessionKey): SignInResult => ({
+export const readSignInResult = (answer: MixinAnswer, session_key: SessionKey): SignInResult => ({
   account: readAccount(answer, session_key),
-  person: personOf(answer.data),
+  person: pickPerson(answer.data),
 });

@@ -6,8 +6,8 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { isRsaKeystore, type Keystore } from '../model/keystore.ts';
 import { createMixinError } from './errors.ts';
-import { bytesOfHex, sharedSecret } from './keys.ts';
-import { openPinToken } from './rsa.ts';
+import { parseHexKey, sharedSecret } from './keys.ts';
+import { decryptPinToken } from './rsa.ts';
 
 export interface PinRequest {
   readonly keystore: Keystore;
@@ -28,10 +28,10 @@ const u64 = (value: bigint, order: 'BE' | 'LE'): Buffer => {
 };
 
 /** The AES key of a session's PINs: the shared secret, or what an RSA session's pin_token holds. */
-const pinKeyOf = (keystore: Keystore): Uint8Array =>
+const derivePinKey = (keystore: Keystore): Uint8Array =>
   isRsaKeystore(keystore)
-    ? openPinToken(keystore.private_key, keystore.pin_token, keystore.session_id)
-    : sharedSecret(bytesOfHex(keystore.session_private_key), bytesOfHex(keystore.server_public_key));
+    ? decryptPinToken(keystore.private_key, keystore.pin_token, keystore.session_id)
+    : sharedSecret(parseHexKey(keystore.session_private_key), parseHexKey(keystore.server_public_key));
 
 /**
  * Encrypts a PIN: AES-CBC under the session's key (256 bits, or what the pin_token of an RSA session brings) over
@@ -41,7 +41,7 @@ const pinKeyOf = (keystore: Keystore): Uint8Array =>
 export const encryptPin = ({ keystore, pinBytes, unixSeconds, iterator, iv }: PinRequest): string => {
   if (iterator < 1n) throw new RangeError('the PIN iterator must be 1 or more');
   const plain = Buffer.concat([pinBytes, u64(BigInt(unixSeconds), 'LE'), u64(iterator, 'LE')]);
-  const key = pinKeyOf(keystore);
+  const key = derivePinKey(keystore);
   const cipher = createCipheriv(`aes-${8 * key.length}-cbc`, key, iv);
   return Buffer.concat([iv, cipher.update(plain), cipher.final()]).toString('base64url');
 };
@@ -61,7 +61,7 @@ export const digitsMessage = (pin: string): Uint8Array => {
  * counter of a first set-up is 1 in every client.
  */
 export const tipSetUpMessage = (publicKey: string, counter = 1n): Uint8Array =>
-  Buffer.concat([bytesOfHex(publicKey), u64(counter, 'BE')]);
+  Buffer.concat([parseHexKey(publicKey), u64(counter, 'BE')]);
 
 /**
  * SHA-256 (32 bytes) of "SEQUENCER:REGISTER:" ‖ user id ‖ public key, both lower case and without

@@ -21,7 +21,7 @@ export interface Registration {
   readonly pinBytes: Uint8Array;
 }
 
-const signatureOf = async (
+const createSignature = async (
   user_id: string,
   public_key: string,
   spendKey: PrivateKey,
@@ -45,6 +45,6 @@ export const signRegistration = async (
   form: RegistrationSignature,
 ): Promise<Registration> => {
   const public_key = await derivePublicKey(spendKey);
-  const signature = await signatureOf(user_id, public_key, spendKey, form);
+  const signature = await createSignature(user_id, public_key, spendKey, form);
   return { public_key, signature, pinBytes: await sign(registrationDigest(user_id, public_key), tipKey) };
 };

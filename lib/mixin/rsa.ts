@@ -27,13 +27,13 @@ const parse = (pem: string): KeyObject | undefined => {
   if (pem.length > MAX_PEM_CHARACTERS) return undefined;
   try {
     const key = createPrivateKey({ key: withLineEnds(pem), format: 'pem' });
-    return key.asymmetricKeyType === 'rsa' && bitsOf(key) >= MIN_BITS ? key : undefined;
+    return key.asymmetricKeyType === 'rsa' && countBits(key) >= MIN_BITS ? key : undefined;
   } catch {
     return undefined;
   }
 };
 
-const bitsOf = (key: KeyObject): number => key.asymmetricKeyDetails?.modulusLength ?? 0;
+const countBits = (key: KeyObject): number => key.asymmetricKeyDetails?.modulusLength ?? 0;
 
 const pkcs1 = (key: KeyObject): string => key.export({ type: 'pkcs1', format: 'pem' }).toString();
 
@@ -49,19 +49,19 @@ export const readRsaKey = (
   const key = parse(pem);
   if (key === undefined) return undefined;
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
-  return { pem: pkcs1(key), public_key: spki.toString('base64'), bits: bitsOf(key) };
+  return { pem: pkcs1(key), public_key: spki.toString('base64'), bits: countBits(key) };
 };
 
 /**
  * The AES key (16, 24 or 32 bytes) in a session's pin_token (base64): RSA-OAEP with SHA-256 for digest and mask,
  * and the session id as the label. Throws MixinError `bad_keystore`.
  */
-export const openPinToken = (pem: string, pin_token: string, session_id: string): Uint8Array => {
+export const decryptPinToken = (pem: string, pin_token: string, session_id: string): Uint8Array => {
   const key = parse(pem);
   if (key === undefined) throw createMixinError('bad_keystore');
-  const opened = decrypt(key, Buffer.from(pin_token, 'base64'), Buffer.from(session_id, 'utf8'));
-  if (opened === undefined || !AES_KEY_BYTES.includes(opened.length)) throw createMixinError('bad_keystore');
-  return opened;
+  const aesKey = decrypt(key, Buffer.from(pin_token, 'base64'), Buffer.from(session_id, 'utf8'));
+  if (aesKey === undefined || !AES_KEY_BYTES.includes(aesKey.length)) throw createMixinError('bad_keystore');
+  return aesKey;
 };
 
 const decrypt = (key: KeyObject, blob: Buffer, oaepLabel: Buffer): Uint8Array | undefined => {
@@ -76,7 +76,7 @@ const decrypt = (key: KeyObject, blob: Buffer, oaepLabel: Buffer): Uint8Array | 
 /** Does this key open this pin_token (base64) of that session, and is an AES key in it? */
 export const canDecryptPinToken = (pem: string, pin_token: string, session_id: string): boolean => {
   try {
-    openPinToken(pem, pin_token, session_id);
+    decryptPinToken(pem, pin_token, session_id);
     return true;
   } catch {
     return false;

@@ -34,7 +34,7 @@ const PIN_ERRORS = '/logs?category=PIN_INCORRECT&limit=5';
 export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions): MixinSafe => {
   const { now, randomBytes, registrationSignature } = options;
 
-  const pinOf = (keystore: Keystore, pinBytes: Uint8Array, iterator: bigint): string => {
+  const encrypt = (keystore: Keystore, pinBytes: Uint8Array, iterator: bigint): string => {
     const unixSeconds = Math.floor(now() / 1000);
     return encryptPin({ keystore, pinBytes, unixSeconds, iterator, iv: randomBytes(IV_BYTES) });
   };
@@ -56,11 +56,11 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
     setTipPin: async (keystore, tipKey, iterator, oldPin) => {
       const message = tipSetUpMessage(await derivePublicKey(tipKey));
       if (oldPin === undefined) {
-        const pin_base64 = pinOf(keystore, message, iterator);
+        const pin_base64 = encrypt(keystore, message, iterator);
         return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });
       }
-      const old_pin_base64 = pinOf(keystore, digitsMessage(oldPin), iterator);
-      const pin_base64 = pinOf(keystore, message, iterator + 1n);
+      const old_pin_base64 = encrypt(keystore, digitsMessage(oldPin), iterator);
+      const pin_base64 = encrypt(keystore, message, iterator + 1n);
       return post(keystore, '/pin/update', { old_pin_base64, pin_base64 });
     },
 
@@ -68,7 +68,7 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
       const user_id = keystore.app_id.toLowerCase();
       const signed = await signRegistration(user_id, spendKey, tipKey, registrationSignature);
       const { public_key, signature } = signed;
-      const pin_base64 = pinOf(keystore, signed.pinBytes, iterator);
+      const pin_base64 = encrypt(keystore, signed.pinBytes, iterator);
       return post(keystore, '/safe/users', { public_key, signature, pin_base64 });
     },
   };

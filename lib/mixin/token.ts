@@ -28,7 +28,7 @@ export const requestDigest = (method: Method, uri: string, body: string): string
 
 const base64url = (text: string): string => Buffer.from(text, 'utf8').toString('base64url');
 
-const headerOf = (keystore: Keystore): string =>
+const createHeader = (keystore: Keystore): string =>
   base64url(`{"alg":"${isRsaKeystore(keystore) ? 'RS512' : 'EdDSA'}","typ":"JWT"}`);
 
 const signBySession = async (message: Uint8Array, keystore: Keystore): Promise<Uint8Array> =>
@@ -48,7 +48,7 @@ export const createToken = async (request: TokenRequest): Promise<string> => {
     sig: requestDigest(method, uri, body),
     scp: 'FULL',
   };
-  const signed = `${headerOf(keystore)}.${base64url(JSON.stringify(claims))}`;
+  const signed = `${createHeader(keystore)}.${base64url(JSON.stringify(claims))}`;
   const signature = await signBySession(Buffer.from(signed, 'utf8'), keystore);
   return `${signed}.${Buffer.from(signature).toString('base64url')}`;
 };

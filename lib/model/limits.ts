@@ -1,17 +1,17 @@
 export const limits = {
-  /** API Gateway takes 10 MB, Lambda 6 MB of which base64 eats a quarter. */
+  /** API Gateway accepts 10 MB, Lambda 6 MB, of which base64 takes a quarter. */
   maxInlineBytes: 4_500_000,
-  /** Some 70,000 keystores: what intake reads and validates within its time-out. */
+  /** Some 70,000 keystores: what intake can read and validate within its time-out. */
   maxUploadBytes: 20_000_000,
   /** Rows of one list: more would not be validated within intake's time-out. */
   maxRows: 80_000,
-  /** Errors of one list that are kept; the others are counted. */
+  /** Errors of one list that are stored; the others are only counted. */
   maxErrors: 1_000,
   /** How long an upload form may be used. */
   formSeconds: 900,
-  /** Lists that are put under this prefix of the bucket are taken in by themselves. */
+  /** Lists that are put under this prefix of the bucket are imported by themselves. */
   inboxPrefix: 'inbox/',
-  /** A plan must be confirmed while its list still lies in the bucket, which clears it away after a day. */
+  /** A plan must be confirmed while its list is still in the bucket, which deletes it after a day. */
   planSeconds: 20 * 3_600,
   /** Files of one ZIP archive: no more fit without ZIP64. */
   maxArchiveFiles: 65_535,

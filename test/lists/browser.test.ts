@@ -10,7 +10,7 @@ import type { readList } from '../../lib/lists/list.ts';
 import type { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { compression } from '../../lib/runtime/compression.ts';
-import { hex, pinTokenFor, rsaKeys, type Written } from './keystores.ts';
+import { hex, pinTokenFor, rsaKeys, type RowFields } from './keystores.ts';
 import { zipOf } from './zip.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -67,7 +67,7 @@ const rsaKeystore = () => {
   return { app_id: randomUUID() as string, session_id, pin_token, private_key: rsaKeys[0].pkcs1 };
 };
 
-const writeCsv = (row: Written): string =>
+const writeCsv = (row: RowFields): string =>
   `${Object.keys(row).join(',')}\n${Object.values(row)
     .map((cell) => `"${cell}"`)
     .join(',')}\n`;

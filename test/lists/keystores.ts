@@ -94,18 +94,18 @@ const writing = fc.record({
   isWhole: fc.boolean(),
   isHex: fc.boolean(),
 });
-type Writing = typeof writing extends fc.Arbitrary<infer T> ? T : never;
+type Style = typeof writing extends fc.Arbitrary<infer T> ? T : never;
 
 /** Seed, or seed and public key. */
-const written = async (seed: string, { isWhole, isHex, ...how }: Writing): Promise<string> => {
+const written = async (seed: string, { isWhole, isHex, ...how }: Style): Promise<string> => {
   const whole = isWhole ? seed + (await derivePublicKey(seed)) : seed;
   return isHex ? how.cased(whole) : how.base64(bytesOf(whole));
 };
 
-export type Written = Readonly<Record<string, unknown>>;
-type Writer = (bot: Bot, how: Writing) => Promise<Written>;
+export type RowFields = Readonly<Record<string, unknown>>;
+type Writer = (bot: Bot, how: Style) => Promise<RowFields>;
 
-const pinOf = async ({ tip, digits: pin }: Bot, how: Writing): Promise<Written> => {
+const pinOf = async ({ tip, digits: pin }: Bot, how: Style): Promise<RowFields> => {
   if (tip !== undefined) return { pin: await written(tip, how) };
   return pin === undefined ? { pin: '' } : { pin };
 };
@@ -186,7 +186,7 @@ export const writers: Readonly<Record<string, Writer>> = {
 
 export interface Sample {
   readonly format: string;
-  readonly fields: Promise<Written>;
+  readonly fields: Promise<RowFields>;
   /** The keystore in its normal form; the server key may have lost its sign. */
   readonly keystore: Promise<Readonly<Record<string, string>>>;
 }
@@ -222,7 +222,7 @@ const rsaSample: fc.Arbitrary<Sample> = fc
   })
   .map(({ id, session_id, rsa, name, ...how }) => {
     const token = pinTokenFor(rsa, session_id);
-    const written: Written = {
+    const written: RowFields = {
       client_id: id,
       session_id,
       [name]: how.base64(token),

@@ -4,14 +4,14 @@ import { readRow } from '../../lib/lists/row.ts';
 import { readSignIn } from '../../lib/lists/row-enrolment.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { mixin } from '../../lib/model/mixin.ts';
-import type { Written } from './keystores.ts';
+import type { RowFields } from './keystores.ts';
 
-const accepted = (fields: Written) => {
+const accepted = (fields: RowFields) => {
   const read = readSignIn({ code: '1234', ...fields });
   if (!read.ok) throw new Error(JSON.stringify(read.error));
   return read.value;
 };
-const errorsOf = (fields: Written) => {
+const errorsOf = (fields: RowFields) => {
   const read = readSignIn({ code: '1234', ...fields });
   return read.ok ? [] : read.error.map(({ field, code }) => `${field}: ${code}`);
 };
@@ -85,7 +85,7 @@ describe('a sign-in', () => {
   });
 
   test('of a row needs its verification too', async () => {
-    const told = async (fields: Written) => {
+    const told = async (fields: RowFields) => {
       const row = await readRow({ row: 1, line: 1, fields }, keys);
       return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
     };
@@ -102,7 +102,7 @@ describe('a sign-in', () => {
 
 describe('a network user', () => {
   const owner = randomUUID();
-  const read = async (fields: Written) => {
+  const read = async (fields: RowFields) => {
     const row = await readRow({ row: 1, line: 1, fields: { owner, ...fields } }, keys);
     if (!row.ok) return row.error.map(({ field, code }) => `${field}: ${code}`);
     const { value } = row;

@@ -18,7 +18,7 @@ import {
   type Sample,
   sample,
   scalarOf,
-  type Written,
+  type RowFields,
   writers,
 } from './keystores.ts';
 import { zipOf } from './zip.ts';
@@ -28,21 +28,21 @@ const seed = () => hex(randomBytes(32));
 const base64 = (text: string) => Buffer.from(text, 'hex').toString('base64');
 const wholeOf = async (of: string) => of + (await publicKeyOf(of));
 
-const read = (fields: Written) => readRow({ row: 6, line: 7, fields }, keys);
+const read = (fields: RowFields) => readRow({ row: 6, line: 7, fields }, keys);
 
 /** The row of a keystore; throws where it has errors. */
-const rowOf = async (fields: Written) => {
+const rowOf = async (fields: RowFields) => {
   const row = await read(fields);
   if (!row.ok || !('keystore' in row.value)) throw new Error(JSON.stringify(row));
   return row.value;
 };
-const keystoreOf = async (fields: Written) => (await rowOf(fields)).keystore;
-const errorsOf = async (fields: Written) => {
+const keystoreOf = async (fields: RowFields) => (await rowOf(fields)).keystore;
+const errorsOf = async (fields: RowFields) => {
   const row = await read(fields);
   return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
 };
 /** The one error of a row, as field, code and message. */
-const errorOf = async (fields: Written) => {
+const errorOf = async (fields: RowFields) => {
   const row = await read(fields);
   const [error, ...others] = row.ok ? [] : row.error;
   expect(others).toEqual([]);
@@ -67,14 +67,14 @@ const rsaKeystore = (key = rsaKeys[0]) => {
 };
 
 /** Without the sign of the server key, which older formats have lost. */
-const unsigned = (keystore: Written): Written =>
+const unsigned = (keystore: RowFields): RowFields =>
   typeof keystore.server_public_key === 'string'
     ? { ...keystore, server_public_key: withoutSign(keystore.server_public_key) }
     : keystore;
 
 const asText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
-const csvOf = (rows: readonly Written[], end: string): string => {
+const csvOf = (rows: readonly RowFields[], end: string): string => {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const cell = (value: unknown) => `"${asText(value ?? '').replaceAll('"', '""')}"`;
   return [columns, ...rows.map((row) => columns.map((name) => row[name]))]
@@ -82,7 +82,7 @@ const csvOf = (rows: readonly Written[], end: string): string => {
     .join('');
 };
 
-type Container = (rows: readonly Written[]) => readonly [ListFormat, Uint8Array | string];
+type Container = (rows: readonly RowFields[]) => readonly [ListFormat, Uint8Array | string];
 const containers: readonly Container[] = [
   (rows) => ['json', `\ufeff${JSON.stringify(rows)}`],
   (rows) => ['json', JSON.stringify(rows, undefined, 2).replaceAll('\n', '\r\n')],
@@ -385,7 +385,7 @@ describe('an RSA session', () => {
 });
 
 describe('seed or scalar', () => {
-  const spendOf = async (fields: Written) => {
+  const spendOf = async (fields: RowFields) => {
     const { spend_private_key, spend_key } = await keystoreOf({ ...(await dashboard()), ...fields });
     return { spend_private_key, spend_key };
   };
@@ -448,7 +448,7 @@ describe('seed or scalar', () => {
 });
 
 describe('the PIN', () => {
-  const pinOf = async (fields: Written) => {
+  const pinOf = async (fields: RowFields) => {
     const { pin, tip_private_key } = await keystoreOf({ ...(await dashboard()), ...fields });
     return pin ?? tip_private_key;
   };
@@ -548,7 +548,7 @@ describe('the digest', () => {
     const { tip_private_key, ...withoutTip } = listed;
     const swapped = { ...listed, spend_private_key: tip_private_key, tip_private_key: spend_private_key };
     const doubtful = doubtfulSeed();
-    const variants: Written[] = [
+    const variants: RowFields[] = [
       listed,
       withoutSpend,
       withoutTip,

@@ -6,7 +6,7 @@ import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { keystoreSchema } from '../../lib/model/keystore.ts';
-import { hex, rsaKeys, type Written } from './keystores.ts';
+import { hex, rsaKeys, type RowFields } from './keystores.ts';
 
 const seed = () => hex(randomBytes(32));
 
@@ -20,15 +20,15 @@ const signIn = () => ({ verification_id: randomUUID() as string, code: '1234' })
 const networkUser = () => ({ owner: randomUUID() as string, full_name: 'Node 1' });
 
 const place = { row: 6, line: 7, file: 'list.csv' };
-const read = (fields: Written) => readRow({ ...place, fields }, keys);
+const read = (fields: RowFields) => readRow({ ...place, fields }, keys);
 
 /** The row; throws where it has errors. */
-const rowOf = async (fields: Written) => {
+const rowOf = async (fields: RowFields) => {
   const row = await read(fields);
   if (!row.ok) throw new Error(JSON.stringify(row.error));
   return row.value;
 };
-const errorsOf = async (fields: Written) => {
+const errorsOf = async (fields: RowFields) => {
   const row = await read(fields);
   return row.ok ? [] : row.error;
 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type HttpAnswer, readAnswer } from '../../lib/mixin/answer.ts';
-import { codeOf, type Method, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
+import { findCode, type Method, mixinErrorCodes, mixinErrors } from '../../lib/mixin/errors.ts';
 import { MixinError } from '../../lib/model/mixin-error.ts';
 import { nowMs, vectors } from './vectors.ts';
 
@@ -8,7 +8,7 @@ const { request_id } = vectors.inputs;
 const methods: readonly Method[] = ['GET', 'POST'];
 const inNanoseconds = (ms: number): string => `${ms}000000`;
 
-interface Told {
+interface Answer {
   readonly status?: number;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ interface Told {
   readonly tookMs?: number;
 }
 
-const answerOf = (method: Method, told: Told): HttpAnswer => ({
+const answerOf = (method: Method, told: Answer): HttpAnswer => ({
   method,
   pin: told.pin,
   open: told.open,
@@ -29,7 +29,7 @@ const answerOf = (method: Method, told: Told): HttpAnswer => ({
   receivedAtMs: nowMs + (told.tookMs ?? 50),
 });
 
-const failureOf = (method: Method, told: Told): MixinError => {
+const failureOf = (method: Method, told: Answer): MixinError => {
   try {
     readAnswer(answerOf(method, told));
   } catch (error) {
@@ -80,7 +80,7 @@ describe.each(methods)('%s', (method) => {
   const numbers = mixinErrorCodes.flatMap((code) => mixinErrors[code].mixin_codes);
   test.each([...new Set(numbers)])('error %i hidden in HTTP 202', (mixin_code) => {
     const error = failureOf(method, { status: 202, body: refused(mixin_code) });
-    const code = codeOf(mixin_code);
+    const code = findCode(mixin_code);
     const verdict = mixinErrors[code].verdict;
     expect(error).toMatchObject({
       code,
@@ -91,7 +91,7 @@ describe.each(methods)('%s', (method) => {
     });
   });
 
-  test.each<[string, Told, string, string]>([
+  test.each<[string, Answer, string, string]>([
     ['429 on a PIN call', { status: 202, body: refused(429), pin: true }, 'pin_locked', 'again'],
     ['429 on another call', { status: 202, body: refused(429), pin: false }, 'rate_limited', 'again'],
     ['HTTP 429 without JSON', { status: 429, body: 'slow down' }, 'rate_limited', 'again'],

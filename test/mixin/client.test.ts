@@ -150,7 +150,7 @@ const endlessBody: Reply = (response) => {
   pump();
 };
 
-interface Trouble {
+interface Failure {
   readonly name: string;
   readonly reply: Reply;
   readonly code: string;
@@ -164,7 +164,7 @@ const unknown = { GET: 'again', POST: 'unsure' };
 const never = { GET: 'never', POST: 'never' };
 const refused = (code: number) => ({ error: { status: 202, code, description: 'words of Mixin' } });
 
-const troubles: readonly Trouble[] = [
+const troubles: readonly Failure[] = [
   {
     name: 'silence',
     reply: () => {},

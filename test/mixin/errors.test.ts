@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { codeOf, createMixinError, mixinErrorCodes, mixinErrors, verdictOf } from '../../lib/mixin/errors.ts';
+import {
+  createMixinError,
+  decideVerdict,
+  findCode,
+  mixinErrorCodes,
+  mixinErrors,
+} from '../../lib/mixin/errors.ts';
 
 test.each(mixinErrorCodes)('%s says what happened and what to do', (code) => {
   const { message, fix } = mixinErrors[code];
@@ -45,7 +51,7 @@ test('every number of the protocol sheet has its code', () => {
     424242: 'unknown_error',
     0: 'unknown_error',
   };
-  const found = Object.fromEntries(Object.keys(numbers).map((number) => [number, codeOf(Number(number))]));
+  const found = Object.fromEntries(Object.keys(numbers).map((number) => [number, findCode(Number(number))]));
   expect(found).toEqual(numbers);
 });
 
@@ -62,16 +68,16 @@ test('a number belongs to one code, but for the two that mean two things', () =>
 });
 
 test('a POST is unsure exactly where its outcome is unknown, and the same is again on a GET', () => {
-  const unsure = mixinErrorCodes.filter((code) => verdictOf(code, 'POST') === 'unsure');
+  const unsure = mixinErrorCodes.filter((code) => decideVerdict(code, 'POST') === 'unsure');
   expect(unsure).toEqual(['server_error', 'internal_error', 'no_answer', 'broken_answer']);
   for (const code of mixinErrorCodes) {
-    const expected = unsure.includes(code) ? 'again' : verdictOf(code, 'POST');
-    expect(verdictOf(code, 'GET')).toBe(expected);
+    const expected = unsure.includes(code) ? 'again' : decideVerdict(code, 'POST');
+    expect(decideVerdict(code, 'GET')).toBe(expected);
   }
 });
 
 test('without trouble of the moment a refusal is final', () => {
-  const again = mixinErrorCodes.filter((code) => verdictOf(code, 'POST') === 'again');
+  const again = mixinErrorCodes.filter((code) => decideVerdict(code, 'POST') === 'again');
   expect(again).toEqual([
     'clock_skew',
     'rate_limited',

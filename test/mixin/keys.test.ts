@@ -5,11 +5,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as keys from '../../lib/mixin/keys.ts';
 import {
-  bytesOfHex,
   derivePublicKey,
   ed25519FromX25519,
   isPublicKey,
   isScalar,
+  parseHexKey,
   sharedSecret,
   sign,
   toX25519PrivateKey,
@@ -264,7 +264,7 @@ describe('keys that are none', () => {
   test.each(['', 'ab', 'g'.repeat(64), '0'.repeat(63), '0'.repeat(66), ` ${'0'.repeat(63)}`, 'scalar:'])(
     'hex %j',
     async (text) => {
-      expect(() => bytesOfHex(text)).toThrow(badKeystore);
+      expect(() => parseHexKey(text)).toThrow(badKeystore);
       await expect(derivePublicKey(text)).rejects.toThrow(badKeystore);
       await expect(sign(new Uint8Array(), text)).rejects.toThrow(badKeystore);
     },

@@ -1,8 +1,8 @@
 import { sharedEd25519Key } from '@mixin.dev/mixin-node-sdk';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { bytesOfHex, derivePublicKey, sharedSecret, toX25519PublicKey } from '../../lib/mixin/keys.ts';
-import { readNewUser, readSignedIn } from '../../lib/mixin/new-account.ts';
+import { derivePublicKey, parseHexKey, sharedSecret, toX25519PublicKey } from '../../lib/mixin/keys.ts';
+import { readNewUser, readSignInResult } from '../../lib/mixin/new-account.ts';
 import { seeds } from './arbitraries.ts';
 import { pinTokenFor, rsaPem, sessionPem } from './rsa-sessions.ts';
 import { bytes, hex, keystore, vectors } from './vectors.ts';
@@ -32,7 +32,7 @@ const user: Fields = {
 const { pin_token: _, pin_token_base64: __, server_public_key: ___, ...keyless } = user;
 
 const newUser = (data: unknown, key = session_seed) => readNewUser({ data, request_id }, key, keystore);
-const signedIn = (data: unknown, key = session_seed) => readSignedIn({ data, request_id }, key);
+const signedIn = (data: unknown, key = session_seed) => readSignInResult({ data, request_id }, key);
 const broken = { name: 'MixinError', code: 'broken_answer', verdict: 'unsure', request_id };
 
 describe("Mixin's key of the session", () => {
@@ -61,7 +61,7 @@ describe("Mixin's key of the session", () => {
           session_private_key: hex(session),
           pin_token_base64: tokens.pin_token_base64,
         });
-        expect(hex(sharedSecret(session, bytesOfHex(point)))).toBe(theirs.toString('hex'));
+        expect(hex(sharedSecret(session, parseHexKey(point)))).toBe(theirs.toString('hex'));
       }),
       { numRuns: 20 },
     );

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   canDecryptPinToken,
+  decryptPinToken,
   generateRsaKey,
-  openPinToken,
   readRsaKey,
   signByRsa,
 } from '../../lib/mixin/rsa.ts';
@@ -77,8 +77,8 @@ describe('a pin_token', () => {
     fc.assert(
       fc.property(aesKeys, (aesKey) => {
         const token = pinTokenFor(aesKey, session_id);
-        expect(hex(openPinToken(sessionPem, token, session_id))).toBe(hex(aesKey));
-        expect(hex(openPinToken(pkcs8, token, session_id))).toBe(hex(aesKey));
+        expect(hex(decryptPinToken(sessionPem, token, session_id))).toBe(hex(aesKey));
+        expect(hex(decryptPinToken(pkcs8, token, session_id))).toBe(hex(aesKey));
         expect(canDecryptPinToken(sessionPem, token, session_id)).toBe(true);
       }),
       { numRuns: 20 },
@@ -94,7 +94,7 @@ describe('a pin_token', () => {
   test.each([0, 15, 17, 20, 31, 33, 62])('that holds %i bytes is none', (length) => {
     const token = pinTokenFor(Buffer.alloc(length), session_id);
     expect(canDecryptPinToken(sessionPem, token, session_id)).toBe(false);
-    const opening = () => openPinToken(sessionPem, token, session_id);
+    const opening = () => decryptPinToken(sessionPem, token, session_id);
     expect(opening).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
   });
 
