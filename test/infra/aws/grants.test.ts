@@ -118,7 +118,7 @@ describe('the role of each function', () => {
     expect(linesOf(name)).toEqual(unique(lines));
   });
 
-  test('is worn by this function alone, and by Lambda alone', () => {
+  test('each function has a role of its own, which only Lambda can assume', () => {
     const roles = Object.values(functionRoles(template));
     expect(new Set(roles).size).toBe(roles.length);
     for (const role of roles) {
@@ -136,15 +136,15 @@ describe('secrets', () => {
       linesOf(name).some((line) => line.startsWith('secretsmanager:GetSecretValue')),
     );
 
-  test('can be read by these and nobody else', () => {
+  test('only these functions may read secrets', () => {
     expect(readers().sort()).toEqual(['accounts', 'check', 'enroll', 'intake', 'register']);
   });
 
-  test.each(['api', 'recheck'])('are no matter of %s: neither the secrets nor their key', (name) => {
+  test.each(['api', 'recheck'])('%s may use neither secrets nor their key', (name) => {
     expect(linesOf(name).filter((line) => /secretsmanager|vault key/.test(line))).toEqual([]);
   });
 
-  test('of enrolments can be deleted by accounts and enroll, and come back for some days', async () => {
+  test('accounts and enroll may delete secrets of enrolments, which can be restored for some days', async () => {
     const statements = deletions(template);
     expect(statements.map(({ at }) => at).sort()).toEqual(
       ['accounts', 'enroll'].map((name) => functionRoles(template)[name]).sort(),
@@ -160,7 +160,7 @@ describe('secrets', () => {
   });
 
   test.each(['prod', 'test', 'enrolment'])(
-    'of bots can be deleted by nobody, in a stage named %s',
+    'no function may delete the secret of a bot, in a stage named %s',
     async (stage) => {
       const { template: made } = await synthesise({ stage });
       const prefix = secretPrefix(stage);
@@ -175,7 +175,7 @@ describe('secrets', () => {
     60_000,
   );
 
-  test('see these actions and no others: no labels moved, no policy changed, no key deleted', () => {
+  test('the stack allows only these actions on secrets: it moves no label, changes no policy, deletes no key', () => {
     const text = JSON.stringify(template.Resources);
     expect([...new Set(text.match(/secretsmanager:[A-Z]\w+/g))].sort()).toEqual([
       'secretsmanager:CreateSecret',
@@ -187,7 +187,7 @@ describe('secrets', () => {
     expect(text).not.toContain('kms:ScheduleKeyDeletion');
   });
 
-  test('are those of the stage and no others', async () => {
+  test('a stage may use only its own secrets', async () => {
     const other = await synthesise({ stage: 'test' });
     const roles = functionRoles(other.template);
     const lines = permissionsOf(other.template, roles.register ?? '').filter((line) =>
@@ -200,7 +200,7 @@ describe('secrets', () => {
 });
 
 describe('the other roles', () => {
-  test('start recheck, and send notices: nothing else', () => {
+  test('the other roles may start recheck and send alerts, nothing else', () => {
     const functions = new Set(Object.values(functionRoles(template)));
     const others = resourcesOf(template, 'AWS::IAM::Role').filter(([id]) => !functions.has(id));
     const lines = others.map(([id, { Properties }]) => [Properties.Description, permissionsOf(template, id)]);
@@ -210,7 +210,7 @@ describe('the other roles', () => {
         'lambda:InvokeFunction on function recheck',
         'sqs:SendMessage on queue recheck-dead-letters',
       ],
-      'Enlist prod: tells of touched secrets and keys': [
+      'Enlist prod: sends alerts about secrets and keys': [
         ...all('kms:Decrypt kms:GenerateDataKey', 'data key through sns'),
         'sns:Publish on alarm topic',
       ],
@@ -249,13 +249,13 @@ const deletions = (among: Template) =>
   allows(among).filter(({ actions }) => actions.includes('secretsmanager:DeleteSecret'));
 
 describe('wildcards', () => {
-  test('stand in no action, but that the account rules its own keys', () => {
+  test('no action has a wildcard, except that the account may manage its own keys', () => {
     const wild = allows(template).filter(({ actions }) => actions.some((action) => action.includes('*')));
     const types = wild.map(({ at, actions }) => `${template.Resources[at]?.Type} ${actions}`);
     expect([...new Set(types)]).toEqual(['AWS::KMS::Key kms:*']);
   });
 
-  test('stand in these resources and no others', () => {
+  test('only these resources have a wildcard', () => {
     const keyPolicies = new Set(resourcesOf(template, 'AWS::KMS::Key').map(([id]) => id));
     const wild = allows(template)
       .filter(({ at }) => !keyPolicies.has(at))
@@ -276,7 +276,7 @@ describe('wildcards', () => {
     ]);
   });
 
-  test('let only traces name no resource', () => {
+  test('only the actions for traces name no resource', () => {
     const unnamed = allows(template).filter(
       ({ at, resources }) => template.Resources[at]?.Type === 'AWS::IAM::Role' && resources.includes('*'),
     );
