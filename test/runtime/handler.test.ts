@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Context } from 'aws-lambda';
+import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createHandler as createAccounts } from '../../functions/accounts.ts';
+import { createHandler as createApi } from '../../functions/api.ts';
+import { createHandler as createCheck } from '../../functions/check.ts';
+import { createHandler as createEnroll } from '../../functions/enroll.ts';
+import { createHandler as createIntake } from '../../functions/intake.ts';
+import { createHandler as createRegister } from '../../functions/register.ts';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
 import { giveUpBot } from '../../lib/bots/crash.ts';
-import { queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
+import { queueNames, queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
 import { lazily } from '../../lib/runtime/handler.ts';
@@ -476,5 +482,62 @@ describe('an HTTP function', () => {
 
   test('an event that is not an HTTP request gets a problem document too', async () => {
     expect((await ask({ version: '2.0', headers: {} })).statusCode).toBe(500);
+  });
+});
+
+describe('the exported handlers of functions/', () => {
+  const queueHandlers = {
+    check: createCheck,
+    enroll: createEnroll,
+    intake: createIntake,
+    register: createRegister,
+  };
+  const record = (body: string, ApproximateReceiveCount: string) => ({
+    messageId: 'm1',
+    receiptHandle: 'r1',
+    body,
+    attributes: { ApproximateReceiveCount },
+  });
+  const bodies = { check: 'bot_id', enroll: 'bot_id', intake: 'batch_id', register: 'bot_id' } as const;
+
+  test.each(queueNames)('%s returns only the message that is not JSON', async (name) => {
+    const log = logInto();
+    const handler = queueHandlers[name](environment, log.write);
+    const Records = [record('CANARY {', '1'), { ...record('{}', '1'), messageId: 'm2' }];
+    const { batchItemFailures } = (await handler({ Records }, context)) as SQSBatchResponse;
+    expect(batchItemFailures).toContainEqual({ itemIdentifier: 'm1' });
+    expect(log.lines()).toContainEqual(
+      expect.objectContaining({ code: 'record_crashed', step: name, message_id: 'm1', error: 'SyntaxError' }),
+    );
+    expect(log.text()).not.toContain('CANARY');
+  });
+
+  test.each(queueNames)('%s sends a message again that AWS throttled at its last delivery', async (name) => {
+    throttling = true;
+    const log = logInto();
+    const last = String(queues[name].maxReceiveCount);
+    const body = JSON.stringify({ [bodies[name]]: randomUUID() });
+    const event = { Records: [record(body, last)] };
+    const answer = await queueHandlers[name](environment, log.write)(event, contextWith(1_300));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(calls.map(({ action }) => action)).toContain('SendMessageBatch');
+    expect(log.lines()).toMatchObject([{ code: 'record_throttled', step: name }]);
+  });
+
+  test.each([
+    ['api', createApi],
+    ['accounts', createAccounts],
+  ] as const)('%s answers an unknown route with a problem document', async (name, createHandler) => {
+    const log = logInto();
+    const event = {
+      version: '2.0',
+      headers: {},
+      requestContext: { http: { method: 'GET', path: '/nothing' } },
+    };
+    const answer = await createHandler(environment, log.write)(event, context);
+    expect([name, answer]).toMatchObject([
+      name,
+      { statusCode: 404, headers: { 'content-type': 'application/problem+json' } },
+    ]);
   });
 });
