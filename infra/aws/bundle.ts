@@ -39,10 +39,10 @@ const omitUnusedClients = (name: FunctionName): Plugin => ({
     });
     onLoad({ filter: /.*/, namespace: 'omitted-client' }, async ({ path }) => {
       const names = Object.keys(await import(path)).filter((it) => /^[A-Za-z_]\w*$/.test(it));
-      const exported = names.filter((it) => it !== 'default').map((it) => `Omitted as ${it}`);
+      const exported = names.filter((it) => it !== 'default').map((it) => `NoClient as ${it}`);
       const message = `the bundle of ${name} has no ${path}`;
       return {
-        contents: `class Omitted { send() { throw new Error(${JSON.stringify(message)}); } }
+        contents: `class NoClient { send() { throw new Error(${JSON.stringify(message)}); } }
 export { ${exported.join(', ')} };`,
       };
     });

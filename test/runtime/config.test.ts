@@ -26,7 +26,7 @@ const messageOf = (env: Environment): string => {
   throw new Error('it was taken');
 };
 
-test('an environment on AWS', () => {
+test('the environment of a function on AWS becomes a config', () => {
   expect(readConfig({ ...environment, PATH: '/bin' })).toEqual({
     table: 'enlist',
     uploadsBucket: 'uploads',
@@ -44,12 +44,12 @@ test('an environment on AWS', () => {
   });
 });
 
-test('an operator’s own choices', () => {
+test('settings of an operator replace the defaults', () => {
   const chosen = { ...environment, ENLIST_AUDIT_DAYS: '30', ENLIST_KMS_KEY_ID: 'arn:of-a-key' };
   expect(readConfig(chosen)).toMatchObject({ auditSeconds: 30 * 86_400, kmsKeyId: 'arn:of-a-key' });
 });
 
-describe('what is missing or wrong', () => {
+describe('missing and invalid variables', () => {
   test.each(required)('%s is named alone', (name) => {
     for (const value of [undefined, ''])
       expect(messageOf({ ...environment, [name]: value })).toBe(
@@ -57,7 +57,7 @@ describe('what is missing or wrong', () => {
       );
   });
 
-  test('all are named at once', () => {
+  test('all invalid variables are named in one error', () => {
     const message = messageOf({});
     for (const name of required) expect(message).toContain(name);
   });
@@ -69,7 +69,7 @@ describe('what is missing or wrong', () => {
     },
   );
 
-  test('a value is never quoted', () => {
+  test('the error never quotes a value', () => {
     const urls = [
       ...required.filter((name) => name.endsWith('_URL')),
       'AWS_ENDPOINT_URL',
@@ -89,7 +89,7 @@ describe('what is missing or wrong', () => {
   });
 });
 
-test('a slash at the end of MIXIN_URL is no part of it', () => {
+test('a slash at the end of MIXIN_URL is removed', () => {
   expect(readConfig({ ...environment, MIXIN_URL: 'http://127.0.0.1:8080//' }).mixinUrl).toBe(
     'http://127.0.0.1:8080',
   );
@@ -104,12 +104,12 @@ describe('endpoints', () => {
   const one = 'http://127.0.0.1:1';
   const two = 'http://127.0.0.1:2';
 
-  test('one for all, and one of its own where it is named', () => {
+  test('AWS_ENDPOINT_URL is used where a service has no endpoint of its own', () => {
     const { endpoints } = readConfig({ ...environment, AWS_ENDPOINT_URL: one, AWS_ENDPOINT_URL_S3: two }).aws;
     expect(endpoints).toEqual({ dynamodb: one, s3: two, secretsManager: one, sqs: one });
   });
 
-  test('made-up credentials are used only where every keeper is an emulator', () => {
+  test('credentials of the environment are used only if every service is an emulator', () => {
     const all = { ...environment, ...keys, AWS_ENDPOINT_URL: one };
     expect(readConfig(all).aws.credentials).toEqual({ accessKeyId: 'id', secretAccessKey: 'not-a-key' });
     expect(readConfig({ ...environment, ...keys }).aws).not.toHaveProperty('credentials');
@@ -123,7 +123,7 @@ describe('endpoints', () => {
     expect(readConfig({ ...environment, ...keys, ...four }).aws).toHaveProperty('credentials');
   });
 
-  test('half of the credentials are none', () => {
+  test('credentials without a secret key are ignored', () => {
     for (const name of Object.keys(keys)) {
       const half = { ...environment, ...keys, AWS_ENDPOINT_URL: one, [name]: undefined };
       expect(readConfig(half).aws).not.toHaveProperty('credentials');

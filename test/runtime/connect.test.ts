@@ -22,7 +22,7 @@ const configFor = (url: string) =>
     AWS_ENDPOINT_URL: url,
   });
 
-test('a call that AWS never answers is given up after eight seconds, and made again', async () => {
+test('a call that AWS does not answer times out after eight seconds and is repeated', async () => {
   let asked = 0;
   const server = createServer((_request, response) => {
     asked += 1;
@@ -39,7 +39,7 @@ test('a call that AWS never answers is given up after eight seconds, and made ag
   server.close();
 }, 20_000);
 
-test('a call that AWS throttles is made again, and the connection knows since when', async () => {
+test('a call that AWS throttles is repeated, and the connection reports the throttling', async () => {
   let asked = 0;
   await using server = await startServer(() => {
     asked += 1;

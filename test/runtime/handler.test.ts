@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Context } from 'aws-lambda';
+import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createHandler as createAccounts } from '../../functions/accounts.ts';
+import { createHandler as createApi } from '../../functions/api.ts';
+import { createHandler as createCheck } from '../../functions/check.ts';
+import { createHandler as createEnroll } from '../../functions/enroll.ts';
+import { createHandler as createIntake } from '../../functions/intake.ts';
+import { createHandler as createRegister } from '../../functions/register.ts';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
 import { giveUpBot } from '../../lib/bots/crash.ts';
-import { queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
+import { queueNames, queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
 import { lazily } from '../../lib/runtime/handler.ts';
@@ -14,7 +20,7 @@ import { httpFunction } from '../../lib/runtime/http-function.ts';
 import { type QueueStep, queueFunction } from '../../lib/runtime/queue-function.ts';
 import { scheduledFunction } from '../../lib/runtime/scheduled-function.ts';
 
-/** An AWS that says yes to everything and has nothing, or refuses all, or throttles DynamoDB. */
+/** An AWS that answers every call with nothing, or refuses every call, or throttles DynamoDB. */
 let refusing = false;
 let throttling = false;
 const calls: { readonly action: string; readonly input: Record<string, unknown> }[] = [];
@@ -72,7 +78,7 @@ const logInto = () => {
   };
 };
 
-describe('opened', () => {
+describe('lazily', () => {
   const counting = (results: ('fine' | 'broken')[]) => {
     const seen: Environment[] = [];
     const handler = lazily((env) => {
@@ -83,7 +89,7 @@ describe('opened', () => {
     return { handler, seen };
   };
 
-  test('builds at the first event, out of the process’s own environment, and once', async () => {
+  test('the handler is built once, at the first event, from the environment of the process', async () => {
     const { handler, seen } = counting(['fine']);
     expect(seen).toEqual([]);
     expect(await Promise.all([handler(1, context), handler(2, context)])).toEqual([
@@ -95,7 +101,7 @@ describe('opened', () => {
     expect(seen[0]).toBe(process.env);
   });
 
-  test('a build that failed is tried again, and nothing half-built is kept', async () => {
+  test('after a failed build the next event builds the handler again', async () => {
     const { handler, seen } = counting(['broken', 'fine']);
     await expect((async () => handler(1, context))()).rejects.toThrow('environment');
     expect(await handler(2, context)).toEqual({ event: 2 });
@@ -103,26 +109,26 @@ describe('opened', () => {
   });
 });
 
-describe('a queue’s function', () => {
+describe('a queue function', () => {
   const record = (body: string, receive_count = 1) => ({
     messageId: randomUUID(),
     receiptHandle: randomUUID(),
     body,
     attributes: { ApproximateReceiveCount: String(receive_count) },
   });
-  type Record_ = ReturnType<typeof record>;
+  type TestRecord = ReturnType<typeof record>;
 
-  const run = async (handle: QueueStep['handle'], records: readonly Record_[], invocation = context) => {
+  const run = async (handle: QueueStep['handle'], records: readonly TestRecord[], invocation = context) => {
     const log = logInto();
     const handler = queueFunction('check', { handle, giveUp: giveUpBot })(environment, log.write);
     const answer = await handler({ Records: records }, invocation);
     return { answer, log };
   };
-  const failing = (...records: readonly Record_[]) => ({
+  const failing = (...records: readonly TestRecord[]) => ({
     batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
   });
 
-  test('gives the step each message, parsed, and the end of the invocation less some spare time', async () => {
+  test('the step gets each message as parsed JSON, and a deadline before the end of the invocation', async () => {
     const seen: unknown[] = [];
     const before = Date.now();
     const { answer } = await run(
@@ -138,9 +144,9 @@ describe('a queue’s function', () => {
     expect(calls).toEqual([]);
   });
 
-  test('only what throws comes back, and soon', async () => {
+  test('only the message whose step throws comes back, and it comes back soon', async () => {
     const records = [record('{"n":1}'), record('{"n":2}', 3), record('{"n":3}')];
-    const [, bad] = records as [Record_, Record_, Record_];
+    const [, bad] = records as [TestRecord, TestRecord, TestRecord];
     const { answer, log } = await run(async (_services, body) => {
       if ((body as { n: number }).n === 2) throw new TypeError('CANARY');
     }, records);
@@ -167,21 +173,21 @@ describe('a queue’s function', () => {
     expect(log.text()).not.toContain('CANARY');
   });
 
-  test('a body that is no JSON fails alone and is not quoted', async () => {
+  test('a body that is not JSON fails alone and is not quoted', async () => {
     const records = [record('CANARY {'), record('{}')];
     const { answer, log } = await run(async () => undefined, records);
-    expect(answer).toEqual(failing(records[0] as Record_));
+    expect(answer).toEqual(failing(records[0] as TestRecord));
     expect(log.lines()).toMatchObject([{ error: 'SyntaxError' }]);
     expect(log.text()).not.toContain('CANARY');
   });
 
-  test('something thrown that is no Error is named by its kind', async () => {
+  test('a thrown value that is not an Error is logged by its type', async () => {
     const { log } = await run(() => Promise.reject('CANARY'), [record('{}')]);
     expect(log.lines()).toMatchObject([{ error: 'string' }]);
     expect(log.text()).not.toContain('CANARY');
   });
 
-  test('only the last delivery tells the row', async () => {
+  test('only the last delivery of a message gives it up', async () => {
     const last = queues.check.maxReceiveCount;
     const body = JSON.stringify({ bot_id: randomUUID() });
     const crash: QueueStep['handle'] = async () => {
@@ -194,7 +200,7 @@ describe('a queue’s function', () => {
     expect(calls.map(({ action }) => action)).toEqual(['GetItem', 'ChangeMessageVisibility']);
   });
 
-  test('a message fails though nobody can be told, and that is said too', async () => {
+  test('a message that cannot be given up fails, and this is logged too', async () => {
     const bad = record(JSON.stringify({ bot_id: randomUUID() }), queues.check.maxReceiveCount);
     refusing = true;
     const { answer, log } = await run(async () => {
@@ -207,7 +213,7 @@ describe('a queue’s function', () => {
     ]);
   });
 
-  test('a step that does not end in time fails its message, and the others count', async () => {
+  test('a step that does not end in time fails its message, and the other messages succeed', async () => {
     const records = [record('{"hang":true}'), record('{}')];
     const { answer, log } = await run(
       (_services, body) =>
@@ -215,7 +221,7 @@ describe('a queue’s function', () => {
       records,
       contextWith(1_020),
     );
-    expect(answer).toEqual(failing(records[0] as Record_));
+    expect(answer).toEqual(failing(records[0] as TestRecord));
     expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'OutOfTime' }]);
   });
 
@@ -235,7 +241,7 @@ describe('a queue’s function', () => {
       ['ThrottlingError', {}],
       ['UnknownError', { httpStatusCode: 503 }],
     ])(
-      'lets its message come back, and a fresh one take its place at the end: %s',
+      'a message that AWS throttled comes back, and at its last delivery is sent again as a new one: %s',
       async (name, metadata) => {
         const early = record(body, last - 1);
         const late = record(body, last);
@@ -253,13 +259,13 @@ describe('a queue’s function', () => {
       },
     );
 
-    test('and that could not send a fresh message fails the old one', async () => {
+    test('a throttled message fails when no new one can be sent', async () => {
       const late = record(body, last);
       refusing = true;
       expect((await run(crashWith('SlowDown'), [late])).answer).toEqual(failing(late));
     });
 
-    test('and runs out of time by it has not crashed', async () => {
+    test('a step that runs out of time because of throttling has not crashed', async () => {
       throttling = true;
       const reading: QueueStep['handle'] = async (services) =>
         void (await services.table.readBot(randomUUID()));
@@ -267,13 +273,13 @@ describe('a queue’s function', () => {
       expect(log.lines()).toMatchObject([{ code: 'record_throttled', error: 'OutOfTime' }]);
     });
 
-    test('has crashed where a quota is full that no waiting mends', async () => {
+    test('a full quota is a crash, because waiting does not help', async () => {
       const { log } = await run(crashWith('LimitExceededException'), [record(body)]);
       expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'LimitExceededException' }]);
     });
   });
 
-  test('an environment that is not whole is told at once', () => {
+  test('a missing variable fails the build', () => {
     expect(() => queueFunction('check', { handle: async () => undefined, giveUp: giveUpBot })({})).toThrow(
       'ENLIST_TABLE',
     );
@@ -284,7 +290,7 @@ describe('a scheduled function', () => {
   /** As EventBridge Scheduler sends it. */
   const tick = { version: '0', 'detail-type': 'Scheduled Event', source: 'aws.scheduler', detail: '{}' };
 
-  test('gives the step the end of the invocation, and lets its error through', async () => {
+  test('a scheduled step gets its deadline, and its error fails the invocation', async () => {
     let deadline = 0;
     const log = logInto();
     const fine = scheduledFunction('recheck', async (services, deadlineMs) => {
@@ -301,7 +307,7 @@ describe('a scheduled function', () => {
   });
 });
 
-describe('the HTTP API’s functions', () => {
+describe('an HTTP function', () => {
   const seen: { readonly route: RouteName; readonly request: HttpRequest }[] = [];
   beforeEach(() => void seen.splice(0));
   const echo = Object.fromEntries(
@@ -346,7 +352,7 @@ describe('the HTTP API’s functions', () => {
     (name, route) => {
       const path = route.path.replace(/\{\w+\}/, id);
 
-      test('is answered by its function', async () => {
+      test('its function answers it', async () => {
         const answer = await ask(event(route.method, path), echo, route.function);
         expect(answer).toMatchObject({ statusCode: 200, headers: { 'content-type': 'application/json' } });
         expect(answer.json).toEqual({ route: name });
@@ -354,7 +360,7 @@ describe('the HTTP API’s functions', () => {
         expect(ids).toEqual(route.path.includes('{') ? [id] : []);
       });
 
-      test('is nowhere in the other, even if that one could answer it', async () => {
+      test('the other function does not have it', async () => {
         const other = route.function === 'api' ? 'accounts' : 'api';
         const answer = await ask(event(route.method, path), echo, other);
         expect(answer).toMatchObject({ statusCode: 404, json: { code: 'no_such_route' } });
@@ -363,7 +369,7 @@ describe('the HTTP API’s functions', () => {
     },
   );
 
-  test('hands over query, headers and body, with header names in lower case', async () => {
+  test('a handler gets query, body and headers with names in lower case', async () => {
     await ask(
       event('POST', '/batches', {
         headers: { 'Content-Type': 'Text/CSV', 'IDEMPOTENCY-KEY': 'My-Key', accept: '*/*' },
@@ -380,7 +386,7 @@ describe('the HTTP API’s functions', () => {
     expect(Buffer.from(request?.body ?? []).toString()).toBe('é,b');
   });
 
-  test('a body in base64 is what it was, byte for byte; none is empty', async () => {
+  test('a body in base64 is decoded byte for byte, and a missing body is empty', async () => {
     const bytes = Buffer.from([0, 255, 10, 13, 128]);
     await ask(event('POST', '/batches', { body: bytes.toString('base64'), isBase64Encoded: true }));
     await ask(event('POST', '/batches'));
@@ -404,7 +410,7 @@ describe('the HTTP API’s functions', () => {
     expect(seen).toEqual([]);
   });
 
-  test('an answer’s own headers are sent; a refusal is a problem document by its type', async () => {
+  test('headers of an answer are sent, and an error answer has the type of a problem document', async () => {
     const answers = {
       ...echo,
       createBatch: async () => ({ status: 202, body: {}, headers: { location: '/batches/1' } }),
@@ -419,7 +425,7 @@ describe('the HTTP API’s functions', () => {
     );
   });
 
-  test('an unexpected error is a problem document without its text, here and in the log', async () => {
+  test('an unexpected error becomes a problem document; its text is neither sent nor logged', async () => {
     const answers = {
       ...echo,
       readBot: async () => {
@@ -436,7 +442,7 @@ describe('the HTTP API’s functions', () => {
     expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
   });
 
-  describe('what AWS throttles', () => {
+  describe('a request that AWS throttles', () => {
     const reading = {
       ...echo,
       readBot: async (services: Services) => ({
@@ -450,7 +456,7 @@ describe('the HTTP API’s functions', () => {
     });
     const asked = event('GET', '/bots/x');
 
-    test('is a problem document that says to try again', async () => {
+    test('a throttled request gets a problem document that says to try again', async () => {
       const answer = await ask(asked, throwing('ThrottlingException'));
       expect(answer).toMatchObject({
         statusCode: 503,
@@ -461,20 +467,77 @@ describe('the HTTP API’s functions', () => {
       expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
     });
 
-    test('is told before the function’s time is over', async () => {
+    test('a throttled request is answered before the function times out', async () => {
       throttling = true;
       const answer = await ask(asked, reading, 'api', contextWith(1_300));
       expect(answer).toMatchObject({ statusCode: 503, json: { code: 'throttled' } });
     });
 
-    test('is something else than an answer that takes too long', async () => {
+    test('a request that takes too long without throttling is an internal error', async () => {
       const never = { ...echo, readBot: () => new Promise<never>(() => undefined) };
       const answer = await ask(asked, never, 'api', contextWith(1_050));
       expect(answer).toMatchObject({ statusCode: 500, json: { code: 'internal_error' } });
     });
   });
 
-  test('an event that is no HTTP request is a problem document too', async () => {
+  test('an event that is not an HTTP request gets a problem document too', async () => {
     expect((await ask({ version: '2.0', headers: {} })).statusCode).toBe(500);
+  });
+});
+
+describe('the exported handlers of functions/', () => {
+  const queueHandlers = {
+    check: createCheck,
+    enroll: createEnroll,
+    intake: createIntake,
+    register: createRegister,
+  };
+  const record = (body: string, ApproximateReceiveCount: string) => ({
+    messageId: 'm1',
+    receiptHandle: 'r1',
+    body,
+    attributes: { ApproximateReceiveCount },
+  });
+  const bodies = { check: 'bot_id', enroll: 'bot_id', intake: 'batch_id', register: 'bot_id' } as const;
+
+  test.each(queueNames)('%s returns only the message that is not JSON', async (name) => {
+    const log = logInto();
+    const handler = queueHandlers[name](environment, log.write);
+    const Records = [record('CANARY {', '1'), { ...record('{}', '1'), messageId: 'm2' }];
+    const { batchItemFailures } = (await handler({ Records }, context)) as SQSBatchResponse;
+    expect(batchItemFailures).toContainEqual({ itemIdentifier: 'm1' });
+    expect(log.lines()).toContainEqual(
+      expect.objectContaining({ code: 'record_crashed', step: name, message_id: 'm1', error: 'SyntaxError' }),
+    );
+    expect(log.text()).not.toContain('CANARY');
+  });
+
+  test.each(queueNames)('%s sends a message again that AWS throttled at its last delivery', async (name) => {
+    throttling = true;
+    const log = logInto();
+    const last = String(queues[name].maxReceiveCount);
+    const body = JSON.stringify({ [bodies[name]]: randomUUID() });
+    const event = { Records: [record(body, last)] };
+    const answer = await queueHandlers[name](environment, log.write)(event, contextWith(1_300));
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(calls.map(({ action }) => action)).toContain('SendMessageBatch');
+    expect(log.lines()).toMatchObject([{ code: 'record_throttled', step: name }]);
+  });
+
+  test.each([
+    ['api', createApi],
+    ['accounts', createAccounts],
+  ] as const)('%s answers an unknown route with a problem document', async (name, createHandler) => {
+    const log = logInto();
+    const event = {
+      version: '2.0',
+      headers: {},
+      requestContext: { http: { method: 'GET', path: '/nothing' } },
+    };
+    const answer = await createHandler(environment, log.write)(event, context);
+    expect([name, answer]).toMatchObject([
+      name,
+      { statusCode: 404, headers: { 'content-type': 'application/problem+json' } },
+    ]);
   });
 });

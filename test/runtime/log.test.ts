@@ -24,7 +24,7 @@ const head = {
   message: logMessages.bot_moved,
 };
 
-/** Whatever else appears in a log line was not meant to. */
+/** No other field may be logged. */
 const fieldNames = [
   'step',
   'bot_id',
@@ -39,7 +39,7 @@ const fieldNames = [
   'receive_count',
 ] as const;
 
-test('a line is a code for queries, a sentence for people, and the fields that are told', () => {
+test('a line has a code for queries, a sentence for people, and the given fields', () => {
   expect(logged({ bot_id: 'u', count: 0 }, { step: 'check' })).toEqual({
     ...head,
     step: 'check',
@@ -49,13 +49,13 @@ test('a line is a code for queries, a sentence for people, and the fields that a
   expect(logged()).toEqual(head);
 });
 
-test('every allowed field appears; later words win over those of the base', () => {
+test('every allowed field is logged; a field of the call replaces that of the base', () => {
   const all = Object.fromEntries(fieldNames.map((name) => [name, name])) as unknown as LogFields;
   expect(logged(all)).toEqual({ ...head, ...all });
   expect(logged({ step: 'api' }, { step: 'check' })).toEqual({ ...head, step: 'api' });
 });
 
-test('no other field can appear, by the base or by the call, nor forge the head of the line', () => {
+test('no other field of the base or of the call is logged, or replaces the head of the line', () => {
   const names = fc.oneof(
     fc.string(),
     fc.constantFrom('time', 'level', 'code', 'message', 'body', 'spend_private_key', '__proto__', 'toJSON'),
@@ -74,11 +74,11 @@ test('no other field can appear, by the base or by the call, nor forge the head 
   );
 });
 
-test('a line end within a value makes no second line', () => {
+test('a line break in a value does not start a second line', () => {
   expect(logged({ reason: 'a\nb' }).reason).toBe('a\nb');
 });
 
-test('the time is that of the line', () => {
+test('each line has the time at which it was written', () => {
   const lines: string[] = [];
   let now = NOW;
   const log = createLog(
@@ -95,7 +95,7 @@ test('the time is that of the line', () => {
 });
 
 test.each(Object.entries(logMessages) as [LogCode, string][])(
-  '%s is a code with a sentence',
+  'the log code %s has a sentence',
   (code, message) => {
     expect(code).toMatch(/^[a-z_]+$/);
     expect(message).toMatch(/^[A-Z].*\.$/);

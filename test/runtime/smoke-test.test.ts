@@ -39,7 +39,7 @@ const context = {
   getRemainingTimeInMillis: () => 29_000,
 } as unknown as Context;
 
-/** The function's answer to an empty event, in the house's environment or a changed one. */
+/** The function's answer to an empty event, in the environment of the embedded stack or a changed one. */
 const ask = async (name: FunctionName, changes: Environment = {}, lines: string[] = []) => {
   const handler = createHandlers[name](
     { ...lived.house.environment, ...changes },
@@ -50,7 +50,7 @@ const ask = async (name: FunctionName, changes: Environment = {}, lines: string[
 const failing = ({ checks }: SmokeTestReport) => checks.filter(({ ok }) => !ok);
 
 describe('an empty event', () => {
-  test.each(functionNames)('makes %s try what it may touch, and log nothing', async (name) => {
+  test.each(functionNames)('an empty event makes %s try what it may touch, and log nothing', async (name) => {
     const lines: string[] = [];
     const report = await ask(name, {}, lines);
     expect(report).toMatchObject({ function: name, ok: true });
@@ -59,7 +59,7 @@ describe('an empty event', () => {
     expect(lines).toEqual([]);
   });
 
-  test('leaves nothing behind', async () => {
+  test('a smoke test sends no message, writes no log line and only GETs from Mixin', async () => {
     const { aws, queueUrls } = readConfig(lived.house.environment);
     const sqs = new SQSClient({
       region: aws.region,
@@ -82,8 +82,8 @@ describe('an empty event', () => {
     );
   });
 
-  const elsewhere = () => `${lived.house.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
-  /** It speaks the same language, but is another service. */
+  const missingQueue = () => `${lived.house.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
+  /** Another service that has the same protocol. */
   const anotherService = () => lived.house.environment.AWS_ENDPOINT_URL_DYNAMODB;
   test.each([
     ['table', 'ENLIST_TABLE', 'nowhere', functionNames, 'ResourceNotFoundException'],
@@ -96,16 +96,16 @@ describe('an empty event', () => {
       'SyntaxError',
     ],
     ['mixin', 'MIXIN_URL', 'http://127.0.0.1:2', ['accounts', 'enroll', 'check', 'register'], 'ECONNREFUSED'],
-    ['queue intake', 'ENLIST_INTAKE_QUEUE_URL', elsewhere, ['api', 'intake'], 'QueueDoesNotExist'],
+    ['queue intake', 'ENLIST_INTAKE_QUEUE_URL', missingQueue, ['api', 'intake'], 'QueueDoesNotExist'],
     [
       'queue enroll',
       'ENLIST_ENROLL_QUEUE_URL',
-      elsewhere,
+      missingQueue,
       ['api', 'accounts', 'intake', 'enroll', 'check', 'recheck'],
       'QueueDoesNotExist',
     ],
-    ['queue check', 'ENLIST_CHECK_QUEUE_URL', elsewhere, functionNames, 'QueueDoesNotExist'],
-    ['queue register', 'ENLIST_REGISTER_QUEUE_URL', elsewhere, ['check', 'register'], 'QueueDoesNotExist'],
+    ['queue check', 'ENLIST_CHECK_QUEUE_URL', missingQueue, functionNames, 'QueueDoesNotExist'],
+    ['queue register', 'ENLIST_REGISTER_QUEUE_URL', missingQueue, ['check', 'register'], 'QueueDoesNotExist'],
   ] as const)('%s: a wrong %s fails this check alone', async (what, variable, value, names, code) => {
     const wrong = typeof value === 'string' ? value : value();
     const answers = await Promise.all(functionNames.map((name) => ask(name, { [variable]: wrong })));
@@ -123,47 +123,47 @@ describe('an empty event', () => {
     }
   });
 
-  /** The way a function has to its queues, with services of our own. */
-  const worldWith = (services: Services): SmokeTestOptions => {
+  /** The options of a smoke test, with other services. */
+  const optionsWith = (services: Services): SmokeTestOptions => {
     const config = readConfig(lived.house.environment);
     return { ...connect(config, () => undefined), services, mixinUrl: config.mixinUrl };
   };
 
-  test('an error is named, never quoted', async () => {
-    const secretive = () =>
+  test('a failed probe reports the code of its error, never its text', async () => {
+    const failWithText = () =>
       Promise.reject(Object.assign(new Error('CANARY'), { name: 'Odd', code: 'E_ODD' }));
     const services = {
       ...lived.services,
-      table: { ...lived.services.table, readBot: secretive },
+      table: { ...lived.services.table, readBot: failWithText },
     } as Services;
-    const answer = await runSmokeTest('recheck', worldWith(services));
+    const answer = await runSmokeTest('recheck', optionsWith(services));
     expect(failing(answer)).toMatchObject([{ what: 'table', code: 'E_ODD' }]);
     expect(JSON.stringify(answer)).not.toContain('CANARY');
   });
 
-  test('a keeper that never answers fails in time', async () => {
+  test('a probe without an answer fails in time', async () => {
     const services = {
       ...lived.services,
       vault: { ...lived.services.vault, readKeystore: () => new Promise<never>(() => undefined) },
     } as Services;
-    const answer = await runSmokeTest('check', { ...worldWith(services), timeoutMs: 300 });
+    const answer = await runSmokeTest('check', { ...optionsWith(services), timeoutMs: 300 });
     expect(failing(answer)).toMatchObject([{ what: 'vault', code: 'TimeoutError' }]);
   });
 
-  test('a store that only says "not for you" is there for the api, and out of reach for intake', async () => {
+  test('AccessDenied from the bucket is fine for the api, which may not read it, and a failure for intake', async () => {
     const refuse = () => Promise.reject(Object.assign(new Error('no'), { name: 'AccessDenied' }));
     const services = {
       ...lived.services,
       uploads: { ...lived.services.uploads, get: refuse },
     } as Services;
-    expect((await runSmokeTest('api', worldWith(services))).ok).toBe(true);
-    expect(failing(await runSmokeTest('intake', worldWith(services)))).toMatchObject([
+    expect((await runSmokeTest('api', optionsWith(services))).ok).toBe(true);
+    expect(failing(await runSmokeTest('intake', optionsWith(services)))).toMatchObject([
       { what: 'uploads', code: 'AccessDenied' },
     ]);
   });
 });
 
-describe('what is no empty event', () => {
+describe('events that are not empty', () => {
   test.each([
     [{}, true],
     [null, true],
@@ -177,7 +177,7 @@ describe('what is no empty event', () => {
     [[], false],
   ])('%j: %s', (event, expected) => expect(isEmptyEvent(event)).toBe(expected));
 
-  test('messages and schedules are worked on as ever', async () => {
+  test('messages and schedules are processed as usual', async () => {
     const handler = createCheck(lived.house.environment, () => undefined);
     expect(await handler({ Records: [] }, context)).toEqual({ batchItemFailures: [] });
     await lived.house.recheckNow();
@@ -192,20 +192,20 @@ describe('Invoke on this machine', () => {
     return { status: answer.status, headers: answer.headers, body: (await answer.json()) as unknown };
   };
 
-  test('runs the same doors', async () => {
+  test('Invoke runs the same handlers', async () => {
     const smoked = await invoke('register', '{}');
     expect(smoked).toMatchObject({ status: 200, body: { function: 'register', ok: true } });
     expect(smoked.headers.get('x-amz-function-error')).toBeNull();
     expect((await invoke('check', '{"Records":[]}')).body).toEqual({ batchItemFailures: [] });
   });
 
-  test('a crash is an answer with FunctionError', async () => {
+  test('Invoke answers a crash with FunctionError', async () => {
     const crashed = await invoke('check', '{"Records":7}');
     expect(crashed).toMatchObject({ status: 200, body: { errorType: 'TypeError' } });
     expect(crashed.headers.get('x-amz-function-error')).toBe('Unhandled');
   });
 
-  test('what Lambda refuses is refused', async () => {
+  test('Invoke refuses what Lambda refuses', async () => {
     expect(await invoke('nothing', '{}')).toMatchObject({ status: 404 });
     expect((await invoke('nothing', '{}')).headers.get('x-amzn-errortype')).toBe('ResourceNotFoundException');
     expect(await invoke('check', '{')).toMatchObject({ status: 400 });
@@ -213,7 +213,7 @@ describe('Invoke on this machine', () => {
     expect(await invoke('check', '{}', { origin: 'https://example.com' })).toMatchObject({ status: 403 });
   });
 
-  test('enlist doctor asks all of them', async () => {
+  test('enlist doctor shows the smoke tests of all functions', async () => {
     const [text, json] = await Promise.all([
       enlist(['doctor', '--api', lived.house.url]),
       enlist(['doctor', '--api', lived.house.url, '--json']),

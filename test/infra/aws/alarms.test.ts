@@ -16,7 +16,7 @@ beforeAll(async () => {
   ]);
 }, 60_000);
 
-const notices = () =>
+const listKeyAlerts = () =>
   resourcesOf(template, 'AWS::Events::Rule').map(([, { Properties }]) =>
     Properties.Name.replace('enlist-prod-', ''),
   );
@@ -45,7 +45,7 @@ test('every dead-letter queue has an alarm at its first message', () => {
   }
 });
 
-test('these are the alarms', () => {
+test('the stack has these alarms', () => {
   expect(alarms.map(([id]) => id).sort()).toEqual([
     'accounts-errors',
     'accounts-in-doubt',
@@ -92,7 +92,7 @@ test('every alarm goes to the topic and says what it means for a bot and what to
   }
 });
 
-test('an e-mail address that is given hears them; without one nobody is subscribed', async () => {
+test('alarms are sent to the e-mail address of the settings, if there is one', async () => {
   const subscribed = resourcesOf(template, 'AWS::SNS::Subscription').map(([, { Properties }]) => Properties);
   expect(subscribed).toMatchObject([{ Protocol: 'email', Endpoint: 'operator@example.com' }]);
   const other = await synthesise({ stage: 'test' });
@@ -112,7 +112,7 @@ test('CloudWatch may use the topic and its key', () => {
   ]);
 });
 
-test('silence of recheck is an alarm', () => {
+test('the alarm of recheck rings when there is no data', () => {
   const [, silent] = alarms.find(([id]) => id === 'recheck-not-running') ?? [];
   expect(silent?.Properties).toMatchObject({
     TreatMissingData: 'breaching',
@@ -121,7 +121,7 @@ test('silence of recheck is an alarm', () => {
   });
 });
 
-describe('what is counted from log lines', () => {
+describe('metrics of log lines', () => {
   const filters = () =>
     resourcesOf(template, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => ({
       group: flatten(template.Resources[targetOf(Properties.LogGroupName) ?? '']?.Properties.LogGroupName),
@@ -129,7 +129,7 @@ describe('what is counted from log lines', () => {
       ...Properties.MetricTransformations[0],
     }));
 
-  test('has one filter a function and question', () => {
+  test('every function has a metric filter for moves of bots', () => {
     const moved = filters().filter(({ MetricName }) => MetricName === 'BotsMoved');
     expect(moved.map(({ group }) => group).sort()).toEqual(
       functionNames.map((name) => `/enlist/prod/${name}`).sort(),
@@ -143,7 +143,7 @@ describe('what is counted from log lines', () => {
     }
   });
 
-  test('sees in any function that the call which makes an account has an unknown end', () => {
+  test('every function has a metric filter for a lost answer of the call that creates an account', () => {
     const found = filters().filter(({ MetricName }) => MetricName === 'AccountsInDoubt');
     expect(found.map(({ group }) => group).sort()).toEqual(
       functionNames.map((name) => `/enlist/prod/${name}`).sort(),
@@ -154,7 +154,7 @@ describe('what is counted from log lines', () => {
     expect(moves.mark_unsure).toMatchObject({ from: expect.arrayContaining(['enrolling']), to: 'unsure' });
   });
 
-  test('asks for fields that a log line has', () => {
+  test('metric filters use only fields that a log line has', () => {
     const lines: string[] = [];
     const log = createLog((line) => lines.push(line), Date.now);
     log('info', 'bot_moved', { from: 'queued', to: 'blocked', reason: 'secret_pending_deletion' });
@@ -173,16 +173,16 @@ describe('docs/runbook.md', () => {
       .filter((line) => line.startsWith(`${rank} \``))
       .map((line) => line.slice(rank.length + 1).replaceAll('`', ''));
 
-  test('has a section for every alarm and notice, and for nothing else', () => {
-    expect([...headings('###')].sort()).toEqual([...alarms.map(([id]) => id), ...notices()].sort());
+  test('the runbook has a section for every alarm and key alert, and for nothing else', () => {
+    expect([...headings('###')].sort()).toEqual([...alarms.map(([id]) => id), ...listKeyAlerts()].sort());
   });
 });
 
-test('these are the notices', () => {
-  expect(notices().sort()).toEqual(['key-endangered', 'secret-deleted', 'secret-read-while-deleted']);
+test('the stack has these key alerts', () => {
+  expect(listKeyAlerts().sort()).toEqual(['key-endangered', 'secret-deleted', 'secret-read-while-deleted']);
 });
 
-describe('the notices about secrets', () => {
+describe('key alerts about secrets', () => {
   const rolesIn = (name: string) => {
     const found = resourcesOf(template, 'AWS::Events::Rule').find(
       ([, { Properties }]) => Properties.Name === `enlist-prod-${name}`,
@@ -194,11 +194,11 @@ describe('the notices about secrets', () => {
   };
   const rolesOf = (...names: string[]) => names.map((name) => functionRoles(template)[name]).sort();
 
-  test('tell of everybody who deletes one, but of those who may delete enrolments only', () => {
+  test('every caller who deletes a secret causes an alert, but the functions that may delete only enrolments', () => {
     expect(rolesIn('secret-deleted')).toEqual(rolesOf('accounts', 'enroll'));
   });
 
-  test('tell of everybody who asks for a deleted one, but of those who meet removed enrolments', () => {
+  test('every caller who reads a deleted secret causes an alert, but the functions that read removed enrolments', () => {
     expect(rolesIn('secret-read-while-deleted')).toEqual(rolesOf('accounts', 'intake', 'enroll'));
   });
 });

@@ -7,7 +7,7 @@ beforeAll(async () => {
   ({ template } = await synthesise({ apiRequestsPerSecond: '20' }));
 }, 60_000);
 
-test('has the routes of the topology and no other', () => {
+test('the HTTP API has the routes of the contract and no other', () => {
   const made = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(
     ([, { Properties }]) => Properties.RouteKey,
   );
@@ -18,7 +18,7 @@ test('has the routes of the topology and no other', () => {
   );
 });
 
-test('asks for IAM credentials on every route', () => {
+test('every route requires IAM credentials', () => {
   for (const [, { Properties }] of resourcesOf(template, 'AWS::ApiGatewayV2::Route')) {
     expect([Properties.RouteKey, Properties.AuthorizationType]).toEqual([Properties.RouteKey, 'AWS_IAM']);
   }
@@ -28,7 +28,7 @@ test('asks for IAM credentials on every route', () => {
 const functionOf = (id: string | undefined) =>
   template.Resources[id ?? '']?.Properties.FunctionName.replace('enlist-prod-', '');
 
-test('leads each route to its function', () => {
+test('each route invokes its function', () => {
   const led = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => {
     const integration = /\$\{(\w+)\}/.exec(flatten(Properties.Target))?.[1] ?? '';
     const uri = template.Resources[integration]?.Properties.IntegrationUri;
@@ -41,7 +41,7 @@ test('leads each route to its function', () => {
   );
 });
 
-test('can start these functions, each for its own routes, and no other', () => {
+test('the HTTP API may invoke each function for its own routes only', () => {
   const started = resourcesOf(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => {
     expect(Properties.Principal).toBe('apigateway.amazonaws.com');
     const path = flatten(Properties.SourceArn).replace(/^.*\/\*\/\*/, '');
@@ -54,7 +54,7 @@ test('can start these functions, each for its own routes, and no other', () => {
   );
 });
 
-test('signs in at the pace of a person, and makes the stage when its routes are there', async () => {
+test('sign-in routes have a low limit, and the stage is created after its routes', async () => {
   const limitsOf = (made: Template) =>
     resourcesOf(made, 'AWS::ApiGatewayV2::Stage')[0]?.[1].Properties.RouteSettings;
   const keys = Object.values<Route>(routes)
@@ -69,7 +69,7 @@ test('signs in at the pace of a person, and makes the stage when its routes are 
   expect(stage?.DependsOn).toEqual(expect.arrayContaining(made));
 }, 60_000);
 
-test('has a limit and an access log without headers and bodies', () => {
+test('the HTTP API has a limit, and an access log without headers and bodies', () => {
   const [[, stage] = []] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');
   expect(stage?.Properties.DefaultRouteSettings).toMatchObject({
     ThrottlingRateLimit: 20,

@@ -27,7 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), 'enlist-bundled-'));
 let files: Readonly<Record<FunctionName, string>>;
 beforeAll(async () => {
   files = await synthesiseCode(folder);
-}, 60_000);
+}, 180_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const readBundle = (name: FunctionName) => readFileSync(files[name], 'utf8');

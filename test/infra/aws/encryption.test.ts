@@ -25,7 +25,7 @@ const denials = (type: string, holder: string) =>
     ).map(() => [Properties[holder]].flat().map(targetOf)[0]),
   );
 
-describe('at rest', () => {
+describe('encryption', () => {
   test.each([
     ['AWS::SQS::Queue', 'KmsMasterKeyId'],
     ['AWS::SNS::Topic', 'KmsMasterKeyId'],
@@ -43,7 +43,7 @@ describe('at rest', () => {
     }
   });
 
-  test('lists are under the data key, seen by nobody outside, and gone after a day', () => {
+  test('lists are under the data key, not public, and deleted after a day', () => {
     for (const [, { Properties }] of all('AWS::S3::Bucket')) {
       const [rule] = Properties.BucketEncryption.ServerSideEncryptionConfiguration;
       expect(rule.ServerSideEncryptionByDefault.SSEAlgorithm).toBe('aws:kms');
@@ -60,22 +60,22 @@ describe('at rest', () => {
     }
   });
 
-  test('secrets are under a key of their own, which the functions are told', () => {
+  test('secrets are under a key of their own, which the functions get by a variable', () => {
     for (const [, { Properties }] of all('AWS::Lambda::Function')) {
       expect(targetOf(Properties.Environment.Variables.ENLIST_KMS_KEY_ID)).toBe(keyId('Vault'));
     }
   });
 });
 
-describe('keys', () => {
-  test('rotate, and outlive the stack', () => {
+describe('KMS keys', () => {
+  test('KMS keys rotate and outlive the stack', () => {
     for (const [, key] of all('AWS::KMS::Key')) {
       expect(key.Properties).toMatchObject({ EnableKeyRotation: true, PendingWindowInDays: 30 });
       expect([key.DeletionPolicy, key.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
     }
   });
 
-  test('are used by services only for this account', () => {
+  test('services may use the keys only for this account', () => {
     for (const [, { Properties }] of all('AWS::KMS::Key')) {
       for (const { Principal, Condition } of Properties.KeyPolicy.Statement) {
         if (Principal.Service !== undefined) expect(Condition).toBeDefined();
@@ -85,7 +85,7 @@ describe('keys', () => {
     expect(vault).toHaveLength(1);
   });
 
-  test('that outlived an earlier stack are taken up again', async () => {
+  test('keys of an earlier stack are used again', async () => {
     const arn = (digit: string) =>
       `arn:aws:kms:us-east-1:111122223333:key/${digit.repeat(8)}-0000-0000-0000-000000000000`;
     const again = await synthesise({ dataKeyArn: arn('1'), vaultKeyArn: arn('2') });
@@ -97,7 +97,7 @@ describe('keys', () => {
   }, 60_000);
 });
 
-describe('on the way', () => {
+describe('transport', () => {
   test('every queue, the bucket and the topic refuse what is not TLS', () => {
     const ids = (type: string) => all(type).map(([id]) => id);
     expect(denials('AWS::SQS::QueuePolicy', 'Queues').sort()).toEqual([...ids('AWS::SQS::Queue')].sort());

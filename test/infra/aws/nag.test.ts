@@ -18,7 +18,7 @@ const acknowledged = () =>
         .map(({ data }) => ({ at: construct.node.path, data: data as Record<string, string> })),
     );
 
-test('AwsSolutions finds nothing that was not argued', () => {
+test('AwsSolutions finds nothing that is not accepted with a reason', () => {
   const { violations } = new AwsSolutionsChecks(stack).validateScope(stack);
   const found = violations.map(({ ruleName, violatingResources }) => ({
     ruleName,
@@ -27,7 +27,7 @@ test('AwsSolutions finds nothing that was not argued', () => {
   expect(found).toEqual([]);
 });
 
-test('the checks see what is wrong', () => {
+test('the checks find what is wrong', () => {
   const other = new Stack();
   new Queue(other, 'Queue');
   const { violations } = new AwsSolutionsChecks(other).validateScope(other);
@@ -37,7 +37,7 @@ test('the checks see what is wrong', () => {
   ]);
 });
 
-test('every suppression is argued', () => {
+test('every accepted finding has a reason', () => {
   const all = acknowledged();
   expect(all.length).toBeGreaterThan(5);
   for (const { at, data } of all) {

@@ -86,22 +86,3 @@ export const permissionsOf = (template: Template, roleId: string): readonly stri
   );
   return [...new Set([...lines, ...managed.map((arn) => `everything of ${flatten(arn)}`)])].sort();
 };
-
-/** Where the roles and what was argued for differ, a sentence each, that names role and permission. */
-export const differences = (
-  template: Template,
-  argued: Readonly<Record<string, readonly string[]>>,
-): readonly string[] => {
-  const roles = functionRoles(template);
-  const names = new Set([...Object.keys(roles), ...Object.keys(argued)]);
-  return [...names].flatMap((name) => {
-    const has = new Set(roles[name] === undefined ? [] : permissionsOf(template, roles[name]));
-    const wanted = new Set(argued[name] ?? []);
-    return [
-      ...[...wanted].filter((line) => !has.has(line)).map((line) => `the role of ${name} lacks ${line}`),
-      ...[...has]
-        .filter((line) => !wanted.has(line))
-        .map((line) => `the role of ${name} has ${line}, unargued`),
-    ];
-  });
-};

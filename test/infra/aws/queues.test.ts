@@ -29,7 +29,7 @@ const queue = (name: string) => find('AWS::SQS::Queue', 'QueueName', `enlist-pro
 const fn = (name: string) => find('AWS::Lambda::Function', 'FunctionName', `enlist-prod-${name}`);
 
 describe.each(queueNames)('the queue %s', (name) => {
-  test('has the times and tries of the topology', () => {
+  test('the queue has the times and receive count of lib/model/deployment.ts', () => {
     const [, { Properties }] = queue(name);
     expect(Properties).toMatchObject({
       VisibilityTimeout: queues[name].visibilityTimeoutSeconds,
@@ -39,7 +39,7 @@ describe.each(queueNames)('the queue %s', (name) => {
     expect(Properties.VisibilityTimeout).toBeGreaterThanOrEqual(6 * functions[name].timeoutSeconds);
   });
 
-  test('has dead letters of its own, kept longer than itself', () => {
+  test('the queue has a dead-letter queue that keeps messages longer', () => {
     const [deadId, dead] = queue(nameDeadLetterQueue(name));
     const [, { Properties }] = queue(name);
     expect(targetOf(Properties.RedrivePolicy.deadLetterTargetArn)).toBe(deadId);
@@ -52,7 +52,7 @@ describe.each(queueNames)('the queue %s', (name) => {
     ]);
   });
 
-  test('is drained by its function, with partial failures and a bound on how many run', () => {
+  test('its function receives the messages, with partial batch failures and limited concurrency', () => {
     const [queueId] = queue(name);
     const mappings = resourcesOf(template, 'AWS::Lambda::EventSourceMapping').filter(
       ([, { Properties }]) => targetOf(Properties.EventSourceArn) === queueId,
@@ -68,7 +68,7 @@ describe.each(queueNames)('the queue %s', (name) => {
 });
 
 describe.each(functionNames)('the function %s', (name) => {
-  test('has the time and memory of the topology, on arm64 and Node 24', () => {
+  test('the function has the timeout and memory of lib/model/deployment.ts, on arm64 and Node 24', () => {
     expect(fn(name)[1].Properties).toMatchObject({
       Timeout: functions[name].timeoutSeconds,
       MemorySize: functions[name].memoryMb,
@@ -78,11 +78,11 @@ describe.each(functionNames)('the function %s', (name) => {
     });
   });
 
-  test('may go round with its messages: a bot comes back more often than 16 times', () => {
+  test('Lambda does not stop a message that comes back more often than 16 times', () => {
     expect(fn(name)[1].Properties.RecursiveLoop).toBe('Allow');
   });
 
-  test('logs JSON to a log group of its own that does not keep for ever, and is traced', () => {
+  test('the function logs JSON to its own log group, which expires, and is traced', () => {
     const { LoggingConfig, TracingConfig } = fn(name)[1].Properties;
     expect(LoggingConfig.LogFormat).toBe('JSON');
     const logs = template.Resources[targetOf(LoggingConfig.LogGroup) ?? ''];
@@ -90,7 +90,7 @@ describe.each(functionNames)('the function %s', (name) => {
     expect(TracingConfig).toEqual({ Mode: 'Active' });
   });
 
-  test('is given every variable that lib/runtime/config.ts asks for, and no secret', () => {
+  test('the function has every variable that lib/runtime/config.ts reads, and no secret', () => {
     const { Variables } = fn(name)[1].Properties.Environment;
     expect(Object.keys(Variables).sort()).toEqual([
       'ENLIST_AUDIT_DAYS',
@@ -112,7 +112,7 @@ describe.each(functionNames)('the function %s', (name) => {
   });
 });
 
-test('recheck runs as often as the topology says, one at most twice', () => {
+test('recheck runs as often as the settings say, and is retried once', () => {
   const found = resourcesOf(template, 'AWS::Scheduler::Schedule');
   expect(found).toHaveLength(Object.keys(schedules).length);
   const { ScheduleExpression, Target } = found[0]?.[1].Properties ?? {};
@@ -123,7 +123,7 @@ test('recheck runs as often as the topology says, one at most twice', () => {
   expect(Object.keys(JSON.parse(Target.Input)).length).toBeGreaterThan(0);
 });
 
-test('the table has the keys and indexes of the topology, and nobody loses it by mistake', () => {
+test('the table has the keys and indexes of lib/model/deployment.ts, and is protected against deletion', () => {
   const [[, made] = []] = resourcesOf(template, 'AWS::DynamoDB::Table');
   const keys = (partition: string, sort: string) => [
     { AttributeName: partition, KeyType: 'HASH' },
@@ -143,7 +143,7 @@ test('the table has the keys and indexes of the topology, and nobody loses it by
   expect([made?.DeletionPolicy, made?.UpdateReplacePolicy]).toEqual(['Retain', 'Retain']);
 });
 
-test('a list in the inbox is told to intake, by this bucket alone', () => {
+test('only this bucket may send intake a message about a list in the inbox', () => {
   const [[, bucket] = []] = resourcesOf(template, 'AWS::S3::Bucket');
   const [told] = bucket?.Properties.NotificationConfiguration.QueueConfigurations ?? [];
   expect(targetOf(told.Queue)).toBe(queue('intake')[0]);
@@ -159,7 +159,7 @@ test('a list in the inbox is told to intake, by this bucket alone', () => {
   );
 });
 
-test('tells the command line and the operator where things are', () => {
+test('the outputs name what the command line and the operator need', () => {
   expect(Object.keys(template.Outputs).sort()).toEqual([
     'AlarmTopic',
     'ApiUrl',

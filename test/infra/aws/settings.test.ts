@@ -6,7 +6,7 @@ import { createApp } from '../../../infra/aws/synth.ts';
 import { readPage, section, tableRows } from '../../docs/page.ts';
 
 describe('settings', () => {
-  test('have defaults for everything that must be', () => {
+  test('every required setting has a default', () => {
     expect(readSettings({})).toEqual({
       stage: 'prod',
       mixinUrl: 'https://api.mixin.one',
@@ -19,14 +19,14 @@ describe('settings', () => {
     });
   });
 
-  test('come as text from the command line and as numbers from cdk.json', () => {
+  test('settings are text on the command line and numbers in cdk.json', () => {
     expect(readSettings({ keyDeletionWindowDays: '7', logRetentionDays: 30 })).toMatchObject({
       keyDeletionWindowDays: 7,
       logRetentionDays: 30,
     });
   });
 
-  test("leave CDK's own context alone", () => {
+  test("CDK's own context is ignored", () => {
     const context = { '@aws-cdk/core:x': true, 'aws:cdk:y': 1, 'cli-telemetry': false, 'ami:account=1': 'z' };
     expect(readSettings(context).stage).toBe('prod');
   });
@@ -57,18 +57,18 @@ describe('settings', () => {
     ['logRetentionDays', '42', 'The setting logRetentionDays ("42") is not one of 1, 3, 5, 7,'],
     ['dataKeyArn', 'alias/x', 'The setting dataKeyArn ("alias/x") is not the ARN of a KMS key.'],
     ['vaultKeyArn', 'x', 'The setting vaultKeyArn ("x") is not the ARN of a KMS key.'],
-    ['stge', 'test', 'There is no setting stge; there are stage, mixinUrl,'],
+    ['stge', 'test', 'There is no setting stge. The settings are stage, mixinUrl,'],
   ])('%s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
     await expect(createApp({ context: { [name]: value } })).rejects.toThrow(sentence);
   });
 
-  test('that are wrong are told all at once', () => {
+  test('all invalid settings are reported in one error', () => {
     expect(() => readSettings({ stage: 'X', keyDeletionWindowDays: 1 })).toThrow(
       /The setting stage .*\. The setting keyDeletionWindowDays .*\./,
     );
   });
 
-  test('stand in docs/deploy.md, each with its default', () => {
+  test('docs/deploy.md lists every setting with its default', () => {
     const rows = tableRows(section(readPage('docs/deploy.md'), '## Settings'));
     const defaults = readSettings({}) as unknown as Record<string, unknown>;
     expect(rows.map(([name]) => name)).toEqual(settingNames.map((name) => `\`${name}\``));
@@ -80,7 +80,7 @@ describe('settings', () => {
 });
 
 describe('names', () => {
-  test('keep the stages of one account apart', () => {
+  test('two stages of one account share no name', () => {
     const flat = (stage: string) => {
       const names = deriveNames(stage);
       const { stack, table, bucket, topic, dashboard, metrics, api, operator } = names;
@@ -99,12 +99,12 @@ describe('names', () => {
     expect(flat('prod').filter((name) => test.has(name))).toEqual([]);
   });
 
-  test('of secrets are those of the design for prod', () => {
+  test('secrets of prod are named enlist/, those of other stages enlist-<stage>/', () => {
     expect([secretPrefix('prod'), secretPrefix('test')]).toEqual(['enlist', 'enlist-test']);
     expect(enrolmentPrefix('test')).toBe('enlist-test/enrolment');
   });
 
-  test('of buckets stay within 63 characters', () => {
+  test('bucket names have 63 characters or fewer', () => {
     const longest = deriveNames('x'.repeat(20)).bucket.replace(
       /\$\{Token\[AWS\.AccountId[^}]*\}/,
       '1'.repeat(12),
@@ -119,7 +119,7 @@ describe('formatRate', () => {
     [300, 'rate(5 minutes)'],
   ])('%i s', (seconds, rate) => expect(formatRate(seconds)).toBe(rate));
 
-  test('refuses what EventBridge Scheduler cannot count', () => {
+  test('formatRate refuses a rate that is not in whole minutes', () => {
     expect(() => formatRate(90)).toThrow('not in whole minutes');
   });
 });
