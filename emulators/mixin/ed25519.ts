@@ -8,7 +8,6 @@ import {
   createPublicKey,
   diffieHellman,
   randomBytes,
-  sign,
   verify,
 } from 'node:crypto';
 import { etc, Point } from '@noble/ed25519';
@@ -63,9 +62,6 @@ export const derivePublicKeyOfScalar = (hex: string): string | undefined => {
 };
 
 export const createSeed = (): Buffer => randomBytes(32);
-
-export const signMessage = (seed: Uint8Array, message: Uint8Array): Buffer =>
-  sign(null, message, importPrivateKey('ed25519', seed));
 
 export const isSigned = (publicKey: string, message: Uint8Array, signature: Uint8Array): boolean =>
   signature.length === 64 &&

@@ -128,7 +128,7 @@ test('of two PINs in one request the old one must be encrypted first', async () 
   expect(account()).toMatchObject({ tip_public_key: '', pin_errors: 0 });
 });
 
-test('the upgrade can be suspended', async () => {
+test('a setting suspends the upgrade of six-digit PINs', async () => {
   const { client, account } = await setUp({ six_digit_pin: '123456' }, { suspend_upgrade: true });
   const pins = {
     old_pin_base64: client.encrypt(Buffer.from('123456')),
@@ -138,7 +138,7 @@ test('the upgrade can be suspended', async () => {
   expect(account()).toMatchObject({ tip_public_key: '', pin_errors: 0 });
 });
 
-test('verify: TIP PINs by the digits as sent, six digits by ASCII, none is 20118', async () => {
+test('POST /pin/verify checks a TIP PIN by the digits as sent and six digits as ASCII; without a PIN it is 20118', async () => {
   const tip = newKey();
   const { client, clock, standIn } = await setUp({ tip });
   expect((await client.verifyTip(tip)).data.has_pin).toBe(true);
@@ -178,7 +178,7 @@ test.each([
   expect(account().pin_errors).toBe(0);
 });
 
-test('a PIN for another server key, with another padding, of another time or with a spent iterator is 20119 and not counted', async () => {
+test('a PIN for another server key, with another padding, of another time or with a used iterator is 20119 and not counted', async () => {
   const tip = newKey();
   const { client, account, standIn } = await setUp({ tip });
   const seconds = START_MS / 1_000;

@@ -134,7 +134,7 @@ test('createUser refuses invalid options', async () => {
   expect(standIn.accounts()).toHaveLength(1);
 });
 
-test('over HTTP: users, accounts, ledger and faults', async () => {
+test('the admin routes create users, show accounts and ledger, and set faults', async () => {
   const { clock, standIn } = await setUp();
   const admin = `${standIn.url}/_stand-in`;
   const one = await call(`${admin}/users`, 'POST', { tip: 'foreign' });
@@ -154,7 +154,7 @@ test('over HTTP: users, accounts, ledger and faults', async () => {
   expect((await call(`${admin}/ledger?after=1`, 'GET')).json).toEqual(standIn.ledger().slice(1));
 });
 
-test('over HTTP: mistakes are 400 or 404 and change nothing', async () => {
+test('wrong calls of the admin routes are 400 or 404 and change nothing', async () => {
   const { standIn } = await setUp();
   const admin = `${standIn.url}/_stand-in`;
   expect((await call(`${admin}/users`, 'POST', [{}, { six_digit_pin: 'x' }])).status).toBe(400);
@@ -167,7 +167,7 @@ test('over HTTP: mistakes are 400 or 404 and change nothing', async () => {
   expect(standIn.ledger()).toEqual([]);
 });
 
-test('the server is on the loopback address only', async () => {
+test('the server listens on the loopback address only', async () => {
   const { standIn } = await setUp();
   expect(standIn.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
   const failed = new Promise((resolve) => {

@@ -93,13 +93,13 @@ test.each([
   ['package_name', { package_name: 7 }],
   ['platform_version', { platform_version: 11 }],
   ['app_version', { app_version: null }],
-])('asking for a code: %s as in %j is 10002', async (field, fields) => {
+])('POST /verifications: %s as in %j is 10002', async (field, fields) => {
   const { standIn } = await setUp();
   expect((await requestCode(standIn, fields)).error).toMatchObject({ code: 10002, extra: { field } });
   expect(standIn.verifications()).toEqual([]);
 });
 
-test('the device id is a UUID where it is sent', async () => {
+test('a device id must be a UUID', async () => {
   const { standIn } = await setUp();
   const { error } = await requestCode(standIn, {}, { 'Mixin-Device-Id': 'phone' });
   expect(error).toMatchObject({ code: 10002, extra: { field: 'Mixin-Device-Id' } });
@@ -113,7 +113,7 @@ test('the device id is a UUID where it is sent', async () => {
   expect((await sendOpenly(standIn, path, fields, device)).data.type).toBe('user');
 });
 
-test('no token, or an empty one, is right; any other is 401', async () => {
+test('the verification calls accept no token or an empty one; any other is 401', async () => {
   const { standIn } = await setUp();
   expect((await requestCode(standIn, {}, { Authorization: 'Bearer a.b.c' })).error.code).toBe(401);
   expect((await requestCode(standIn, {}, { Authorization: 'Bearer ' })).data.type).toBe('verification');
@@ -130,7 +130,7 @@ test.each([
   ['hcaptcha', { hcaptcha_response: 'solved' }, /^hCaptcha/],
   ['geetest', geetest, /^GeeTest/],
 ] as const)(
-  '%s: no answer is 10005, a wrong one 10004, the right one sends a code',
+  'with the captcha %s no answer is 10005, a wrong answer is 10004, and the right answer sends a code',
   async (captcha, right, name) => {
     const { standIn } = await setUp({ captcha });
     const others = { g_recaptcha_response: 'solved', hcaptcha_response: 'solved', ...geetest };
@@ -141,8 +141,8 @@ test.each([
       expect(error.description).toMatch(name);
     }
     for (const field of Object.keys(right).filter((it) => it !== 'gt4_gen_time')) {
-      const spoilt = field.startsWith('gt4_') && field !== 'gt4_pass_token' ? '' : 'guessed';
-      const { error } = await requestCode(standIn, { ...right, [field]: spoilt });
+      const wrong = field.startsWith('gt4_') && field !== 'gt4_pass_token' ? '' : 'guessed';
+      const { error } = await requestCode(standIn, { ...right, [field]: wrong });
       expect(error.code).toBe(10004);
       expect(error.description).toMatch(name);
     }
@@ -151,7 +151,7 @@ test.each([
   },
 );
 
-test('the right answer to a captcha can be chosen, and a captcha taken away', async () => {
+test('a test can choose the right answer to a captcha, and remove the captcha', async () => {
   const { clock, standIn } = await setUp({ captcha: 'hcaptcha', captcha_answer: 'seven buses' });
   expect((await requestCode(standIn, { hcaptcha_response: 'solved' })).error.code).toBe(10004);
   expect((await requestCode(standIn, { hcaptcha_response: 'seven buses' })).data.type).toBe('verification');
@@ -291,7 +291,7 @@ test('a wrong code is 20113; after five of them even the right one is 20114', as
   expect(await tryCodes(4)).toEqual([20113, 20113, 20113, 20113, undefined]);
 });
 
-test('a code lives five minutes', async () => {
+test('a code is valid for five minutes', async () => {
   const { clock, standIn } = await setUp();
   for (const [age, outcome] of [
     [300_000, 20114],
@@ -347,7 +347,7 @@ test.each([
   ['registration_id', { registration_id: 3702.5 }],
   ['registration_id', { registration_id: -1 }],
   ['registration_id', { registration_id: null }],
-])('signing in: %s as in %j is 10002, and the code stays good', async (field, fields) => {
+])('POST /verifications/:id: %s as in %j is 10002, and the code stays valid', async (field, fields) => {
   const { standIn } = await setUp();
   await requestCode(standIn);
   const { id, code } = lastCode(standIn);
