@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BatchView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
-import { mixin } from '../../lib/model/mixin.ts';
+import { prices } from '../../lib/model/prices.ts';
 import type { ApiClient } from '../api-client.ts';
 import { mustBeGiven, noArguments, usdOption, uuidOption, wholeOption } from '../arguments.ts';
 import type { Call, Command } from '../command.ts';
@@ -93,7 +93,7 @@ export const create: Command = {
   usage: 'create',
   summary: 'Has a bot create network users and brings them into Safe; it costs money and is planned first.',
   details: [
-    `A network user costs ${usd(mixin.userPriceUsd)}, which Mixin charges to the owner. Without --accept-cost nothing is created: the`,
+    `A network user costs ${usd(prices.networkUserUsd)}, which Mixin charges to the owner. Without --accept-cost nothing is created: the`,
     'plan is told, with its cost and how to confirm it. The owner is a bot that was listed before.',
     'The same command again answers the same batch and creates nothing more, so it may be repeated after any',
     'trouble. Another --key makes another batch of the same users.',

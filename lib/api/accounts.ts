@@ -2,7 +2,7 @@
  * accounts: signs one account in with a code, while the operator waits. Codes are valid for a short time, so nothing
  * is queued: the answer says what happened. A code is requested for one phone at a time, never from a list.
  */
-import { newBatch } from '../batches/progress.ts';
+import { buildBatch } from '../batches/batch.ts';
 import { enrollRow } from '../bots/enroll.ts';
 import { deriveEnrolmentId } from '../bots/enrolment.ts';
 import { buildSignInRequest, generateSessionKey } from '../bots/sign-in.ts';
@@ -92,7 +92,7 @@ const upsertRow = async (services: Services, verification_id: string): Promise<B
   if (known && allows('requeue', known.state)) return moveBot(services, known, 'requeue', { step });
   if (known) return known;
   // The batch of a sign-in has the id of its row.
-  const batch = newBatch(bot_id, services.now());
+  const batch = buildBatch(bot_id, services.now());
   await services.table.createBatch({ ...batch, status: 'imported', total: 1 });
   return upsertBot(
     services,

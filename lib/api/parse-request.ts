@@ -6,7 +6,7 @@ import { fail, type Result, succeed } from '../model/result.ts';
 import { parameterProblems, type RouteName, type RouteRequest, routes } from './contract.ts';
 import { type HttpRequest, type ProblemAnswer, problem } from './http.ts';
 
-type Parsed<T> = Result<T, ProblemAnswer>;
+type ParseResult<T> = Result<T, ProblemAnswer>;
 
 const CONTRACT = 'See docs/openapi.json for what may be sent.';
 
@@ -57,7 +57,7 @@ const badBody = (error: z.ZodError, body: unknown): ProblemAnswer => {
 };
 
 /** No body counts as {}. */
-const parseJson = (schema: z.ZodType, bytes: Uint8Array): Parsed<unknown> => {
+const parseJson = (schema: z.ZodType, bytes: Uint8Array): ParseResult<unknown> => {
   const text = new TextDecoder().decode(bytes).trim();
   let body: unknown;
   try {
@@ -69,7 +69,7 @@ const parseJson = (schema: z.ZodType, bytes: Uint8Array): Parsed<unknown> => {
   return parsed.success ? succeed(parsed.data) : fail(badBody(parsed.error, body));
 };
 
-const parseList = (contentType: string | undefined, bytes: Uint8Array): Parsed<unknown> => {
+const parseList = (contentType: string | undefined, bytes: Uint8Array): ParseResult<unknown> => {
   if (contentType === undefined || !findFormat(contentType)) {
     return fail(problem('unknown_format'));
   }
@@ -78,7 +78,7 @@ const parseList = (contentType: string | undefined, bytes: Uint8Array): Parsed<u
   return succeed({ bytes, contentType });
 };
 
-const parseBody = (name: RouteName, { headers, body }: HttpRequest): Parsed<unknown> => {
+const parseBody = (name: RouteName, { headers, body }: HttpRequest): ParseResult<unknown> => {
   const route = routes[name];
   if (!('body' in route)) return succeed(undefined);
   return route.body.kind === 'list'
@@ -90,7 +90,7 @@ const parseBody = (name: RouteName, { headers, body }: HttpRequest): Parsed<unkn
 export const parseRequest = <Name extends RouteName>(
   name: Name,
   request: HttpRequest,
-): Parsed<RouteRequest<Name>> => {
+): ParseResult<RouteRequest<Name>> => {
   const route = routes[name];
   const parameters = route.parameters.safeParse(request.path);
   if (!parameters.success) {

@@ -1,5 +1,5 @@
 /** The routes of upload forms, for lists that are too large for a request. */
-import { listKey } from '../batches/objects.ts';
+import { listKey } from '../batches/batch.ts';
 import { receiveUpload } from '../batches/receive.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';

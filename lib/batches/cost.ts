@@ -1,21 +1,20 @@
-/** What the users of a batch cost. Pure. Prices are Mixin's and are charged to the owner, not by Enlist. */
-
+/** What the network users of a batch cost. Pure. Mixin charges their owner; Enlist charges nothing. */
 import type { Batch } from '../model/batch.ts';
-import { mixin } from '../model/mixin.ts';
 import type { BotCounts } from '../model/ports.ts';
+import { prices } from '../model/prices.ts';
 
-/** US dollars for so many network users. */
-export const priceUsd = (users: number): number => users * mixin.userPriceUsd;
+/** The price of network users, in US dollars. */
+export const priceUsd = (users: number): number => users * prices.networkUserUsd;
 
 export interface Cost {
   readonly price_usd: number;
   /** Users the list asks for. */
   readonly planned_users: number;
   readonly planned_usd: number;
-  /** Users that Mixin said it had created. */
+  /** Users that Mixin confirmed as created. */
   readonly created_users: number;
   readonly created_usd: number;
-  /** Users of whose creation nobody knows: the call was sent and its answer never came. */
+  /** Users that may have been created: the call was sent and its answer was lost. */
   readonly unsure_users: number;
   readonly unsure_usd: number;
 }
@@ -26,7 +25,7 @@ export const describeCost = ({ paid_rows }: Batch, { network_users }: BotCounts)
   const created = network_users.enrolled ?? 0;
   const unsure = network_users.unsure ?? 0;
   return {
-    price_usd: mixin.userPriceUsd,
+    price_usd: prices.networkUserUsd,
     planned_users: paid_rows,
     planned_usd: priceUsd(paid_rows),
     created_users: created,

@@ -4,17 +4,16 @@ import * as z from 'zod';
 import { findContentType } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
-import { listKey } from './objects.ts';
-import { newBatch } from './progress.ts';
+import { buildBatch, listKey } from './batch.ts';
 
-/** Makes batch ids of inbox objects; must never change. */
+/** Turns an object of the inbox into a batch id; must never change. */
 const INBOX_NAMESPACE = '7c3d2a90-1b5e-5f06-9d44-8e0a6b7c5d21';
 
 /** S3 sends this once, when the notification is set up. */
 export const isTestEvent = (body: unknown) =>
   z.object({ Event: z.literal('s3:TestEvent') }).safeParse(body).success;
 
-/** What S3 sends when a list was put into the bucket's inbox. */
+/** What S3 sends when a list was put into the inbox. */
 export const inboxEvent = z.object({
   Records: z.array(
     z.object({
@@ -30,15 +29,15 @@ export const inboxEvent = z.object({
   ),
 });
 
-/** Too large to be read: the batch says so, and the object goes. */
-const refuseLarge = async (services: Services, batch_id: string, key: string) => {
-  await services.table.createBatch(newBatch(batch_id, services.now()));
+/** Too large to be read: the batch says so, and the object is removed. */
+const rejectLarge = async (services: Services, batch_id: string, key: string) => {
+  await services.table.createBatch(buildBatch(batch_id, services.now()));
   await services.table.recordListSummary(batch_id, {
     status: 'rejected',
     problem: {
       code: 'list_too_large',
       message: `The list is larger than ${limits.maxUploadBytes} bytes.`,
-      fix: 'Cut it into several lists.',
+      fix: 'Split it into several lists.',
     },
   });
   await services.uploads.remove([key]);
@@ -46,26 +45,26 @@ const refuseLarge = async (services: Services, batch_id: string, key: string) =>
 };
 
 /**
- * A list in the inbox becomes a batch of its own, whose id follows from the object, so that the same event
- * twice makes one batch. It moves out of the inbox before it is read.
+ * A list in the inbox becomes a batch, whose id follows from the object, so that the same event twice makes one
+ * batch. The list leaves the inbox before it is read.
  */
-export const takeFromInbox = async (
+export const receiveFromInbox = async (
   services: Services,
   object: { key: string; size: number; eTag: string; sequencer: string },
 ) => {
   const key = decodeURIComponent(object.key.replaceAll('+', ' '));
-  // The bucket holds lists of other batches too, and what is taken is removed.
+  // The bucket holds lists of other batches too, and this object is going to be removed.
   if (!key.startsWith(limits.inboxPrefix)) throw new Error('an event names an object outside the inbox');
   const batch_id = uuidv5(`${key} ${object.eTag} ${object.sequencer}`, INBOX_NAMESPACE);
-  if (object.size > limits.maxUploadBytes) return refuseLarge(services, batch_id, key);
+  if (object.size > limits.maxUploadBytes) return rejectLarge(services, batch_id, key);
   const list = await services.uploads.get(key);
   if (list) {
     await services.uploads.put(listKey(batch_id), list.body, findContentType(key) ?? list.contentType);
-    await services.table.createBatch(newBatch(batch_id, services.now()));
+    await services.table.createBatch(buildBatch(batch_id, services.now()));
     await services.uploads.remove([key]);
     services.log('info', 'batch_received', { batch_id });
   } else if (!(await services.table.readBatch(batch_id))) {
-    // It was taken out again, or replaced, before anybody looked.
+    // It was removed again, or replaced, before this event was handled.
     services.log('warn', 'inbox_gone', { batch_id });
     return;
   }

@@ -1,4 +1,4 @@
-/** Does the work for every item, so many at a time; results come in the order of their ends. */
+/** Does the work for every item, `workers` at a time. The results are in the order in which the work ended. */
 export const inParallel = async <T, R>(
   items: readonly T[],
   workers: number,

@@ -3,8 +3,8 @@ import type { Batch, BatchStatus } from '../model/batch.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
+import { queueChunks } from './chunks.ts';
 import { priceUsd } from './cost.ts';
-import { queueChunks } from './intake.ts';
 
 export type PlanProblem =
   | { readonly code: 'not_planned'; readonly status: BatchStatus }
@@ -28,6 +28,7 @@ export const confirmPlan = async (
   }
   if (batch.status !== 'planned') return fail({ code: 'not_planned', status: batch.status });
   if (isExpired(batch, services.now())) return fail({ code: 'plan_expired' });
+  // guard: all-of-the-cost-is-accepted
   if (acceptedUsd < cost_usd) return fail({ code: 'cost_not_accepted', cost_usd });
   const confirmed = await services.table.confirmBatch(batch.batch_id);
   if (!confirmed) return fail({ code: 'not_planned', status: 'importing' });

@@ -4,8 +4,7 @@ import { v5 as uuidv5 } from 'uuid';
 import type { Batch } from '../model/batch.ts';
 import type { Services } from '../model/ports.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
-import { listKey } from './objects.ts';
-import { newBatch } from './progress.ts';
+import { buildBatch, listKey } from './batch.ts';
 
 /** Turns an Idempotency-Key into a batch id; must never change. */
 const BATCH_NAMESPACE = '0e1f5c3a-94b7-5d62-8a3e-6c7d2b1f9e40';
@@ -31,7 +30,7 @@ export const receiveList = async (
   if (known && known.list_digest !== list_digest) return fail('idempotency_key_reused');
   if (known && known.status !== 'received') return succeed(known);
   await services.uploads.put(listKey(batch_id), bytes, contentType);
-  const batch: Batch = { ...newBatch(batch_id, services.now()), list_digest };
+  const batch: Batch = { ...buildBatch(batch_id, services.now()), list_digest };
   const created = known ?? (await services.table.createBatch(batch)) ?? batch;
   await queueIntake(services, batch_id);
   services.log('info', 'batch_received', { batch_id });
@@ -41,7 +40,7 @@ export const receiveList = async (
 /** The form was used: its list becomes a batch. Intake finds out whether the list is really there. */
 export const receiveUpload = async (services: Services, batch_id: string): Promise<Batch | undefined> => {
   const batch =
-    (await services.table.createBatch(newBatch(batch_id, services.now()))) ??
+    (await services.table.createBatch(buildBatch(batch_id, services.now()))) ??
     (await services.table.readBatch(batch_id));
   if (batch?.status === 'received') await queueIntake(services, batch_id);
   return batch;

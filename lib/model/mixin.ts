@@ -4,8 +4,6 @@ export const mixin = {
   timeoutMs: 8_000,
   maxAnswerBytes: 1_048_576,
   tokenLifetimeSeconds: 120,
-  /** Price of a network user, https://developers.mixin.one/docs/api/users/network-user (read 2026-11-21). */
-  userPriceUsd: 0.5,
   /** Wrong PINs within a day that lock an account; Enlist never makes the try that could be the last. */
   pinErrorsToLock: 5,
   pinErrorWindowSeconds: DAY_SECONDS,

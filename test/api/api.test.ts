@@ -1,23 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { api } from '../../lib/api/api.ts';
-import type { RouteNameOf } from '../../lib/api/contract.ts';
+import type { BotView, RouteNameOf } from '../../lib/api/contract.ts';
 import type { HttpAnswer, HttpRequest } from '../../lib/api/http.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { limits } from '../../lib/model/limits.ts';
+import type { Services } from '../../lib/model/ports.ts';
 import type { RowError } from '../../lib/model/problem.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
-import { aBatch, aBot, createMemory, later, type Memory } from '../bots/memory.ts';
+import { buildBatch, buildBot, isoTime, type Recorder, recordServices } from '../helpers/services.ts';
 
-const request = (more: Partial<HttpRequest> = {}): HttpRequest => ({
-  path: {},
-  query: {},
-  headers: {},
-  body: new Uint8Array(),
-  ...more,
-});
-const ask = (memory: Memory, route: RouteNameOf<'api'>, more: Partial<HttpRequest> = {}) =>
-  api[route](memory.services, request(more));
+const call = ({ services }: Recorder, route: RouteNameOf<'api'>, more: Partial<HttpRequest> = {}) =>
+  api[route](services, { path: {}, query: {}, headers: {}, body: new Uint8Array(), ...more });
 
 const post = (text: string, headers: HttpRequest['headers'] = {}): Partial<HttpRequest> => ({
   headers: { 'content-type': 'application/json', ...headers },
@@ -25,25 +19,26 @@ const post = (text: string, headers: HttpRequest['headers'] = {}): Partial<HttpR
 });
 const json = (value: unknown): Partial<HttpRequest> => ({ body: Buffer.from(JSON.stringify(value)) });
 
-/** Checks that it is a problem document (RFC 9457) and returns its code. */
-const problemOf = ({ status, body }: HttpAnswer): [number, unknown] => {
-  const text = expect.stringMatching(/.\.$/);
+/** Checks that it is a problem document (RFC 9457) and returns its status and code. */
+const readProblem = ({ status, body }: HttpAnswer): [number, string] => {
+  const sentence = expect.stringMatching(/.\.$/);
   const { code } = body as { code: string };
   expect(body).toEqual({
     type: 'about:blank',
     title: expect.stringMatching(/^[A-Z]/),
     status,
     code: expect.stringMatching(/^[a-z_]+$/),
-    message: text,
-    fix: text,
+    message: sentence,
+    fix: sentence,
     ...(code.startsWith('bad_') && { field: expect.stringMatching(/./) }),
   });
   return [status, code];
 };
-const bodyOf = ({ status, body }: HttpAnswer) => {
+const readBody = ({ status, body }: HttpAnswer) => {
   expect(status).toBe(200);
   return body as Record<string, unknown>;
 };
+const readBatchId = ({ body }: HttpAnswer) => (body as { batch_id: string }).batch_id;
 
 const rowError = (line: number): RowError => ({
   row: line,
@@ -54,111 +49,123 @@ const rowError = (line: number): RowError => ({
   fix: 'x',
 });
 const botsIn = (batch_id: string, list: readonly Partial<Bot>[]) =>
-  list.map((more) => aBot({ batch_id, ...more }));
+  list.map((more) => buildBot({ batch_id, ...more }));
+const readList = async ({ uploads }: Services, batch_id: string) => {
+  const list = await uploads.get(`${batch_id}/list`);
+  return list && { text: Buffer.from(list.body).toString(), contentType: list.contentType };
+};
 
 describe('POST /batches', () => {
-  test('keeps the list, makes the batch and tells intake', async () => {
-    const memory = createMemory();
-    const answer = await ask(memory, 'createBatch', post('[{}]'));
-    const { batch_id } = answer.body as { batch_id: string };
+  test('stores the list, creates the batch and queues intake', async () => {
+    const recorder = await recordServices();
+    const answer = await call(recorder, 'createBatch', post('[{}]'));
+    const batch_id = readBatchId(answer);
     expect(answer).toEqual({
       status: 202,
       headers: { location: `/batches/${batch_id}` },
       body: { batch_id, status: 'received' },
     });
-    expect(memory.batches.get(batch_id)).toMatchObject({ status: 'received', created_at: later(0) });
-    expect(Buffer.from(memory.objects.get(`${batch_id}/list`)?.body ?? '').toString()).toBe('[{}]');
-    expect(memory.objects.get(`${batch_id}/list`)?.contentType).toBe('application/json');
-    expect(memory.sent).toEqual([{ queue: 'intake', message: { body: { batch_id } } }]);
+    expect(await recorder.services.table.readBatch(batch_id)).toMatchObject({
+      status: 'received',
+      created_at: isoTime(0),
+    });
+    expect(await readList(recorder.services, batch_id)).toEqual({
+      text: '[{}]',
+      contentType: 'application/json',
+    });
+    expect(recorder.sent).toEqual([{ queue: 'intake', message: { body: { batch_id } } }]);
   });
 
   test('two lists are two batches; the same Idempotency-Key is one', async () => {
-    const memory = createMemory();
-    const idOf = async (headers = {}) =>
-      ((await ask(memory, 'createBatch', post('[{}]', headers))).body as { batch_id: string }).batch_id;
-    expect(await idOf()).not.toBe(await idOf());
+    const recorder = await recordServices();
+    const send = async (headers = {}) =>
+      readBatchId(await call(recorder, 'createBatch', post('[{}]', headers)));
     const key = { 'idempotency-key': randomUUID() };
-    const other = { 'idempotency-key': randomUUID() };
-    const first = await idOf(key);
-    expect(await idOf(key)).toBe(first);
-    expect(await idOf(other)).not.toBe(first);
-    expect(memory.batches.size).toBe(4);
+    const first = await send(key);
+    const others = [await send(), await send(), await send({ 'idempotency-key': randomUUID() })];
+    expect(await send(key)).toBe(first);
+    expect(new Set([first, ...others]).size).toBe(4);
   });
 
-  test('a request sent again while nobody has read the list tells intake again', async () => {
-    const memory = createMemory();
-    const again = () => ask(memory, 'createBatch', post('[{}]', { 'idempotency-key': 'a-key-of-mine' }));
-    await again();
-    await again();
-    expect(memory.sent).toHaveLength(2);
-    expect(memory.objects.size).toBe(1);
+  test('a request that is sent again before the list was read queues intake again', async () => {
+    const recorder = await recordServices();
+    const key = randomUUID();
+    const send = () => call(recorder, 'createBatch', post('[{}]', { 'idempotency-key': key }));
+    expect(readBatchId(await send())).toBe(readBatchId(await send()));
+    expect(recorder.sent).toHaveLength(2);
   });
 
-  test('a request sent again after the list was read changes nothing', async () => {
-    const memory = createMemory();
-    const again = () => ask(memory, 'createBatch', post('[{}]', { 'idempotency-key': 'a-key-of-mine' }));
-    const { batch_id } = (await again()).body as { batch_id: string };
-    const list_digest = memory.batches.get(batch_id)?.list_digest ?? '';
-    const read = aBatch({ batch_id, status: 'imported', list_digest });
-    memory.batches.set(batch_id, read);
-    memory.objects.clear();
-    expect(await again()).toMatchObject({ status: 202, body: { batch_id, status: 'imported' } });
-    expect(memory.batches.get(batch_id)).toBe(read);
-    expect(memory.objects.size).toBe(0);
-    expect(memory.sent).toHaveLength(1);
+  test('a request that is sent again after the list was read changes nothing', async () => {
+    const recorder = await recordServices();
+    const { table, uploads } = recorder.services;
+    const key = randomUUID();
+    const send = () => call(recorder, 'createBatch', post('[{}]', { 'idempotency-key': key }));
+    const batch_id = readBatchId(await send());
+    const summary = { total: 1, invalid: 1, duplicates: 0, chunks: 0 };
+    const read = await table.recordListSummary(batch_id, { status: 'imported', ...summary });
+    await uploads.remove([`${batch_id}/list`]);
+    expect(await send()).toMatchObject({ status: 202, body: { batch_id, status: 'imported' } });
+    expect(await table.readBatch(batch_id)).toEqual(read);
+    expect(await readList(recorder.services, batch_id)).toBeUndefined();
+    expect(recorder.sent).toHaveLength(1);
   });
 
   test('an Idempotency-Key stands for one list', async () => {
-    const memory = createMemory();
-    const send = (text: string) =>
-      ask(memory, 'createBatch', post(text, { 'idempotency-key': 'a-key-of-mine' }));
-    const { batch_id } = (await send('[{}]')).body as { batch_id: string };
-    expect(problemOf(await send('[{},{}]'))).toEqual([409, 'idempotency_key_reused']);
-    expect(Buffer.from(memory.objects.get(`${batch_id}/list`)?.body ?? '').toString()).toBe('[{}]');
+    const recorder = await recordServices();
+    const key = randomUUID();
+    const send = (text: string) => call(recorder, 'createBatch', post(text, { 'idempotency-key': key }));
+    const batch_id = readBatchId(await send('[{}]'));
+    expect(readProblem(await send('[{},{}]'))).toEqual([409, 'idempotency_key_reused']);
+    expect((await readList(recorder.services, batch_id))?.text).toBe('[{}]');
   });
 
   test.each([
-    ['no Content-Type', { body: Buffer.from('[]') }, 415, 'unknown_format'],
-    ['a strange Content-Type', post('x', { 'content-type': 'text/html' }), 415, 'unknown_format'],
-    ['no body', post(''), 400, 'empty_list'],
-    ['a short Idempotency-Key', post('[{}]', { 'idempotency-key': '1234567' }), 400, 'bad_parameter'],
-    ['a long Idempotency-Key', post('[{}]', { 'idempotency-key': 'x'.repeat(256) }), 400, 'bad_parameter'],
+    ['without a Content-Type', { body: Buffer.from('[]') }, 415, 'unknown_format'],
+    ['with a strange Content-Type', post('x', { 'content-type': 'text/html' }), 415, 'unknown_format'],
+    ['without a body', post(''), 400, 'empty_list'],
+    ['with a short Idempotency-Key', post('[{}]', { 'idempotency-key': '1234567' }), 400, 'bad_parameter'],
     [
-      'half a character as a key',
+      'with a long Idempotency-Key',
+      post('[{}]', { 'idempotency-key': 'x'.repeat(256) }),
+      400,
+      'bad_parameter',
+    ],
+    [
+      'with half a character as its key',
       post('[{}]', { 'idempotency-key': '\ud800'.repeat(8) }),
       400,
       'bad_parameter',
     ],
-  ])('%s is refused', async (_name, sent, status, code) => {
-    const memory = createMemory();
-    expect(problemOf(await ask(memory, 'createBatch', sent))).toEqual([status, code]);
-    expect([memory.batches.size, memory.objects.size, memory.sent.length]).toEqual([0, 0, 0]);
+  ])('a list %s is refused, and nothing is queued', async (_name, request, status, code) => {
+    const recorder = await recordServices();
+    expect(readProblem(await call(recorder, 'createBatch', request))).toEqual([status, code]);
+    expect(recorder.sent).toEqual([]);
   });
 
-  test('the limit of size is exact', async () => {
-    const memory = createMemory();
+  test('a list of the largest size is received, and one byte more is refused', async () => {
+    const recorder = await recordServices();
     const sized = (bytes: number) => ({ ...post(''), body: new Uint8Array(bytes).fill(32) });
-    expect((await ask(memory, 'createBatch', sized(limits.maxInlineBytes))).status).toBe(202);
-    const tooLarge = await ask(memory, 'createBatch', sized(limits.maxInlineBytes + 1));
-    expect(problemOf(tooLarge)).toEqual([413, 'list_too_large']);
+    expect((await call(recorder, 'createBatch', sized(limits.maxInlineBytes))).status).toBe(202);
+    const tooLarge = await call(recorder, 'createBatch', sized(limits.maxInlineBytes + 1));
+    expect(readProblem(tooLarge)).toEqual([413, 'list_too_large']);
   });
 });
 
 describe('GET /batches/{batch_id}', () => {
-  test('takes an id in either case', async () => {
-    const batch = aBatch();
-    const memory = createMemory({ batches: [batch] });
+  test('finds the batch by its id in upper case too', async () => {
+    const batch = buildBatch();
+    const recorder = await recordServices({ batches: [batch] });
     const batch_id = batch.batch_id.toUpperCase();
-    expect(bodyOf(await ask(memory, 'readBatch', { path: { batch_id } })).batch_id).toBe(batch.batch_id);
+    expect(readBody(await call(recorder, 'readBatch', { path: { batch_id } })).batch_id).toBe(batch.batch_id);
   });
 
   test('shows the numbers, the states and the first errors', async () => {
-    const batch = aBatch({ total: 4, invalid: 1 });
+    const batch = buildBatch({ total: 4, invalid: 1 });
     const { batch_id } = batch;
     const bots = botsIn(batch_id, [{ state: 'registered' }, { state: 'blocked' }, { state: 'waiting' }]);
-    const memory = createMemory({ bots, batches: [batch] });
-    memory.rowErrors.set(batch_id, [rowError(3)]);
-    expect(bodyOf(await ask(memory, 'readBatch', { path: { batch_id } }))).toMatchObject({
+    const recorder = await recordServices({ bots, batches: [batch] });
+    await recorder.services.table.putRowErrors(batch_id, [rowError(3)]);
+    expect(readBody(await call(recorder, 'readBatch', { path: { batch_id } }))).toMatchObject({
       batch_id,
       status: 'imported',
       total: 4,
@@ -173,15 +180,15 @@ describe('GET /batches/{batch_id}', () => {
     });
   });
 
-  test('says when there are more errors, and what is wrong with the whole list', async () => {
+  test('shows that there are more errors, and what is wrong with the whole list', async () => {
     const problem = { code: 'not_csv', message: 'm', fix: 'f' };
-    const batch = aBatch({ status: 'rejected', problem });
-    const memory = createMemory({ batches: [batch] });
-    memory.rowErrors.set(
+    const batch = buildBatch({ status: 'rejected', problem });
+    const recorder = await recordServices({ batches: [batch] });
+    await recorder.services.table.putRowErrors(
       batch.batch_id,
-      Array.from({ length: 101 }, (_, i) => rowError(i)),
+      Array.from({ length: 101 }, (_, i) => rowError(i + 1)),
     );
-    const body = bodyOf(await ask(memory, 'readBatch', { path: { batch_id: batch.batch_id } }));
+    const body = readBody(await call(recorder, 'readBatch', { path: { batch_id: batch.batch_id } }));
     expect(body).toMatchObject({ problem, more_errors: true });
     expect(body.errors).toHaveLength(100);
   });
@@ -190,106 +197,116 @@ describe('GET /batches/{batch_id}', () => {
 const unknownIds = [randomUUID(), 'x', '', '../etc', '__proto__', undefined];
 
 describe.each(['readBatch', 'listRowErrors', 'listBots', 'retryBatch'] as const)('%s', (route) => {
-  test.each(unknownIds)('there is no batch %s', async (batch_id) => {
-    const answer = await ask(createMemory(), route, { path: { batch_id } });
-    expect(problemOf(answer)).toEqual([404, 'no_such_batch']);
+  test.each(unknownIds)('answers no_such_batch for the id %s', async (batch_id) => {
+    const answer = await call(await recordServices(), route, { path: { batch_id } });
+    expect(readProblem(answer)).toEqual([404, 'no_such_batch']);
   });
 });
 
 describe.each(['listRowErrors', 'listBots'] as const)('%s', (route) => {
   const field = route === 'listBots' ? 'bots' : 'errors';
-  const filled = (count: number) => {
-    const batch = aBatch();
-    const memory = createMemory({
-      batches: [batch],
-      bots: botsIn(
-        batch.batch_id,
-        Array.from({ length: count }, (_, line) => ({ line })),
-      ),
-    });
-    memory.rowErrors.set(
-      batch.batch_id,
-      Array.from({ length: count }, (_, line) => rowError(line)),
+  const fill = async (count: number) => {
+    const batch = buildBatch();
+    const { batch_id } = batch;
+    const lines = Array.from({ length: count }, (_, i) => i + 1);
+    const bots = botsIn(
+      batch_id,
+      lines.map((line) => ({ line })),
     );
-    return { memory, path: { batch_id: batch.batch_id } };
+    const recorder = await recordServices({ batches: [batch], bots });
+    await recorder.services.table.putRowErrors(batch_id, lines.map(rowError));
+    return { recorder, path: { batch_id } };
   };
 
   test('cursors lead through all of it, once', async () => {
-    const { memory, path } = filled(5);
+    const { recorder, path } = await fill(5);
     const lines: number[] = [];
     let cursor: string | undefined;
     let pages = 0;
     do {
       const query = { limit: '2', ...(cursor !== undefined && { cursor }) };
-      const body = bodyOf(await ask(memory, route, { path, query }));
+      const body = readBody(await call(recorder, route, { path, query }));
       lines.push(...(body[field] as { line: number }[]).map(({ line }) => line));
       cursor = body.cursor as string | undefined;
       pages += 1;
     } while (cursor !== undefined && pages < 9);
-    expect(lines).toEqual([0, 1, 2, 3, 4]);
-    expect(pages).toBe(3);
+    expect(lines.sort()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('a page is 100 unless told, and never more', async () => {
-    const { memory, path } = filled(101);
-    const body = bodyOf(await ask(memory, route, { path }));
+  test('a page has 100 items where no limit is given', async () => {
+    const { recorder, path } = await fill(101);
+    const body = readBody(await call(recorder, route, { path }));
     expect(body[field]).toHaveLength(100);
     expect(body.cursor).toBeDefined();
   });
 
   test.each(['0', '101', '-1', '1.5', 'many', '', '1e9'])('limit=%s is refused', async (limit) => {
-    const { memory, path } = filled(1);
-    expect(problemOf(await ask(memory, route, { path, query: { limit } }))).toEqual([400, 'bad_parameter']);
+    const { recorder, path } = await fill(1);
+    const answer = await call(recorder, route, { path, query: { limit } });
+    expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
+    expect(answer.body).toMatchObject({ field: 'limit', fix: 'Use a whole number from 1 to 100.' });
   });
 
-  test('a cursor that is none of ours is refused', async () => {
-    const { memory, path } = filled(1);
-    const answer = await ask(memory, route, { path, query: { cursor: 'not-ours' } });
-    expect(problemOf(answer)).toEqual([400, 'bad_parameter']);
+  test('a cursor of another kind is refused', async () => {
+    const { recorder, path } = await fill(1);
+    const answer = await call(recorder, route, { path, query: { cursor: 'not-a-cursor' } });
+    expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
   });
 });
 
 describe('GET /batches/{batch_id}/bots', () => {
-  test.each(states)('state=%s shows those', async (state) => {
-    const batch = aBatch();
+  test.each(states)('state=%s shows the bots in that state', async (state) => {
+    const batch = buildBatch();
     const bots = botsIn(
       batch.batch_id,
       states.map((each) => ({ state: each })),
     );
-    const memory = createMemory({ batches: [batch], bots });
-    const answer = await ask(memory, 'listBots', { path: { batch_id: batch.batch_id }, query: { state } });
-    expect((bodyOf(answer).bots as Bot[]).map((bot) => bot.state)).toEqual([state]);
+    const recorder = await recordServices({ batches: [batch], bots });
+    const answer = await call(recorder, 'listBots', { path: { batch_id: batch.batch_id }, query: { state } });
+    expect((readBody(answer).bots as BotView[]).map((bot) => bot.state)).toEqual([state]);
   });
 
   test.each(['', 'QUEUED', 'gone', 'constructor'])('state=%s is refused', async (state) => {
-    const answer = await ask(createMemory(), 'listBots', {
-      path: { batch_id: randomUUID() },
-      query: { state },
-    });
-    expect(problemOf(answer)).toEqual([400, 'bad_parameter']);
+    const path = { batch_id: randomUUID() };
+    const answer = await call(await recordServices(), 'listBots', { path, query: { state } });
+    expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
+    expect(answer.body).toMatchObject({ field: 'state' });
   });
 });
 
 describe('GET /bots/{bot_id}', () => {
-  test('is found in whatever case it is written', async () => {
-    const bot = aBot();
-    const answer = await ask(createMemory({ bots: [bot] }), 'readBot', {
+  test('finds the bot by its id in upper case too', async () => {
+    const bot = buildBot();
+    const answer = await call(await recordServices({ bots: [bot] }), 'readBot', {
       path: { bot_id: bot.bot_id.toUpperCase() },
     });
-    expect(bodyOf(answer)).toMatchObject({ bot_id: bot.bot_id, state: 'queued', history: bot.history });
+    expect(readBody(answer)).toMatchObject({ bot_id: bot.bot_id, state: 'queued', history: bot.history });
   });
 
-  test.each(unknownIds)('there is no bot %s', async (bot_id) => {
-    expect(problemOf(await ask(createMemory(), 'readBot', { path: { bot_id } }))).toEqual([
-      404,
-      'no_such_bot',
+  test.each(unknownIds)('answers no_such_bot for the id %s', async (bot_id) => {
+    const answer = await call(await recordServices(), 'readBot', { path: { bot_id } });
+    expect(readProblem(answer)).toEqual([404, 'no_such_bot']);
+  });
+
+  test('shows a user_id only where there is an account', async () => {
+    const enrolment = { kind: 'network_user', owner: randomUUID(), full_name: 'Wallet' } as const;
+    const account = { user_id: randomUUID(), session_id: randomUUID(), request_id: randomUUID() };
+    const bots = [buildBot(), buildBot({ enrolment }), buildBot({ enrolment, account })];
+    const recorder = await recordServices({ bots });
+    const answers = await Promise.all(
+      bots.map(({ bot_id }) => call(recorder, 'readBot', { path: { bot_id } })),
+    );
+    expect(answers.map((answer) => readBody(answer).user_id)).toEqual([
+      bots[0]?.bot_id,
+      undefined,
+      account.user_id,
     ]);
   });
 });
 
-test('a bot is shown by an allow-list: leases, iterators, versions and strangers stay inside', async () => {
-  const batch = aBatch();
-  const reason = { code: 'pin_locked', message: 'm', fix: 't' };
+test('a bot is shown field by field: leases, iterators, versions and unknown attributes are not', async () => {
+  const batch = buildBatch();
+  const bot_id = randomUUID();
   const hidden = {
     secret_version: 'CANARY-version',
     lease_owner: 'CANARY-owner',
@@ -299,114 +316,122 @@ test('a bot is shown by an allow-list: leases, iterators, versions and strangers
     pin_set_at: 'CANARY-set',
     safe_sent_at: 'CANARY-safe',
     due_at: 'CANARY-due',
-    row_digest: 'CANARY-listing',
+    row_digest: 'CANARY-digest',
     session_id: 'CANARY-session',
     spend_private_key: 'CANARY-key',
     write_id: 'CANARY-write',
   };
-  const bot_id = randomUUID();
   const shown = {
     bot_id,
     batch_id: batch.batch_id,
     line: 3,
     state: 'waiting' as const,
-    state_since: later(0),
-    reason,
+    state_since: isoTime(0),
+    reason: { code: 'pin_locked', message: 'm', fix: 't' },
     public_key: 'f'.repeat(64),
-    wait_until: later(60),
-    history: [{ at: later(0), state: 'waiting' as const, step: 'check' }],
+    wait_until: isoTime(60),
+    history: [{ at: isoTime(0), state: 'waiting' as const, step: 'check' }],
   };
-  const bot = aBot({ ...shown, ...hidden });
-  const answered = { ...shown, user_id: bot_id };
-  const memory = createMemory({ bots: [bot], batches: [batch] });
-  const path = { batch_id: batch.batch_id, bot_id: bot.bot_id };
-  expect(bodyOf(await ask(memory, 'readBot', { path }))).toEqual(answered);
-  expect(bodyOf(await ask(memory, 'listBots', { path }))).toEqual({ bots: [answered] });
+  const recorder = await recordServices({ batches: [batch] });
+  const row = buildBot({ ...shown, ...hidden });
+  const table = {
+    ...recorder.services.table,
+    readBot: async () => row,
+    listBots: async () => ({ items: [row] }),
+  };
+  const whole = { ...recorder, services: { ...recorder.services, table } };
+  const path = { batch_id: batch.batch_id, bot_id };
+  const answer = { ...shown, user_id: bot_id };
+  expect(readBody(await call(whole, 'readBot', { path }))).toEqual(answer);
+  expect(readBody(await call(whole, 'listBots', { path }))).toEqual({ bots: [answer] });
   const answers = await Promise.all(
     (['readBot', 'listBots', 'readBatch', 'listRowErrors', 'retryBatch'] as const).map((route) =>
-      ask(memory, route, { path }),
+      call(whole, route, { path }),
     ),
   );
   expect(JSON.stringify(answers)).not.toMatch(/CANARY|lease|iterator/);
 });
 
 describe('POST /batches/{batch_id}/retry', () => {
-  const batch = aBatch();
-  const { batch_id } = batch;
-  const path = { batch_id };
   const reason = (code: string) => ({ code, message: 'm', fix: 't' });
-  const inEveryState = () =>
-    createMemory({
-      batches: [batch],
-      bots: botsIn(
-        batch_id,
-        states.map((state) => ({ state, attempts: 3, reason: reason(`was_${state}`) })),
-      ),
-    });
-  const retriedFrom = (memory: Memory): BotState[] =>
-    memory.logged.filter(({ code }) => code === 'bot_moved').map(({ fields }) => fields.from as BotState);
+  const fill = async () => {
+    const batch = buildBatch();
+    const { batch_id } = batch;
+    const bots = botsIn(
+      batch_id,
+      states.map((state) => ({ state, attempts: 3, reason: reason(`was_${state}`) })),
+    );
+    return { recorder: await recordServices({ batches: [batch], bots }), path: { batch_id }, bots };
+  };
+  const retriedFrom = ({ logged }: Recorder): BotState[] =>
+    logged.filter(({ code }) => code === 'bot_moved').map(({ fields }) => fields.from as BotState);
 
   test.each([
-    ['nothing', {}, ['blocked', 'failed']],
+    ['no body', {}, ['blocked', 'failed']],
     ['{}', json({}), ['blocked', 'failed']],
     ['white space', { body: Buffer.from(' \n') }, ['blocked', 'failed']],
     ['one state', json({ states: ['waiting'] }), ['waiting']],
     [
-      'all',
+      'all states',
       json({ states: ['blocked', 'failed', 'waiting', 'external'] }),
       ['external', 'waiting', 'blocked', 'failed'],
     ],
     ['a reason', json({ reason: 'was_failed' }), ['failed']],
-    ['a reason of nobody', json({ reason: 'x' }), []],
-  ] as [string, Partial<HttpRequest>, BotState[]][])('asked with %s', async (_name, sent, from) => {
-    const memory = inEveryState();
-    const body = bodyOf(await ask(memory, 'retryBatch', { path, ...sent }));
-    expect(body).toEqual({ retried: from.length, pin_locked: 0 });
-    expect(retriedFrom(memory).sort()).toEqual([...from].sort());
-    expect(memory.sent.map(({ queue }) => queue)).toEqual(from.map(() => 'check'));
-    const moved = [...memory.bots.values()].filter(({ revision }) => revision > 1);
-    for (const bot of moved) {
-      expect(bot).toMatchObject({ state: 'queued', attempts: 0 });
-      expect(bot).not.toHaveProperty('reason');
-    }
-  });
+    ['a reason that no bot has', json({ reason: 'x' }), []],
+  ] as [string, Partial<HttpRequest>, BotState[]][])(
+    'a request with %s queues the bots it asks for',
+    async (_name, request, from) => {
+      const { recorder, path, bots } = await fill();
+      const body = readBody(await call(recorder, 'retryBatch', { path, ...request }));
+      expect(body).toEqual({ retried: from.length, pin_locked: 0 });
+      expect(retriedFrom(recorder).sort()).toEqual([...from].sort());
+      expect(recorder.sent.map(({ queue }) => queue)).toEqual(from.map(() => 'check'));
+      const retried = bots.filter(({ state }) => from.includes(state));
+      for (const { bot_id } of retried) {
+        const bot = await recorder.services.table.readBot(bot_id);
+        expect(bot).toMatchObject({ state: 'queued', attempts: 0 });
+        expect(bot).not.toHaveProperty('reason');
+      }
+    },
+  );
 
-  test('a bot whose PIN is locked keeps waiting; a lock that is over is none', async () => {
+  test('a bot whose PIN is locked keeps waiting, until the lock is over', async () => {
+    const batch = buildBatch();
+    const { batch_id } = batch;
     const bots = botsIn(batch_id, [
-      { state: 'waiting', pin_locked_until: later(1) },
-      { state: 'waiting', pin_locked_until: later(-1) },
+      { state: 'waiting', pin_locked_until: isoTime(1) },
+      { state: 'waiting', pin_locked_until: isoTime(-1) },
       { state: 'waiting' },
     ]);
-    const memory = createMemory({ batches: [batch], bots });
-    expect(bodyOf(await ask(memory, 'retryBatch', { path, ...json({ states: ['waiting'] }) }))).toEqual({
-      retried: 2,
-      pin_locked: 1,
-    });
-    expect(memory.bots.get(bots[0]?.bot_id ?? '')).toEqual(bots[0]);
-    expect(memory.sent.map(({ message }) => message.body.bot_id)).toEqual(
-      bots.slice(1).map(({ bot_id }) => bot_id),
+    const recorder = await recordServices({ batches: [batch], bots });
+    const request = { path: { batch_id }, ...json({ states: ['waiting'] }) };
+    expect(readBody(await call(recorder, 'retryBatch', request))).toEqual({ retried: 2, pin_locked: 1 });
+    expect(await recorder.services.table.readBot(bots[0]?.bot_id ?? '')).toMatchObject({ state: 'waiting' });
+    expect(new Set(recorder.sent.map(({ message }) => message.body.bot_id))).toEqual(
+      new Set(bots.slice(1).map(({ bot_id }) => bot_id)),
     );
   });
 
   test('a long batch is retried page by page', async () => {
+    const batch = buildBatch();
+    const { batch_id } = batch;
     const bots = botsIn(
       batch_id,
-      Array.from({ length: 201 }, () => ({ state: 'queued' as const })),
-    ).concat(botsIn(batch_id, [{ state: 'blocked' }]));
-    const memory = createMemory({ batches: [batch], bots });
-    const first = bodyOf(await ask(memory, 'retryBatch', { path }));
+      Array.from({ length: 201 }, () => ({ state: 'blocked' as const })),
+    );
+    const recorder = await recordServices({ batches: [batch], bots });
+    const path = { batch_id };
+    const first = readBody(await call(recorder, 'retryBatch', { path, ...json({ reason: 'x' }) }));
     expect(first).toMatchObject({ retried: 0, cursor: expect.any(String) });
-    const second = bodyOf(await ask(memory, 'retryBatch', { path, ...json({ cursor: first.cursor }) }));
+    const second = readBody(await call(recorder, 'retryBatch', { path, ...json({ cursor: first.cursor }) }));
     expect(second).toEqual({ retried: 1, pin_locked: 0 });
   });
 
-  test('a stuck batch is told to intake again, any other is not', async () => {
-    const stuck = createMemory({ batches: [aBatch({ batch_id, status: 'stuck' })] });
-    await ask(stuck, 'retryBatch', { path });
-    expect(stuck.sent).toEqual([{ queue: 'intake', message: { body: { batch_id } } }]);
-    const calm = createMemory({ batches: [batch] });
-    await ask(calm, 'retryBatch', { path });
-    expect(calm.sent).toEqual([]);
+  test('the list of a stuck batch is queued again, and that of any other is not', async () => {
+    const [stuck, imported] = [buildBatch({ status: 'stuck' }), buildBatch()];
+    const recorder = await recordServices({ batches: [stuck, imported] });
+    for (const { batch_id } of [stuck, imported]) await call(recorder, 'retryBatch', { path: { batch_id } });
+    expect(recorder.sent).toEqual([{ queue: 'intake', message: { body: { batch_id: stuck.batch_id } } }]);
   });
 
   test.each([
@@ -421,15 +446,16 @@ describe('POST /batches/{batch_id}/retry', () => {
     '{"state":["blocked"]}',
     '{"reason":1}',
     '{"__proto__":{"states":["waiting"]},"x":1}',
-  ])('the body %s is refused', async (text) => {
-    const memory = inEveryState();
-    const answer = await ask(memory, 'retryBatch', { path, body: Buffer.from(text) });
-    expect(problemOf(answer)).toEqual([400, 'bad_body']);
-    expect(memory.updates).toBe(0);
+  ])('the body %s is refused, and no bot is moved', async (text) => {
+    const { recorder, path } = await fill();
+    const answer = await call(recorder, 'retryBatch', { path, body: Buffer.from(text) });
+    expect(readProblem(answer)).toEqual([400, 'bad_body']);
+    expect(recorder.countUpdates()).toBe(0);
   });
 
-  test('a cursor that is none of ours is refused', async () => {
-    const answer = await ask(inEveryState(), 'retryBatch', { path, ...json({ cursor: 'not-ours' }) });
-    expect(problemOf(answer)).toEqual([400, 'bad_parameter']);
+  test('a cursor of another kind is refused', async () => {
+    const { recorder, path } = await fill();
+    const answer = await call(recorder, 'retryBatch', { path, ...json({ cursor: 'not-a-cursor' }) });
+    expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
   });
 });

@@ -1,28 +1,12 @@
-/** What costs money waits, however often its messages come. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+/** A list that costs money waits for its confirmation, however often its messages are delivered. */
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
 import { api } from '../../lib/api/api.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
 import { intake } from '../../lib/batches/intake.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
-import type { QueueName } from '../../lib/model/deployment.ts';
-import type { Message, Services } from '../../lib/model/ports.ts';
-import { buildBot, Death, openServices, type TestServices } from '../helpers/services.ts';
-
-let stack: TestServices;
-beforeAll(async () => {
-  stack = await openServices();
-});
-afterAll(() => stack[Symbol.asyncDispose]());
-
-/** The same services, and what they send goes here in place of the queues. */
-const catching = () => {
-  const sent: { queue: QueueName; body: Message['body'] }[] = [];
-  const send = async (queue: QueueName, messages: readonly Message[]) =>
-    void sent.push(...messages.map(({ body }) => ({ queue, body })));
-  const services: Services = { ...stack.services, queues: { send } };
-  const take = () => sent.splice(0);
-  return { services, take };
-};
+import type { Services } from '../../lib/model/ports.ts';
+import { buildBot, Death, deadline, isoTime, type Recorder, recordServices } from '../helpers/services.ts';
 
 const request = (body: unknown, path = {}): HttpRequest => ({
   path,
@@ -31,73 +15,91 @@ const request = (body: unknown, path = {}): HttpRequest => ({
   body: Buffer.from(JSON.stringify(body)),
 });
 
+/** The messages since the last look, as queue and body. */
+const takeSent = ({ sent }: Recorder) =>
+  sent.splice(0).map(({ queue, message: { body } }) => ({ queue, body }));
+
 const USERS = 3;
-/** A list of network users, received and read. */
-const plan = async () => {
-  const { services, take } = catching();
-  const owner = services.randomId();
+/** A list of network users that was received and read. */
+const planUsers = async () => {
+  const recorder = await recordServices();
+  const { services } = recorder;
+  const owner = randomUUID();
   const rows = Array.from({ length: USERS }, (_, i) => ({ owner, full_name: `User ${i}` }));
   const { batch_id } = (await api.createBatch(services, request(rows))).body as { batch_id: string };
-  take();
+  takeSent(recorder);
   await intake(services, { batch_id });
-  return { services, take, batch_id };
+  return { services, recorder, batch_id };
 };
 
-const rowsOf = async (batch_id: string) =>
-  (await stack.services.table.listBots({ batch_id, limit: 100 }))?.items ?? [];
-const statusOf = async (batch_id: string) => (await stack.services.table.readBatch(batch_id))?.status;
+const readRows = async ({ table }: Services, batch_id: string) =>
+  (await table.listBots({ batch_id, limit: 100 }))?.items ?? [];
+const readStatus = async ({ table }: Services, batch_id: string) => (await table.readBatch(batch_id))?.status;
 
-test('a list that costs money is planned, whatever comes, and nothing of it is taken in', async () => {
-  const { services, take, batch_id } = await plan();
+test('a list that costs money stays planned when its message or a retry comes, and nothing is imported', async () => {
+  const { services, recorder, batch_id } = await planUsers();
   await intake(services, { batch_id });
   await api.retryBatch(services, request({}, { batch_id }));
-  expect([await statusOf(batch_id), take(), await rowsOf(batch_id)]).toEqual(['planned', [], []]);
+  expect([
+    await readStatus(services, batch_id),
+    takeSent(recorder),
+    await readRows(services, batch_id),
+  ]).toEqual(['planned', [], []]);
 });
 
-test('less than it costs does not confirm it', async () => {
-  const { services, take, batch_id } = await plan();
+test('accepting less than the cost does not confirm a plan', async () => {
+  const { services, recorder, batch_id } = await planUsers();
   const answer = await api.confirmBatch(services, request({ accept_cost_usd: 1.49 }, { batch_id }));
-  expect([answer.status, await statusOf(batch_id), take()]).toEqual([422, 'planned', []]);
+  expect([answer.status, await readStatus(services, batch_id), takeSent(recorder)]).toEqual([
+    422,
+    'planned',
+    [],
+  ]);
 });
 
-test('a part that is taken in twice makes each row once, with the same id', async () => {
-  const { services, take, batch_id } = await plan();
+test('a chunk that is imported twice creates each row once, with the same id', async () => {
+  const { services, recorder, batch_id } = await planUsers();
   await api.confirmBatch(services, request({ accept_cost_usd: 1.5 }, { batch_id }));
-  expect(take()).toEqual([{ queue: 'intake', body: { batch_id, chunk: 1 } }]);
+  expect(takeSent(recorder)).toEqual([{ queue: 'intake', body: { batch_id, chunk: 1 } }]);
   const dying: Services = {
     ...services,
     table: { ...services.table, recordChunkDone: () => Promise.reject(new Death()) },
   };
   await expect(intake(dying, { batch_id, chunk: 1 })).rejects.toThrow(Death);
-  const first = await rowsOf(batch_id);
+  const first = await readRows(services, batch_id);
   await intake(services, { batch_id, chunk: 1 });
   expect(first).toHaveLength(USERS);
-  expect((await rowsOf(batch_id)).map(({ bot_id }) => bot_id)).toEqual(first.map(({ bot_id }) => bot_id));
+  expect((await readRows(services, batch_id)).map(({ bot_id }) => bot_id)).toEqual(
+    first.map(({ bot_id }) => bot_id),
+  );
 });
 
-test('the sweep sends first and notes second: a crash between the two loses no bot', async () => {
-  const { services, take } = catching();
-  const due_at = new Date(Date.now() - 1_000).toISOString();
-  const row = buildBot({ state: 'waiting', due_at });
-  await services.table.createBot(row);
+test('a crash between the message and the write of the sweep loses no bot: the message is sent first', async () => {
+  const row = buildBot({ state: 'waiting', due_at: isoTime(-86_400) });
+  const recorder = await recordServices({ bots: [row] });
+  const { services } = recorder;
   const dying: Services = {
     ...services,
     table: { ...services.table, updateBot: () => Promise.reject(new Death()) },
   };
-  await expect(recheck(dying, Date.now() + 30_000)).rejects.toThrow(Death);
-  expect(take()).toEqual([{ queue: 'check', body: { bot_id: row.bot_id } }]);
+  await expect(recheck(dying, deadline(services))).rejects.toThrow(Death);
+  expect(takeSent(recorder)).toContainEqual({ queue: 'check', body: { bot_id: row.bot_id } });
 });
 
-test('a message about a part of a plan takes nothing in, nor one about a part there is not', async () => {
-  const { services, take, batch_id } = await plan();
+test('a message about a chunk of a plan imports nothing, nor does one about a chunk that does not exist', async () => {
+  const { services, recorder, batch_id } = await planUsers();
   for (const chunk of [1, 99])
-    await expect(intake(services, { batch_id, chunk })).rejects.toThrow('not to be taken in');
-  expect([await statusOf(batch_id), take(), await rowsOf(batch_id)]).toEqual(['planned', [], []]);
+    await expect(intake(services, { batch_id, chunk })).rejects.toThrow('must not be imported');
+  expect([
+    await readStatus(services, batch_id),
+    takeSent(recorder),
+    await readRows(services, batch_id),
+  ]).toEqual(['planned', [], []]);
 });
 
-test('an event about an object outside the inbox leaves it where it is', async () => {
-  const { services } = catching();
-  const key = 'another-batch/list';
+test('an event about an object outside the inbox leaves the object where it is', async () => {
+  const { services } = await recordServices();
+  const key = `${randomUUID()}/list`;
   await services.uploads.put(key, Buffer.from('[]'), 'application/json');
   const event = { Records: [{ s3: { object: { key, size: 2, eTag: 'e', sequencer: 's' } } }] };
   await expect(intake(services, event)).rejects.toThrow('outside the inbox');

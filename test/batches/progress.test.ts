@@ -13,22 +13,16 @@ const bots = (counts: StateCounts, more: Partial<BotCounts> = {}): BotCounts => 
   ...more,
 });
 
-const tenMinutesOld = (more: Parameters<typeof buildBatch>[0]) => buildBatch(more);
-
 test('every state is counted, zeroes included', () => {
-  const { states: counts } = measureProgress(
-    tenMinutesOld({ total: 3 }),
-    bots({ queued: 2, blocked: 1 }),
-    NOW,
-  );
+  const { states: counts } = measureProgress(buildBatch({ total: 3 }), bots({ queued: 2, blocked: 1 }), NOW);
   expect(Object.keys(counts)).toEqual([...states]);
   expect(counts).toMatchObject({ queued: 2, blocked: 1, registered: 0 });
 });
 
-test('speed and time left follow from what came to rest since the batch was made', () => {
+test('speed and time left follow from the bots that finished since the batch was created, ten minutes ago', () => {
   const counts = { registered: 30, external: 5, blocked: 3, failed: 2, registering: 20, waiting: 20 };
   expect(
-    measureProgress(tenMinutesOld({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
+    measureProgress(buildBatch({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
   ).toMatchObject({
     accepted: 80,
     finished: 40,
@@ -39,27 +33,27 @@ test('speed and time left follow from what came to rest since the batch was made
   });
 });
 
-test('nobody guesses a speed before the first bot is done, or at the moment of birth', () => {
+test('there is no speed before the first bot is finished, nor at the moment the batch is created', () => {
   const nothing = { bots_per_minute: null, eta_seconds: null };
-  expect(measureProgress(tenMinutesOld({ total: 2 }), bots({ queued: 2 }), NOW)).toMatchObject(nothing);
-  const born = tenMinutesOld({ total: 2, created_at: new Date(NOW).toISOString() });
-  expect(measureProgress(born, bots({ registered: 1, queued: 1 }), NOW)).toMatchObject(nothing);
+  expect(measureProgress(buildBatch({ total: 2 }), bots({ queued: 2 }), NOW)).toMatchObject(nothing);
+  const fresh = buildBatch({ total: 2, created_at: new Date(NOW).toISOString() });
+  expect(measureProgress(fresh, bots({ registered: 1, queued: 1 }), NOW)).toMatchObject(nothing);
 });
 
-test('percent counts only whole ones: 100 means done', () => {
-  const almost = measureProgress(tenMinutesOld({ total: 1_000 }), bots({ registered: 999, unsure: 1 }), NOW);
+test('percent_done is rounded down: 100 means that all bots are finished', () => {
+  const almost = measureProgress(buildBatch({ total: 1_000 }), bots({ registered: 999, unsure: 1 }), NOW);
   expect(almost.percent_done).toBe(99);
-  const done = measureProgress(tenMinutesOld({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
+  const done = measureProgress(buildBatch({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
   expect(done).toMatchObject({ percent_done: 100, eta_seconds: null, bots_per_minute: null });
 });
 
-test('bots that a later list took over are elsewhere, not missing', () => {
-  expect(measureProgress(tenMinutesOld({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
+test('bots that a later list named again are counted as not_in_batch, once the list is imported', () => {
+  expect(measureProgress(buildBatch({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
     not_in_batch: 6,
     percent_done: 100,
   });
-  const takingIn = tenMinutesOld({ total: 10, status: 'importing' });
-  expect(measureProgress(takingIn, bots({ registered: 4 }), NOW)).toMatchObject({
+  const importing = buildBatch({ total: 10, status: 'importing' });
+  expect(measureProgress(importing, bots({ registered: 4 }), NOW)).toMatchObject({
     not_in_batch: 0,
     percent_done: 40,
   });
@@ -71,13 +65,13 @@ test.each([
   ['importing', 0],
   ['stuck', 0],
   ['imported', 100],
-] as const)('a list without one accepted row that is %s is done to %i %%', (status, percent_done) => {
-  expect(measureProgress(tenMinutesOld({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
+] as const)('a list without an accepted row whose status is %s is done to %i %%', (status, percent_done) => {
+  expect(measureProgress(buildBatch({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
     percent_done,
   );
 });
 
-test('numbers stay in their bounds for any counts', () => {
+test('the numbers stay within their bounds for any counts', () => {
   const count = fc.nat({ max: 50 });
   const counts = fc.record(
     Object.fromEntries(states.map((state) => [state, count])) as Record<BotState, typeof count>,
@@ -85,10 +79,10 @@ test('numbers stay in their bounds for any counts', () => {
   const status = fc.constantFrom('importing', 'imported', 'stuck');
   fc.assert(
     fc.property(counts, count, status, (states, more, state) => {
-      const here = Object.values(states).reduce((sum, n) => sum + n, 0) - states.enrolled;
-      const batch = buildBatch({ total: here + more + 7, invalid: 4, duplicates: 3, status: state });
+      const inBatch = Object.values(states).reduce((sum, n) => sum + n, 0) - states.enrolled;
+      const batch = buildBatch({ total: inBatch + more + 7, invalid: 4, duplicates: 3, status: state });
       const progress = measureProgress(batch, bots(states), NOW);
-      expect(progress.accepted).toBe(here + more);
+      expect(progress.accepted).toBe(inBatch + more);
       expect(progress.finished + progress.not_in_batch).toBeLessThanOrEqual(progress.accepted);
       expect(progress.percent_done).toBeGreaterThanOrEqual(0);
       expect(progress.percent_done).toBeLessThanOrEqual(100);
@@ -99,9 +93,9 @@ test('numbers stay in their bounds for any counts', () => {
   );
 });
 
-test('the row of an enrolment that ended is not counted beside the account it made', () => {
+test('an enrolled row is not counted beside the account that was created for it', () => {
   const counts = bots({ registered: 2, queued: 1, enrolled: 3 }, { network_users: { enrolled: 3 } });
-  expect(measureProgress(tenMinutesOld({ total: 3 }), counts, NOW)).toMatchObject({
+  expect(measureProgress(buildBatch({ total: 3 }), counts, NOW)).toMatchObject({
     accepted: 3,
     finished: 2,
     not_in_batch: 0,
@@ -109,14 +103,17 @@ test('the row of an enrolment that ended is not counted beside the account it ma
   });
 });
 
-test('an enrolment in doubt rests until an operator acts; any other bot in doubt does not', () => {
-  const rests = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 }, sign_ins: { unsure: 1 } });
-  expect(measureProgress(tenMinutesOld({ total: 3 }), rests, NOW)).toMatchObject({
+test('an unsure enrolment is finished until an operator acts; any other unsure bot is not', () => {
+  const finished = bots(
+    { registered: 1, unsure: 2 },
+    { network_users: { unsure: 1 }, sign_ins: { unsure: 1 } },
+  );
+  expect(measureProgress(buildBatch({ total: 3 }), finished, NOW)).toMatchObject({
     finished: 3,
     percent_done: 100,
   });
   const open = bots({ registered: 1, unsure: 2 }, { network_users: { unsure: 1 } });
-  expect(measureProgress(tenMinutesOld({ total: 3 }), open, NOW)).toMatchObject({
+  expect(measureProgress(buildBatch({ total: 3 }), open, NOW)).toMatchObject({
     finished: 2,
     percent_done: 66,
   });

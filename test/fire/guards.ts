@@ -409,16 +409,16 @@ const ofEnrolments: readonly (Guard | PinnedGuard)[] = [
 const ofTheCosts: readonly (Guard | PinnedGuard)[] = [
   {
     name: 'a list that costs money is planned first',
-    file: 'lib/batches/intake.ts',
-    find: "isPlan ? 'planned' : 'importing'",
-    replace: "'importing'",
+    file: 'lib/batches/read-list.ts',
+    find: "  if (costUsd > acceptedUsd) return 'planned';\n",
+    replace: '',
     tests: inIntake,
   },
   {
     name: 'a plan is not taken in because its message came again',
     file: 'lib/batches/intake.ts',
-    find: "if (batch.status === 'importing' || batch.status === 'stuck') await queueChunks",
-    replace: 'await queueChunks',
+    find: "  if (batch.status !== 'importing' && batch.status !== 'stuck') return;\n",
+    replace: '',
     tests: inIntake,
   },
   {
@@ -540,16 +540,16 @@ const ofTheCanary: readonly (Guard | PinnedGuard)[] = [
   },
   {
     name: 'leak: a PIN stands on the row',
-    file: 'lib/batches/chunk.ts',
-    find: 'row_digest: row.row_digest } };',
-    replace: 'listing: row.keystore.pin ?? row.row_digest } };',
+    file: 'lib/batches/import-chunk.ts',
+    find: 'entry: { bot_id, session_id, row_digest }',
+    replace: 'entry: { bot_id, session_id, row_digest: keystore.pin ?? row_digest }',
     tests: SECRETS,
   },
   {
     name: 'leak: a code stands on the row of its sign-in',
-    file: 'lib/batches/chunk.ts',
-    find: "const listed = { user_id, enrolment, row_digest: 'sign_in' } as const;",
-    replace: 'const listed = { user_id, enrolment, row_digest: sign_in.code } as const;',
+    file: 'lib/batches/import-chunk.ts',
+    find: "const entry = { bot_id, enrolment, row_digest: 'sign_in' };",
+    replace: 'const entry = { bot_id, enrolment, row_digest: sign_in.code };',
     tests: SECRETS,
   },
   {
@@ -568,9 +568,9 @@ const ofTheCanary: readonly (Guard | PinnedGuard)[] = [
   },
   {
     name: 'leak: a part of a list stays in the bucket',
-    file: 'lib/batches/chunk.ts',
-    find: '    chunkKey(batch.batch_id, chunk),\n    ...(finished',
-    replace: '    ...(finished',
+    file: 'lib/batches/import-chunk.ts',
+    find: '    chunkKey(batch.batch_id, chunk),\n',
+    replace: '',
     tests: SECRETS,
   },
   {

@@ -3,8 +3,8 @@
  * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints the figures.
  */
 import { createHash } from 'node:crypto';
+import { buildBatch, listKey } from '../../lib/batches/batch.ts';
 import { intake } from '../../lib/batches/intake.ts';
-import { newBatch } from '../../lib/batches/progress.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { ListSummary, Services } from '../../lib/model/ports.ts';
@@ -92,7 +92,7 @@ export const worstLists: Readonly<Record<string, () => WorstList>> = {
 
 /** Reads and validates a list as intake does, with everything but the list itself in memory. */
 const importList = async ({ contentType, body }: WorstList): Promise<ListSummary | undefined> => {
-  const batch = newBatch('00000000-0000-4000-8000-000000000000', 0);
+  const batch = buildBatch('00000000-0000-4000-8000-000000000000', 0);
   let outcome: ListSummary | undefined;
   const services = {
     keys,

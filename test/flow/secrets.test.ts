@@ -22,7 +22,7 @@ import { createHandler as openIntake } from '../../functions/intake.ts';
 import { createHandler as openRegister } from '../../functions/register.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { type RouteName, routes } from '../../lib/api/contract.ts';
-import { chunkKey } from '../../lib/batches/objects.ts';
+import { chunkKey } from '../../lib/batches/batch.ts';
 import { nameDeadLetterQueue, queueNames, queues } from '../../lib/model/deployment.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';

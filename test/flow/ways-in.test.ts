@@ -2,7 +2,7 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { newBatch } from '../../lib/batches/progress.ts';
+import { buildBatch } from '../../lib/batches/batch.ts';
 import { limits } from '../../lib/model/limits.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { type LivedInHouse, openHouse, until, untilState } from './lived-in.ts';
@@ -104,7 +104,7 @@ describe('a batch whose message was lost', () => {
     const batch_id = lived.services.randomId();
     const list = Buffer.from(JSON.stringify([keystore]));
     await lived.services.uploads.put(`${batch_id}/list`, list, 'application/json');
-    await lived.services.table.createBatch(newBatch(batch_id, Date.now()));
+    await lived.services.table.createBatch(buildBatch(batch_id, Date.now()));
     await lived.post(`/batches/${batch_id}/retry`, {});
     await untilState(lived, keystore.app_id, 'registered');
   });

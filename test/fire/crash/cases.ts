@@ -1,8 +1,7 @@
 /** The cases of the crash matrix: for each step and each of its outcomes, fresh accounts, rows and messages. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import type { NewUser } from '../../../emulators/mixin/server.ts';
-import { listKey } from '../../../lib/batches/objects.ts';
-import { newBatch } from '../../../lib/batches/progress.ts';
+import { buildBatch, listKey } from '../../../lib/batches/batch.ts';
 import { deriveEnrolmentId } from '../../../lib/bots/enrolment.ts';
 import { buildSignInRequest } from '../../../lib/bots/sign-in.ts';
 import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
@@ -197,7 +196,7 @@ const createSignInRow = async (sandbox: Sandbox) => {
 
 const addList = async ({ services }: Sandbox, batch_id: string, rows: readonly unknown[]) => {
   await services.uploads.put(listKey(batch_id), Buffer.from(JSON.stringify(rows)), 'application/json');
-  await services.table.createBatch(newBatch(batch_id, Date.now()));
+  await services.table.createBatch(buildBatch(batch_id, Date.now()));
 };
 
 const takeList = async (sandbox: Sandbox): Promise<Scenario> => {

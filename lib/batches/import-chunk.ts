@@ -1,0 +1,161 @@
+/** Imports one chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
+import * as z from 'zod';
+import { deriveEnrolmentId, chooseStep } from '../bots/enrolment.ts';
+import { generateSessionKey, buildSignInRequest } from '../bots/sign-in.ts';
+import { type ListEntry, upsertBot } from '../bots/upsert.ts';
+import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
+import type { Batch } from '../model/batch.ts';
+import type { Bot } from '../model/bot.ts';
+import { networkUserSchema, signInFieldsSchema, signInSchema } from '../model/enrolment.ts';
+import { keystoreSchema } from '../model/keystore.ts';
+import type { Services } from '../model/ports.ts';
+import type { RowError } from '../model/problem.ts';
+import { fail, type Result, succeed } from '../model/result.ts';
+import { chunkKey, listKey } from './batch.ts';
+import { inParallel } from './parallel.ts';
+
+const step = 'intake';
+
+const place = {
+  row: z.int().positive(),
+  line: z.int().positive(),
+  file: z.string().exactOptional(),
+};
+
+const chunkSchema: z.ZodType<Row[]> = z.array(
+  z.union([
+    z.object({ ...place, row_digest: z.string(), keystore: keystoreSchema }),
+    z.object({ ...place, enrolment: signInSchema, sign_in: signInFieldsSchema }),
+    z.object({ ...place, enrolment: networkUserSchema }),
+  ]),
+);
+
+const vaultProblems = {
+  key_conflict: {
+    message: 'The row has another spend key than the vault holds for this bot; nothing was changed.',
+    fix: 'Compare both with spend_public_key in GET /safe/me, and list the bot without spend_private_key.',
+  },
+  pending_deletion: {
+    message: "The bot's secret is scheduled for deletion in Secrets Manager.",
+    fix: 'Restore the secret (aws secretsmanager restore-secret), then list the bot again.',
+  },
+} as const;
+type VaultProblem = keyof typeof vaultProblems;
+
+/** What the bot's row is to hold of the row of the list, and whether the vault stored anything new. */
+interface StoredRow {
+  readonly entry: Omit<ListEntry, 'batch_id' | 'line'>;
+  readonly isNews: boolean;
+}
+
+const storeKeystore = async (
+  services: Services,
+  { keystore, row_digest }: KeystoreRow,
+): Promise<Result<StoredRow, VaultProblem>> => {
+  const { app_id: bot_id, session_id } = keystore;
+  const stored = await services.vault.storeKeystore(keystore);
+  if (stored === 'key_conflict' || stored === 'pending_deletion') return fail(stored);
+  return succeed({ entry: { bot_id, session_id, row_digest }, isNews: stored === 'stored' });
+};
+
+/** Then its session key has moved to the account's own secret. */
+const isEnrolled = async ({ table }: Services, bot_id: string): Promise<boolean> =>
+  (await table.readBot(bot_id))?.state === 'enrolled';
+
+/** Stores a session key and the code of a sign-in in the vault: they must not be in its row. */
+const storeSignIn = async (
+  services: Services,
+  batch_id: string,
+  { row, enrolment, sign_in }: SignInRow,
+): Promise<Result<StoredRow, VaultProblem>> => {
+  const bot_id = deriveEnrolmentId(enrolment, batch_id, row);
+  const entry = { bot_id, enrolment, row_digest: 'sign_in' };
+  if (await isEnrolled(services, bot_id)) return succeed({ entry, isNews: false });
+  const request = await buildSignInRequest(services, enrolment.verification_id, sign_in);
+  const session_key = await generateSessionKey(services, sign_in.session_key);
+  const stored = await services.vault.storeEnrolment(bot_id, { session_key, sign_in: request });
+  if (stored !== 'pending_deletion') return succeed({ entry, isNews: stored.isNews });
+  // The chunk was delivered twice, and the other worker's sign-in has ended since the check above.
+  return (await isEnrolled(services, bot_id)) ? succeed({ entry, isNews: false }) : fail(stored);
+};
+
+const storeRow = async (
+  services: Services,
+  batch_id: string,
+  row: Row,
+): Promise<Result<StoredRow, VaultProblem>> => {
+  if ('keystore' in row) return storeKeystore(services, row);
+  if ('sign_in' in row) return storeSignIn(services, batch_id, row);
+  const { enrolment } = row;
+  const bot_id = deriveEnrolmentId(enrolment, batch_id, row.row);
+  return succeed({ entry: { bot_id, enrolment, row_digest: 'network_user' }, isNews: false });
+};
+
+const describeError = (row: Row, code: VaultProblem): RowError => ({
+  row: row.row,
+  line: row.line,
+  ...(row.file !== undefined && { file: row.file }),
+  field: 'keystore' in row ? 'app_id' : 'verification_id',
+  code,
+  ...vaultProblems[code],
+});
+
+/** Imports one row; the bot is undefined when it needs no step. */
+const importRow = async (
+  services: Services,
+  batch_id: string,
+  row: Row,
+): Promise<Result<Bot | undefined, RowError>> => {
+  const stored = await storeRow(services, batch_id, row);
+  if (!stored.ok) return fail(describeError(row, stored.error));
+  const { entry, isNews } = stored.value;
+  const bot = await upsertBot(services, step, { ...entry, batch_id, line: row.line }, isNews);
+  return succeed(bot?.state === 'queued' ? bot : undefined);
+};
+
+const queueBots = async (services: Services, batch_id: string, bots: readonly Bot[]) => {
+  for (const queue of ['enroll', 'check'] as const) {
+    const messages = bots
+      .filter((bot) => chooseStep(bot) === queue)
+      .map(({ bot_id }) => ({ body: { bot_id }, batch_id }));
+    await services.queues.send(queue, messages);
+  }
+};
+
+/** Throws, unless another delivery of the same message has just imported the chunk and removed it. */
+const requireImported = async (services: Services, batch_id: string, chunk: number): Promise<void> => {
+  const batch = await services.table.readBatch(batch_id);
+  if (!batch?.chunks_done.includes(chunk)) throw new Error('a chunk of the list is gone');
+};
+
+const ROW_WORKERS = 5;
+
+const importRows = async (services: Services, { batch_id }: Batch, chunk: number): Promise<void> => {
+  const object = await services.uploads.get(chunkKey(batch_id, chunk));
+  if (!object) return requireImported(services, batch_id, chunk);
+  const rows = chunkSchema.parse(JSON.parse(new TextDecoder().decode(object.body)));
+  const results = await inParallel(rows, ROW_WORKERS, (row) => importRow(services, batch_id, row));
+  await services.table.putRowErrors(
+    batch_id,
+    results.flatMap((result) => (result.ok ? [] : [result.error])),
+  );
+  await queueBots(
+    services,
+    batch_id,
+    results.flatMap((result) => (result.ok && result.value ? [result.value] : [])),
+  );
+  services.log('info', 'chunk_imported', { batch_id, count: rows.length });
+};
+
+/** Imports a chunk, for the first time or again, and removes its object; with the last chunk the list goes too. */
+export const importChunk = async (services: Services, batch: Batch, chunk: number): Promise<void> => {
+  if (!batch.chunks_done.includes(chunk)) await importRows(services, batch, chunk);
+  // Recorded before or not: whoever recorded the last chunk may have died before it removed the list.
+  const after = await services.table.recordChunkDone(batch.batch_id, chunk);
+  const isLast = after.chunks_done.length >= after.chunks;
+  await services.uploads.remove([
+    // guard: chunk-is-removed
+    chunkKey(batch.batch_id, chunk),
+    ...(isLast ? [listKey(batch.batch_id)] : []),
+  ]);
+};

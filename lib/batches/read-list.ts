@@ -1,0 +1,82 @@
+/** Reads and validates a whole list. Nothing of it is imported yet: its errors and its chunks are stored. */
+import { findFormat, listFormats } from '../lists/formats.ts';
+import { readList } from '../lists/list.ts';
+import type { RawRow } from '../lists/raw-list.ts';
+import { type Row, readRow, splitDuplicates } from '../lists/row.ts';
+import type { Batch } from '../model/batch.ts';
+import { limits } from '../model/limits.ts';
+import type { Services } from '../model/ports.ts';
+import type { Problem, RowError } from '../model/problem.ts';
+import { listKey } from './batch.ts';
+import { queueChunks, storeChunks } from './chunks.ts';
+import { priceUsd } from './cost.ts';
+
+const listGone: Problem = {
+  code: 'list_gone',
+  message: 'The list was not uploaded, or was deleted before it was read.',
+  fix: 'Upload it again.',
+};
+
+const unknownFormat: Problem = {
+  code: 'unknown_format',
+  message: 'Neither the name nor the Content-Type of the list names a format.',
+  fix: `Name it .json, .jsonl, .csv or .zip, or use one of ${Object.keys(listFormats).join(', ')}.`,
+};
+
+const rejectList = async (services: Services, { batch_id }: Batch, problem: Problem): Promise<void> => {
+  await services.table.recordListSummary(batch_id, { status: 'rejected', problem });
+  await services.uploads.remove([listKey(batch_id)]);
+  services.log('warn', 'list_rejected', { batch_id, reason: problem.code });
+};
+
+const validateRows = async (services: Services, rawRows: readonly RawRow[]) => {
+  const rows: Row[] = [];
+  const errors: RowError[] = [];
+  for (const raw of rawRows) {
+    const row = await readRow(raw, services.keys);
+    if ('errors' in row) errors.push(...row.errors);
+    else rows.push(row);
+  }
+  return { rows, errors };
+};
+
+const isPaid = (row: Row) => 'enrolment' in row && row.enrolment.kind === 'network_user';
+
+/** What costs money waits until an operator has seen how much. */
+const chooseStatus = (chunks: number, costUsd: number, acceptedUsd: number) => {
+  if (chunks === 0) return 'imported';
+  // guard: costs-are-planned-first
+  if (costUsd > acceptedUsd) return 'planned';
+  return 'importing';
+};
+
+/** Reads the list of a batch, stores its errors and its chunks, and queues the chunks unless it is a plan. */
+export const readBatchList = async (services: Services, batch: Batch): Promise<void> => {
+  const { batch_id } = batch;
+  const list = await services.uploads.get(listKey(batch_id));
+  if (!list) return rejectList(services, batch, listGone);
+  const format = findFormat(list.contentType);
+  if (!format) return rejectList(services, batch, unknownFormat);
+  const read = await readList(list.body, format);
+  if ('problem' in read) return rejectList(services, batch, read.problem);
+  const { rows, errors } = await validateRows(services, read.rows);
+  const { unique, duplicates } = splitDuplicates(rows);
+  const allErrors = [...read.errors, ...errors, ...duplicates];
+  await services.table.putRowErrors(batch_id, allErrors.slice(0, limits.maxErrors));
+  const chunks = await storeChunks(services, batch_id, unique);
+  const paid_rows = unique.filter(isPaid).length;
+  // Only a list that came in a request of the API, with somebody's credentials, may accept its cost itself.
+  const acceptedUsd = batch.list_digest === undefined ? 0 : (read.accepted_cost_usd ?? 0);
+  const recorded = await services.table.recordListSummary(batch_id, {
+    status: chooseStatus(chunks, priceUsd(paid_rows), acceptedUsd),
+    total: read.total,
+    invalid: read.total - rows.length,
+    duplicates: duplicates.length,
+    errors_left_out: Math.max(0, allErrors.length - limits.maxErrors),
+    ...(paid_rows > 0 && { paid_rows }),
+    chunks,
+  });
+  services.log('info', 'list_read', { batch_id, count: read.total });
+  if (recorded?.status === 'importing') await queueChunks(services, recorded);
+  if (chunks === 0) await services.uploads.remove([listKey(batch_id)]);
+};
