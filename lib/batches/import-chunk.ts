@@ -45,7 +45,7 @@ type VaultProblem = keyof typeof vaultProblems;
 /** What the bot's row is to hold of the row of the list, and whether the vault stored anything new. */
 interface StoredRow {
   readonly entry: Omit<ListEntry, 'batch_id' | 'line'>;
-  readonly isNews: boolean;
+  readonly isNew: boolean;
 }
 
 const storeKeystore = async (
@@ -55,7 +55,7 @@ const storeKeystore = async (
   const { app_id: bot_id, session_id } = keystore;
   const stored = await services.vault.storeKeystore(keystore);
   if (stored === 'key_conflict' || stored === 'pending_deletion') return fail(stored);
-  return succeed({ entry: { bot_id, session_id, row_digest }, isNews: stored === 'stored' });
+  return succeed({ entry: { bot_id, session_id, row_digest }, isNew: stored === 'stored' });
 };
 
 /** Then its session key has moved to the account's own secret. */
@@ -70,13 +70,13 @@ const storeSignIn = async (
 ): Promise<Result<StoredRow, VaultProblem>> => {
   const bot_id = deriveEnrolmentId(enrolment, batch_id, row);
   const entry = { bot_id, enrolment, row_digest: 'sign_in' };
-  if (await isEnrolled(services, bot_id)) return succeed({ entry, isNews: false });
+  if (await isEnrolled(services, bot_id)) return succeed({ entry, isNew: false });
   const request = await buildSignInRequest(services, enrolment.verification_id, sign_in);
   const session_key = await generateSessionKey(services, sign_in.session_key);
   const stored = await services.vault.storeEnrolment(bot_id, { session_key, sign_in: request });
-  if (stored !== 'pending_deletion') return succeed({ entry, isNews: stored.isNews });
+  if (stored !== 'pending_deletion') return succeed({ entry, isNew: stored.isNew });
   // The chunk was delivered twice, and the other worker's sign-in has ended since the check above.
-  return (await isEnrolled(services, bot_id)) ? succeed({ entry, isNews: false }) : fail(stored);
+  return (await isEnrolled(services, bot_id)) ? succeed({ entry, isNew: false }) : fail(stored);
 };
 
 const storeRow = async (
@@ -88,7 +88,7 @@ const storeRow = async (
   if ('sign_in' in row) return storeSignIn(services, batch_id, row);
   const { enrolment } = row;
   const bot_id = deriveEnrolmentId(enrolment, batch_id, row.row);
-  return succeed({ entry: { bot_id, enrolment, row_digest: 'network_user' }, isNews: false });
+  return succeed({ entry: { bot_id, enrolment, row_digest: 'network_user' }, isNew: false });
 };
 
 const describeError = (row: Row, code: VaultProblem): RowError => ({
@@ -108,8 +108,8 @@ const importRow = async (
 ): Promise<Result<Bot | undefined, RowError>> => {
   const stored = await storeRow(services, batch_id, row);
   if (!stored.ok) return fail(describeError(row, stored.error));
-  const { entry, isNews } = stored.value;
-  const bot = await upsertBot(services, step, { ...entry, batch_id, line: row.line }, isNews);
+  const { entry, isNew } = stored.value;
+  const bot = await upsertBot(services, step, { ...entry, batch_id, line: row.line }, isNew);
   return succeed(bot?.state === 'queued' ? bot : undefined);
 };
 

@@ -1,5 +1,5 @@
 /** Reads and validates a whole list. Nothing of it is imported yet: its errors and its chunks are stored. */
-import { findFormat, listFormats } from '../lists/formats.ts';
+import { findFormat, listEndings, listFormats } from '../lists/formats.ts';
 import { readList } from '../lists/list.ts';
 import type { RawRow } from '../lists/raw-list.ts';
 import { type Row, readRow, splitDuplicates } from '../lists/row.ts';
@@ -20,7 +20,7 @@ const listGone: Problem = {
 const unknownFormat: Problem = {
   code: 'unknown_format',
   message: 'Neither the name nor the Content-Type of the list names a format.',
-  fix: `Name it .json, .jsonl, .csv or .zip, or use one of ${Object.keys(listFormats).join(', ')}.`,
+  fix: `Name it ${listEndings}, or use one of ${Object.keys(listFormats).join(', ')}.`,
 };
 
 const rejectList = async (services: Services, { batch_id }: Batch, problem: Problem): Promise<void> => {
@@ -34,8 +34,8 @@ const validateRows = async (services: Services, rawRows: readonly RawRow[]) => {
   const errors: RowError[] = [];
   for (const raw of rawRows) {
     const row = await readRow(raw, services.keys);
-    if ('errors' in row) errors.push(...row.errors);
-    else rows.push(row);
+    if (row.ok) rows.push(row.value);
+    else errors.push(...row.error);
   }
   return { rows, errors };
 };
@@ -57,8 +57,9 @@ export const readBatchList = async (services: Services, batch: Batch): Promise<v
   if (!list) return rejectList(services, batch, listGone);
   const format = findFormat(list.contentType);
   if (!format) return rejectList(services, batch, unknownFormat);
-  const read = await readList(list.body, format);
-  if ('problem' in read) return rejectList(services, batch, read.problem);
+  const result = await readList(list.body, format, services.compression);
+  if (!result.ok) return rejectList(services, batch, result.error);
+  const read = result.value;
   const { rows, errors } = await validateRows(services, read.rows);
   const { unique, duplicates } = splitDuplicates(rows);
   const allErrors = [...read.errors, ...errors, ...duplicates];
