@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { type ContentType, listFormats } from '../lists/formats.ts';
 import type { BatchStatus } from '../model/batch.ts';
+import { networkUserSchema, platforms, signInFieldsSchema, signInSchema } from '../model/enrolment.ts';
 import { limits } from '../model/limits.ts';
 import { mixin } from '../model/mixin.ts';
 import { type BotState, retryStates, states } from '../model/states.ts';
@@ -136,15 +137,8 @@ const historyEntry = z.object({
 });
 
 const enrolment = z
-  .discriminatedUnion('kind', [
-    z.object({
-      kind: z.literal('network_user'),
-      owner: id('User id of the bot that creates the user.'),
-      full_name: z.string(),
-    }),
-    z.object({ kind: z.literal('sign_in'), verification_id: id() }),
-  ])
-  .describe('How a row without an account gets one.');
+  .discriminatedUnion('kind', [networkUserSchema, signInSchema])
+  .describe('How a row without an account gets one; the owner is the bot that creates a network user.');
 
 const bot = z.object({
   bot_id: id("Mixin's user id; while there is no account, an id of Enlist's own."),
@@ -267,8 +261,12 @@ const captchaAnswer = z
   .exactOptional();
 const PHONE = 'Send one number in international form, such as "+8613800000000".';
 
+const { shape: signIns } = signInFieldsSchema;
+
 const device = {
-  platform: z.enum(['iOS', 'Android'], { error: 'Send "iOS" or "Android".' }).default(mixin.device.platform),
+  platform: z
+    .enum(platforms, { error: `Send one of ${platforms.join(', ')}, or leave it out.` })
+    .default(mixin.device.platform),
   platform_version: shortLine.default(mixin.device.platform_version),
   app_version: shortLine
     .default(mixin.device.app_version)
@@ -316,13 +314,12 @@ const signIn = z.looseObject({
     .string()
     .regex(/^\d{4,8}$/)
     .describe('The digits of the SMS, as text. Not stored for longer than the sign-in takes.'),
-  session_key: z
-    .enum(['ed25519', 'rsa'])
+  session_key: signIns.session_key
     .default('ed25519')
     .describe('The kind of session key that is created: `ed25519` as the apps do, or `rsa`.'),
   ...device,
-  notification_token: z.string().describe('An APNS or FCM token, passed on to Mixin.').exactOptional(),
-  registration_id: z.int().min(1).describe('Of the Signal protocol; created if absent.').exactOptional(),
+  notification_token: signIns.notification_token.describe('An APNS or FCM token, passed on to Mixin.'),
+  registration_id: signIns.registration_id.describe('Of the Signal protocol; created if absent.'),
   abort_deactivation: z
     .literal(true)
     .describe('Sign in although the account is to be deleted, which cancels that.')

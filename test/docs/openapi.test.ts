@@ -181,7 +181,7 @@ const services = (): Services => {
       createForm: async () => ({ url: 'https://bucket.example/', fields: { key: 'k' } }),
     },
     vault: {
-      storeEnrolment: async (_id: string, secret: unknown) => ({ kept: secret, isNews: true }),
+      storeEnrolment: async (_id: string, secret: unknown) => ({ stored: secret, isNew: true }),
       readEnrolment: async () => ({ session_key: 'ab'.repeat(32) }),
       storeKeystore: async () => 'stored',
       removeEnrolment: async () => undefined,
