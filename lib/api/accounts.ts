@@ -18,7 +18,8 @@ import type { Services, SignInResult } from '../model/ports.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
 import { allows } from '../model/states.ts';
 import type { RouteRequest } from './contract.ts';
-import { createAnswers, type ProblemAnswer, problem, problemOf, type Reply } from './http.ts';
+import { createAnswers } from './create-answers.ts';
+import { type ProblemAnswer, problem, problemOf, type Reply } from './http.ts';
 
 const step = 'accounts';
 /** Left of the function's time for its answer. */

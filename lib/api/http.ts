@@ -2,15 +2,7 @@
 
 import type { Services } from '../model/ports.ts';
 import type { Problem } from '../model/problem.ts';
-import {
-  type HttpFunctionName,
-  type RouteAnswer,
-  type RouteName,
-  type RouteNameOf,
-  type RouteRequest,
-  routes,
-} from './contract.ts';
-import { parseRequest } from './parse-request.ts';
+import type { HttpFunctionName, RouteAnswer, RouteName, RouteNameOf, RouteRequest } from './contract.ts';
 import { describeProblem, type ProblemCode, problems } from './problems.ts';
 
 export interface HttpRequest {
@@ -68,22 +60,3 @@ export const answerProblem = ({ problem: body }: ProblemAnswer): HttpAnswer => (
   status: body.status,
   body,
 });
-
-/** Reads each request as the contract says, and answers what does not fit with a problem. */
-export const createAnswers = <F extends HttpFunctionName>(handlers: Handlers<F>): Answers<F> => {
-  const answer = (name: RouteName) => async (services: Services, request: HttpRequest) => {
-    const parsed = parseRequest(name, request);
-    if (!parsed.ok) return answerProblem(parsed.error);
-    const handle = handlers[name as RouteNameOf<F>] as (
-      services: Services,
-      request: unknown,
-    ) => Promise<Reply<RouteName>>;
-    const reply = await handle(services, parsed.value);
-    if ('problem' in reply) return answerProblem(reply);
-    const { body, location } = reply;
-    const { status } = routes[name].answer;
-    return { status, body, ...(location !== undefined && { headers: { location } }) };
-  };
-  const names = Object.keys(handlers) as RouteName[];
-  return Object.fromEntries(names.map((name) => [name, answer(name)])) as unknown as Answers<F>;
-};

@@ -20,6 +20,7 @@ export const retryBatch = async (
   services: Services,
   { parameters, body: options }: RouteRequest<'retryBatch'>,
 ): Promise<Reply<'retryBatch'>> => {
+  // guard: paying-again-is-accepted
   if (options.states.includes('unsure') && !options.pay_again) return payAgain();
   const batch = await services.table.readBatch(parameters.batch_id);
   if (!batch) return problem('no_such_batch');
