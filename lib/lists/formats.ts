@@ -1,4 +1,4 @@
-/** How lists are written, and how one tells: by the Content-Type or by a file's name. Pure data. */
+/** The formats of lists, by Content-Type and by the ending of a file's name. Pure data. */
 export const listFormats = {
   'application/json': 'json',
   'application/x-ndjson': 'jsonl',

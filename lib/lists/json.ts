@@ -1,4 +1,4 @@
-/** JSON and JSON Lines → raw rows. One broken row does not spoil the others, and each knows its line. Pure. */
+/** JSON and JSON Lines → raw rows, each with its line. One broken row does not spoil the others. Pure. */
 
 import { limits } from '../model/limits.ts';
 import type { RowError } from '../model/problem.ts';

@@ -23,7 +23,7 @@ const sha256 = async (text: string): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
 
 /**
- * Digest of the public halves alone, 32 hex characters. Of a six-digit PIN it tells only that there is one: anybody
+ * Digest of the public halves alone, 32 hex characters. Of a six-digit PIN it shows only that there is one: anybody
  * could try all of them.
  */
 export const digestKeystore = async (keystore: Keystore, keys: Keys): Promise<string> => {

@@ -221,7 +221,7 @@ const compareForms =
 type Pin = { readonly digits: string } | { readonly form: Form };
 
 const SIX_DIGITS = /^\d{6}$/;
-/** Six digits as hex of ASCII: what Mixin's SDKs for Go and Node must be given since they lost the other way. */
+/** Six digits as hex of ASCII: the only form that Mixin's SDKs for Go (3) and Node (7) still take. */
 const SIX_DIGITS_IN_HEX = /^(3\d){6}$/;
 
 const readPin = async (value: unknown, field: string, keys: Keys): Promise<Result<Pin>> => {

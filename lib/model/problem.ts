@@ -10,7 +10,7 @@ export interface Problem {
 
 /** What is wrong with one row of a list. */
 export interface RowError extends Problem {
-  /** The file of an archive that the row stands in. */
+  /** The file of an archive that the row is in. */
   readonly file?: string;
   /** Which row of the list, from 1. */
   readonly row: number;

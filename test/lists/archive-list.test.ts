@@ -30,7 +30,7 @@ const one: ZipFile = { name: 'a.json', text: '{"a":1}' };
 const spoilt = (says: ZipFile['says'] = {}, end: ZipEnd = {}) => zipOf([{ ...one, says }], end);
 
 describe('an archive', () => {
-  test('is all its files as one list', async () => {
+  test('an archive is read as one list of all its files', async () => {
     const body = zipOf([
       { name: 'one.json', text: '\ufeff\n{"a":1}' },
       { name: 'deep/er/two.JSON', text: '[\n{"a":2},\n{"a":],\n{"a":3}]', stored: true },
@@ -56,7 +56,7 @@ describe('an archive', () => {
     });
   });
 
-  test('is read as enlist upload packs a folder', async () => {
+  test('an archive is read as enlist upload packs a folder', async () => {
     const text = Buffer.from(JSON.stringify({ a: 'x'.repeat(10_000) }));
     const body = zipSync({ 'é/a.json': text, 'b.csv': [Buffer.from('a\n1'), { level: 0 }] });
     expect((await rowsOf(body)).rows.map(([file, row]) => [file, row])).toEqual([
@@ -65,12 +65,12 @@ describe('an archive', () => {
     ]);
   });
 
-  test('may have a comment, and sizes that follow the data', async () => {
+  test('an archive may have a comment, and sizes that follow the data', async () => {
     const file = { ...one, says: { flags: 0x0808 } };
     expect((await rowsOf(zipOf([file], { comment: 'PK\u0005\u0006 of a person' }))).rows).toHaveLength(1);
   });
 
-  test('passes over folders and what systems leave in them', async () => {
+  test('folders, and files that systems leave in them, are skipped', async () => {
     const empty = ['folder/', '.DS_Store', '__MACOSX/._a.json', 'x/.git/a.json', 'a\\.b.csv', 'f.json/'];
     const files = empty.map((name) => ({ name, text: '' }));
     expect((await rowsOf(zipOf([...files, { ...one, name: './x/../a.json' }]))).rows).toEqual([
@@ -80,7 +80,7 @@ describe('an archive', () => {
     expect(await problemOf(zipOf([]))).toMatch(/^empty_list/);
   });
 
-  test('has a row error for each file that is no list, and reads the others', async () => {
+  test('each file that is not a list is a row error, and the others are read', async () => {
     const utf16 = Buffer.from('\ufeff[{"a":1}]', 'utf16le');
     const files = [
       ['notes.txt', 'SECRET'],
@@ -113,7 +113,7 @@ describe('an archive', () => {
     expect(JSON.stringify(errors)).not.toContain('SECRET');
   });
 
-  test('shows the names of files without what could deceive, and no longer than need be', async () => {
+  test('file names are shown without deceptive characters, and cut to 200 characters', async () => {
     const { errors } = await rowsOf(
       zipOf(
         [
@@ -126,7 +126,7 @@ describe('an archive', () => {
     expect(errors.map(([file]) => file)).toEqual(['ab[31mgpj.x', '😀'.repeat(200)]);
   });
 
-  test('counts its rows as one list', async () => {
+  test('the rows of all files count together', async () => {
     const text = '{}\n'.repeat(limits.maxRows / 2 + 1);
     const half = (name: string) => ({ name, text });
     expect(await problemOf(zipOf([half('a.jsonl'), half('b.jsonl')]))).toMatch(/^too_many_rows/);
@@ -175,15 +175,17 @@ describe('a lying or broken archive is refused', () => {
       zipOf([one, { ...one, name: 'b.json', says: { bytes: limits.maxArchiveBytes } }]),
       /^archive_too_large: .*60000000 bytes/,
     ],
-  ])('%s', async (_name, body, problem) => expect(await problemOf(body)).toMatch(problem));
+  ])('an archive with this fault is rejected: %s', async (_name, body, problem) =>
+    expect(await problemOf(body)).toMatch(problem),
+  );
 
-  test('wherever it is cut off', async () => {
+  test('an archive is rejected wherever it is cut off', async () => {
     const body = zipOf([one, { name: 'b.csv', text: 'a\n1', stored: true }]);
     for (let length = 0; length < body.length; length += 1)
       expect(await problemOf(body.subarray(0, length)), `${length}`).toMatch(/^bad_archive/);
   });
 
-  test('when it has too many files', async () => {
+  test('an archive of too many files is rejected', async () => {
     const changeable: { maxArchiveFiles: number } = limits;
     const before = limits.maxArchiveFiles;
     try {
@@ -208,7 +210,7 @@ describe('a bomb', () => {
     return { problem, bytes, milliseconds: performance.now() - start };
   };
 
-  test.each([1, 6_000, 70_000])('that says it has %i bytes is not unpacked further', async (bytes) => {
+  test.each([1, 6_000, 70_000])('a bomb that says it has %i bytes is not unpacked further', async (bytes) => {
     const { problem, ...took } = await measured(
       zipOf([{ name: 'a.csv', text: spaces(100), says: { bytes } }]),
     );
@@ -217,7 +219,7 @@ describe('a bomb', () => {
     expect(took.milliseconds).toBeLessThan(10_000);
   });
 
-  test('that tells the truth is refused by what it tells', async () => {
+  test('a bomb that states its true size is rejected unread', async () => {
     const { problem, ...took } = await measured(zipOf([{ name: 'a.json', text: spaces(61) }]));
     expect(problem).toMatch(/^archive_too_large/);
     expect(took.bytes).toBeLessThan(5_000_000);
@@ -225,7 +227,7 @@ describe('a bomb', () => {
     expect((await measured(zipOf(parts))).problem).toMatch(/^archive_too_large/);
   });
 
-  test('of many files that share their data is refused before any is unpacked', async () => {
+  test('files that share their data are rejected before any is unpacked', async () => {
     const kernel = { name: 'k.json', text: spaces(1) };
     const packed = deflateRawSync(spaces(1)).length;
     const others = Array.from({ length: 40 }, (_, i) => ({
@@ -238,7 +240,7 @@ describe('a bomb', () => {
     expect(took.bytes).toBeLessThan(5_000_000);
   });
 
-  test('that is allowed is read in time', async () => {
+  test('a bomb within the limits is read in time', async () => {
     const { problem, milliseconds } = await measured(
       zipOf([{ name: 'a.json', text: Buffer.concat([spaces(15), Buffer.from('{"a":1}')]) }]),
     );
@@ -247,7 +249,7 @@ describe('a bomb', () => {
   });
 });
 
-test('whatever is done to an archive, it is read or refused, and quickly', async () => {
+test('any damaged archive is read or rejected', async () => {
   const text = JSON.stringify(Array.from({ length: 20 }, () => ({ key: randomBytes(32).toString('hex') })));
   const whole = zipOf([one, { name: 'b.json', text }, { name: 'c.csv', text: 'a\n1', stored: true }]);
   const change = fc.tuple(fc.nat({ max: whole.length - 1 }), fc.nat({ max: 255 }));
@@ -285,7 +287,7 @@ test('any files are read back as they were packed', async () => {
   );
 });
 
-test('large files are unpacked piece by piece', async () => {
+test('large files are unpacked to the byte', async () => {
   const rows = Array.from({ length: 4_000 }, () => ({ key: randomBytes(64).toString('base64') }));
   const body = zipOf([{ name: 'a.json', text: JSON.stringify(rows) }]);
   expect(body.length).toBeGreaterThan(200_000);

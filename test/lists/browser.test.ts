@@ -10,7 +10,7 @@ import type { readList } from '../../lib/lists/list.ts';
 import type { readRow } from '../../lib/lists/row.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { compression } from '../../lib/runtime/compression.ts';
-import { hex, pinTokenFor, rsaKeys, type RowFields } from './keystores.ts';
+import { hex, pinTokenFor, type RowFields, rsaKeys } from './keystores.ts';
 import { zipOf } from './zip.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

@@ -35,10 +35,10 @@ describe('the format', () => {
     [' text/csv ', 'csv'],
     ['application/zip', 'zip'],
     ['application/x-zip-compressed', 'zip'],
-  ])('%s is %s', (type, format) => expect(findFormat(type)).toBe(format));
+  ])('Content-Type %s names the format %s', (type, format) => expect(findFormat(type)).toBe(format));
 
   test.each([undefined, '', 'text/plain', 'constructor', '__proto__', 'toString', 'application/json+x'])(
-    '%s is none of ours',
+    'Content-Type %s names no format',
     (type) => expect(findFormat(type)).toBeUndefined(),
   );
 
@@ -52,15 +52,17 @@ describe('the format', () => {
     ['json', undefined],
     ['x.constructor', undefined],
     ['', undefined],
-  ])('of a file named %s is %s', (name, format) => expect(findFormat(findContentType(name))).toBe(format));
+  ])('a file named %s has the format %s', (name, format) =>
+    expect(findFormat(findContentType(name))).toBe(format),
+  );
 });
 
 describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
-  test.each(['', ' \n\n ', '\ufeff'])('%j has no rows, or is none', async (text) => {
+  test.each(['', ' \n\n ', '\ufeff'])('the text %j has no rows, or is not a list', async (text) => {
     expect(await problemOf(text, format)).toBe(format === 'json' ? 'not_a_json_array' : 'empty_list');
   });
 
-  test('what is not UTF-8 is refused, and said so', async () => {
+  test('a list that is not UTF-8 is rejected with the reason', async () => {
     expect(await problemOf(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
     const text = Buffer.from('\ufeff[{"a":"x"}]', 'utf16le');
     for (const utf16 of [text, text.subarray(2), text.swap16(), text.subarray(2)]) {
@@ -71,7 +73,7 @@ describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
     }
   });
 
-  test('more rows than a list may have are not even made', async () => {
+  test('a list of too many rows is rejected before its rows are created', async () => {
     const [rows, start, end] = [limits.maxRows + 5, { json: '[', jsonl: '', csv: 'a\n' }, { json: '1]' }];
     const separator = format === 'json' ? ',' : '\n';
     const text = `${start[format]}${`1${separator}`.repeat(rows)}${format === 'json' ? end.json : ''}`;
@@ -80,7 +82,7 @@ describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
 });
 
 describe('a JSON array', () => {
-  test('each row knows its line', async () => {
+  test('each row of a JSON array knows its line', async () => {
     expect((await rowsOf('[\n  {"a": 1},\n\n  {"a":\n 2}, {"a": 3}\n]\n', 'json')).rows).toEqual([
       [2, { a: 1 }],
       [4, { a: 2 }],
@@ -88,7 +90,7 @@ describe('a JSON array', () => {
     ]);
   });
 
-  test('CRLF and a byte order mark change nothing', async () => {
+  test('CRLF and a byte order mark change nothing in JSON', async () => {
     expect((await rowsOf('\ufeff[\r\n{"a":1},\r\n{"a":2}]\r\n', 'json')).rows).toEqual([
       [2, { a: 1 }],
       [3, { a: 2 }],
@@ -102,7 +104,7 @@ describe('a JSON array', () => {
     expect((await rowsOf(text, 'json')).rows).toEqual(items.map((item, i) => [i + 1, item]));
   });
 
-  test('a broken row stands alone', async () => {
+  test('one broken row of a JSON array does not spoil the others', async () => {
     const text = '[\n{"a":1},\n{"a":},\n{"a":1],\n"text",\nnull,\n[{"a":1}],\n{a:1},\n{"a":2}\n]';
     expect(await rowsOf(text, 'json')).toEqual({
       rows: [
@@ -128,13 +130,14 @@ describe('a JSON array', () => {
     '[,]',
     '"[]"',
     '{]',
-  ])('%s is refused as a whole', async (text) =>
+  ])('%s as JSON is rejected as a whole', async (text) =>
     expect(await problemOf(text, 'json')).toBe('not_a_json_array'),
   );
 
-  test('an empty array has no rows', async () => expect(await problemOf(' [ ] ', 'json')).toBe('empty_list'));
+  test('an empty JSON array has no rows', async () =>
+    expect(await problemOf(' [ ] ', 'json')).toBe('empty_list'));
 
-  test('is not needed around one object', async () => {
+  test('one object needs no JSON array around it', async () => {
     expect(await rowsOf('\ufeff\n {"a":\n[1]}\n', 'json')).toEqual({ rows: [[2, { a: [1] }]], broken: [] });
     expect(await problemOf('{"a":}', 'json')).toBe('not_a_json_array');
   });
@@ -167,7 +170,7 @@ describe('nesting', () => {
     },
   );
 
-  test('is not built before it is refused', async () => {
+  test('deep nesting is refused before it is built', async () => {
     const deep = `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`;
     const before = process.memoryUsage().heapUsed;
     expect((await rowsOf(`[${deep}]`, 'json')).broken).toEqual([[1, 'not_an_object']]);
@@ -176,14 +179,14 @@ describe('nesting', () => {
 });
 
 describe('JSON Lines', () => {
-  test('blank lines count but are no rows', async () => {
+  test('blank lines of JSON Lines count as lines but not as rows', async () => {
     expect((await rowsOf('\ufeff\n{"a":1}\r\n\r\n  \n{"a":2}', 'jsonl')).rows).toEqual([
       [2, { a: 1 }],
       [5, { a: 2 }],
     ]);
   });
 
-  test('a broken row stands alone', async () => {
+  test('one broken line of JSON Lines does not spoil the others', async () => {
     expect(await rowsOf('{"a":1}\n{"a":\n1}\n[]\n7\n{"a":2}', 'jsonl')).toEqual({
       rows: [
         [1, { a: 1 }],
@@ -195,14 +198,14 @@ describe('JSON Lines', () => {
 });
 
 describe('CSV', () => {
-  test('the header names the fields, whatever its case and spaces', async () => {
+  test('the CSV header names the fields, whatever its case and spaces', async () => {
     expect((await rowsOf('\ufeff App_ID ,b\r\n1, x \r\n\r\n2,"y, ""z"" "\r\n', 'csv')).rows).toEqual([
       [2, { app_id: '1', b: 'x' }],
       [4, { app_id: '2', b: 'y, "z" ' }],
     ]);
   });
 
-  test('an empty field is no field; rows may be short or long', async () => {
+  test('an empty CSV cell is no field; rows may be short or long', async () => {
     expect((await rowsOf('a,b\n,2\n1\n1,2,3\n,\n', 'csv')).rows).toEqual([
       [2, { b: '2' }],
       [3, { a: '1' }],
@@ -215,9 +218,11 @@ describe('CSV', () => {
     ['a column named twice', 'a,A\n1,2'],
     ['a quote that does not close', 'a,b\n1,"2'],
     ['a quote amid a field', 'a\n"x"y\n'],
-  ])('%s spoils the list', async (_name, text) => expect(await problemOf(text, 'csv')).toBe('not_csv'));
+  ])('%s makes a CSV list unreadable', async (_name, text) =>
+    expect(await problemOf(text, 'csv')).toBe('not_csv'),
+  );
 
-  test('formulas, quotes and keys of other formats are text', async () => {
+  test('formulas, quotes and PEM keys in CSV are text', async () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----';
     expect((await rowsOf(`a,b\n"=cmd|' /C calc'!A0","${pem}"\n@x,-1+1\n`, 'csv')).rows).toEqual([
       [2, { a: "=cmd|' /C calc'!A0", b: pem }],
@@ -225,14 +230,14 @@ describe('CSV', () => {
     ]);
   });
 
-  test('rows of millions of cells are refused before they are made', async () => {
+  test('CSV rows of millions of cells are refused before they are created', async () => {
     const commas = ','.repeat(3_000_000);
     for (const text of [`${commas}\n1`, `a\n${commas}\n1`, `a\n"x,\n,"${commas}`])
       expect(await problemOf(text, 'csv')).toBe('not_csv');
     expect((await rowsOf(`a\n"${commas}"`, 'csv')).rows).toEqual([[2, { a: commas }]]);
   });
 
-  test('line ends of every kind count once, quoted or not', async () => {
+  test('CSV line ends of every kind count once, quoted or not', async () => {
     const text = 'a,b\r\n1,"x\r\ny\r\nz"\r\n2,"x\ry"\n3,c\r4,d\r\r\n5,e';
     expect((await rowsOf(text, 'csv')).rows).toEqual([
       [2, { a: '1', b: 'x\ny\nz' }],
@@ -243,10 +248,11 @@ describe('CSV', () => {
     ]);
   });
 
-  test('a header alone has no rows', async () => expect(await problemOf('a,b\n', 'csv')).toBe('empty_list'));
+  test('a CSV header alone has no rows', async () =>
+    expect(await problemOf('a,b\n', 'csv')).toBe('empty_list'));
 });
 
-test('prototype names are fields like others, and reach no prototype', async () => {
+test('fields with names of prototypes are fields like others and change no prototype', async () => {
   const evil = '{"__proto__": {"polluted": 1}, "constructor": "x", "hasOwnProperty": "y"}';
   for (const [text, format] of [
     [`[${evil}]`, 'json'],
@@ -261,7 +267,7 @@ test('prototype names are fields like others, and reach no prototype', async () 
   }
 });
 
-test('no problem and no error ever quotes the list', async () => {
+test('no problem and no row error ever quotes the list', async () => {
   const canary = fc.stringMatching(/^[A-Za-z0-9]{16}$/);
   const broken = fc.constantFrom(
     (s: string) => `[{"k":"${s}"`,
@@ -305,7 +311,7 @@ describe('any list reads back as it was written, each row with its line', () => 
   const rows = fc.array(fc.dictionary(name, value, { maxKeys: 4 }), { minLength: 1, maxLength: 8 });
   const bom = fc.constantFrom('', '\ufeff');
 
-  test('as a JSON array', async () => {
+  test('any JSON array reads back as it was written, each row with its line', async () => {
     const gap = fc.tuple(space, breaks, space).map((parts) => parts.join(''));
     const list = rows.chain((items) =>
       fc.tuple(
@@ -331,7 +337,7 @@ describe('any list reads back as it was written, each row with its line', () => 
     );
   });
 
-  test('as JSON Lines', async () => {
+  test('any JSON Lines read back as they were written, each row with its line', async () => {
     const list = fc.array(fc.tuple(rows, fc.constantFrom('\n', '\r\n', '\n \n')), {
       minLength: 1,
       maxLength: 4,
@@ -351,7 +357,7 @@ describe('any list reads back as it was written, each row with its line', () => 
     );
   });
 
-  test('as CSV', async () => {
+  test('any CSV reads back as it was written, each row with its line', async () => {
     const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
     const field = fc.stringMatching(/^[ -~é€]{0,12}$/);
     const columns = fc.uniqueArray(fc.stringMatching(/^[a-z_]{1,8}$/), { minLength: 1, maxLength: 5 });

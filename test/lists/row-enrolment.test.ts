@@ -17,7 +17,7 @@ const errorsOf = (fields: RowFields) => {
 };
 
 describe('a sign-in', () => {
-  test('needs a code alone; the rest is as lib/model/mixin.ts says', () => {
+  test('a sign-in needs a code alone; the rest has the defaults of lib/model/mixin.ts', () => {
     const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device };
     expect(accepted({})).toEqual({ code: '1234', ...defaults });
     expect(accepted({ platform: '', device_id: null, verification_id: 'x', other: 'y' })).toEqual(
@@ -25,7 +25,7 @@ describe('a sign-in', () => {
     );
   });
 
-  test('may say all of it', () => {
+  test('a sign-in may give every field', () => {
     const device_id = randomUUID() as string;
     const said = {
       code: '00123456',
@@ -49,7 +49,7 @@ describe('a sign-in', () => {
     expect(accepted({ ...said, ...shouted })).toEqual(said);
   });
 
-  test('may have numbers as text, and text as numbers, as CSV and JSON have them', () => {
+  test('a sign-in may have numbers as text and text as numbers, as CSV and JSON do', () => {
     expect(accepted({ code: 9718, registration_id: '3702' })).toMatchObject({
       code: '9718',
       registration_id: 3702,
@@ -68,11 +68,11 @@ describe('a sign-in', () => {
     ['notification_token', ['two words', 'a\u0000b', 'é', 5, long]],
     ['purpose', ['PHONE', 'DEACTIVATED', 'ANONYMOUS_SESSION', 'NONE', 0]],
     ['registration_id', [0, -1, 1.5, 2 ** 31, '0', '1e3', '99999999999', true]],
-  ])('refuses a wrong %s', (field, values) => {
+  ])('a sign-in with an invalid %s is refused', (field, values) => {
     for (const value of values) expect(errorsOf({ [field]: value })).toEqual([`${field}: invalid_field`]);
   });
 
-  test('tells all its errors at once, each with a fix', () => {
+  test('a sign-in reports all its errors at once, each with a fix', () => {
     const read = readSignIn({ platform: 'Andoird', purpose: 'PHONE', code: ' ' });
     const errors = read.ok ? [] : read.error;
     expect(errors.map(({ field, code }) => [field, code])).toEqual([
@@ -84,7 +84,7 @@ describe('a sign-in', () => {
     for (const { message, fix } of errors) expect(`${message} ${fix}`).toMatch(/\. [A-Z].*\.$/);
   });
 
-  test('of a row needs its verification too', async () => {
+  test('a sign-in in a row needs its verification_id too', async () => {
     const told = async (fields: RowFields) => {
       const row = await readRow({ row: 1, line: 1, fields }, keys);
       return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
@@ -110,16 +110,16 @@ describe('a network user', () => {
   };
 
   test.each(['x', '名'.repeat(128), '👩‍🚀 1', '=HYPERLINK("http://x")', "Robert'); DROP"])(
-    'may be called %s',
+    'a network user may be called %s',
     async (full_name) => expect(await read({ full_name })).toBe(full_name),
   );
 
   test.each(['x'.repeat(129), 'a\nb', 'a\u0000b', '\u2028x\u2029y', '\ud800', 7, {}])(
-    'is not called %j',
+    'a network user cannot be called %j',
     async (full_name) => expect(await read({ full_name })).toEqual(['full_name: invalid_field']),
   );
 
-  test('needs a name and an owner', async () => {
+  test('a network user needs a name and an owner', async () => {
     expect(await read({})).toEqual(['full_name: missing_field']);
     expect(await read({ full_name: ' ', owner: 'x' })).toEqual([
       'owner: invalid_field',

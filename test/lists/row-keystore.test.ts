@@ -14,11 +14,11 @@ import {
   hex,
   imageOf,
   pinTokenFor,
+  type RowFields,
   rsaKeys,
   type Sample,
   sample,
   scalarOf,
-  type RowFields,
   writers,
 } from './keystores.ts';
 import { zipOf } from './zip.ts';
@@ -113,7 +113,7 @@ describe('every format, in every list', () => {
     for (const row of rows) expect(keystoreSchema.parse(row)).toEqual(row);
   };
 
-  test('reads back as the same keystore', async () => {
+  test('every keystore format reads back as the same keystore from every list format', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(sample, { minLength: 1, maxLength: 4 }),
@@ -124,7 +124,7 @@ describe('every format, in every list', () => {
     );
   });
 
-  test('gives one digest for one bot', async () => {
+  test('every format of one keystore has the same digest', async () => {
     const it: Bot = {
       id: randomUUID(),
       session_id: randomUUID(),
@@ -146,17 +146,17 @@ describe('every format, in every list', () => {
 });
 
 describe('a keystore of the dashboard', () => {
-  test('is its own normal form', async () => {
+  test('a keystore of the dashboard is its own normal form', async () => {
     const listed = { ...(await dashboard()), spend_private_key: seed(), tip_private_key: seed() };
     expect(await rowOf(listed)).toMatchObject({ row: 6, line: 7, keystore: listed });
   });
 
-  test('keeps the sign of the server key', async () => {
+  test('a keystore of the dashboard keeps the sign of the server key', async () => {
     const both = await Promise.all(Array.from({ length: 12 }, dashboard));
     for (const listed of both) expect(await keystoreOf(listed)).toEqual(listed);
   });
 
-  test('may be written in capitals, with spaces and with fields that nobody reads', async () => {
+  test('a keystore may be in capitals, with spaces and with unknown fields', async () => {
     const listed = await dashboard();
     const shouted = Object.fromEntries(
       Object.entries(listed).map(([name, value]) => [name, ` ${value.toUpperCase()}\n`]),
@@ -211,7 +211,7 @@ describe('the ids', () => {
 });
 
 describe('the session key', () => {
-  test('is read in every encoding', async () => {
+  test('a session key is read in every encoding', async () => {
     const listed = await dashboard();
     const whole = await wholeOf(listed.session_private_key);
     for (const name of ['session_private_key', 'private_key']) {
@@ -222,7 +222,7 @@ describe('the session key', () => {
     }
   });
 
-  test('is 32 or 64 whole bytes and nothing else, whatever its name', async () => {
+  test('a session key is 32 or 64 whole bytes and nothing else, whatever its name', async () => {
     const listed = await dashboard();
     const good = seed();
     const whole = good + (await publicKeyOf(seed()));
@@ -259,7 +259,7 @@ describe('the session key', () => {
     }
   });
 
-  test('may stand under both names, and must be the same', async () => {
+  test('a session key may be under both names, and must be the same', async () => {
     const listed = await dashboard();
     const private_key = base64(await wholeOf(listed.session_private_key));
     expect(await keystoreOf({ ...listed, private_key })).toEqual(listed);
@@ -275,7 +275,7 @@ describe('the session key', () => {
 });
 
 describe('the server key', () => {
-  test('may be given as a point and as its image, which must agree', async () => {
+  test('a server key may be given as a point and as its image, which must agree', async () => {
     const listed = await dashboard();
     const image = imageOf(listed.server_public_key);
     const pin_token = base64(image);
@@ -298,7 +298,7 @@ describe('the server key', () => {
     });
   });
 
-  test('of an older keystore is that of the vectors', async () => {
+  test('a server key of an older keystore is that of the vectors', async () => {
     const { server_public_key: _, ...rest } = await dashboard();
     // V5 of the vectors: made with the official SDK.
     const pin_token_base64 = 'VzCACrNA_LGM5REe2p1wX5E4i0HkVEy9EDullC2yIz4';
@@ -307,7 +307,7 @@ describe('the server key', () => {
     });
   });
 
-  test('must be one that PIN encryption can use', async () => {
+  test('a server key must be one that PIN encryption can use', async () => {
     const { server_public_key: _, ...rest } = await dashboard();
     const neutral = `01${'00'.repeat(31)}`;
     for (const name of ['server_public_key', 'pin_token', 'pin_token_base64'])
@@ -321,16 +321,19 @@ describe('the server key', () => {
 });
 
 describe('an RSA session', () => {
-  test.each(rsaKeys)('of any usual size and form is kept in its normal form', async (key) => {
-    const listed = rsaKeystore(key);
-    const { client_id: app_id, ...rest } = listed;
-    for (const private_key of [key.pkcs1, key.pkcs8, key.pkcs8.replaceAll('\n', '\\r\\n')])
-      expect(await keystoreOf({ ...listed, private_key })).toEqual({ app_id, ...rest });
-    const url = Buffer.from(listed.pin_token, 'base64').toString('base64url');
-    expect(await keystoreOf({ ...listed, pin_token_base64: url })).toEqual({ app_id, ...rest });
-  });
+  test.each(rsaKeys)(
+    'an RSA session key of any usual size and form is stored in its normal form',
+    async (key) => {
+      const listed = rsaKeystore(key);
+      const { client_id: app_id, ...rest } = listed;
+      for (const private_key of [key.pkcs1, key.pkcs8, key.pkcs8.replaceAll('\n', '\\r\\n')])
+        expect(await keystoreOf({ ...listed, private_key })).toEqual({ app_id, ...rest });
+      const url = Buffer.from(listed.pin_token, 'base64').toString('base64url');
+      expect(await keystoreOf({ ...listed, pin_token_base64: url })).toEqual({ app_id, ...rest });
+    },
+  );
 
-  test('needs the pin_token of this key and this session', async () => {
+  test('an RSA session needs the pin_token of its key and its session id', async () => {
     const listed = rsaKeystore();
     const message = 'private_key and pin_token do not belong together.';
     const wrong = { field: 'pin_token', code: 'contradiction', message };
@@ -347,7 +350,7 @@ describe('an RSA session', () => {
     ]);
   });
 
-  test('and an Ed25519 session do not mix', async () => {
+  test('parts of an RSA and of an Ed25519 session do not mix', async () => {
     const [listed, other] = [rsaKeystore(), await dashboard()];
     const { pin_token: _, ...rest } = listed;
     const says = 'are of an RSA and of an Ed25519 session';
@@ -366,7 +369,7 @@ describe('an RSA session', () => {
     ]);
   });
 
-  test('has a whole key, without a password', async () => {
+  test('an RSA session key must be whole and without a password', async () => {
     const { pkcs1 } = rsaKeys[0];
     const encrypted = pkcs1.replace('\n', '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n');
     const wrong = [
@@ -392,7 +395,7 @@ describe('seed or scalar', () => {
   const seedIs = (spend_private_key: string) => ({ spend_private_key, spend_key: undefined });
   const open = (spend_key: string) => ({ spend_private_key: undefined, spend_key });
 
-  test.each(['spend_key', 'safe_key'])('%s stays open where it could be either', async (name) => {
+  test.each(['spend_key', 'safe_key'])('a %s that could be seed or scalar stays open', async (name) => {
     const doubtful = doubtfulSeed();
     expect(await spendOf({ [name]: doubtful })).toEqual(open(doubtful));
     expect(await spendOf({ [name]: base64(doubtful) })).toEqual(open(doubtful));
@@ -401,7 +404,7 @@ describe('seed or scalar', () => {
     expect(await spendOf({ [name]: clear.toUpperCase() })).toEqual(seedIs(clear));
   });
 
-  test('spend_private_key is a seed, or a scalar that says so', async () => {
+  test('spend_private_key is a seed, or a scalar that is marked', async () => {
     const doubtful = doubtfulSeed();
     expect(await spendOf({ spend_private_key: doubtful })).toEqual(seedIs(doubtful));
     const scalar = `scalar:${scalarOf(seed())}`;
@@ -412,7 +415,7 @@ describe('seed or scalar', () => {
       ]);
   });
 
-  test('two forms of one key settle it', async () => {
+  test('two forms of one key show which it is', async () => {
     const it = clearSeed();
     const scalar = scalarOf(it);
     expect(await publicKeyOf(`scalar:${scalar}`)).toBe(await publicKeyOf(it));
@@ -466,7 +469,7 @@ describe('the PIN', () => {
     async (pin) => expect(await errorsOf({ ...(await dashboard()), pin })).toEqual(['pin: invalid_field']),
   );
 
-  test('may be the key of a TIP PIN, under either name or both', async () => {
+  test('a PIN may be the key of a TIP PIN, under either name or both', async () => {
     for (const key of [clearSeed(), doubtfulSeed()]) {
       const whole = await wholeOf(key);
       for (const text of [key, key.toUpperCase(), whole, base64(key), base64(whole)]) {
@@ -478,7 +481,7 @@ describe('the PIN', () => {
     expect(await pinOf({ pin: it, tip_private_key: scalarOf(it) })).toBe(it);
   });
 
-  test('is one: not two keys, not digits beside a key', async () => {
+  test('a row has one PIN: not two keys, and not digits beside a key', async () => {
     const listed = { ...(await dashboard()), tip_private_key: clearSeed() };
     expect(await errorOf({ ...listed, pin: clearSeed() })).toEqual({
       field: 'pin',
@@ -497,7 +500,7 @@ describe('the PIN', () => {
 });
 
 describe('a wrong keystore', () => {
-  test('tells all its errors at once, each with its place, message and fix', async () => {
+  test('an invalid keystore reports all its errors at once, each with place, message and fix', async () => {
     const raw = { row: 3, line: 12, file: 'a.json' };
     const fields = {
       user_id: 'x',
@@ -525,7 +528,7 @@ describe('a wrong keystore', () => {
     }
   });
 
-  test('says by which names a missing field may go', async () => {
+  test('the error of a missing field gives all its names', async () => {
     const row = await read({ note: 'x' });
     const told = row.ok ? '' : row.error.map(({ field, fix }) => `${field}: ${fix}`).join('\n');
     expect(told).toMatch(/app_id: .*app_id, client_id or user_id/);
@@ -533,7 +536,7 @@ describe('a wrong keystore', () => {
     expect(told).toMatch(/server_public_key: .*server_public_key, pin_token_base64 or pin_token/);
   });
 
-  test('of OAuth is refused even where the rest is right', async () => {
+  test('a keystore of OAuth is refused even where the rest is valid', async () => {
     const authorization_id = randomUUID();
     expect(await errorsOf({ ...(await dashboard()), authorization_id })).toEqual([
       'authorization_id: oauth_keystore',
@@ -542,7 +545,7 @@ describe('a wrong keystore', () => {
 });
 
 describe('the digest', () => {
-  test('is another for each key or session that changed', async () => {
+  test('a digest changes with each key and session', async () => {
     const listed = { ...(await dashboard()), spend_private_key: seed(), tip_private_key: seed() };
     const { spend_private_key, ...withoutSpend } = listed;
     const { tip_private_key, ...withoutTip } = listed;
@@ -569,7 +572,7 @@ describe('the digest', () => {
     expect((await rowOf({ ...listed, note: 'x' })).row_digest).toBe(listings[0]);
   });
 
-  test('tells nothing of the digits of a PIN', async () => {
+  test('a digest shows nothing of the digits of a PIN', async () => {
     const listed = await dashboard();
     const [one, other] = [
       await rowOf({ ...listed, pin: '000000' }),
@@ -579,7 +582,7 @@ describe('the digest', () => {
     expect(one.row_digest).not.toBe((await rowOf(listed)).row_digest);
   });
 
-  test('is the same for a scalar and its seed, and for both forms of an RSA key', async () => {
+  test('a digest is the same for a scalar and its seed, and for both forms of an RSA key', async () => {
     const [listed, it] = [await dashboard(), clearSeed()];
     const scalar = `scalar:${scalarOf(it)}`;
     const [one, other] = [
@@ -594,7 +597,7 @@ describe('the digest', () => {
   });
 });
 
-test('what Enlist keeps in the vault can be listed', async () => {
+test('a keystore from the vault can be listed again', async () => {
   const it = {
     ...(await dashboard()),
     spend_private_key: `scalar:${scalarOf(seed())}`,

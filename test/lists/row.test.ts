@@ -6,7 +6,7 @@ import { signInFields } from '../../lib/lists/row-enrolment.ts';
 import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { keystoreSchema } from '../../lib/model/keystore.ts';
-import { hex, rsaKeys, type RowFields } from './keystores.ts';
+import { hex, type RowFields, rsaKeys } from './keystores.ts';
 
 const seed = () => hex(randomBytes(32));
 
@@ -34,13 +34,13 @@ const errorsOf = async (fields: RowFields) => {
 };
 
 describe('a row is', () => {
-  test('a keystore, with its digest', async () => {
+  test('a row can be a keystore, and has its digest', async () => {
     const listed = await keystore();
     const row = await rowOf(listed);
     expect(row).toEqual({ ...place, keystore: listed, row_digest: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
 
-  test('a sign-in, with the code', async () => {
+  test('a row can be a sign-in, and has its code', async () => {
     const { verification_id, code } = signIn();
     const row = await rowOf({ verification_id: verification_id.toUpperCase(), code });
     expect(row).toMatchObject({
@@ -51,19 +51,19 @@ describe('a row is', () => {
     expect(Object.keys(row)).toEqual(['row', 'line', 'file', 'enrolment', 'sign_in']);
   });
 
-  test('a network user', async () => {
+  test('a row can be a network user', async () => {
     const { owner, full_name } = networkUser();
     const row = await rowOf({ owner: owner.toUpperCase(), full_name: ` ${full_name}\n`, note: 1 });
     expect(row).toEqual({ ...place, enrolment: { kind: 'network_user', owner, full_name } });
   });
 
-  test('no create', async () => {
+  test('a row cannot be a create', async () => {
     expect(await errorsOf({ create: { owner: randomUUID(), count: 1, full_name: 'x' } })).toMatchObject([
       { ...place, field: 'create', code: 'bad_create' },
     ]);
   });
 
-  test('of one kind: fields of two are both named', async () => {
+  test('a row is of one kind: an error names a field of each when it is of two', async () => {
     const [bot, code, user] = [await keystore(), signIn(), networkUser()];
     const errors = await Promise.all([
       errorsOf({ ...bot, ...code }),
@@ -79,7 +79,7 @@ describe('a row is', () => {
     ]);
   });
 
-  test('a keystore when it is nothing else', async () => {
+  test('a row without fields of another kind is a keystore', async () => {
     expect((await errorsOf({})).map(({ field }) => field)).toEqual([
       'app_id',
       'session_id',
@@ -92,7 +92,7 @@ describe('a row is', () => {
   });
 });
 
-test('a row tells no file where there is none', async () => {
+test('a row error names no file where there is none', async () => {
   const row = await readRow({ row: 1, line: 1, fields: {} }, keys);
   expect(!row.ok && Object.keys(row.error[0] ?? {})).toEqual([
     'row',
@@ -140,7 +140,7 @@ describe('whatever stands in a row', () => {
   };
   const fields = fc.dictionary(fc.constantFrom(...names), anything, { minKeys: 1, maxKeys: 8 });
 
-  test('is never quoted', async () => {
+  test('the values of a row are never quoted', async () => {
     await fc.assert(
       fc.asyncProperty(fields, async (listed) => {
         const told = JSON.stringify(await errorsOf(listed)).toLowerCase();
@@ -154,7 +154,7 @@ describe('whatever stands in a row', () => {
     );
   });
 
-  test('never crashes, and what is accepted fits the schema', async () => {
+  test('no row crashes the reader, and what is accepted fits the schema', async () => {
     const good = await keystore();
     const odd = fc.oneof(anything, fc.anything({ withBigInt: true, withNullPrototype: true }));
     const more = fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), odd, { maxKeys: 4 });
@@ -172,7 +172,7 @@ describe('whatever stands in a row', () => {
 });
 
 describe('what stands in a list twice', () => {
-  test('counts once; the others are told where the first stands', async () => {
+  test('a bot or sign-in counts once; the duplicates say where the first is', async () => {
     const [one, two, code] = [
       await rowOf(await keystore()),
       await rowOf(await keystore()),
@@ -203,7 +203,7 @@ describe('what stands in a list twice', () => {
     ]);
   });
 
-  test('is found whatever the name of its id', async () => {
+  test('a duplicate is found whatever its id field is called', async () => {
     const { app_id, ...rest } = await keystore();
     const rows = [await rowOf({ ...rest, app_id }), await rowOf({ ...rest, user_id: app_id.toUpperCase() })];
     expect(splitDuplicates(rows).unique).toHaveLength(1);

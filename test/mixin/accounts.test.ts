@@ -6,7 +6,7 @@ import { requestDigest } from '../../lib/mixin/token.ts';
 import type { SignInRequest } from '../../lib/model/enrolment.ts';
 import type { CodeRequest } from '../../lib/model/ports.ts';
 import { pinTokenFor, sessionPem } from './rsa-sessions.ts';
-import { json, type Received, type Reply, startServer } from './server.ts';
+import { json, type ReceivedRequest, type Reply, startServer } from './server.ts';
 import { keystore, nowMs, vectors } from './vectors.ts';
 
 const { inputs, v5 } = vectors;
@@ -56,7 +56,7 @@ const accountsAt = (baseUrl: string) =>
 const exchange = async <T>(
   reply: Reply,
   act: (accounts: ReturnType<typeof accountsAt>) => Promise<T>,
-): Promise<{ result: T; received: Received }> => {
+): Promise<{ result: T; received: ReceivedRequest }> => {
   await using server = await startServer(reply);
   const result = await act(accountsAt(server.url));
   const [received, ...more] = server.received;

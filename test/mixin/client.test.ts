@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createMixinClient, type MixinClientOptions, type MixinRequest } from '../../lib/mixin/client.ts';
 import { requestDigest } from '../../lib/mixin/token.ts';
 import { MixinError } from '../../lib/model/mixin-error.ts';
-import { json, type Received, type Reply, startServer } from './server.ts';
+import { json, type ReceivedRequest, type Reply, startServer } from './server.ts';
 import { bytes, keystore, nowMs, vectors } from './vectors.ts';
 
 const { inputs } = vectors;
@@ -38,10 +38,11 @@ const failureOf = async (call: Promise<unknown>): Promise<MixinError> => {
   throw new Error('no MixinError was thrown', { cause: error });
 };
 
-const tokenOf = ({ headers }: Received): string => (headers.authorization ?? '').replace(/^Bearer /, '');
-const claimsOf = (received: Received) =>
+const tokenOf = ({ headers }: ReceivedRequest): string =>
+  (headers.authorization ?? '').replace(/^Bearer /, '');
+const claimsOf = (received: ReceivedRequest) =>
   JSON.parse(Buffer.from(tokenOf(received).split('.')[1] ?? '', 'base64url').toString('utf8'));
-const only = (received: readonly Received[]): Received => {
+const only = (received: readonly ReceivedRequest[]): ReceivedRequest => {
   expect(received).toHaveLength(1);
   const [first] = received;
   if (first === undefined) throw new Error('nothing was received');

@@ -74,13 +74,13 @@ describe('as the official SDK', () => {
       fc.asyncProperty(bots, fc.uint8Array({ minLength: 1, maxLength: 80 }), async (bot, pinBytes) => {
         const own = await keystoreOf(bot);
         const theirs = signEd25519PIN(hex(pinBytes), own);
-        const opened = openPin(theirs, own);
+        const plain = openPin(theirs, own);
         const ours = encryptPin({
           keystore: own,
           pinBytes,
-          unixSeconds: Number(opened.unixSeconds),
-          iterator: opened.iterator,
-          iv: bytes(opened.iv),
+          unixSeconds: Number(plain.unixSeconds),
+          iterator: plain.iterator,
+          iv: bytes(plain.iv),
         });
         expect(ours).toBe(theirs);
       }),
@@ -128,8 +128,8 @@ describe('an RSA session', () => {
   test('its PIN opens under the key that Mixin put into the pin_token', async () => {
     await fc.assert(
       fc.asyncProperty(aesKeys, pins, async (aesKey, { bot: _, ...pin }) => {
-        const opened = openUnder(aesKey, encryptPin({ keystore: rsaKeystoreOf(aesKey), ...pin }));
-        expect(opened).toEqual({
+        const plain = openUnder(aesKey, encryptPin({ keystore: rsaKeystoreOf(aesKey), ...pin }));
+        expect(plain).toEqual({
           iv: hex(pin.iv),
           pinBytes: hex(pin.pinBytes),
           unixSeconds: BigInt(pin.unixSeconds),

@@ -73,10 +73,10 @@ describe('registerSafe: POST /safe/users', () => {
     await safe.registerSafe(keystore, spendKey, otherKey, 7n);
     const body = calls[0]?.body ?? {};
     expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
-    const opened = openPin(String(body.pin_base64), keystore);
-    expect(opened).toMatchObject({ unixSeconds: BigInt(inputs.now_unix), iterator: 7n });
-    expect(opened.pinBytes).toHaveLength(128);
-    expect(opened.pinBytes).not.toBe(v3.tip_signature_hex);
+    const plain = openPin(String(body.pin_base64), keystore);
+    expect(plain).toMatchObject({ unixSeconds: BigInt(inputs.now_unix), iterator: 7n });
+    expect(plain.pinBytes).toHaveLength(128);
+    expect(plain.pinBytes).not.toBe(v3.tip_signature_hex);
   });
 
   test('a user id in capitals is signed in lower case', async () => {
@@ -90,8 +90,8 @@ describe('registerSafe: POST /safe/users', () => {
 test('the PIN of a set-up is the public key of the TIP seed with counter 1', async () => {
   const { calls, safe } = setUp();
   await safe.setTipPin(keystore, spendKey, 1n);
-  const opened = openPin(String(calls[0]?.body?.pin_base64), keystore);
-  expect(opened).toMatchObject({ pinBytes: v4.msg_counter1, iterator: 1n });
+  const plain = openPin(String(calls[0]?.body?.pin_base64), keystore);
+  expect(plain).toMatchObject({ pinBytes: v4.msg_counter1, iterator: 1n });
 });
 
 describe('an account with a six-digit PIN', () => {
@@ -199,8 +199,8 @@ describe('keys as scalars, and RSA sessions', () => {
         await safe.registerSafe(rsaKeystoreOf(aesKey), spendKey, spendKey, 3n);
         const body = calls[0]?.body ?? {};
         expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
-        const opened = openUnder(aesKey, String(body.pin_base64));
-        expect(opened).toMatchObject({ pinBytes: v3.tip_signature_hex, iterator: 3n });
+        const plain = openUnder(aesKey, String(body.pin_base64));
+        expect(plain).toMatchObject({ pinBytes: v3.tip_signature_hex, iterator: 3n });
       }),
       { numRuns: 10 },
     );

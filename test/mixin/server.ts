@@ -2,18 +2,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface Received {
+export interface ReceivedRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
 }
 
-export type Reply = (response: ServerResponse, request: Received) => void;
+export type Reply = (response: ServerResponse, request: ReceivedRequest) => void;
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
-  readonly received: readonly Received[];
+  readonly received: readonly ReceivedRequest[];
 }
 
 const readBody = async (request: IncomingMessage): Promise<string> => {
@@ -24,7 +24,7 @@ const readBody = async (request: IncomingMessage): Promise<string> => {
 
 /** Listens on a free port of this machine until it is disposed of. */
 export const startServer = async (reply: Reply): Promise<TestServer> => {
-  const received: Received[] = [];
+  const received: ReceivedRequest[] = [];
   const server = createServer(async (request, response) => {
     const { method = '', url = '', headers } = request;
     const whole = { method, url, headers, body: await readBody(request) };
