@@ -130,7 +130,7 @@ describe('lists that end in every way', () => {
 
   test('enlist upload --watch ends with 3 and explains why a file is not a list', async () => {
     const { code, stdout } = uploaded.broken;
-    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringContaining('not a JSON array') });
+    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringContaining('neither a JSON array nor one JSON object') });
     expect((await enlistHere(['status', findId(stdout)])).code).toBe(3);
   });
 
