@@ -19,12 +19,11 @@ import {
   type UploadFormView,
   type VerificationView,
 } from '../lib/api/contract.ts';
-import { findErrorCode } from '../lib/model/error-code.ts';
-import { isAbort, Refusal } from './failure.ts';
-import { type Outgoing, type Send, sendPlain } from './send.ts';
+import { describeCause, isAbort, RequestError } from './errors.ts';
+import { type HttpRequest, type Send, sendPlain } from './send.ts';
 
-/** The API refused: its own words. */
-export class ApiError extends Refusal {
+/** The API refused. */
+export class ApiError extends RequestError {
   readonly status: number;
   /** The problem document, where the answer was one. */
   readonly problem: Partial<ProblemView>;
@@ -41,7 +40,7 @@ export class ApiError extends Refusal {
 }
 
 /** A request that is sent only once got no answer that can be understood. */
-export class UnknownOutcome extends Refusal {
+export class UnknownOutcomeError extends RequestError {
   constructor(message: string) {
     super(`${message} Nobody knows whether it took effect.`);
   }
@@ -69,7 +68,10 @@ interface ApiRequest {
 const fillPath = (path: string, parameters: Readonly<Record<string, string>> = {}): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''));
 
-const createOutgoing = ({ method }: Route, { headers = {}, body }: ApiRequest): Omit<Outgoing, 'signal'> => {
+const createHttpRequest = (
+  { method }: Route,
+  { headers = {}, body }: ApiRequest,
+): Omit<HttpRequest, 'signal'> => {
   if (method === 'GET') return { method, headers };
   if (body instanceof Uint8Array) return { method, headers, body };
   return {
@@ -88,17 +90,35 @@ const gatewayMessage = z.union([
   z.object({ Message: z.string() }).transform(({ Message }) => Message),
 ]);
 
-/** The words of the API; for an answer of others, whether the request took effect. */
-const createApiError = (status: number, body: unknown, isOnce: boolean): Refusal => {
+/** What to do, where the command line has other words for it than the API. */
+const fixes: Readonly<Record<string, string>> = {
+  no_such_batch: 'Use the batch id that enlist upload printed.',
+  no_such_bot: 'Use the app_id of its keystore, or an id that enlist bots printed.',
+  no_such_verification: 'Use the id that enlist sign-in printed.',
+  not_planned: 'Nothing to do; enlist status shows the batch.',
+  plan_expired: 'Make a new plan with enlist upload --new FILE, or enlist create with another --key.',
+  deactivation_pending: 'To keep the account, give --abort-deactivation.',
+  signed_in_already: 'enlist show shows the bot that it signed in.',
+  sign_in_busy: 'Give the code again in a minute.',
+  session_key_exists: 'Give the same --session-key as before, or request a new code.',
+  list_too_large: 'Split it into several lists.',
+  unknown_format: 'Give its --type.',
+  internal_error: 'Try again; the logs show the cause.',
+  throttled: 'Try again in some seconds.',
+};
+
+/** The problem that the API reports; for an answer of others, whether the request took effect. */
+const createApiError = (status: number, body: unknown, isOnce: boolean): RequestError => {
   const parsed = problemDocument.safeParse(body);
   if (parsed.success) {
-    const { message, fix, request_id = '' } = parsed.data;
+    const { code, message, request_id = '' } = parsed.data;
+    const fix = fixes[code] ?? parsed.data.fix;
     const request = message.includes(request_id) ? '' : ` (Mixin's request ${request_id})`;
     return new ApiError(`${message}${request} ${fix}`, status, parsed.data);
   }
   const gateway = gatewayMessage.safeParse(body);
   const text = `The API answered ${status}${gateway.success ? `: ${gateway.data}` : ''}.`;
-  return isOnce && status >= 500 ? new UnknownOutcome(text) : new ApiError(text, status);
+  return isOnce && status >= 500 ? new UnknownOutcomeError(text) : new ApiError(text, status);
 };
 
 export interface ListQuery {
@@ -128,7 +148,7 @@ export interface ApiClient {
   /** Accepts the cost of a planned batch. */
   confirmBatch(batch_id: string, accept_cost_usd: number): Promise<BatchReferenceView>;
   /** One page. */
-  pageOfBots(batch_id: string, query: ListQuery): Promise<BotPageView>;
+  readBotPage(batch_id: string, query: ListQuery): Promise<BotPageView>;
   /** All bots, or all in a state, page by page. */
   listBots(batch_id: string, state?: string): AsyncGenerator<BotView>;
   listErrors(batch_id: string): AsyncGenerator<RowErrorView>;
@@ -148,24 +168,24 @@ export interface ApiClientOptions {
 }
 
 /**
- * @param url of the API, without a trailing slash. Calls throw ApiError when it refuses, and Refusal when it
+ * @param url of the API, without a trailing slash. Calls throw ApiError when it refuses, and RequestError when it
  * cannot be reached.
  */
 export const createApiClient = (url: string, options: ApiClientOptions = {}): ApiClient => {
   const { send = sendPlain, signal } = options;
 
-  const exchange = async (path: string, outgoing: Omit<Outgoing, 'signal'>, isOnce: boolean) => {
+  const exchange = async (path: string, httpRequest: Omit<HttpRequest, 'signal'>, isOnce: boolean) => {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
       return await send(`${url}${path}`, {
-        ...outgoing,
+        ...httpRequest,
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       });
     } catch (error) {
-      if (error instanceof Refusal || isAbort(error)) throw error;
-      const cause = findErrorCode(error);
+      if (error instanceof RequestError || isAbort(error)) throw error;
+      const cause = describeCause(error);
       const text = `The API at ${url} cannot be reached (${cause}).`;
-      throw isOnce && !neverSent.has(cause) ? new UnknownOutcome(text) : new Refusal(text);
+      throw isOnce && !neverSent.has(cause) ? new UnknownOutcomeError(text) : new RequestError(text);
     }
   };
 
@@ -179,9 +199,9 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
     const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
     const search = given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
     const path = `${fillPath(route.path, parameters)}${search}`;
-    const outgoing = createOutgoing(route, request);
+    const httpRequest = createHttpRequest(route, request);
     for (let attempt = 0; ; attempt += 1) {
-      const answer = await exchange(path, outgoing, isOnce);
+      const answer = await exchange(path, httpRequest, isOnce);
       const body: unknown = await answer.json().catch(() => undefined);
       const pauseMs = isOnce ? undefined : pausesMs[attempt];
       if (passingStatuses.has(answer.status) && pauseMs !== undefined) {
@@ -191,7 +211,7 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
       if (!answer.ok) throw createApiError(answer.status, body, isOnce);
       const parsed = routes[name].answer.body.safeParse(body);
       if (parsed.success) return parsed.data as RouteAnswer<Name>;
-      throw new Refusal(`${url} answers, but not as the API of Enlist does.`);
+      throw new RequestError(`${url} answers, but not as the API of Enlist does.`);
     }
   };
 
@@ -207,13 +227,13 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
       ...(signal && { signal }),
     }).catch((error: unknown) => {
       if (isAbort(error)) throw error;
-      throw new Refusal(`The upload bucket cannot be reached (${findErrorCode(error)}).`);
+      throw new RequestError(`The upload bucket cannot be reached (${describeCause(error)}).`);
     });
     await answer.body?.cancel();
-    if (!answer.ok) throw new Refusal(`The upload bucket answered ${answer.status}.`);
+    if (!answer.ok) throw new RequestError(`The upload bucket answered ${answer.status}.`);
   };
 
-  const pageOfBots: ApiClient['pageOfBots'] = (batch_id, query) =>
+  const readBotPage: ApiClient['readBotPage'] = (batch_id, query) =>
     call('listBots', { parameters: { batch_id }, query: { ...query } });
 
   const sendList: ApiClient['sendList'] = (body, contentType, idempotencyKey) =>
@@ -234,11 +254,11 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
     readBatch: (batch_id) => call('readBatch', { parameters: { batch_id } }),
     confirmBatch: (batch_id, accept_cost_usd) =>
       call('confirmBatch', { parameters: { batch_id }, body: { accept_cost_usd } }),
-    pageOfBots,
+    readBotPage,
     listBots: async function* (batch_id, state) {
       let cursor: string | undefined;
       do {
-        const page: BotPageView = await pageOfBots(batch_id, { state, cursor });
+        const page: BotPageView = await readBotPage(batch_id, { state, cursor });
         yield* page.bots;
         cursor = page.cursor;
       } while (cursor !== undefined);

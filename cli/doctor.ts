@@ -1,9 +1,9 @@
-/** Asks the functions themselves, through Lambda's Invoke, whether they reach what they need. */
+/** Invokes the functions through Lambda's API, so that each tries everything it depends on. */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import * as z from 'zod';
 import { type FunctionName, functionNames } from '../lib/model/deployment.ts';
-import { awsRefusal } from './failure.ts';
-import { clientOptions, describeStack, stackName } from './stack.ts';
+import { createAwsError } from './errors.ts';
+import { createClientOptions, describeStack, formatStackName } from './stack.ts';
 import type { Target } from './target.ts';
 
 const check = z.object({
@@ -17,13 +17,14 @@ export type Check = z.infer<typeof check>;
 const smokeAnswer = z.object({ function: z.string(), ok: z.boolean(), checks: z.array(check) });
 const crash = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() });
 
-export interface Finding {
+/** What one function, or the HTTP API, can reach. */
+export interface Diagnosis {
   readonly function: string;
   readonly ok: boolean;
   readonly checks: readonly Check[];
 }
 
-const failed = (name: string, code: string, message: string, fix: string): Finding => ({
+const failInvoke = (name: string, code: string, message: string, fix: string): Diagnosis => ({
   function: name,
   ok: false,
   checks: [{ what: 'invoke', ok: false, code, message, fix }],
@@ -37,7 +38,7 @@ const parseJson = (payload: Uint8Array | undefined): unknown => {
   }
 };
 
-const ask = async (client: LambdaClient, name: string, FunctionName: string): Promise<Finding> => {
+const invoke = async (client: LambdaClient, name: string, FunctionName: string): Promise<Diagnosis> => {
   try {
     const { FunctionError, Payload } = await client.send(
       new InvokeCommand({ FunctionName, Payload: Buffer.from('{}') }),
@@ -46,51 +47,51 @@ const ask = async (client: LambdaClient, name: string, FunctionName: string): Pr
     if (FunctionError !== undefined) {
       const { errorType = 'Error', errorMessage = '' } = crash.safeParse(body).data ?? {};
       const message = `${errorType}: ${errorMessage.slice(0, 200)}`;
-      return failed(name, 'function_crashed', message, 'Look for the error in the log of this function.');
+      return failInvoke(name, 'function_crashed', message, 'Look for the error in the log of this function.');
     }
     const answer = smokeAnswer.safeParse(body);
     return answer.success
       ? { ...answer.data, function: name }
-      : failed(
+      : failInvoke(
           name,
           'unexpected_answer',
           'It did not answer with a smoke test.',
           `Check that ${FunctionName} is a function of this version of Enlist.`,
         );
   } catch (error) {
-    const { message } = awsRefusal(`Invoking ${FunctionName}`, error);
-    return failed(
+    const { message } = createAwsError(`Invoking ${FunctionName}`, error);
+    return failInvoke(
       name,
       'invoke_failed',
       message,
-      'Check that the stack is deployed and that you may lambda:InvokeFunction.',
+      'Check that the stack is deployed and that you have the permission lambda:InvokeFunction.',
     );
   }
 };
 
-const nameInStack = (stage: string, outputs: Readonly<Record<string, string>>, name: FunctionName) =>
-  outputs[`FunctionName${name[0]?.toUpperCase()}${name.slice(1)}`] ?? `${stackName(stage)}-${name}`;
+const findName = (stage: string, outputs: Readonly<Record<string, string>>, name: FunctionName) =>
+  outputs[`FunctionName${name[0]?.toUpperCase()}${name.slice(1)}`] ?? `${formatStackName(stage)}-${name}`;
 
 /** The functions behind an API on this machine answer at its own address, under their short names. */
-const connect = async ({ isLocal, url, place }: Target) => {
+const connect = async ({ isLocal, url, aws }: Target) => {
   if (isLocal) {
     const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
     const client = new LambdaClient({ endpoint: url, region: 'us-east-1', credentials, maxAttempts: 1 });
-    return { client, nameOf: (name: FunctionName): string => name };
+    return { client, getName: (name: FunctionName): string => name };
   }
-  const outputs = await describeStack(place).then(
+  const outputs = await describeStack(aws).then(
     (stack) => stack.outputs,
     () => ({}),
   );
-  const client = new LambdaClient(clientOptions(place));
-  return { client, nameOf: (name: FunctionName) => nameInStack(place.stage, outputs, name) };
+  const client = new LambdaClient(createClientOptions(aws));
+  return { client, getName: (name: FunctionName) => findName(aws.stage, outputs, name) };
 };
 
 /** Invokes every function with an empty event; never throws. */
-export const askFunctions = async (target: Target): Promise<readonly Finding[]> => {
-  const { client, nameOf } = await connect(target);
+export const invokeFunctions = async (target: Target): Promise<readonly Diagnosis[]> => {
+  const { client, getName } = await connect(target);
   try {
-    return await Promise.all(functionNames.map((name) => ask(client, name, nameOf(name))));
+    return await Promise.all(functionNames.map((name) => invoke(client, name, getName(name))));
   } finally {
     client.destroy();
   }

@@ -4,42 +4,42 @@ import { join } from 'node:path';
 import { type ZippableFile, zipSync } from 'fflate';
 import { findTextFormat, textEndings } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
-import { UsageError } from './failure.ts';
-import { readable, readBytes } from './files.ts';
-import { bytes, printable } from './output.ts';
+import { UsageError } from './errors.ts';
+import { explainFileErrors, readBytes } from './files.ts';
+import { escapeControls, formatNumber } from './output.ts';
 
 /** What an archive without ZIP64 can hold. */
 const MAX_FILES = Math.min(limits.maxArchiveFiles, 65_535);
-const NAMES_TOLD = 3;
+const MAX_NAMES_SHOWN = 3;
 /** The first day a ZIP knows. It has no time zone, so this is the same bytes everywhere. */
-const noTime = () => new Date(1980, 0, 1);
+const getFixedTime = () => new Date(1980, 0, 1);
 
-interface Found {
+interface FolderContents {
   /** Relative names with slashes. */
   readonly lists: string[];
   readonly others: string[];
 }
 
-/** Walks into folders; hidden files are passed over, and symbolic links are not followed. */
-const find = async (folder: string, prefix: string, found: Found): Promise<void> => {
-  const at = join(folder, prefix);
-  for (const entry of await readable(at, () => readdir(at, { withFileTypes: true }))) {
+/** Adds what is in a folder and its folders. Hidden files are skipped, and symbolic links are not followed. */
+const collect = async (folder: string, prefix: string, contents: FolderContents): Promise<void> => {
+  const path = join(folder, prefix);
+  for (const entry of await explainFileErrors(path, () => readdir(path, { withFileTypes: true }))) {
     if (entry.name.startsWith('.')) continue;
     const name = `${prefix}${entry.name}`;
-    if (entry.isDirectory()) await find(folder, `${name}/`, found);
-    else if (entry.isFile() && findTextFormat(name)) found.lists.push(name);
-    else found.others.push(name);
+    if (entry.isDirectory()) await collect(folder, `${name}/`, contents);
+    else if (entry.isFile() && findTextFormat(name)) contents.lists.push(name);
+    else contents.others.push(name);
   }
 };
 
-/** By code units: no locale may change the order. */
-const inOrder = (names: readonly string[]) => [...names].sort((a, b) => (a < b ? -1 : 1));
+/** By code units, so that the order is the same everywhere. */
+const sortNames = (names: readonly string[]) => [...names].sort((a, b) => (a < b ? -1 : 1));
 
-const noteOf = (folder: string, others: readonly string[]): string | undefined => {
+const describeSkipped = (folder: string, others: readonly string[]): string | undefined => {
   if (others.length === 0) return undefined;
-  const more = others.length - NAMES_TOLD;
-  const named = inOrder(others).slice(0, NAMES_TOLD).map(printable).join(', ');
-  return `Left out of ${folder}, no lists or not followed: ${named}${more > 0 ? ` and ${more} more` : ''}`;
+  const more = others.length - MAX_NAMES_SHOWN;
+  const names = sortNames(others).slice(0, MAX_NAMES_SHOWN).map(escapeControls).join(', ');
+  return `Skipped in ${folder}, because they are links or not lists: ${names}${more > 0 ? ` and ${more} more` : ''}`;
 };
 
 const readAll = async (folder: string, names: readonly string[]): Promise<Record<string, ZippableFile>> => {
@@ -50,34 +50,34 @@ const readAll = async (folder: string, names: readonly string[]): Promise<Record
     size += content.length;
     if (size > limits.maxArchiveBytes) {
       throw new UsageError(
-        `The lists of ${folder} have more than ${bytes(limits.maxArchiveBytes)} bytes. Share them out among several folders.`,
+        `The lists in ${folder} have more than ${formatNumber(limits.maxArchiveBytes)} bytes. Split them into several folders.`,
       );
     }
-    files.push([name, [content, { mtime: noTime() }]]);
+    files.push([name, [content, { mtime: getFixedTime() }]]);
   }
   return Object.fromEntries(files);
 };
 
-export interface Packed {
+export interface FolderArchive {
   readonly body: Uint8Array;
-  /** What was left out, for the person who uploads. */
+  /** Says what was skipped. */
   readonly note?: string;
 }
 
 /** The lists of a folder and of the folders in it, as a ZIP. Throws UsageError when there are none or too many. */
-export const packFolder = async (folder: string): Promise<Packed> => {
-  const found: Found = { lists: [], others: [] };
-  await find(folder, '', found);
-  const { lists, others } = found;
+export const packFolder = async (folder: string): Promise<FolderArchive> => {
+  const contents: FolderContents = { lists: [], others: [] };
+  await collect(folder, '', contents);
+  const { lists, others } = contents;
   if (lists.length === 0) {
-    throw new UsageError(`${folder} holds no list: no file in it ends in ${textEndings}.`);
+    throw new UsageError(`${folder} has no list in it: no file ends in ${textEndings}.`);
   }
   if (lists.length > MAX_FILES) {
     throw new UsageError(
-      `${folder} holds ${bytes(lists.length)} lists and an archive may hold ${bytes(MAX_FILES)}. Share them out among several folders.`,
+      `${folder} has ${formatNumber(lists.length)} lists in it, and an archive can have ${formatNumber(MAX_FILES)}. Split them into several folders.`,
     );
   }
-  const note = noteOf(folder, others);
-  const body = zipSync(await readAll(folder, inOrder(lists)));
+  const note = describeSkipped(folder, others);
+  const body = zipSync(await readAll(folder, sortNames(lists)));
   return { body, ...(note !== undefined && { note }) };
 };

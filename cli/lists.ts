@@ -1,14 +1,15 @@
-/** Reads the lists to upload. What is in them is only ever sent, never shown. */
+/** Reads the lists to upload. Their contents are sent and never shown. */
 import { createHash, randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { findContentType } from '../lib/lists/formats.ts';
+import { findContentType, listEndings } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
-import { UsageError } from './failure.ts';
-import { readable, readBytes } from './files.ts';
+import type { Terminal } from './context.ts';
+import { UsageError } from './errors.ts';
+import { explainFileErrors, readBytes } from './files.ts';
 import { packFolder } from './folder.ts';
-import type { Terminal } from './terminal.ts';
+import { formatNumber } from './output.ts';
 
-export const typeNames = 'json, jsonl, csv or zip';
+export const listTypes = ['json', 'jsonl', 'ndjson', 'csv', 'zip'] as const;
 
 export interface List {
   /** As the user calls it; `-` for stdin. */
@@ -19,17 +20,15 @@ export interface List {
   readonly note?: string;
 }
 
-const contentTypeOf = (file: string, type: string | undefined): string => {
+/** @param type one of `listTypes`, or undefined: the name of the file then says it */
+const chooseContentType = (file: string, type: string | undefined): string => {
+  if (type === undefined && file === '-') throw new UsageError('A list from stdin needs --type.');
   const contentType = findContentType(type === undefined ? file : `.${type}`);
   if (contentType !== undefined) return contentType;
-  if (type !== undefined) throw new UsageError(`--type takes ${typeNames}, not ${type}.`);
-  if (file === '-') throw new UsageError(`A list from stdin needs --type: ${typeNames}.`);
-  throw new UsageError(
-    `The name of ${file} does not end in .json, .jsonl, .csv or .zip; say --type ${typeNames}.`,
-  );
+  throw new UsageError(`${file} is not a list: expected ${listEndings}. If it is one, give its --type.`);
 };
 
-const readAll = async (stream: NodeJS.ReadableStream): Promise<Uint8Array> => {
+const readStream = async (stream: NodeJS.ReadableStream): Promise<Uint8Array> => {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
@@ -46,20 +45,20 @@ const readFolder = async (file: string, type: string | undefined): Promise<List>
   return { file, contentType: 'application/zip', ...(await packFolder(file)) };
 };
 
-const readFile = async (file: string, type: string | undefined, terminal: Terminal): Promise<List> => {
-  const contentType = contentTypeOf(file, type);
-  const body = await (file === '-' ? readable(file, () => readAll(terminal.stdin)) : readBytes(file));
+const readFile = async (file: string, type: string | undefined, { stdin }: Terminal): Promise<List> => {
+  const contentType = chooseContentType(file, type);
+  const body = await (file === '-' ? explainFileErrors(file, () => readStream(stdin)) : readBytes(file));
   if (body.length === 0) throw new UsageError(`${file} is empty.`);
   return { file, body, contentType };
 };
 
-/** A file as it is, or a folder packed. Throws UsageError when it cannot be a list. */
+/** Reads a file, or packs a folder. Throws UsageError when it cannot be a list. */
 export const readList = async (file: string, type: string | undefined, terminal: Terminal): Promise<List> => {
   const isPacked = file !== '-' && (await isFolder(file));
   const list = await (isPacked ? readFolder(file, type) : readFile(file, type, terminal));
   if (list.body.length > limits.maxUploadBytes) {
     throw new UsageError(
-      `${file} has ${list.body.length} bytes${isPacked ? ' when packed' : ''} and a list may have ${limits.maxUploadBytes}. Cut it into several; one upload takes several FILEs.`,
+      `${file} has ${formatNumber(list.body.length)} bytes${isPacked ? ' when packed' : ''}, and a list can have ${formatNumber(limits.maxUploadBytes)}. Split it into several lists; one upload takes several FILEs.`,
     );
   }
   return list;
@@ -69,5 +68,5 @@ export const readList = async (file: string, type: string | undefined, terminal:
 export const isLarge = ({ body }: List): boolean => body.length > limits.maxInlineBytes;
 
 /** The same list gives the same key, and so the same batch; `isNew` gives one that was never used. */
-export const idempotencyKey = ({ body, contentType }: List, isNew: boolean): string =>
+export const createIdempotencyKey = ({ body, contentType }: List, isNew: boolean): string =>
   isNew ? randomUUID() : createHash('sha256').update(`${contentType}\n`).update(body).digest('hex');

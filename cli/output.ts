@@ -1,32 +1,40 @@
-/** Where answers go: to people as text, to scripts as JSON. Notes and progress go to stderr. */
-import type { Terminal } from './terminal.ts';
+/** Where answers go: to people as text, to scripts as JSON; and how numbers, times and columns are written. */
+import type { Terminal } from './context.ts';
 
 export interface Output {
   readonly isJson: boolean;
-  /** A line for people on stdout; silent with --json. */
-  line(text?: string): void;
-  /** One line of JSON on stdout; silent without --json. */
-  json(value: unknown): void;
-  /** A line on stderr, always. */
-  note(text: string): void;
+  /** Writes a line for people to stdout; nothing with --json. */
+  writeLine(text?: string): void;
+  /** Writes lines as writeLine does. */
+  writeLines(lines: readonly string[]): void;
+  /** Writes one line of JSON to stdout; nothing without --json. */
+  writeJson(value: unknown): void;
+  /** Writes a line to stderr, always. */
+  writeNote(text: string): void;
 }
 
 export const createOutput = (
   isJson: boolean,
   { stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>,
-): Output => ({
-  isJson,
-  line: (text = '') => {
+): Output => {
+  const writeLine = (text = '') => {
     if (!isJson) stdout.write(`${text}\n`);
-  },
-  json: (value) => {
-    if (isJson) stdout.write(`${JSON.stringify(value)}\n`);
-  },
-  note: (text) => void stderr.write(`${text}\n`),
-});
+  };
+  return {
+    isJson,
+    writeLine,
+    writeLines: (lines) => {
+      for (const line of lines) writeLine(line);
+    },
+    writeJson: (value) => {
+      if (isJson) stdout.write(`${JSON.stringify(value)}\n`);
+    },
+    writeNote: (text) => void stderr.write(`${text}\n`),
+  };
+};
 
-/** Columns side by side, each as wide as its widest cell; the last one is not filled up. */
-export const columns = (rows: readonly (readonly string[])[], gap = '  '): string[] => {
+/** Lines of a table: each column is as wide as its widest cell. */
+export const alignColumns = (rows: readonly (readonly string[])[], gap = '  '): string[] => {
   const widths: number[] = [];
   for (const row of rows) {
     for (const [i, cell] of row.slice(0, -1).entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
@@ -39,11 +47,11 @@ export const columns = (rows: readonly (readonly string[])[], gap = '  '): strin
   );
 };
 
-/** Text from elsewhere, without the characters that steer a terminal. */
-export const printable = (text: string): string => text.replace(/\p{Cc}/gu, '?');
+/** Text from elsewhere, without the characters that control a terminal. */
+export const escapeControls = (text: string): string => text.replace(/\p{Cc}/gu, '?');
 
-/** 4,500,000 */
-export const bytes = (count: number): string => count.toLocaleString('en-US');
+/** 4500000 → 4,500,000 */
+export const formatNumber = (count: number): string => count.toLocaleString('en-US');
 
-/** 2026-11-22 07:05:00, in UTC. */
-export const shortTime = (iso: string): string => iso.slice(0, 19).replace('T', ' ');
+/** An ISO time in UTC → 2026-11-22 07:05:00 */
+export const formatTime = (iso: string): string => iso.slice(0, 19).replace('T', ' ');

@@ -1,19 +1,18 @@
-/** Follows a batch until its bots have come to rest: a live bar in a terminal, plain lines elsewhere. */
+/** Follows a batch until its bots are finished: with a bar in a terminal, with lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SingleBar } from 'cli-progress';
 import type { BatchView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from './context.ts';
 
 const POLL_MS = 500;
-/** A large batch takes long to count: most of the time nobody should be counting. */
-const POLL_SHARE = 4;
-/** A bot on the move may be missing from the index for a moment, so rest must be seen twice. */
-const RESTING_POLLS = 2;
-/** A bot that waits longer than this is at rest for whoever sits before the screen. */
+/** Counting a large batch takes long: for each second of it, this many seconds pass before the next. */
+const POLL_PAUSE_FACTOR = 4;
+/** A bot that is changing its state may be missing from a count, so the end must be seen twice. */
+const FINAL_POLLS = 2;
+/** Bots that wait longer than this are not waited for. */
 const LONG_WAIT_MS = 10 * 60_000;
 
-const countWaitingLong = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<number> => {
+const countLongWaits = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<number> => {
   let count = 0;
   for await (const bot of api.listBots(batch.batch_id, 'waiting')) {
     if (bot.wait_until !== undefined && Date.parse(bot.wait_until) - nowMs > LONG_WAIT_MS) count += 1;
@@ -21,60 +20,73 @@ const countWaitingLong = async (api: ApiClient, batch: BatchView, nowMs: number)
   return count;
 };
 
-const goesNowhere: readonly BatchView['status'][] = ['rejected', 'stuck', 'planned'];
+/** Nothing happens to these before an operator acts. */
+const stoppedStatuses: readonly BatchView['status'][] = ['rejected', 'stuck', 'planned'];
 
-/**
- * Has every bot come to rest, or is it to wait for long? A list that intake cannot read goes nowhere, nor does
- * one whose cost nobody has accepted.
- */
-const isAtRest = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
-  if (goesNowhere.includes(batch.status)) return true;
+/** Is every bot finished, or does it wait for long? Is the batch stopped? */
+const isAtEnd = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
+  if (stoppedStatuses.includes(batch.status)) return true;
   if (batch.status !== 'imported') return false;
-  const open = batch.accepted - batch.not_in_batch - batch.finished;
-  if (open === 0) return true;
-  return open === batch.states.waiting && open === (await countWaitingLong(api, batch, nowMs));
+  const unfinished = countBots(batch) - batch.finished;
+  if (unfinished === 0) return true;
+  return unfinished === batch.states.waiting && unfinished === (await countLongWaits(api, batch, nowMs));
 };
 
-const shown = ['enrolling', 'registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
-const stateLine = (batch: BatchView) =>
-  shown.flatMap((state) => (batch.states[state] ? [`${batch.states[state]} ${state}`] : [])).join(', ');
+const countBots = ({ accepted, not_in_batch }: BatchView) => accepted - not_in_batch;
 
-const words: Readonly<Partial<Record<BatchView['status'], string>>> = {
+const statesShown = [
+  'enrolling',
+  'registered',
+  'external',
+  'waiting',
+  'unsure',
+  'blocked',
+  'failed',
+] as const;
+
+const statusTexts: Readonly<Partial<Record<BatchView['status'], string>>> = {
   received: 'reading the list',
   rejected: 'the list was refused',
   planned: 'planned: its cost is not accepted yet',
 };
-const standing = (batch: BatchView) => words[batch.status] ?? stateLine(batch);
 
-const etaLine = (batch: BatchView) => (batch.eta_seconds === null ? '' : `about ${batch.eta_seconds} s left`);
+const describeStatus = ({ status, states }: BatchView) =>
+  statusTexts[status] ??
+  statesShown.flatMap((state) => (states[state] ? [`${states[state]} ${state}`] : [])).join(', ');
+
+const formatProgress = (batch: BatchView) =>
+  `${batch.percent_done}% | ${batch.finished}/${countBots(batch)} | ${describeStatus(batch)}`;
 
 interface Display {
   show(batch: BatchView): void;
   stop(): void;
 }
 
-const liveBar = (stream: Terminal['stderr']): Display => {
-  const bar = new SingleBar({
-    stream,
-    format: '{bar} {percentage}% | {value}/{total} | {states} {eta_text}',
-    hideCursor: true,
-    barsize: 24,
-  });
-  bar.start(1, 0, { states: 'reading the list', eta_text: '' });
+const BAR_WIDTH = 24;
+const HIDE_CURSOR = '\u001B[?25l';
+const SHOW_CURSOR = '\u001B[?25h';
+const CLEAR_REST_OF_LINE = '\u001B[K';
+
+/** One line that is written over and over. The cursor is hidden until stop. */
+const startBar = (stream: Terminal['stderr']): Display => {
+  stream.write(HIDE_CURSOR);
   return {
     show: (batch) => {
-      bar.setTotal(Math.max(1, batch.accepted - batch.not_in_batch));
-      bar.update(batch.finished, { states: standing(batch), eta_text: etaLine(batch) });
+      const filled = Math.round((BAR_WIDTH * batch.finished) / Math.max(1, countBots(batch)));
+      const bar = '█'.repeat(filled).padEnd(BAR_WIDTH, '░');
+      const timeLeft = batch.eta_seconds === null ? '' : ` about ${batch.eta_seconds} s left`;
+      const line = `${bar} ${formatProgress(batch)}${timeLeft}`;
+      stream.write(`\r${line.slice(0, (stream.columns ?? 80) - 1)}${CLEAR_REST_OF_LINE}`);
     },
-    stop: () => bar.stop(),
+    stop: () => void stream.write(`\n${SHOW_CURSOR}`),
   };
 };
 
-const plainLines = (stream: Terminal['stderr']): Display => {
+const startLines = (stream: Terminal['stderr']): Display => {
   let last = '';
   return {
     show: (batch) => {
-      const line = `${batch.percent_done}% | ${batch.finished}/${batch.accepted - batch.not_in_batch} | ${standing(batch)}`;
+      const line = formatProgress(batch);
       if (line !== last) stream.write(`${line}\n`);
       last = line;
     },
@@ -82,7 +94,7 @@ const plainLines = (stream: Terminal['stderr']): Display => {
   };
 };
 
-/** Resolves with the batch once its list was read, or can never be. */
+/** Returns the batch as soon as its list was read, or can never be. */
 export const waitUntilRead = async (
   api: ApiClient,
   batch_id: string,
@@ -95,7 +107,10 @@ export const waitUntilRead = async (
   }
 };
 
-/** Resolves with the batch once its bots are at rest; progress goes to `stream`. */
+/**
+ * Returns the batch as soon as its bots are finished or wait for long, or as the batch is stopped. Writes progress to
+ * `stream`.
+ */
 export const followBatch = async (
   api: ApiClient,
   batch_id: string,
@@ -103,17 +118,17 @@ export const followBatch = async (
   signal: AbortSignal,
   pollMs = POLL_MS,
 ): Promise<BatchView> => {
-  const display = stream.isTTY ? liveBar(stream) : plainLines(stream);
-  let restingPolls = 0;
+  const display = stream.isTTY ? startBar(stream) : startLines(stream);
+  let finalPolls = 0;
   try {
     for (;;) {
-      const askedAtMs = performance.now();
+      const startedAtMs = performance.now();
       const batch = await api.readBatch(batch_id);
-      const tookMs = performance.now() - askedAtMs;
+      const tookMs = performance.now() - startedAtMs;
       display.show(batch);
-      restingPolls = (await isAtRest(api, batch, Date.now())) ? restingPolls + 1 : 0;
-      if (restingPolls === RESTING_POLLS) return batch;
-      await sleep(Math.max(pollMs, POLL_SHARE * tookMs), undefined, { signal });
+      finalPolls = (await isAtEnd(api, batch, Date.now())) ? finalPolls + 1 : 0;
+      if (finalPolls === FINAL_POLLS) return batch;
+      await sleep(Math.max(pollMs, POLL_PAUSE_FACTOR * tookMs), undefined, { signal });
     }
   } finally {
     display.stop();

@@ -1,10 +1,10 @@
-/** Asks whoever sits at the terminal, or reads line by line what is piped in. */
+/** Asks the user at a terminal, or reads what is piped in line by line. */
 import { on } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 
 export interface Prompt extends Disposable {
-  /** Somebody can be asked again. */
+  /** The user can be asked again. */
   readonly isTerminal: boolean;
   /** The next line, trimmed, or undefined when there is none. In a terminal the question is shown first. */
   ask(question: string): Promise<string | undefined>;
@@ -12,7 +12,7 @@ export interface Prompt extends Disposable {
   askHidden(question: string): Promise<string | undefined>;
 }
 
-/** Lets nothing through but what is written while it is open. */
+/** Passes on only what is written while it is open. */
 const createGate = (output: NodeJS.WritableStream) => {
   const gate = { isOpen: false };
   const stream = new Writable({
@@ -24,7 +24,7 @@ const createGate = (output: NodeJS.WritableStream) => {
   return { gate, stream };
 };
 
-/** @param input must be a terminal, or is read as lines. Nothing of it is read before the first question. */
+/** @param input a terminal, or lines that are piped in; not read before the first question */
 export const openPrompt = (
   input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
   output: NodeJS.WritableStream,
@@ -35,23 +35,23 @@ export const openPrompt = (
 
   const open = () => {
     const lines = createInterface({ input, output: stream, terminal: isTerminal, historySize: 0 });
-    // In a terminal that is read key by key Ctrl-C comes as a key.
+    // In a terminal that is read key by key, Ctrl-C arrives as a key.
     lines.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
     return { lines, events: on(lines, 'line', { close: ['close'], signal }) };
   };
-  let opened: ReturnType<typeof open> | undefined;
+  let reader: ReturnType<typeof open> | undefined;
 
   const nextLine = async (question: string, isShown: boolean): Promise<string | undefined> => {
-    opened ??= open();
+    reader ??= open();
     if (isTerminal) output.write(question);
     gate.isOpen = isTerminal && isShown;
     let line: string | undefined;
     try {
-      const { value } = await opened.events.next();
+      const { value } = await reader.events.next();
       [line] = (value ?? []) as [string?];
     } finally {
       gate.isOpen = false;
-      // Nobody has shown the end of this line.
+      // The end of this line was not shown.
       if (isTerminal && (!isShown || line === undefined)) output.write('\n');
     }
     return line?.trim();
@@ -61,6 +61,6 @@ export const openPrompt = (
     isTerminal,
     ask: (question) => nextLine(question, true),
     askHidden: (question) => nextLine(question, false),
-    [Symbol.dispose]: () => opened?.lines.close(),
+    [Symbol.dispose]: () => reader?.lines.close(),
   };
 };

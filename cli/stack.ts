@@ -1,27 +1,33 @@
-/** What a deployed stack says of itself. */
+/** Looks a deployed stack up, with the operator's own AWS credentials. */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
-import { awsRefusal, Refusal } from './failure.ts';
-import type { Identity } from './signing.ts';
+import { createAwsError, RequestError } from './errors.ts';
 
-/** Where to look, by the usual ways of AWS: what is absent comes from the environment and ~/.aws. */
-export interface AwsPlace {
+/** Which stack, region and profile: what is absent comes from the environment and ~/.aws. */
+export interface AwsLocation {
   readonly stage: string;
   readonly region?: string;
   readonly profile?: string;
 }
 
-export const stackName = (stage: string): string => `enlist-${stage}`;
+export const formatStackName = (stage: string): string => `enlist-${stage}`;
 
 /** Options for any client of the AWS SDK. */
-export const clientOptions = ({ region, profile }: AwsPlace) => ({
+export const createClientOptions = ({ region, profile }: AwsLocation) => ({
   ...(region !== undefined && { region }),
   ...(profile !== undefined && { profile }),
   maxAttempts: 3,
 });
 
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+export type CredentialsProvider = () => Promise<Credentials>;
+
 /** The operator's own credentials. */
-export const operatorCredentials = ({ profile, region }: AwsPlace): (() => Promise<Identity>) => {
+export const createCredentialsProvider = ({ profile, region }: AwsLocation): CredentialsProvider => {
   const provider = fromNodeProviderChain({
     ...(profile !== undefined && { profile }),
     ...(region !== undefined && { clientConfig: { region } }),
@@ -30,7 +36,7 @@ export const operatorCredentials = ({ profile, region }: AwsPlace): (() => Promi
     try {
       return await provider();
     } catch (error) {
-      throw awsRefusal('Finding AWS credentials', error);
+      throw createAwsError('Finding AWS credentials', error);
     }
   };
 };
@@ -40,16 +46,16 @@ export interface Stack {
   readonly outputs: Readonly<Record<string, string>>;
 }
 
-/** Throws Refusal when there is no such stack or AWS says no. */
-export const describeStack = async (place: AwsPlace): Promise<Stack> => {
-  const StackName = stackName(place.stage);
-  const client = new CloudFormationClient(clientOptions(place));
+/** Throws RequestError when there is no such stack or AWS refuses. */
+export const describeStack = async (location: AwsLocation): Promise<Stack> => {
+  const StackName = formatStackName(location.stage);
+  const client = new CloudFormationClient(createClientOptions(location));
   try {
     const region = await client.config.region();
     const { Stacks } = await client.send(new DescribeStacksCommand({ StackName })).catch((error: unknown) => {
       if (!(error instanceof Error) || !/does not exist/.test(error.message)) throw error;
-      throw new Refusal(
-        `There is no stack ${StackName} in ${region}. Deploy it, or give --stage, --region or --profile of another, or --api URL.`,
+      throw new RequestError(
+        `There is no stack ${StackName} in ${region}. Deploy it, or give the --stage, --region or --profile of another stack, or --api URL.`,
       );
     });
     const outputs = (Stacks?.[0]?.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [
@@ -58,19 +64,19 @@ export const describeStack = async (place: AwsPlace): Promise<Stack> => {
     ]);
     return { region, outputs: Object.fromEntries(outputs) };
   } catch (error) {
-    throw error instanceof Refusal ? error : awsRefusal(`Looking for the stack ${StackName}`, error);
+    throw error instanceof RequestError ? error : createAwsError(`Looking up the stack ${StackName}`, error);
   } finally {
     client.destroy();
   }
 };
 
-/** The region that the environment and ~/.aws name. Throws Refusal when they name none. */
-export const usualRegion = async (place: AwsPlace): Promise<string> => {
-  const client = new CloudFormationClient(clientOptions(place));
+/** The region that the environment and ~/.aws name. Throws RequestError when they name none. */
+export const findRegion = async (location: AwsLocation): Promise<string> => {
+  const client = new CloudFormationClient(createClientOptions(location));
   try {
     return await client.config.region();
   } catch (error) {
-    throw awsRefusal('Finding the AWS region', error);
+    throw createAwsError('Finding the AWS region', error);
   } finally {
     client.destroy();
   }

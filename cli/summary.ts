@@ -1,106 +1,116 @@
-/** The table at the end: how many bots are where, why, and what to do. */
+/** The table at the end of a batch: how many bots are in which state, why, and what to do. */
 
 import type { BatchView, BotView, RowErrorView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
-import { costLines, countLost, planLines } from './cost.ts';
-import { printable } from './output.ts';
+import { countUnsureUsers, describeCost, describePlan } from './cost.ts';
+import { escapeControls } from './output.ts';
 
-const EXAMPLES = 2;
-const explained = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
+const MAX_EXAMPLES = 2;
+const MAX_ERRORS_SHOWN = 5;
+const statesShown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
 
-const plain: Readonly<Record<string, string>> = {
-  registered: 'In Safe, with the key that lies in the vault.',
+/** For bots without a reason. */
+const stateMessages: Readonly<Record<string, string>> = {
+  registered: 'In Safe, with the key that is in the vault.',
 };
 
-const concluded = {
-  state: 'enrolled',
-  message: 'Rows whose account was made; each account has a row of its own.',
-  fix: '',
-  examples: [],
-};
-
+/** Bots with the same state and reason. */
 interface Group {
   readonly state: string;
   readonly message: string;
   readonly fix: string;
+  /** Ids of some of them. */
   readonly examples: string[];
   count: number;
 }
 
-const addTo = (groups: Map<string, Group>, state: string, bot: BotView) => {
+const addToGroup = (groups: Map<string, Group>, state: string, bot: BotView) => {
   const key = `${state} ${bot.reason?.code ?? ''}`;
   const group = groups.get(key) ?? {
     state,
-    message: bot.reason?.message ?? plain[state] ?? '',
+    message: bot.reason?.message ?? stateMessages[state] ?? '',
     fix: bot.reason?.fix ?? '',
     examples: [],
     count: 0,
   };
   group.count += 1;
-  if (group.fix !== '' && group.examples.length < EXAMPLES) group.examples.push(bot.bot_id);
+  if (group.fix !== '' && group.examples.length < MAX_EXAMPLES) group.examples.push(bot.bot_id);
   groups.set(key, group);
 };
 
 const groupBots = async (api: ApiClient, batch: BatchView): Promise<Group[]> => {
   const groups = new Map<string, Group>();
-  for (const state of explained) {
+  for (const state of statesShown) {
     if (!batch.states[state]) continue;
-    for await (const bot of api.listBots(batch.batch_id, state)) addTo(groups, state, bot);
+    for await (const bot of api.listBots(batch.batch_id, state)) addToGroup(groups, state, bot);
   }
   return [...groups.values()];
 };
 
-/** A row that was not taken, and how to mend it; of an archive, with its file. */
-export const errorLine = ({ file, row, line, field, message, fix }: RowErrorView): string => {
-  const place = file === undefined ? '' : `${printable(file)}, `;
+/** What is wrong with a row, and how to fix it; with the file, where the list is an archive. */
+export const formatRowError = ({ file, row, line, field, message, fix }: RowErrorView): string => {
+  const place = file === undefined ? '' : `${escapeControls(file)}, `;
   return `${place}row ${row} (line ${line}), ${field}: ${message} ${fix}`;
 };
 
-const errorLines = (batch: BatchView): string[] => {
-  const shown = batch.errors.slice(0, 5);
-  const lines = shown.map((error) => `    ${errorLine(error)}`);
-  const more = batch.errors.length - shown.length;
-  const rest = batch.more_errors ? 'many more' : `${more} more`;
-  return more > 0 ? [...lines, `    … and ${rest}: enlist errors ${batch.batch_id}`] : lines;
+const describeRowErrors = ({ batch_id, errors, more_errors }: BatchView): string[] => {
+  if (errors.length === 0) return [];
+  const lines = errors.slice(0, MAX_ERRORS_SHOWN).map((error) => `    ${formatRowError(error)}`);
+  const rest = errors.length - lines.length;
+  const more = `    … and ${more_errors ? 'many' : rest} more: enlist errors ${batch_id}`;
+  return ['  Rows that were refused:', ...lines, ...(rest > 0 ? [more] : [])];
 };
 
-const groupLines = ({ state, count, message, fix, examples }: Group): string[] => [
+const describeGroup = ({ state, count, message, fix, examples }: Group): string[] => [
   `  ${String(count).padStart(6)}  ${state.padEnd(11)} ${message}`,
   ...(fix === '' ? [] : [`${' '.repeat(21)}→ ${fix}`]),
-  ...(examples.length === 0 ? [] : [`${' '.repeat(21)}  such as ${examples.join(', ')}`]),
+  ...(examples.length === 0 ? [] : [`${' '.repeat(21)}  for example ${examples.join(', ')}`]),
 ];
 
-/** What to do about creations whose answer was lost. */
-export const lostLines = (batch: BatchView): string[] =>
-  countLost(batch) === 0
-    ? []
-    : [
-        `Possibly created, for the answer was lost: ${countLost(batch)}. See enlist bots ${batch.batch_id} --state unsure`,
-        `Create these once more, each for a second price maybe:  enlist retry ${batch.batch_id} --pay-again`,
-      ];
+const describeEnrolled = ({ states }: BatchView): string[] =>
+  states.enrolled
+    ? describeGroup({
+        state: 'enrolled',
+        message: 'Rows whose account was created; each account has a row of its own.',
+        fix: '',
+        examples: [],
+        count: states.enrolled,
+      })
+    : [];
 
-const placeholderLines = ({ states }: BatchView): string[] =>
-  states.enrolled ? groupLines({ ...concluded, count: states.enrolled }) : [];
+/** What to do about users whose creation got no answer. */
+export const describeUnsureUsers = (batch: BatchView): string[] => {
+  const count = countUnsureUsers(batch);
+  if (count === 0) return [];
+  return [
+    `Possibly created, because the answer was lost: ${count}. See enlist bots ${batch.batch_id} --state unsure`,
+    `Create them again, which may cost the price a second time:  enlist retry ${batch.batch_id} --pay-again`,
+  ];
+};
+
+const formatCount = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** 300 rows: 12 invalid, 8 duplicates */
+export const formatRowCounts = ({ total, invalid, duplicates }: BatchView): string =>
+  `${formatCount(total, 'row')}: ${invalid} invalid, ${formatCount(duplicates, 'duplicate')}`;
 
 const indent = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
 
 /** The lines of the table. Reads all bots of the batch, page by page. */
-export const summaryLines = async (api: ApiClient, batch: BatchView): Promise<string[]> => {
-  const trouble = batch.problem
-    ? [`The list was not taken in: ${batch.problem.message} ${batch.problem.fix}`]
-    : [];
-  if (batch.status === 'rejected') return trouble;
-  const head = `Batch ${batch.batch_id}: ${batch.total} rows, ${batch.invalid} wrong, ${batch.duplicates} double`;
-  const wrong = batch.errors.length === 0 ? [] : ['  Rows that were not taken:', ...errorLines(batch)];
-  if (batch.status === 'planned') return [head, ...wrong, ...planLines(batch)];
+export const summarizeBatch = async (api: ApiClient, batch: BatchView): Promise<string[]> => {
+  const { problem, status } = batch;
+  const refusal = problem ? [`The list was not imported: ${problem.message} ${problem.fix}`] : [];
+  if (status === 'rejected') return refusal;
+  const head = `Batch ${batch.batch_id}: ${formatRowCounts(batch)}`;
+  if (status === 'planned') return [head, ...describeRowErrors(batch), ...describePlan(batch)];
   const groups = await groupBots(api, batch);
   return [
-    ...trouble,
+    ...refusal,
     head,
-    ...groups.flatMap(groupLines),
-    ...placeholderLines(batch),
-    ...indent(costLines(batch)),
-    ...indent(lostLines(batch)),
-    ...wrong,
+    ...groups.flatMap(describeGroup),
+    ...describeEnrolled(batch),
+    ...indent(describeCost(batch)),
+    ...indent(describeUnsureUsers(batch)),
+    ...describeRowErrors(batch),
   ];
 };

@@ -1,128 +1,131 @@
-/** create: has a bot create network users, which then go into Safe. */
+/** create: has a bot create network users, which are then registered with Safe. */
 import { createHash } from 'node:crypto';
+import { type Command, Option } from 'commander';
 import type { BatchView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
 import { prices } from '../../lib/model/prices.ts';
 import type { ApiClient } from '../api-client.ts';
-import { mustBeGiven, noArguments, usdOption, uuidOption, wholeOption } from '../arguments.ts';
-import type { Call, Command } from '../command.ts';
-import { planLines, usd, usersOf } from '../cost.ts';
-import { exitCodes, isAbort, UsageError } from '../failure.ts';
-import { codeOfStatus } from '../outcome.ts';
-import { bytes } from '../output.ts';
+import type { Context, Run } from '../context.ts';
+import { describePlan, formatUsd, formatUsers } from '../cost.ts';
+import { isAbort, UsageError } from '../errors.ts';
+import { chooseExitCode, exitCodes } from '../exit-codes.ts';
+import {
+  acceptCostOption,
+  formatExamples,
+  joinParagraphs,
+  parseId,
+  parseWholeNumber,
+  watchOption,
+} from '../options.ts';
+import { formatNumber } from '../output.ts';
 import { waitUntilRead } from '../progress.ts';
+import { acceptCost } from './confirm.ts';
 import { watchBatch } from './watch.ts';
 
-interface Wanted {
+interface Options {
   readonly owner: string;
   readonly count: number;
-  readonly full_name: string;
+  readonly fullName: string;
+  readonly key?: string;
+  readonly acceptCost?: number;
+  readonly watch?: true;
 }
 
-const readWanted = (call: Call): Wanted => {
-  noArguments(call);
-  const owner = mustBeGiven('--owner', uuidOption(call, 'owner', 'the user id of the bot that creates them'));
-  const count = mustBeGiven('--count', wholeOption(call, 'count', 1, limits.maxRows));
-  const full_name = mustBeGiven('--full-name', call.text('full-name')).trim();
-  if (full_name === '') throw new UsageError('--full-name is empty.');
-  return { owner, count, full_name };
-};
-
-/** The same users and the same text give the same key: never two batches by mistake. */
-const keyOf = ({ owner, count, full_name }: Wanted, text: string | undefined): string =>
+/** The same users and the same --key give the same key, so that no second batch is made by mistake. */
+const createIdempotencyKey = ({ owner, count, fullName, key = '' }: Options): string =>
   createHash('sha256')
-    .update(JSON.stringify(['create', owner, count, full_name, text ?? '']))
+    .update(JSON.stringify(['create', owner, count, fullName, key]))
     .digest('hex');
 
 /**
- * Asks for the plan. A cost that is accepted goes to the plan afterwards, not with this: so the request is the
- * same whatever is accepted, and so is its batch.
+ * Asks for the plan. An accepted cost is sent later, not with this: so the request is the same whatever is accepted,
+ * and so is its batch.
  */
-const send = (api: ApiClient, wanted: Wanted, text: string | undefined) =>
-  api.sendList(Buffer.from(JSON.stringify({ create: wanted })), 'application/json', keyOf(wanted, text));
+const requestPlan = (api: ApiClient, options: Options) => {
+  const { owner, count, fullName: full_name } = options;
+  const body = Buffer.from(JSON.stringify({ create: { owner, count, full_name } }));
+  return api.sendList(body, 'application/json', createIdempotencyKey(options));
+};
 
-/** Waits for the plan. */
-const readPlan = ({ output, signal }: Call, api: ApiClient, batch_id: string): Promise<BatchView> =>
+const waitForPlan = ({ output, signal }: Context, api: ApiClient, batch_id: string): Promise<BatchView> =>
   waitUntilRead(api, batch_id, signal).catch((error: unknown) => {
-    if (isAbort(error)) output.note(`The plan is made all the same. See it:  enlist status ${batch_id}`);
+    if (isAbort(error)) output.writeNote(`The plan is still being made. See it:  enlist status ${batch_id}`);
     throw error;
   });
 
 /** Confirms a plan that costs no more than was accepted. Returns the batch as it is then. */
 const startIfAccepted = async (
-  { output }: Call,
+  { output }: Context,
   api: ApiClient,
   batch: BatchView,
   accepted: number | undefined,
 ): Promise<BatchView> => {
   if (batch.status !== 'planned' || !batch.cost || accepted === undefined) return batch;
   if (accepted < batch.cost.planned_usd) {
-    output.note(`Accepting ${usd(accepted)} is too little.`);
+    output.writeNote(`Accepting ${formatUsd(accepted)} is not enough.`);
     return batch;
   }
-  await api.confirmBatch(batch.batch_id, accepted);
+  await acceptCost(api, batch.batch_id, accepted);
   return { ...batch, status: 'importing' };
 };
 
-const lines = (batch: BatchView): string[] => {
+const describeOutcome = (batch: BatchView): string[] => {
   const { batch_id, problem, status } = batch;
   if (problem) return [`Nothing was created: ${problem.message} ${problem.fix}`];
-  return status === 'planned' ? planLines(batch) : [`Follow it:  enlist watch ${batch_id}`];
+  return status === 'planned' ? describePlan(batch) : [`Follow it:  enlist watch ${batch_id}`];
 };
 
-const isOnItsWay = ({ status }: BatchView) => status === 'importing' || status === 'imported';
-
-const run = async (call: Call): Promise<number> => {
-  const { output } = call;
-  const wanted = readWanted(call);
-  const accepted = usdOption(call, 'accept-cost');
-  const api = await call.api();
-  const { batch_id, status } = await send(api, wanted, call.text('key'));
-  const again = status === 'received' ? '' : `  (asked for before: ${status}; --key makes another batch)`;
-  const told = `${batch_id}  ${usersOf(wanted.count)} of ${wanted.owner}${again}`;
-  if (output.isJson) output.note(told);
-  else output.line(told);
-  const batch = await startIfAccepted(call, api, await readPlan(call, api, batch_id), accepted);
-  if (call.flag('watch')) return watchBatch(call, api, batch_id);
-  output.json(batch);
-  for (const line of lines(batch)) output.line(line);
-  return isOnItsWay(batch) ? exitCodes.done : codeOfStatus(api, batch);
+const createUsers = async (context: Context, given: Options) => {
+  const { output } = context;
+  const options = { ...given, fullName: given.fullName.trim() };
+  if (options.fullName === '') throw new UsageError('--full-name is empty.');
+  const api = await context.connect();
+  const { batch_id, status } = await requestPlan(api, options);
+  const note =
+    status === 'received' ? '' : `  (requested before: ${status}; another --key makes a new batch)`;
+  const line = `${batch_id}  ${formatUsers(options.count)} of ${options.owner}${note}`;
+  if (output.isJson) output.writeNote(line);
+  else output.writeLine(line);
+  const plan = await waitForPlan(context, api, batch_id);
+  const batch = await startIfAccepted(context, api, plan, options.acceptCost);
+  if (options.watch) return watchBatch(context, api, batch_id);
+  output.writeJson(batch);
+  output.writeLines(describeOutcome(batch));
+  const isStarted = batch.status === 'importing' || batch.status === 'imported';
+  return isStarted ? exitCodes.done : chooseExitCode(api, batch);
 };
 
-export const create: Command = {
-  usage: 'create',
-  summary: 'Has a bot create network users and brings them into Safe; it costs money and is planned first.',
-  details: [
-    `A network user costs ${usd(prices.networkUserUsd)}, which Mixin charges to the owner. Without --accept-cost nothing is created: the`,
-    'plan is told, with its cost and how to confirm it. The owner is a bot that was listed before.',
-    'The same command again answers the same batch and creates nothing more, so it may be repeated after any',
-    'trouble. Another --key makes another batch of the same users.',
-    '--json prints the batch, as the API answers GET /batches/{batch_id}, once its plan is there; with --watch',
-    'at its end.',
-  ],
-  options: {
-    owner: {
-      type: 'string',
-      value: 'USER_ID',
-      help: 'the bot that creates them, by the app_id of its keystore',
-    },
-    count: { type: 'string', value: 'N', help: `how many, up to ${bytes(limits.maxRows)}` },
-    'full-name': {
-      type: 'string',
-      value: 'TEXT',
-      help: 'their name; {n} in it stands for the number of each: "Bot {n}"',
-    },
-    'accept-cost': {
-      type: 'string',
-      value: 'USD',
-      help: 'what they may cost in all, in US dollars; without it: only plan',
-    },
-    key: {
-      type: 'string',
-      value: 'TEXT',
-      help: 'tells this creation from another of the same owner, count and name',
-    },
-    watch: { type: 'boolean', help: 'follow the batch and tell how it ended' },
-  },
-  run,
+export const addCreate = (program: Command, run: Run): void => {
+  program
+    .command('create')
+    .summary('Plans and creates network users, which costs money.')
+    .description(
+      joinParagraphs(
+        `Has a bot create network users and registers them with Safe. Each costs ${formatUsd(prices.networkUserUsd)}, which Mixin charges to the owner. Without --accept-cost nothing is created: the command shows the plan, its cost, and how to confirm it. A plan that is not confirmed in time expires.`,
+        'The owner is a bot of an earlier list. The same command again gives the same batch and creates nothing more, so you can repeat it after any error. To create more users with the same owner, count and name, give another --key.',
+        '--json prints the batch when its plan is there, as the API answers; with --watch, at its end.',
+      ),
+    )
+    .requiredOption(
+      '--owner <BOT_ID>',
+      'required: the bot that creates and pays for them, by its app_id',
+      parseId('--owner', 'the app_id of the bot that creates them'),
+    )
+    .requiredOption(
+      '--count <N>',
+      `required: how many users, up to ${formatNumber(limits.maxRows)}`,
+      parseWholeNumber('--count', 1, limits.maxRows),
+    )
+    .requiredOption('--full-name <TEXT>', 'required: their name; {n} in it becomes the number of each')
+    .addOption(acceptCostOption('the most that all of them may cost, in US dollars; without it: only plan'))
+    .addOption(new Option('--key <TEXT>', 'distinguishes this batch from one with the same users'))
+    .addOption(watchOption())
+    .addHelpText(
+      'after',
+      formatExamples(
+        'enlist create --owner BOT_ID --count 10 --full-name "Bot {n}"',
+        'enlist confirm BATCH --accept-cost 5.00 --watch',
+      ),
+    )
+    .action(run(createUsers));
 };

@@ -1,27 +1,32 @@
-/** errors: the rows of a list that were not taken, and how to mend them. */
-import { batchArgument } from '../arguments.ts';
-import type { Command } from '../command.ts';
-import { exitCodes } from '../failure.ts';
-import { errorLine } from '../summary.ts';
+/** errors: lists the rows that were refused. */
+import type { Command } from 'commander';
+import type { Context, Run } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { batchArgument, joinParagraphs } from '../options.ts';
+import { formatRowError } from '../summary.ts';
 
-export const errors: Command = {
-  usage: 'errors BATCH',
-  summary: 'Lists the rows of a batch that were not taken, with row, line, field and how to mend them.',
-  details: [
-    'All of them, page by page. No value of a list is ever shown.',
-    '--json prints one error a line: {"row", "line", "field", "code", "message", "fix"}, and "file" of an archive.',
-  ],
-  options: {},
-  run: async (call) => {
-    const batch_id = batchArgument(call);
-    const api = await call.api();
-    let count = 0;
-    for await (const error of api.listErrors(batch_id)) {
-      count += 1;
-      call.output.json(error);
-      call.output.line(errorLine(error));
-    }
-    if (count === 0) call.output.line('No row has an error.');
-    return exitCodes.done;
-  },
+const listErrors = async ({ connect, output }: Context, batch_id: string) => {
+  const api = await connect();
+  let count = 0;
+  for await (const error of api.listErrors(batch_id)) {
+    count += 1;
+    output.writeJson(error);
+    output.writeLine(formatRowError(error));
+  }
+  if (count === 0) output.writeLine('No row has an error.');
+  return exitCodes.done;
+};
+
+export const addErrors = (program: Command, run: Run): void => {
+  program
+    .command('errors')
+    .summary('Lists the rows that were refused, and how to fix them.')
+    .description(
+      joinParagraphs(
+        'Lists the rows of a batch that were refused, with row, line, field, and how to fix them. No value of a list is ever shown.',
+        '--json prints one error per line: {"row", "line", "field", "code", "message", "fix"}, and "file" for an archive.',
+      ),
+    )
+    .addArgument(batchArgument())
+    .action(run(listErrors));
 };

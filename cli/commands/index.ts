@@ -1,31 +1,30 @@
 /** Every command, in the order of --help. */
-import type { Command } from '../command.ts';
-import { bots, show } from './bots.ts';
-import { confirm } from './confirm.ts';
-import { create } from './create.ts';
-import { doctor } from './doctor.ts';
-import { errors } from './errors.ts';
-import { retry } from './retry.ts';
-import { signIn } from './sign-in.ts';
-import { status } from './status.ts';
-import { template } from './template.ts';
-import { upload } from './upload.ts';
-import { watch } from './watch.ts';
+import type { Command } from 'commander';
+import type { Run } from '../context.ts';
+import { addBots } from './bots.ts';
+import { addConfirm } from './confirm.ts';
+import { addCreate } from './create.ts';
+import { addDoctor } from './doctor.ts';
+import { addErrors } from './errors.ts';
+import { addRetry } from './retry.ts';
+import { addShow } from './show.ts';
+import { addSignIn } from './sign-in.ts';
+import { addStatus } from './status.ts';
+import { addTemplate } from './template.ts';
+import { addUpload } from './upload.ts';
+import { addWatch } from './watch.ts';
 
-export const commands: readonly Command[] = [
-  template,
-  upload,
-  create,
-  confirm,
-  watch,
-  status,
-  bots,
-  errors,
-  show,
-  retry,
-  signIn,
-  doctor,
-];
-
-export const findCommand = (name: string): Command | undefined =>
-  commands.find(({ usage }) => usage.split(' ')[0] === name);
+export const addCommands = (program: Command, run: Run): void => {
+  addTemplate(program, run);
+  addUpload(program, run);
+  addCreate(program, run);
+  addConfirm(program, run);
+  addWatch(program, run);
+  addStatus(program, run);
+  addBots(program, run);
+  addErrors(program, run);
+  addShow(program, run);
+  addRetry(program, run);
+  addSignIn(program, run);
+  addDoctor(program, run);
+};

@@ -1,145 +1,163 @@
-/** sign-in: signs an account in by the code that Mixin sends to its phone. */
-
+/** sign-in: signs an account in with the code that Mixin sends to its phone. */
+import type { Command } from 'commander';
 import type { NewSessionView, VerificationView } from '../../lib/api/contract.ts';
-import { type ApiClient, ApiError, UnknownOutcome } from '../api-client.ts';
-import { noArguments } from '../arguments.ts';
-import type { Call, Command } from '../command.ts';
-import { exitCodes, Refusal, UsageError } from '../failure.ts';
-import { printable, shortTime } from '../output.ts';
+import { type ApiClient, ApiError, UnknownOutcomeError } from '../api-client.ts';
+import type { Context, Run } from '../context.ts';
+import { RequestError, UsageError } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { formatExamples, joinParagraphs } from '../options.ts';
+import { escapeControls, formatTime, type Output } from '../output.ts';
 import { openPrompt, type Prompt } from '../prompt.ts';
-import { phoneOf, readSignInWish, type SignInWish, signInOptions } from '../sign-in-options.ts';
+import {
+  addSignInOptions,
+  captchaFields,
+  parsePhone,
+  readSignInFields,
+  type SignInFields,
+  type SignInOptions,
+} from '../sign-in-fields.ts';
 
-/** The command that goes on with a code; a session key of another kind would be refused. */
-const goOn = (verification_id: string, { session_key }: SignInWish): string => {
-  const kind = session_key === undefined ? '' : ` --session-key ${session_key}`;
-  return `Go on:  enlist sign-in --verification ${verification_id}${kind}`;
+/** The command that continues with a code. A session key of another kind would be refused. */
+const continueCommand = (verification_id: string, { sessionKey }: SignInOptions): string => {
+  const kind = sessionKey === undefined ? '' : ` --session-key ${sessionKey}`;
+  return `Continue:  enlist sign-in --verification ${verification_id}${kind}`;
 };
 
-const captchaAnswers: Readonly<Record<string, string>> = {
-  recaptcha: 'g_recaptcha_response',
-  hcaptcha: 'hcaptcha_response',
-  geetest: 'gt4_lot_number, gt4_captcha_output, gt4_pass_token, gt4_gen_time',
+const explainCaptcha = (kind: string | undefined): string => {
+  const fields = captchaFields[kind ?? '']?.join(', ') ?? 'its fields';
+  return `Kind of captcha: ${kind ?? 'unknown'}. Enlist does not solve captchas: a person must, and then give ${fields} with --captcha-file FILE.`;
 };
 
-const captchaHint = (kind: string | undefined): string => {
-  const fields = captchaAnswers[kind ?? ''] ?? 'its fields';
-  return `Kind of captcha: ${kind ?? 'not told'}. Enlist solves none: let a person solve it, and give ${fields} with --captcha-file FILE.`;
-};
-
-/** What Mixin said when a code was asked for, and what to do about it here. */
-const codeRefusal = (error: unknown): unknown => {
+/** Adds what to do when Mixin refuses to send a code. */
+const explainCodeRefusal = (error: unknown): unknown => {
   const isCaptcha =
     error instanceof ApiError && (error.code === 'captcha_required' || error.code === 'captcha_wrong');
-  return isCaptcha ? new Refusal(`${error.message} ${captchaHint(error.problem.captcha)}`) : error;
+  return isCaptcha ? new RequestError(`${error.message} ${explainCaptcha(error.problem.captcha)}`) : error;
 };
 
-/** Nothing stands against giving a code once more: Enlist sends it to Mixin once, whatever is asked of the API. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof UnknownOutcome ||
+/** The code may be given again: Enlist sends it to Mixin once, however often the API is asked. */
+const canRepeat = (error: RequestError): boolean =>
+  error instanceof UnknownOutcomeError ||
   (error instanceof ApiError &&
     (error.code === 'sms_code_wrong' || error.code === 'sign_in_busy' || [429, 503].includes(error.status)));
 
-/** What was said to a sign-in, and how to go on. */
-const signInRefusal = (error: unknown, command: string): unknown => {
-  if (!(error instanceof Refusal)) return error;
-  if (isPassing(error)) return new Refusal(`${error.message}\n${command}`);
+/** Adds how to continue when a sign-in fails. */
+const explainSignInRefusal = (error: unknown, command: string): unknown => {
+  if (!(error instanceof RequestError)) return error;
+  if (canRepeat(error)) return new RequestError(`${error.message}\n${command}`);
   if (!(error instanceof ApiError)) return error;
-  if (error.code === 'deactivation_pending')
-    return new Refusal(`${error.message}\n${command} --abort-deactivation`);
   const { code, message, problem } = error;
+  if (code === 'deactivation_pending') return new RequestError(`${message}\n${command} --abort-deactivation`);
   if (code === 'signed_in_already' && problem.user_id !== undefined)
-    return new Refusal(`${message}\nLook at it:  enlist show ${problem.user_id}`);
+    return new RequestError(`${message}\nSee it:  enlist show ${problem.user_id}`);
   return error;
 };
 
-const readPhone = async (wish: SignInWish, prompt: Prompt): Promise<string> => {
-  if (wish.phone !== undefined) return wish.phone;
-  const text = await prompt.ask('Phone number, with +COUNTRY: ');
+const askForPhone = async (prompt: Prompt): Promise<string> => {
+  const text = await prompt.ask('Phone number, with + and country code: ');
   if (!text) throw new UsageError('No phone number was given.');
-  return phoneOf(text);
+  return parsePhone(text);
 };
 
-/** Digits only, or undefined when none come. In a terminal a slip is asked for again. */
-const readCode = async (prompt: Prompt, command: string): Promise<string | undefined> => {
+/** Returns digits, or undefined when no code is given. In a terminal a mistyped code is asked for again. */
+const askForCode = async (prompt: Prompt, command: string): Promise<string | undefined> => {
   for (;;) {
-    const text = await prompt.askHidden('Code (it is not shown): ');
-    if (!text && !prompt.isTerminal) return undefined;
-    if (text === undefined) return undefined;
+    const text = await prompt.askHidden('Code (hidden while you type): ');
+    if (text === undefined || (text === '' && !prompt.isTerminal)) return undefined;
     const code = text.replace(/[\s-]/g, '');
     if (/^\d{3,12}$/.test(code)) return code;
-    if (!prompt.isTerminal) throw new Refusal(`A code has digits only, so it was not sent.\n${command}`);
+    if (!prompt.isTerminal)
+      throw new RequestError(`A code has only digits, so this one was not sent.\n${command}`);
   }
 };
 
-const requestCode = async (call: Call, api: ApiClient, wish: SignInWish, prompt: Prompt) => {
-  const phone = await readPhone(wish, prompt);
-  const asked = await api.requestCode({ phone, ...wish.codeFields }).catch((error: unknown) => {
-    throw codeRefusal(error);
+const requestCode = async (
+  { output }: Context,
+  api: ApiClient,
+  phone: string,
+  { forCode }: SignInFields,
+): Promise<VerificationView> => {
+  const verification = await api.requestCode({ phone, ...forCode }).catch((error: unknown) => {
+    throw explainCodeRefusal(error);
   });
-  call.output.note(`Mixin sent a code to the phone. Verification ${asked.verification_id}`);
-  if (asked.has_emergency_contact) call.output.note('The account has an emergency contact.');
-  return asked;
+  output.writeNote(`Mixin sent a code to the phone. Verification ${verification.verification_id}`);
+  if (verification.has_emergency_contact) output.writeNote('The account has an emergency contact.');
+  return verification;
 };
 
-/** Signing in calls a deletion off, so somebody must want that. */
-const stopAtDeactivation = ({ output }: Call, asked: VerificationView, wish: SignInWish) => {
-  const { deactivation_effective_at: at, verification_id } = asked;
-  if (at === undefined || wish.isAbortingDeactivation) return;
-  output.json(asked);
-  throw new Refusal(
-    `The account is to be deleted on ${shortTime(at)} UTC, and signing in calls that off. If that is meant:\n${goOn(verification_id, wish)} --abort-deactivation`,
+/** A sign-in cancels the deletion of an account, so the operator must ask for that. */
+const stopBeforeDeletion = (output: Output, verification: VerificationView, options: SignInOptions) => {
+  const { deactivation_effective_at: at, verification_id } = verification;
+  if (at === undefined || options.abortDeactivation) return;
+  output.writeJson(verification);
+  throw new RequestError(
+    `The account will be deleted on ${formatTime(at)} UTC, and signing in cancels that. If you want this:\n${continueCommand(verification_id, options)} --abort-deactivation`,
   );
 };
 
-const textOf = (value: unknown, otherwise: string) =>
-  typeof value === 'string' && value !== '' ? printable(value) : otherwise;
+const formatText = (value: unknown, fallback: string) =>
+  typeof value === 'string' && value !== '' ? escapeControls(value) : fallback;
 
-const tell = ({ output }: Call, answer: NewSessionView) => {
+const showSignedIn = (output: Output, answer: NewSessionView) => {
   const { user_id, batch_id, state, account } = answer;
-  const name = textOf(account.full_name, 'an account');
-  const number = textOf(account.identity_number, 'no identity number was told');
-  output.json(answer);
-  output.line(`Signed in: ${name} (${number}), user ${user_id}`);
-  output.line(`It goes into Safe as batch ${batch_id}: ${state}`);
-  output.line(`Follow it:  enlist watch ${batch_id}`);
+  const name = formatText(account.full_name, 'an account');
+  const number = formatText(account.identity_number, 'no identity number');
+  output.writeJson(answer);
+  output.writeLine(`Signed in: ${name} (${number}), user ${user_id}`);
+  output.writeLine(`It will be registered with Safe, as batch ${batch_id}: ${state}`);
+  output.writeLine(`Follow it:  enlist watch ${batch_id}`);
 };
 
-const run = async (call: Call): Promise<number> => {
-  noArguments(call);
-  const wish = await readSignInWish(call);
-  const api = await call.api();
-  using prompt = openPrompt(call.terminal.stdin, call.terminal.stderr, call.signal);
-  const asked = wish.verification_id === undefined ? await requestCode(call, api, wish, prompt) : undefined;
-  if (asked) stopAtDeactivation(call, asked, wish);
-  const verification_id = wish.verification_id ?? asked?.verification_id ?? '';
-  const command = goOn(verification_id, wish);
-  const code = await readCode(prompt, command);
+const signIn = async (context: Context, options: SignInOptions): Promise<number> => {
+  const { output, terminal, signal } = context;
+  const { verification: earlierId, phone } = options;
+  const fields = await readSignInFields(options);
+  const api = await context.connect();
+  using prompt = openPrompt(terminal.stdin, terminal.stderr, signal);
+  const verification =
+    earlierId === undefined
+      ? await requestCode(context, api, phone ?? (await askForPhone(prompt)), fields)
+      : undefined;
+  if (verification) stopBeforeDeletion(output, verification, options);
+  const verification_id = earlierId ?? verification?.verification_id ?? '';
+  const command = continueCommand(verification_id, options);
+  const code = await askForCode(prompt, command);
   if (code === undefined) {
-    call.output.json(asked ?? { verification_id });
-    call.output.line(`No code was given. ${command}`);
-    return exitCodes.open;
+    output.writeJson(verification ?? { verification_id });
+    output.writeLine(`No code was given. ${command}`);
+    return exitCodes.unfinished;
   }
-  const device = asked && { device_id: asked.device_id };
-  const fields = { ...device, ...wish.signInFields, code };
-  const answer = await api.signIn(verification_id, fields).catch((error: unknown) => {
-    throw signInRefusal(error, command);
-  });
-  tell(call, answer);
+  const device = verification && { device_id: verification.device_id };
+  const answer = await api
+    .signIn(verification_id, { ...device, ...fields.forSignIn, code })
+    .catch((error: unknown) => {
+      throw explainSignInRefusal(error, command);
+    });
+  showSignedIn(output, answer);
   return exitCodes.done;
 };
 
-export const signIn: Command = {
-  usage: 'sign-in',
-  summary: 'Signs an account in by the code that Mixin sends to its phone, and brings it into Safe.',
-  details: [
-    'Asks for the phone number and then for the code. Both may be piped in, a line each: phone, code; with --phone',
-    'or --verification the code alone. The code is never an option, for others can read those.',
-    'Of several tries with one code the session key must be of one kind.',
-    'Where no code comes it ends, and --verification goes on with it. Nothing is asked of Mixin twice by itself.',
-    'A captcha is told with its kind and never solved. An account that is to be deleted is left alone without',
-    '--abort-deactivation.',
-    '--json prints {"bot_id", "user_id", "session_id", "batch_id", "state", "account"}; without a code {"verification_id", …}.',
-  ],
-  options: signInOptions,
-  run,
+export const addSignIn = (program: Command, run: Run): void => {
+  const command = program
+    .command('sign-in')
+    .summary('Signs an account in by phone, and registers it.')
+    .description(
+      joinParagraphs(
+        'Signs an account in with the code that Mixin sends to its phone, and registers it with Safe. This may end the sessions of the account on other devices. Enlist creates the private key of the session and stores it in its vault.',
+        'You are asked for the phone number and then for the code. Both can be piped in, one per line; with --phone or --verification only the code. The code is never an option, because other users of the machine can read options; so they can read --phone.',
+        'When no code is given, the command ends with exit code 5, and --verification continues with it later. No request is sent to Mixin twice. If an answer is lost, the same command with --verification shows what happened. Keep the same --session-key for all attempts with one code.',
+        'Enlist does not solve captchas. It shows which kind Mixin wants, and takes the solution of a person with --captcha-file. It does not sign in to an account that will be deleted, because this would cancel the deletion, unless you give --abort-deactivation.',
+        '--json prints {"bot_id", "user_id", "session_id", "batch_id", "state", "account"}; without a code {"verification_id", …}.',
+      ),
+    );
+  addSignInOptions(command)
+    .addHelpText(
+      'after',
+      formatExamples(
+        'enlist sign-in',
+        'enlist sign-in --phone +15550100 < /dev/null',
+        'read-the-sms | enlist sign-in --verification ID',
+      ),
+    )
+    .action(run(signIn));
 };

@@ -1,78 +1,93 @@
-/** upload: sends lists, each as a batch of its own. */
-
+/** upload: sends lists; each becomes a batch. */
+import { type Command, Option } from 'commander';
 import type { BatchReferenceView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { ApiClient } from '../api-client.ts';
-import type { Call, Command } from '../command.ts';
-import { exitCodes, Refusal, UsageError } from '../failure.ts';
-import { idempotencyKey, isLarge, type List, readList, typeNames } from '../lists.ts';
-import { worstOf } from '../outcome.ts';
-import { bytes } from '../output.ts';
+import type { Context, Run } from '../context.ts';
+import { RequestError, UsageError } from '../errors.ts';
+import { exitCodes, findMostUrgent } from '../exit-codes.ts';
+import { createIdempotencyKey, isLarge, type List, listTypes, readList } from '../lists.ts';
+import { formatExamples, joinParagraphs, watchOption } from '../options.ts';
+import { formatNumber } from '../output.ts';
 import { watchBatch } from './watch.ts';
 
-const readLists = async (call: Call): Promise<List[]> => {
-  const { args } = call;
-  if (args.length === 0) throw new UsageError('FILE is missing.');
-  const twice = args.find((file, i) => args.indexOf(file) !== i);
-  if (twice !== undefined) throw new UsageError(`${twice} is named twice.`);
+interface Options {
+  readonly watch?: true;
+  readonly new?: true;
+  readonly type?: string;
+}
+
+const readLists = async (files: readonly string[], { type }: Options, { terminal }: Context) => {
+  const duplicate = files.find((file, i) => files.indexOf(file) !== i);
+  if (duplicate !== undefined) throw new UsageError(`${duplicate} is given twice.`);
   const lists: List[] = [];
-  for (const file of args) lists.push(await readList(file, call.text('type'), call.terminal));
+  for (const file of files) lists.push(await readList(file, type, terminal));
   return lists;
 };
 
 const sendList = async (api: ApiClient, list: List, isNew: boolean): Promise<BatchReferenceView> => {
   try {
     if (isLarge(list)) return await api.uploadLarge(list.body, list.contentType);
-    return await api.sendList(list.body, list.contentType, idempotencyKey(list, isNew));
+    return await api.sendList(list.body, list.contentType, createIdempotencyKey(list, isNew));
   } catch (error) {
-    if (error instanceof Refusal) throw new Refusal(`${list.file} was not uploaded. ${error.message}`);
+    if (error instanceof RequestError)
+      throw new RequestError(`${list.file} was not uploaded. ${error.message}`);
     throw error;
   }
 };
 
-const run = async (call: Call): Promise<number> => {
-  const { output } = call;
-  const isWatched = call.flag('watch');
-  const lists = await readLists(call);
-  for (const { note } of lists) if (note !== undefined) output.note(note);
-  const api = await call.api();
+const upload = async (context: Context, files: readonly string[], options: Options) => {
+  const { output } = context;
+  const lists = await readLists(files, options, context);
+  for (const { note } of lists) if (note !== undefined) output.writeNote(note);
+  const api = await context.connect();
   const batches: { file: string; batch_id: string }[] = [];
   for (const list of lists) {
-    const { batch_id, status } = await sendList(api, list, call.flag('new'));
+    const { batch_id, status } = await sendList(api, list, options.new === true);
     const { file } = list;
     batches.push({ file, batch_id });
-    const again = status === 'received' ? '' : `  (this list was uploaded before: ${status})`;
-    if (!isWatched) output.json({ file, batch_id, status });
-    else if (output.isJson) output.note(`${batch_id}  ${file}`);
-    output.line(`${batch_id}  ${file}${again}`);
+    const note = status === 'received' ? '' : `  (this list was uploaded before: ${status})`;
+    if (!options.watch) output.writeJson({ file, batch_id, status });
+    else if (output.isJson) output.writeNote(`${batch_id}  ${file}`);
+    output.writeLine(`${batch_id}  ${file}${note}`);
   }
-  if (!isWatched) {
-    output.line();
-    output.line(`Follow it:  enlist watch ${batches.length === 1 ? batches[0]?.batch_id : 'BATCH'}`);
+  if (!options.watch) {
+    output.writeLine();
+    output.writeLine(`Follow it:  enlist watch ${batches.length === 1 ? batches[0]?.batch_id : 'BATCH'}`);
     return exitCodes.done;
   }
   const codes: number[] = [];
-  for (const { file, batch_id } of batches) codes.push(await watchBatch(call, api, batch_id, { file }));
-  return worstOf(codes);
+  for (const { file, batch_id } of batches) codes.push(await watchBatch(context, api, batch_id, { file }));
+  return findMostUrgent(codes);
 };
 
-export const upload: Command = {
-  usage: 'upload FILE…',
-  summary: 'Sends lists of bots; each FILE or folder becomes a batch, whose id is printed.',
-  details: [
-    'FILE is a list of keystores that ends in .json, .jsonl (or .ndjson) or .csv, or a .zip of such lists; - reads',
-    'stdin and needs --type. Of a folder all lists are packed into one ZIP, those of its folders too; hidden files',
-    'are passed over, symbolic links are not followed, and what else is left out is told.',
-    'All FILEs are read before the first is sent. The same list again answers the same batch, unless it',
-    `is larger than ${bytes(limits.maxInlineBytes)} bytes; a list may have ${bytes(limits.maxUploadBytes)}.`,
-    'Where a list has Enlist create users, which costs money, its batch is planned only: see enlist confirm.',
-    '--json prints one line a file: {"file", "batch_id", "status"}; with --watch one line a file once its batch',
-    'has ended: the batch as watch prints it, and "file".',
-  ],
-  options: {
-    watch: { type: 'boolean', help: 'follow the batches, one after the other, and tell how they ended' },
-    new: { type: 'boolean', help: 'make a new batch even of a list that was uploaded before' },
-    type: { type: 'string', value: 'TYPE', help: `${typeNames}, whatever the name says` },
-  },
-  run,
+export const addUpload = (program: Command, run: Run): void => {
+  program
+    .command('upload')
+    .summary('Sends lists of bots; each FILE or folder becomes a batch.')
+    .description(
+      joinParagraphs(
+        'Sends lists of bots. Each FILE or folder becomes a batch, whose id is printed. All FILEs are read before the first one is sent. Without --watch, exit code 0 means only that the lists are stored.',
+        `A list can have ${formatNumber(limits.maxUploadBytes)} bytes. The same list again gives the same batch; a list of more than ${formatNumber(limits.maxInlineBytes)} bytes goes by an upload form and always makes a new one. That is harmless: no bot ever gets a second key.`,
+        'The lists of a folder, and of the folders in it, are packed into one ZIP in memory. Hidden files are skipped, and symbolic links are not followed; other files that are skipped are named.',
+        'If a list would create users, which costs money, its batch is only planned: see enlist confirm.',
+        '--json prints one line per file: {"file", "batch_id", "status"}; with --watch one line per file at the end of its batch: "file" and the batch, as enlist watch prints it. Of several batches the most urgent exit code counts: 3, then 6, then 5, then 0.',
+      ),
+    )
+    .argument(
+      '<FILE...>',
+      'a list: .json, .jsonl, .ndjson, .csv, or a .zip of such files; a folder; - for stdin',
+    )
+    .addOption(watchOption('follow the batches to their end, one after the other'))
+    .option('--new', 'make a new batch even if the list was uploaded before')
+    .addOption(new Option('--type <TYPE>', 'type of the list, whatever its name is').choices(listTypes))
+    .addHelpText(
+      'after',
+      formatExamples(
+        'enlist upload team-a.csv team-b.jsonl',
+        'enlist upload keystores/ export.zip --watch',
+        'decrypt bots.jsonl.gpg | enlist upload - --type jsonl --watch',
+      ),
+    )
+    .action(run(upload));
 };

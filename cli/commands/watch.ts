@@ -1,42 +1,49 @@
-/** watch: follows a batch to its end and tells how its bots fared. */
+/** watch: follows a batch to its end and shows how it ended. */
+import type { Command } from 'commander';
 import type { ApiClient } from '../api-client.ts';
-import { batchArgument } from '../arguments.ts';
-import type { Call, Command } from '../command.ts';
-import { isAbort } from '../failure.ts';
-import { codeOfEnd } from '../outcome.ts';
+import type { Context, Run } from '../context.ts';
+import { isAbort } from '../errors.ts';
+import { chooseFinalExitCode } from '../exit-codes.ts';
+import { batchArgument, joinParagraphs } from '../options.ts';
 import { followBatch } from '../progress.ts';
-import { summaryLines } from '../summary.ts';
+import { summarizeBatch } from '../summary.ts';
 
-/** Returns the exit code; `more` stands before the batch in JSON. */
+/**
+ * Returns the exit code.
+ * @param extraFields for the JSON, before the batch
+ */
 export const watchBatch = async (
-  { output, signal, terminal }: Call,
+  { output, signal, terminal }: Context,
   api: ApiClient,
   batch_id: string,
-  more: Readonly<Record<string, unknown>> = {},
+  extraFields: Readonly<Record<string, unknown>> = {},
 ): Promise<number> => {
   try {
     const batch = await followBatch(api, batch_id, terminal.stderr, signal);
-    if (output.isJson) output.json({ ...more, ...batch });
-    else for (const line of await summaryLines(api, batch)) output.line(line);
-    return await codeOfEnd(api, batch);
+    if (output.isJson) output.writeJson({ ...extraFields, ...batch });
+    else output.writeLines(await summarizeBatch(api, batch));
+    return await chooseFinalExitCode(api, batch);
   } catch (error) {
     if (isAbort(error))
-      output.note(`The batch goes on by itself. Follow it again:  enlist watch ${batch_id}`);
+      output.writeNote(`Enlist goes on with the batch. Follow it again:  enlist watch ${batch_id}`);
     throw error;
   }
 };
 
-export const watch: Command = {
-  usage: 'watch BATCH',
-  summary: 'Follows a batch until its bots have come to rest, then tells where they are and what to do.',
-  details: [
-    'Progress goes to stderr: a bar in a terminal, lines elsewhere. Bots that wait for more than ten minutes',
-    'are not waited for. Ctrl-C ends the watching only.',
-    '--json prints the batch at its end, as the API answers GET /batches/{batch_id}.',
-  ],
-  options: {},
-  run: async (call) => {
-    const batch_id = batchArgument(call);
-    return watchBatch(call, await call.api(), batch_id);
-  },
+const watch = async (context: Context, batch_id: string) =>
+  watchBatch(context, await context.connect(), batch_id);
+
+export const addWatch = (program: Command, run: Run): void => {
+  program
+    .command('watch')
+    .summary('Follows a batch to its end and shows the result.')
+    .description(
+      joinParagraphs(
+        'Follows a batch until its bots are finished, then shows their states, the reasons, and what to do. Bots that wait longer than ten minutes are not waited for. Ctrl-C stops watching; the batch goes on.',
+        'Progress is printed on stderr: a bar in a terminal, lines elsewhere.',
+        '--json prints the batch at its end, as the API answers.',
+      ),
+    )
+    .addArgument(batchArgument())
+    .action(run(watch));
 };

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { createApiClient } from '../../cli/api-client.ts';
 import { followBatch } from '../../cli/progress.ts';
-import { summaryLines } from '../../cli/summary.ts';
+import { summarizeBatch } from '../../cli/summary.ts';
 import { createCommand, parsePort } from '../../emulators/command-line.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
 import { findContentType, listEndings } from '../../lib/lists/formats.ts';
@@ -165,7 +165,7 @@ const runBatch = async (
   const keys = await countKeys(stack.environment, await ledger());
   const isPlanned = batch.status === 'planned' && options.once;
   say();
-  for (const line of await summaryLines(api, batch)) say(line);
+  for (const line of await summarizeBatch(api, batch)) say(line);
   if (isPlanned) say('Nothing was done. To accept the cost, start again with --accept-cost USD.');
   say(describeKeys(keys));
   say(

@@ -1,11 +1,11 @@
-/** Finding a deployed stack, and signing for it. */
+/** Finds a deployed stack and signs requests to it. */
 import { createHash, createHmac } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { functionNames } from '../../lib/model/deployment.ts';
-import { enlistProcess, type Heard, jsonLines, type Said, startServer } from './run.ts';
+import { enlistProcess, jsonLines, type ServerAnswer, type ServerRequest, startServer } from './run.ts';
 
 const id = '00000000-0000-4000-8000-000000000001';
 const identity = {
@@ -14,9 +14,9 @@ const identity = {
   AWS_REGION: 'eu-west-1',
 };
 
-const problem = (status: number, code: string): Said => ({
+const problem = (status: number, code: string): ServerAnswer => ({
   status,
-  body: JSON.stringify({ code, message: 'It is not so.', fix: 'Do better.' }),
+  body: JSON.stringify({ code, message: 'It was refused.', fix: 'Try something else.' }),
 });
 const noBot = () => problem(404, 'no_such_bot');
 
@@ -26,10 +26,14 @@ const uriEncode = (text: string) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /**
- * The Authorization header that AWS expects, worked out here from what arrived.
+ * The Authorization header that AWS expects, computed here from what arrived.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
-const expectedAuthorization = ({ method, url, headers, body }: Heard, secret: string, region: string) => {
+const expectedAuthorization = (
+  { method, url, headers, body }: ServerRequest,
+  secret: string,
+  region: string,
+) => {
   const signedHeaders = /SignedHeaders=([^,]+)/.exec(String(headers.authorization))?.[1] ?? '';
   const time = String(headers['x-amz-date']);
   const scope = `${time.slice(0, 8)}/${region}/execute-api/aws4_request`;
@@ -54,7 +58,7 @@ const expectedAuthorization = ({ method, url, headers, body }: Heard, secret: st
 };
 
 describe('signing', () => {
-  test('every request is signed for execute-api: path, query, headers and body', async () => {
+  test('every request is signed for execute-api, with path, query, headers and body', async () => {
     await using server = await startServer(({ method }) =>
       method === 'POST'
         ? { status: 202, body: JSON.stringify({ batch_id: id, status: 'received' }) }
@@ -66,62 +70,66 @@ describe('signing', () => {
       enlistProcess(['bots', id, '--state', 'blocked'], { env }),
     ]);
     expect(ran.map(({ code }) => code)).toEqual([0, 0]);
-    expect(server.heard.map(({ url }) => url).sort()).toEqual([
+    expect(server.requests.map(({ url }) => url).sort()).toEqual([
       '/v1/batches',
       `/v1/batches/${id}/bots?state=blocked`,
     ]);
-    for (const heard of server.heard) {
-      const authorization = String(heard.headers.authorization);
-      expect(authorization).toBe(expectedAuthorization(heard, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'));
+    for (const request of server.requests) {
+      const authorization = String(request.headers.authorization);
+      expect(authorization).toBe(expectedAuthorization(request, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'));
       expect(authorization).toMatch(/SignedHeaders=[^,]*\bhost\b[^,]*x-amz-date[^,]*x-amz-security-token/);
-      expect(heard.headers).toMatchObject({
+      expect(request.headers).toMatchObject({
         'x-amz-security-token': 'made-up-token',
-        'x-amz-content-sha256': sha256(heard.body),
+        'x-amz-content-sha256': sha256(request.body),
       });
     }
-    const upload = server.heard.find(({ method }) => method === 'POST');
+    const upload = server.requests.find(({ method }) => method === 'POST');
     expect(upload?.headers.authorization).toMatch(/SignedHeaders=content-[^,]*idempotency-key/);
   });
 
-  test('--region wins; on this machine without credentials nothing is signed', async () => {
+  test('--region is used for signing; a request to this machine is not signed without credentials', async () => {
     await using server = await startServer(noBot);
     const local = ['show', id, '--api', server.url];
     await enlistProcess([...local, '--region', 'ap-east-1'], { env: identity });
     await enlistProcess(local);
-    const [signed, plain] = server.heard;
+    const [signed, plain] = server.requests;
     expect(signed?.headers.authorization).toContain('/ap-east-1/execute-api/');
     expect(plain?.headers.authorization).toBeUndefined();
   });
 });
 
-describe('what the API says', () => {
-  const ask = async (said: Said) => {
-    await using server = await startServer(() => said);
+describe('what the API answers', () => {
+  const askApi = async (answer: ServerAnswer) => {
+    await using server = await startServer(() => answer);
     const { code, stdout, stderr } = await enlistProcess(['show', id, '--api', server.url]);
-    return { code, stdout, stderr, times: server.heard.length };
+    return { code, stdout, stderr, times: server.requests.length };
   };
 
   test.concurrent.each([
-    ['a problem document', problem(404, 'no_such_bot'), 'It is not so. Do better.\n'],
+    [
+      'a problem document',
+      problem(404, 'no_such_bot'),
+      'It was refused. Use the app_id of its keystore, or an id that enlist bots printed.\n',
+    ],
     ['API Gateway', { status: 403, body: '{"message":"Forbidden"}' }, 'The API answered 403: Forbidden.\n'],
     ['IAM', { status: 403, body: '{"Message":"User: x is not authorized"}' }, 'User: x is not authorized'],
-    ['somebody else', { status: 200, body: '<html>' }, 'answers, but not as the API of Enlist does.'],
+    ['another server', { status: 200, body: '<html>' }, 'answers, but not as the API of Enlist does.'],
     ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:9/' }, body: '' }, 'answered 302.'],
-  ] as const)('by %s is told: 2', async (_who, said, sentence) => {
-    const { code, stdout, stderr, times } = await ask(said);
+  ] as const)('%s: the error is shown, and the exit code is 2', async (_kind, answer, sentence) => {
+    const { code, stdout, stderr, times } = await askApi(answer);
     expect({ code, stdout, times }).toEqual({ code: 2, stdout: '', times: 1 });
     expect(stderr).toContain(sentence);
   });
 
-  test('a passing trouble is sat out', async () => {
+  test('a request is repeated when the API is briefly unavailable', async () => {
     const answers = [{ status: 503, body: '' }, { status: 429, body: '' }, noBot()];
     await using server = await startServer(() => answers.shift() ?? noBot());
     const { stderr } = await enlistProcess(['show', id, '--api', server.url]);
-    expect(server.heard).toHaveLength(3);
-    expect(stderr).toContain('It is not so.');
+    expect(server.requests).toHaveLength(3);
+    expect(stderr).toContain('It was refused.');
   });
 
-  test('nobody there: 2', async () => {
+  test('when nothing listens at the address, the exit code is 2', async () => {
     const server = await startServer(noBot);
     await server[Symbol.asyncDispose]();
     const ran = await Promise.all(
@@ -153,8 +161,8 @@ const startCloudFormation = (name: string, outputs: Readonly<Record<string, stri
     };
   });
 
-describe('a stack', () => {
-  test('is found by its stage, and its ApiUrl is where requests go', async () => {
+describe('a deployed stack', () => {
+  test('is found by its stage, and requests go to its ApiUrl', async () => {
     await using api = await startServer(noBot);
     await using cloud = await startCloudFormation('enlist-test', { ApiUrl: `${api.url}/` });
     const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
@@ -163,19 +171,21 @@ describe('a stack', () => {
       enlistProcess(['show', id], { env: { ...env, ENLIST_STAGE: 'test' } }),
       enlistProcess(['show', id], { env }),
     ]);
-    expect(byOption.stderr).toBe('It is not so. Do better.\n');
+    expect(byOption.stderr).toBe(
+      'It was refused. Use the app_id of its keystore, or an id that enlist bots printed.\n',
+    );
     expect(byVariable.stderr).toBe(byOption.stderr);
-    expect(api.heard.map(({ url }) => url)).toEqual([`/bots/${id}`, `/bots/${id}`]);
-    for (const heard of api.heard) {
-      expect(heard.headers.authorization).toBe(
-        expectedAuthorization(heard, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'),
+    expect(api.requests.map(({ url }) => url)).toEqual([`/bots/${id}`, `/bots/${id}`]);
+    for (const request of api.requests) {
+      expect(request.headers.authorization).toBe(
+        expectedAuthorization(request, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'),
       );
     }
     expect(byDefault.code).toBe(2);
     expect(byDefault.stderr).toContain('There is no stack enlist-prod in eu-west-1. Deploy it, or give');
   });
 
-  test('--profile brings its own credentials and region', async () => {
+  test('is called with the credentials and region of --profile', async () => {
     await using api = await startServer(noBot);
     await using cloud = await startCloudFormation('enlist-prod', { ApiUrl: api.url });
     const folder = await mkdtemp(join(tmpdir(), 'enlist-aws-'));
@@ -190,17 +200,20 @@ describe('a stack', () => {
     const env = { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
     const byOption = await enlistProcess(['show', id, '--profile', 'ops'], { env });
     const byVariable = await enlistProcess(['show', id], { env: { ...env, AWS_PROFILE: 'ops' } });
-    expect([byOption.stderr, byVariable.stderr]).toEqual(['It is not so. Do better.\n', byOption.stderr]);
-    for (const { headers } of cloud.heard) {
+    expect([byOption.stderr, byVariable.stderr]).toEqual([
+      'It was refused. Use the app_id of its keystore, or an id that enlist bots printed.\n',
+      byOption.stderr,
+    ]);
+    for (const { headers } of cloud.requests) {
       expect(headers.authorization).toMatch(/Credential=AKIDOPS\/\d{8}\/eu-north-1\/cloudformation\//);
     }
-    for (const { headers } of api.heard) {
+    for (const { headers } of api.requests) {
       expect(headers.authorization).toMatch(/Credential=AKIDOPS\/\d{8}\/eu-north-1\/execute-api\//);
     }
-    expect([cloud.heard.length, api.heard.length]).toEqual([2, 2]);
+    expect([cloud.requests.length, api.requests.length]).toEqual([2, 2]);
   });
 
-  test('without credentials, without a region, without an ApiUrl: 2 and one sentence', async () => {
+  test('is not called without credentials, region or ApiUrl: one sentence explains it, and the exit code is 2', async () => {
     await using cloud = await startCloudFormation('enlist-prod', {});
     const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
     const { AWS_REGION: _, ...nowhere } = env;
@@ -220,21 +233,21 @@ describe('a stack', () => {
   });
 });
 
-describe('doctor of a stack', () => {
+describe('enlist doctor for a stack', () => {
   const answer = (name: string) => ({
     function: name,
     ok: true,
     checks: [{ what: 'table', ok: true }],
   });
-  /** A Lambda whose functions all say the same. */
-  const startLambda = (said: (name: string) => Said) =>
+  /** A Lambda whose functions all answer alike. */
+  const startLambda = (answerFor: (name: string) => ServerAnswer) =>
     startServer(({ url }) =>
-      said(/functions\/([^/]+)\/invocations/.exec(decodeURIComponent(url))?.[1] ?? ''),
+      answerFor(/functions\/([^/]+)\/invocations/.exec(decodeURIComponent(url))?.[1] ?? ''),
     );
-  // Nobody listens there; the functions are asked all the same.
+  // Nothing listens there; the functions are invoked all the same.
   const outputs = { ApiUrl: 'https://0.0.0.0:1', FunctionNameApi: 'named-by-the-stack' };
 
-  test('invokes each function by its output or its usual name, with {}', async () => {
+  test('invokes each function with {}, under the name in the outputs or the usual one', async () => {
     await using cloud = await startCloudFormation('enlist-test', outputs);
     await using lambda = await startLambda((name) => ({ status: 200, body: JSON.stringify(answer(name)) }));
     const env = {
@@ -246,19 +259,19 @@ describe('doctor of a stack', () => {
     const [{ ok, findings } = {}] = jsonLines(ran) as { ok?: boolean; findings?: { function: string }[] }[];
     expect(findings?.map((finding) => finding.function)).toEqual(['http', ...functionNames]);
     expect(findings?.slice(1)).toEqual(functionNames.map(answer));
-    // The API itself is not there.
+    // The API itself cannot be reached.
     expect([ran.code, ok, findings?.[0]]).toMatchObject([
       2,
       false,
       { checks: [{ what: 'answers', ok: false }] },
     ]);
-    const called = lambda.heard.map(({ url, body }) => [url.split('/')[3], body]).sort();
+    const called = lambda.requests.map(({ url, body }) => [url.split('/')[3], body]).sort();
     const usual = functionNames.slice(1).map((name) => [`enlist-test-${name}`, '{}']);
     expect(called).toEqual([...usual, ['named-by-the-stack', '{}']].sort());
   });
 
-  test('a function that is absent, forbidden, crashed or of another kind fails: 2', async () => {
-    const said: Record<string, Said> = {
+  test('reports a function that is absent, forbidden, crashed or unknown, and ends with 2', async () => {
+    const answers: Record<string, ServerAnswer> = {
       'named-by-the-stack': {
         status: 404,
         headers: { 'x-amzn-errortype': 'ResourceNotFoundException' },
@@ -278,7 +291,7 @@ describe('doctor of a stack', () => {
     };
     await using cloud = await startCloudFormation('enlist-prod', outputs);
     await using lambda = await startLambda(
-      (name) => said[name] ?? { status: 200, body: JSON.stringify(answer(name)) },
+      (name) => answers[name] ?? { status: 200, body: JSON.stringify(answer(name)) },
     );
     const env = {
       ...identity,
@@ -294,6 +307,6 @@ describe('doctor of a stack', () => {
     );
     expect(stdout).toMatch(/^register +invoke +FAILED +It did not answer with a smoke test\.$/m);
     expect(stdout).toMatch(/^recheck +table +ok$/m);
-    expect(stdout).toContain('Something is out of reach.');
+    expect(stdout).toContain('Some parts cannot reach what they need.');
   });
 });

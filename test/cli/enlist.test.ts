@@ -5,12 +5,19 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { limits } from '../../lib/model/limits.ts';
 import { type LivedInHouse, openHouse, untilState } from '../flow/lived-in.ts';
-import { enlist, enlistProcess, jsonLines, printed, type Ran, type RunOptions } from './run.ts';
+import {
+  type CommandResult,
+  enlist,
+  enlistProcess,
+  jsonLines,
+  printedTexts,
+  type RunOptions,
+} from './run.ts';
 
 let lived: LivedInHouse;
 let folder: string;
 type Row = Record<string, string>;
-/** Bots by where they end. */
+/** One bot for each way that a bot can end. */
 const bots: Record<'fresh' | 'other' | 'large' | 'revoked' | 'locked', Row> = {} as never;
 const secrets: string[] = [];
 
@@ -29,19 +36,19 @@ const newSeed = () => {
 };
 
 /** Writes a list and returns its path. */
-const listOf = async (name: string, text: string | readonly unknown[]): Promise<string> => {
+const writeList = async (name: string, text: string | readonly unknown[]): Promise<string> => {
   const path = join(folder, name);
   await writeFile(path, typeof text === 'string' ? text : JSON.stringify(text));
   return path;
 };
-const csvOf = (rows: readonly Row[]) => {
+const formatCsv = (rows: readonly Row[]) => {
   const names = Object.keys(rows[0] ?? {});
   return [names, ...rows.map((row) => names.map((name) => row[name]))].map((row) => row.join(',')).join('\n');
 };
 
-const here = (args: readonly string[], options?: RunOptions) =>
+const enlistHere = (args: readonly string[], options?: RunOptions) =>
   enlist([...args, '--api', lived.house.url], options);
-const idOf = (stdout: string) => /[0-9a-f-]{36}/.exec(stdout)?.[0] ?? '';
+const findId = (stdout: string) => /[0-9a-f-]{36}/.exec(stdout)?.[0] ?? '';
 
 beforeAll(async () => {
   lived = await openHouse();
@@ -62,30 +69,30 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describe('lists of every fate', () => {
-  let uploaded: Record<'good' | 'mixed' | 'stdin' | 'locked' | 'broken' | 'large', Ran>;
+describe('lists that end in every way', () => {
+  let uploaded: Record<'good' | 'mixed' | 'stdin' | 'locked' | 'broken' | 'large', CommandResult>;
   let good: string;
   let mixed: string;
 
   beforeAll(async () => {
     const files = {
-      good: await listOf('good.json', [bots.fresh]),
-      mixed: await listOf(
+      good: await writeList('good.json', [bots.fresh]),
+      mixed: await writeList(
         'mixed.csv',
-        csvOf([bots.revoked, { ...bots.other, app_id: 'no-uuid' }, bots.revoked]),
+        formatCsv([bots.revoked, { ...bots.other, app_id: 'no-uuid' }, bots.revoked]),
       ),
-      locked: await listOf('locked.jsonl', JSON.stringify(bots.locked)),
-      broken: await listOf('broken.json', '{"not": "a list"'),
-      large: await listOf('large.ndjson', JSON.stringify(bots.large) + ' '.repeat(limits.maxInlineBytes)),
+      locked: await writeList('locked.jsonl', JSON.stringify(bots.locked)),
+      broken: await writeList('broken.json', '{"not": "a list"'),
+      large: await writeList('large.ndjson', JSON.stringify(bots.large) + ' '.repeat(limits.maxInlineBytes)),
     };
     const stdin = `${JSON.stringify(bots.other)}\n`;
-    const json = (file: string) => here(['upload', file, '--watch', '--json']);
+    const json = (file: string) => enlistHere(['upload', file, '--watch', '--json']);
     const all = await Promise.all([
       enlistProcess(['upload', files.good, '--watch', '--api', lived.house.url]),
       json(files.mixed),
-      here(['upload', '-', '--type', 'jsonl', '--watch', '--json'], { stdin }),
+      enlistHere(['upload', '-', '--type', 'jsonl', '--watch', '--json'], { stdin }),
       json(files.locked),
-      here(['upload', files.broken, '--watch']),
+      enlistHere(['upload', files.broken, '--watch']),
       json(files.large),
     ]);
     const [goodRan, mixedRan, stdinRan, lockedRan, brokenRan, largeRan] = all;
@@ -97,16 +104,16 @@ describe('lists of every fate', () => {
       broken: brokenRan,
       large: largeRan,
     };
-    good = idOf(goodRan.stdout);
+    good = findId(goodRan.stdout);
     mixed = String(jsonLines(mixedRan)[0]?.batch_id);
   }, 60_000);
 
-  test('upload --watch ends with 0 when every bot is in Safe', () => {
+  test('enlist upload --watch ends with 0 when every bot is in Safe', () => {
     expect(uploaded.good).toMatchObject({ code: 0, stdout: expect.stringContaining('1  registered') });
     expect(uploaded.good.stderr).toContain('100% | 1/1 | 1 registered');
   });
 
-  test('rows and bots that need hands: 3, and the batch as JSON', () => {
+  test('enlist upload --watch ends with 3 and prints the batch when an operator must act', () => {
     expect(uploaded.mixed.code).toBe(3);
     expect(jsonLines(uploaded.mixed)).toMatchObject([
       { file: join(folder, 'mixed.csv'), total: 3, invalid: 1, duplicates: 1, states: { blocked: 1 } },
@@ -114,37 +121,37 @@ describe('lists of every fate', () => {
     expect(uploaded.mixed.stderr).toContain(`${mixed}  ${join(folder, 'mixed.csv')}`);
   });
 
-  test('a list from stdin', () => {
+  test('enlist upload reads a list from stdin', () => {
     expect(uploaded.stdin.code).toBe(0);
     expect(jsonLines(uploaded.stdin)).toMatchObject([
       { file: '-', states: { registered: 1 }, percent_done: 100 },
     ]);
   });
 
-  test('a list that is none is told, with 3', async () => {
+  test('enlist upload --watch ends with 3 and explains why a file is not a list', async () => {
     const { code, stdout } = uploaded.broken;
-    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringContaining('not a JSON array') });
-    expect((await here(['status', idOf(stdout)])).code).toBe(3);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringContaining('neither a JSON array nor one JSON object') });
+    expect((await enlistHere(['status', findId(stdout)])).code).toBe(3);
   });
 
-  test('a list too large for a request goes by the form', () => {
+  test('enlist upload sends a list that is too large for a request by the upload form', () => {
     expect(jsonLines(uploaded.large)).toMatchObject([{ total: 1, states: { registered: 1 } }]);
     expect(uploaded.large.code).toBe(0);
   });
 
-  test('the same list again is the same batch; with --new it is another', async () => {
+  test('the same list again gives the same batch, and a new one with --new', async () => {
     const file = join(folder, 'good.json');
-    const again = await here(['upload', file]);
+    const again = await enlistHere(['upload', file]);
     expect(again).toMatchObject({ code: 0, stderr: '' });
     expect(again.stdout).toContain(`${good}  ${file}  (this list was uploaded before: imported)`);
-    const [anew] = jsonLines(await here(['upload', '--new', '--json', file]));
+    const [anew] = jsonLines(await enlistHere(['upload', '--new', '--json', file]));
     expect(anew).toEqual({ file, batch_id: expect.stringMatching(/^[0-9a-f-]{36}$/), status: 'received' });
     expect(anew?.batch_id).not.toBe(good);
   });
 
-  test('several lists: a line each, and the worst exit code', async () => {
+  test('several lists have one line each, and the most urgent exit code', async () => {
     const files = ['locked.jsonl', 'broken.json'].map((name) => join(folder, name));
-    const ran = await here(['upload', '--watch', '--json', ...files]);
+    const ran = await enlistHere(['upload', '--watch', '--json', ...files]);
     expect(jsonLines(ran).map(({ file, status }) => [file, status])).toEqual([
       [files[0], 'imported'],
       [files[1], 'rejected'],
@@ -152,9 +159,9 @@ describe('lists of every fate', () => {
     expect(ran.code).toBe(3);
   });
 
-  test('a list that cannot be read stops all of them before anything is sent', async () => {
-    const fresh = await listOf('never-sent.json', [bots.fresh, bots.other]);
-    const ran = await here(['upload', fresh, join(folder, 'absent.json')]);
+  test('nothing is sent when one of several lists cannot be read', async () => {
+    const fresh = await writeList('never-sent.json', [bots.fresh, bots.other]);
+    const ran = await enlistHere(['upload', fresh, join(folder, 'absent.json')]);
     expect(ran).toEqual({
       code: 1,
       stdout: '',
@@ -162,51 +169,54 @@ describe('lists of every fate', () => {
     });
   });
 
-  test('watch tells where the bots are and what to do', async () => {
-    const [fine, hands] = await Promise.all([here(['watch', '--json', good]), here(['watch', mixed])]);
+  test('enlist watch shows the states of the bots and what to do', async () => {
+    const [fine, blocked] = await Promise.all([
+      enlistHere(['watch', '--json', good]),
+      enlistHere(['watch', mixed]),
+    ]);
     expect(fine.code).toBe(0);
     expect(jsonLines(fine)).toMatchObject([{ batch_id: good, status: 'imported' }]);
-    expect(hands.code).toBe(3);
-    expect(hands.stdout).toContain('→ Make a new session for the account');
-    expect(hands.stdout).toContain('row 2 (line 3), app_id');
+    expect(blocked.code).toBe(3);
+    expect(blocked.stdout).toContain('→ Make a new session for the account');
+    expect(blocked.stdout).toContain('row 2 (line 3), app_id');
   });
 
-  test('a bot that waits for a day is not waited for: 5', async () => {
+  test('enlist watch ends with 5 when a bot waits for a day', async () => {
     expect(uploaded.locked.code).toBe(5);
     const [batch] = jsonLines(uploaded.locked);
     expect(batch).toMatchObject({ states: { waiting: 1 }, finished: 0 });
     const batch_id = String(batch?.batch_id);
     const [status, json, text] = await Promise.all([
-      here(['status', batch_id]),
-      here(['retry', batch_id, '--state', 'waiting', '--json']),
-      here(['retry', batch_id, '--state', 'waiting']),
+      enlistHere(['status', batch_id]),
+      enlistHere(['retry', batch_id, '--state', 'waiting', '--json']),
+      enlistHere(['retry', batch_id, '--state', 'waiting']),
     ]);
     expect(status.code).toBe(5);
     expect(jsonLines(json)).toEqual([{ batch_id, retried: 0, pin_locked: 1 }]);
-    expect(text.stdout).toBe('No bot was queued again.\nLeft alone, because their PIN is locked: 1.\n');
+    expect(text.stdout).toBe('No bot was queued again.\nNot queued, because their PIN is locked: 1.\n');
   });
 
-  test('status tells counts and the next step', async () => {
-    const ran = await here(['status', mixed]);
+  test('enlist status shows counts and the next step', async () => {
+    const ran = await enlistHere(['status', mixed]);
     expect(ran.code).toBe(3);
     expect(ran.stdout).toContain(
-      `Batch ${mixed}: taken in\n  3 rows, 1 wrong, 1 double\n  100%: 1 of 1 bots at rest`,
+      `Batch ${mixed}: imported\n  3 rows: 1 invalid, 1 duplicate\n  100%: 1 of 1 bots finished`,
     );
     expect(ran.stdout).toContain(`enlist bots ${mixed} --state blocked`);
     expect(ran.stdout).toContain(`enlist errors ${mixed}`);
-    const json = await here(['status', mixed, '--json']);
+    const json = await enlistHere(['status', mixed, '--json']);
     expect(json.code).toBe(3);
     expect(jsonLines(json)).toEqual([(await lived.get(`/batches/${mixed}`)).body]);
   });
 
-  test('bots lists them, by state too', async () => {
+  test('enlist bots lists the bots, all or by state', async () => {
     const [all, json, none] = await Promise.all([
-      here(['bots', mixed, '--all']),
-      here(['bots', mixed, '--state', 'blocked', '--json']),
-      here(['bots', mixed, '--state', 'failed']),
+      enlistHere(['bots', mixed, '--all']),
+      enlistHere(['bots', mixed, '--state', 'blocked', '--json']),
+      enlistHere(['bots', mixed, '--state', 'failed']),
     ]);
     expect(all.stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
-      ['line', 'user id', 'state', 'reason'],
+      ['line', 'bot id', 'state', 'reason'],
       ['2', bots.revoked.app_id, 'blocked', 'session_refused'],
       [''],
     ]);
@@ -214,11 +224,11 @@ describe('lists of every fate', () => {
     expect(none).toEqual({ code: 0, stdout: 'No bots are failed.\n', stderr: '' });
   });
 
-  test('errors lists the rows that were not taken', async () => {
+  test('enlist errors lists the rows that were refused', async () => {
     const [text, json, none] = await Promise.all([
-      here(['errors', mixed]),
-      here(['errors', mixed, '--json']),
-      here(['errors', good]),
+      enlistHere(['errors', mixed]),
+      enlistHere(['errors', mixed, '--json']),
+      enlistHere(['errors', good]),
     ]);
     expect(text.stdout).toMatch(/^row 2 \(line 3\), app_id: .+\nrow 3 \(line 4\), app_id: .+\n$/);
     expect(jsonLines(json)).toMatchObject([
@@ -228,11 +238,11 @@ describe('lists of every fate', () => {
     expect(none.stdout).toBe('No row has an error.\n');
   });
 
-  test('show tells state, reason, what to do, key and history with request ids', async () => {
+  test('enlist show shows state, reason, what to do, public key, and history with request ids', async () => {
     const [blocked, registered, json] = await Promise.all([
-      here(['show', String(bots.revoked.app_id).toUpperCase()]),
-      here(['show', String(bots.fresh.app_id)]),
-      here(['show', String(bots.fresh.app_id), '--json']),
+      enlistHere(['show', String(bots.revoked.app_id).toUpperCase()]),
+      enlistHere(['show', String(bots.fresh.app_id)]),
+      enlistHere(['show', String(bots.fresh.app_id), '--json']),
     ]);
     expect(blocked.stdout).toMatch(/state +blocked since \d{4}-/);
     expect(blocked.stdout).toMatch(/reason +session_refused: /);
@@ -242,10 +252,10 @@ describe('lists of every fate', () => {
     expect(jsonLines(json)).toEqual([(await lived.get(`/bots/${bots.fresh.app_id}`)).body]);
   });
 
-  test('retry queues again what is asked for', async () => {
-    const none = await here(['retry', mixed, '--reason', 'tip_key_missing']);
+  test('enlist retry queues the chosen bots again', async () => {
+    const none = await enlistHere(['retry', mixed, '--reason', 'tip_key_missing']);
     expect(none).toEqual({ code: 0, stdout: 'No bot was queued again.\n', stderr: '' });
-    const ran = await here([
+    const ran = await enlistHere([
       'retry',
       mixed,
       '--state',
@@ -259,21 +269,21 @@ describe('lists of every fate', () => {
     await untilState(lived, String(bots.revoked.app_id), 'blocked');
   });
 
-  test('Ctrl-C ends the watching with 4 and says how to go on', async () => {
+  test('Ctrl-C stops watching with 4 and says how to continue', async () => {
     lived.standIn.setFaults([{ name: 'slow', delayMs: 1_500, path: '/safe/me' }]);
-    const file = await listOf('slow.json', [await createRow()]);
+    const file = await writeList('slow.json', [await createRow()]);
     const ran = await enlistProcess(['upload', file, '--watch', '--api', lived.house.url], {
       onStart: (child) => child.stderr?.once('data', () => child.kill('SIGINT')),
     });
     lived.standIn.setFaults([]);
     expect(ran.code).toBe(4);
-    expect(ran.stderr).toContain(`Follow it again:  enlist watch ${idOf(ran.stdout)}`);
+    expect(ran.stderr).toContain(`Follow it again:  enlist watch ${findId(ran.stdout)}`);
   });
 
   test('no key of any list was printed', () => {
-    expect(printed.length).toBeGreaterThan(20);
+    expect(printedTexts.length).toBeGreaterThan(20);
     expect(secrets.length).toBeGreaterThan(4);
-    const all = printed.join('\n').toLowerCase();
+    const all = printedTexts.join('\n').toLowerCase();
     expect(secrets.filter((secret) => all.includes(secret.toLowerCase()))).toEqual([]);
   });
 });

@@ -1,11 +1,11 @@
-/** Folders and archives as lists. */
+/** Uploads folders and archives. */
 import { mkdir, mkdtemp, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { strFromU8, unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { limits } from '../../lib/model/limits.ts';
-import { BATCH_ID, says } from './made-up.ts';
+import { answerJson, BATCH_ID } from './answers.ts';
 import { enlist, jsonLines, startServer } from './run.ts';
 
 let home: string;
@@ -22,15 +22,15 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 const upload = async (...args: string[]) => {
-  await using server = await startServer(() => says({ batch_id: BATCH_ID, status: 'received' }, 202));
+  await using server = await startServer(() => answerJson({ batch_id: BATCH_ID, status: 'received' }, 202));
   const ran = await enlist(['upload', '--json', ...args, '--api', server.url]);
-  return { ran, heard: server.heard };
+  return { ran, requests: server.requests };
 };
 const filesIn = (bytes: Uint8Array) =>
   Object.entries(unzipSync(bytes)).map(([name, content]) => [name, strFromU8(content)]);
 
-describe('a folder', () => {
-  test('is packed: its lists by name, those of its folders too, and nothing else', async () => {
+describe('a folder that is uploaded', () => {
+  test('is packed with its lists and those of its folders, by name, and nothing else', async () => {
     await write('whole/b.json', 'b');
     await write('whole/a/Z.CSV', 'z');
     await write('whole/a.ndjson', 'a');
@@ -39,17 +39,17 @@ describe('a folder', () => {
     await write('whole/.git/config.json', 'hidden');
     await write('whole/notes.txt', 'other');
     await write('whole/a/old.zip', 'other');
-    await write('elsewhere/secret.json', 'linked');
-    await symlink(join(home, 'elsewhere/secret.json'), join(home, 'whole/link.json'));
-    await symlink(join(home, 'elsewhere'), join(home, 'whole/linked'));
-    const { ran, heard } = await upload(join(home, 'whole'));
+    await write('outside/secret.json', 'linked');
+    await symlink(join(home, 'outside/secret.json'), join(home, 'whole/link.json'));
+    await symlink(join(home, 'outside'), join(home, 'whole/linked'));
+    const { ran, requests } = await upload(join(home, 'whole'));
     expect(ran.code).toBe(0);
     expect(jsonLines(ran)).toEqual([{ file: join(home, 'whole'), batch_id: BATCH_ID, status: 'received' }]);
     expect(ran.stderr).toBe(
-      `Left out of ${join(home, 'whole')}, no lists or not followed: a/old.zip, link.json, linked and 1 more\n`,
+      `Skipped in ${join(home, 'whole')}, because they are links or not lists: a/old.zip, link.json, linked and 1 more\n`,
     );
-    expect(heard[0]?.headers['content-type']).toBe('application/zip');
-    expect(filesIn(heard[0]?.bytes ?? Buffer.of())).toEqual([
+    expect(requests[0]?.headers['content-type']).toBe('application/zip');
+    expect(filesIn(requests[0]?.bytes ?? Buffer.of())).toEqual([
       ['a.ndjson', 'a'],
       ['a/Z.CSV', 'z'],
       ['b.json', 'b'],
@@ -57,7 +57,7 @@ describe('a folder', () => {
     ]);
   });
 
-  test('gives the same bytes and key whenever and wherever it is packed, and others when a list changes', async () => {
+  test('gives the same bytes and key at any time and place, and others when a list changes', async () => {
     const path = await write('same/a.json', '[1]');
     const first = await upload(join(home, 'same'));
     await utimes(path, 1, 1);
@@ -66,15 +66,15 @@ describe('a folder', () => {
     const copy = await upload(join(home, 'copy'));
     await write('copy/a.json', '[2]');
     const changed = await upload(join(home, 'copy'));
-    const keys = [first, again, copy, changed].map(({ heard }) => heard[0]?.headers['idempotency-key']);
+    const keys = [first, again, copy, changed].map(({ requests }) => requests[0]?.headers['idempotency-key']);
     expect(keys.slice(0, 3)).toEqual([keys[0], keys[0], keys[0]]);
     expect(keys[3]).not.toBe(keys[0]);
-    expect(again.heard[0]?.bytes.equals(first.heard[0]?.bytes ?? Buffer.of())).toBe(true);
+    expect(again.requests[0]?.bytes.equals(first.requests[0]?.bytes ?? Buffer.of())).toBe(true);
   });
 
-  test('that cannot be a list stops everything: 1', async () => {
+  test('stops the whole upload with 1 when it cannot be a list', async () => {
     const good = await write('good.json', '[]');
-    await write('none/readme.md', 'no list');
+    await write('none/readme.md', 'not a list');
     await write('huge/a.json', '');
     await truncate(join(home, 'huge/a.json'), limits.maxArchiveBytes + 1);
     const [none, huge, typed] = await Promise.all([
@@ -82,20 +82,18 @@ describe('a folder', () => {
       upload(good, join(home, 'huge')),
       upload(join(home, 'none'), '--type', 'zip'),
     ]);
-    for (const { ran, heard } of [none, huge, typed])
-      expect([ran.code, ran.stdout, heard.length]).toEqual([1, '', 0]);
-    expect(none.ran.stderr).toContain('holds no list: no file in it ends in .json, .jsonl, .ndjson or .csv.');
-    expect(huge.ran.stderr).toContain(
-      'have more than 60,000,000 bytes. Share them out among several folders.',
-    );
+    for (const { ran, requests } of [none, huge, typed])
+      expect([ran.code, ran.stdout, requests.length]).toEqual([1, '', 0]);
+    expect(none.ran.stderr).toContain('has no list in it: no file ends in .json, .jsonl, .ndjson or .csv.');
+    expect(huge.ran.stderr).toContain('have more than 60,000,000 bytes. Split them into several folders.');
     expect(typed.ran.stderr).toContain('is a folder; --type is for files.');
   });
 });
 
-test('an archive goes as it is', async () => {
-  const path = await write('archive.ZIP', 'whatever it holds');
-  const { ran, heard } = await upload(path);
+test('an archive is uploaded as it is', async () => {
+  const path = await write('archive.ZIP', 'any content');
+  const { ran, requests } = await upload(path);
   expect([ran.code, ran.stderr]).toEqual([0, '']);
-  expect(heard[0]).toMatchObject({ body: 'whatever it holds' });
-  expect(heard[0]?.headers['content-type']).toBe('application/zip');
+  expect(requests[0]).toMatchObject({ body: 'any content' });
+  expect(requests[0]?.headers['content-type']).toBe('application/zip');
 });

@@ -1,62 +1,78 @@
-/** Batches that cost money: plans, their acceptance, and creations without an answer. */
+/** Batches that cost money: plans, accepted costs, and creations without an answer. */
 import { describe, expect, test } from 'vitest';
-import { BATCH_ID, batchOf, byRoute, costOf, countsOf, OWNER_ID, planned, refuses, says } from './made-up.ts';
-import { enlist, enlistProcess, jsonLines, type Said, startServer } from './run.ts';
+import {
+  answerJson,
+  answerProblem,
+  BATCH_ID,
+  createBatch,
+  createCost,
+  createCounts,
+  createPlannedBatch,
+  createRouter,
+  OWNER_ID,
+} from './answers.ts';
+import { enlist, enlistProcess, jsonLines, type ServerAnswer, startServer } from './run.ts';
 
 const batchPath = `/batches/${BATCH_ID}`;
-const received = says({ batch_id: BATCH_ID, status: 'received' }, 202);
-const confirmWords = `enlist confirm ${BATCH_ID} --accept-cost 5.00`;
-const order = ['create', '--owner', OWNER_ID, '--count', '10', '--full-name', 'Bot {n}'];
+const received = answerJson({ batch_id: BATCH_ID, status: 'received' }, 202);
+const confirmCommand = `enlist confirm ${BATCH_ID} --accept-cost 5.00`;
+const createCommand = ['create', '--owner', OWNER_ID, '--count', '10', '--full-name', 'Bot {n}'];
 
-/** Runs one command against an API that answers so. */
-const ask = async (routes: Parameters<typeof byRoute>[0], args: readonly string[], stdin = '') => {
-  await using server = await startServer(byRoute(routes));
+/** Runs one command against an API that answers with these routes. */
+const runWith = async (routes: Parameters<typeof createRouter>[0], args: readonly string[], stdin = '') => {
+  await using server = await startServer(createRouter(routes));
   const ran = await enlist([...args, '--api', server.url], { stdin });
-  const posts = server.heard.filter(({ method }) => method === 'POST');
+  const posts = server.requests.filter(({ method }) => method === 'POST');
   return { ran, posts, bodies: posts.map(({ body }) => body && JSON.parse(body)) };
 };
-const sees = (batch: unknown): Record<string, Said> => ({ [`GET ${batchPath}`]: says(batch) });
+const routeBatch = (batch: unknown): Record<string, ServerAnswer> => ({
+  [`GET ${batchPath}`]: answerJson(batch),
+});
 
-describe('a planned batch: 6, its cost and the command that accepts it', () => {
+describe('a planned batch', () => {
   test.concurrent.each([
     ['status', ['status', BATCH_ID]],
     ['watch', ['watch', BATCH_ID]],
     ['upload --watch', ['upload', '-', '--type', 'json', '--watch']],
-    ['create', order],
-    ['create --watch', [...order, '--watch']],
-  ])('%s', async (_name, args) => {
-    const routes = { ...sees(planned()), 'POST /batches': received };
+    ['create', createCommand],
+    ['create --watch', [...createCommand, '--watch']],
+  ])('enlist %s ends with 6 and shows the cost and the command that accepts it', async (_name, args) => {
+    const routes = { ...routeBatch(createPlannedBatch()), 'POST /batches': received };
     const [{ ran }, json] = await Promise.all([
-      ask(routes, args, '[]'),
-      ask(routes, [...args, '--json'], '[]'),
+      runWith(routes, args, '[]'),
+      runWith(routes, [...args, '--json'], '[]'),
     ]);
     expect(ran.code).toBe(6);
-    expect(ran.stdout).toContain('It would create 10 users at 0.50 USD each: 5.00 USD, charged by Mixin');
-    expect(ran.stdout).toContain('until 2026-11-23 06:00:00 UTC:');
-    expect(ran.stdout).toMatch(new RegExp(`^ *${confirmWords}$`, 'm'));
+    expect(ran.stdout).toContain('It would create 10 users at 0.50 USD each: 5.00 USD, which Mixin charges');
+    expect(ran.stdout).toContain('Until 2026-11-23 06:00:00 UTC you can:');
+    expect(ran.stdout).toMatch(new RegExp(`^ *${confirmCommand}$`, 'm'));
     expect(json.ran.code).toBe(6);
-    expect(jsonLines(json.ran)).toMatchObject([planned()]);
+    expect(jsonLines(json.ran)).toMatchObject([createPlannedBatch()]);
   });
 
-  test('of several lists, hands come before plans, and plans before what is open', async () => {
-    const lists = [batchOf(), planned(), batchOf({ status: 'rejected', problem: problemOf() })];
-    const upload = async (some: readonly ReturnType<typeof batchOf>[]) => {
+  test('of several lists, one where an operator must act counts before a planned one, and that before a finished one', async () => {
+    const lists = [
+      createBatch(),
+      createPlannedBatch(),
+      createBatch({ status: 'rejected', problem: createProblem() }),
+    ];
+    const upload = async (some: readonly ReturnType<typeof createBatch>[]) => {
       const each = some.map((batch, i) => ({
         ...batch,
         batch_id: `00000000-0000-4000-8000-00000000b00${i}`,
       }));
-      const reads = each.map((batch) => [`GET /batches/${batch.batch_id}`, says(batch)]);
-      const answers = each.map(({ batch_id }) => says({ batch_id, status: 'received' }, 202));
+      const reads = each.map((batch) => [`GET /batches/${batch.batch_id}`, answerJson(batch)]);
+      const answers = each.map(({ batch_id }) => answerJson({ batch_id, status: 'received' }, 202));
       const files = ['package.json', 'tsconfig.json', 'biome.json'].slice(0, some.length);
       const routes = { ...Object.fromEntries(reads), 'POST /batches': answers };
-      return (await ask(routes, ['upload', '--watch', '--json', ...files])).ran.code;
+      return (await runWith(routes, ['upload', '--watch', '--json', ...files])).ran.code;
     };
     expect(await Promise.all([upload(lists), upload(lists.slice(0, 2)), upload(lists.slice(0, 1))])).toEqual([
       3, 6, 0,
     ]);
   });
 
-  test('errors of its rows are told with their file', async () => {
+  test('row errors are shown with their file', async () => {
     const error = {
       file: 'team/a.csv',
       row: 2,
@@ -67,13 +83,13 @@ describe('a planned batch: 6, its cost and the command that accepts it', () => {
       fix: 'Name one.',
     };
     const routes = {
-      ...sees(planned({ invalid: 1, errors: [error] })),
-      [`GET ${batchPath}/errors`]: says({ errors: [error, { ...error, file: 'b\u001B[2J.csv' }] }),
+      ...routeBatch(createPlannedBatch({ invalid: 1, errors: [error] })),
+      [`GET ${batchPath}/errors`]: answerJson({ errors: [error, { ...error, file: 'b\u001B[2J.csv' }] }),
     };
     const [watched, listed, json] = await Promise.all([
-      ask(routes, ['watch', BATCH_ID]),
-      ask(routes, ['errors', BATCH_ID]),
-      ask(routes, ['errors', BATCH_ID, '--json']),
+      runWith(routes, ['watch', BATCH_ID]),
+      runWith(routes, ['errors', BATCH_ID]),
+      runWith(routes, ['errors', BATCH_ID, '--json']),
     ]);
     const line = 'team/a.csv, row 2 (line 3), owner: No owner. Name one.';
     expect(watched.ran.stdout).toContain(line);
@@ -82,15 +98,18 @@ describe('a planned batch: 6, its cost and the command that accepts it', () => {
   });
 });
 
-const problemOf = () => ({ code: 'not_a_list', message: 'No list.', fix: 'Send one.' });
+const createProblem = () => ({ code: 'not_a_list', message: 'Not a list.', fix: 'Send one.' });
 
-describe('create', () => {
-  test('tells the batch at once, waits for the plan, and sends what was asked for', async () => {
+describe('enlist create', () => {
+  test('prints the batch id at once, waits for the plan, and sends what was asked for', async () => {
     const routes = {
       'POST /batches': received,
-      [`GET ${batchPath}`]: [says(batchOf({ status: 'received' })), says(planned())],
+      [`GET ${batchPath}`]: [
+        answerJson(createBatch({ status: 'received' })),
+        answerJson(createPlannedBatch()),
+      ],
     };
-    const { ran, bodies, posts } = await ask(routes, order);
+    const { ran, bodies, posts } = await runWith(routes, createCommand);
     expect(ran.stdout.split('\n')[0]).toBe(`${BATCH_ID}  10 users of ${OWNER_ID}`);
     expect(bodies).toEqual([{ create: { owner: OWNER_ID, count: 10, full_name: 'Bot {n}' } }]);
     expect(posts[0]?.headers).toMatchObject({
@@ -99,16 +118,16 @@ describe('create', () => {
     });
   });
 
-  test('with a cost that is accepted it goes on: 0', async () => {
-    const confirmed = says({ batch_id: BATCH_ID, status: 'importing' });
+  test('starts the batch and ends with 0 when the cost is accepted', async () => {
+    const confirmed = answerJson({ batch_id: BATCH_ID, status: 'importing' });
     const routes = {
-      ...sees(planned()),
+      ...routeBatch(createPlannedBatch()),
       'POST /batches': received,
       [`POST ${batchPath}/confirm`]: confirmed,
     };
     const [text, json] = await Promise.all([
-      ask(routes, [...order, '--accept-cost', '5']),
-      ask(routes, [...order, '--accept-cost', '6.50', '--json']),
+      runWith(routes, [...createCommand, '--accept-cost', '5']),
+      runWith(routes, [...createCommand, '--accept-cost', '6.50', '--json']),
     ]);
     expect(text.ran).toMatchObject({
       code: 0,
@@ -116,49 +135,56 @@ describe('create', () => {
     });
     expect(text.bodies[1]).toEqual({ accept_cost_usd: 5 });
     expect(json.bodies[1]).toEqual({ accept_cost_usd: 6.5 });
-    expect(jsonLines(json.ran)).toEqual([planned({ status: 'importing' })]);
+    expect(jsonLines(json.ran)).toEqual([createPlannedBatch({ status: 'importing' })]);
   });
 
-  test('a cost that is too little stops at the plan; a list that is refused is told: 3', async () => {
-    const [little, refused] = await Promise.all([
-      ask({ ...sees(planned()), 'POST /batches': received }, [...order, '--accept-cost', '4.5']),
-      ask(
-        { ...sees(batchOf({ status: 'rejected', problem: problemOf() })), 'POST /batches': received },
-        order,
+  test('stops at the plan when the accepted cost is too low, and ends with 3 when the list is refused', async () => {
+    const [tooLow, refused] = await Promise.all([
+      runWith({ ...routeBatch(createPlannedBatch()), 'POST /batches': received }, [
+        ...createCommand,
+        '--accept-cost',
+        '4.5',
+      ]),
+      runWith(
+        {
+          ...routeBatch(createBatch({ status: 'rejected', problem: createProblem() })),
+          'POST /batches': received,
+        },
+        createCommand,
       ),
     ]);
-    expect(little.ran.code).toBe(6);
-    expect(little.ran.stderr).toBe('Accepting 4.50 USD is too little.\n');
-    expect(little.posts.length).toBe(1);
-    expect(little.ran.stdout).toContain(confirmWords);
+    expect(tooLow.ran.code).toBe(6);
+    expect(tooLow.ran.stderr).toBe('Accepting 4.50 USD is not enough.\n');
+    expect(tooLow.posts.length).toBe(1);
+    expect(tooLow.ran.stdout).toContain(confirmCommand);
     expect(refused.ran).toMatchObject({
       code: 3,
-      stdout: expect.stringContaining('Nothing was created: No list. Send one.'),
+      stdout: expect.stringContaining('Nothing was created: Not a list. Send one.'),
     });
   });
 
-  test('the same command has the same key, whatever cost it accepts; other users or another --key have another', async () => {
-    const again = says({ batch_id: BATCH_ID, status: 'imported' }, 202);
-    const routes = { ...sees(batchOf({ cost: costOf() })), 'POST /batches': again };
+  test('sends the same key for the same command, whatever cost it accepts, and another for other users or another --key', async () => {
+    const again = answerJson({ batch_id: BATCH_ID, status: 'imported' }, 202);
+    const routes = { ...routeBatch(createBatch({ cost: createCost() })), 'POST /batches': again };
     const commands = [
-      order,
-      [...order, '--accept-cost', '5'],
-      [...order, '--key', 'second'],
-      [...order, '--count', '11'],
+      createCommand,
+      [...createCommand, '--accept-cost', '5'],
+      [...createCommand, '--key', 'second'],
+      [...createCommand, '--count', '11'],
     ];
-    const all = await Promise.all(commands.map((args) => ask(routes, args)));
+    const all = await Promise.all(commands.map((args) => runWith(routes, args)));
     const [first, accepted, keyed, more] = all.map(({ posts }) => posts[0]?.headers['idempotency-key']);
     expect(accepted).toBe(first);
     expect(all[1]?.posts.map(({ bytes }) => bytes.toString())).toEqual([all[0]?.posts[0]?.body]);
     expect(new Set([first, keyed, more]).size).toBe(3);
-    expect(all[0]?.ran.stdout).toContain('(asked for before: imported; --key makes another batch)');
+    expect(all[0]?.ran.stdout).toContain('(requested before: imported; another --key makes a new batch)');
   });
 
-  test('Ctrl-C while the plan is made: 4, and how to see it', async () => {
+  test('ends with 4 on Ctrl-C while the plan is made, and says how to see it', async () => {
     await using server = await startServer(
-      byRoute({ 'POST /batches': received, ...sees(batchOf({ status: 'received' })) }),
+      createRouter({ 'POST /batches': received, ...routeBatch(createBatch({ status: 'received' })) }),
     );
-    const ran = await enlistProcess([...order, '--api', server.url], {
+    const ran = await enlistProcess([...createCommand, '--api', server.url], {
       onStart: (child) => child.stdout?.once('data', () => setTimeout(() => child.kill('SIGINT'), 300)),
     });
     expect(ran.code).toBe(4);
@@ -166,13 +192,13 @@ describe('create', () => {
   });
 });
 
-describe('confirm', () => {
+describe('enlist confirm', () => {
   const path = `POST ${batchPath}/confirm`;
   const accept = ['confirm', BATCH_ID, '--accept-cost', '5.00'];
 
-  test('accepts the cost', async () => {
-    const routes = { [path]: says({ batch_id: BATCH_ID, status: 'importing' }) };
-    const [text, json] = await Promise.all([ask(routes, accept), ask(routes, [...accept, '--json'])]);
+  test('accepts the cost and starts the batch', async () => {
+    const routes = { [path]: answerJson({ batch_id: BATCH_ID, status: 'importing' }) };
+    const [text, json] = await Promise.all([runWith(routes, accept), runWith(routes, [...accept, '--json'])]);
     expect(text.ran).toEqual({
       code: 0,
       stdout: `The cost is accepted.\nFollow it:  enlist watch ${BATCH_ID}\n`,
@@ -182,35 +208,34 @@ describe('confirm', () => {
     expect(jsonLines(json.ran)).toEqual([{ batch_id: BATCH_ID, status: 'importing' }]);
   });
 
-  test('--watch follows it to its end', async () => {
-    const batch = batchOf({ cost: costOf({ created_users: 10, created_usd: 5 }) });
-    const routes = { ...sees(batch), [path]: says({ batch_id: BATCH_ID, status: 'importing' }) };
-    const { ran } = await ask(routes, [...accept, '--watch', '--json']);
+  test('follows the batch to its end with --watch', async () => {
+    const batch = createBatch({ cost: createCost({ created_users: 10, created_usd: 5 }) });
+    const routes = { ...routeBatch(batch), [path]: answerJson({ batch_id: BATCH_ID, status: 'importing' }) };
+    const { ran } = await runWith(routes, [...accept, '--watch', '--json']);
     expect([ran.code, jsonLines(ran)]).toEqual([0, [batch]]);
   });
 
   test.concurrent.each([
-    ['not_planned', 409, 'It is not so. Do better.\n'],
-    ['cost_not_accepted', 422, 'It is not so. Do better.\n'],
-    [
-      'plan_expired',
-      409,
-      'It is not so. Do better.\nA new plan:  enlist upload --new FILE, or enlist create',
-    ],
-  ])('%s: 2, and nothing else is sent', async (code, status, sentence) => {
-    const { ran, posts } = await ask({ [path]: refuses(status, code) }, accept);
+    ['not_planned', 409, 'It was refused. Nothing to do; enlist status shows the batch.\n'],
+    ['cost_not_accepted', 422, `Accepting 5.00 USD is not enough.\nIt would create 10 users`],
+    ['plan_expired', 409, 'It was refused. Make a new plan with enlist upload --new FILE, or enlist create'],
+  ])('ends with 2 and sends nothing else on %s', async (code, status, sentence) => {
+    const { ran, posts } = await runWith(
+      { ...routeBatch(createPlannedBatch()), [path]: answerProblem(status, code) },
+      accept,
+    );
     expect([ran.code, ran.stdout, posts.length]).toEqual([2, '', 1]);
     expect(ran.stderr).toContain(sentence);
   });
 });
 
-describe('creations without an answer', () => {
-  const inDoubt = batchOf({
+describe('a user whose creation got no answer', () => {
+  const unsureBatch = createBatch({
     total: 3,
     accepted: 3,
     finished: 3,
-    states: countsOf({ registered: 2, unsure: 1, enrolled: 2 }),
-    cost: costOf({
+    states: createCounts({ registered: 2, unsure: 1, enrolled: 2 }),
+    cost: createCost({
       planned_users: 3,
       planned_usd: 1.5,
       created_users: 2,
@@ -219,26 +244,26 @@ describe('creations without an answer', () => {
       unsure_usd: 0.5,
     }),
   });
-  const doubtful = {
+  const unsureBot = {
     bot_id: '00000000-0000-4000-8000-00000000e001',
     batch_id: BATCH_ID,
     line: 3,
     state: 'unsure',
     state_since: '2026-11-22T10:00:00.000Z',
     enrolment: { kind: 'network_user', owner: OWNER_ID, full_name: 'Bot 3' },
-    reason: { code: 'user_creation_unknown', message: 'No answer came.', fix: 'Look at the bill.' },
+    reason: { code: 'user_creation_unknown', message: 'No answer came.', fix: 'Check the bill.' },
     history: [],
   };
   const routes = {
-    ...sees(inDoubt),
-    [`GET ${batchPath}/bots`]: says({ bots: [doubtful] }),
-    [`GET /bots/${doubtful.bot_id}`]: says(doubtful),
+    ...routeBatch(unsureBatch),
+    [`GET ${batchPath}/bots`]: answerJson({ bots: [unsureBot] }),
+    [`GET /bots/${unsureBot.bot_id}`]: answerJson(unsureBot),
   };
 
-  test('the batch has ended and needs hands: 3, with what is spent and possibly spent', async () => {
+  test('makes status and watch end with 3 and show what is spent and possibly spent', async () => {
     const [status, watch] = await Promise.all([
-      ask(routes, ['status', BATCH_ID]),
-      ask(routes, ['watch', BATCH_ID]),
+      runWith(routes, ['status', BATCH_ID]),
+      runWith(routes, ['watch', BATCH_ID]),
     ]);
     for (const { ran } of [status, watch]) {
       expect(ran.code).toBe(3);
@@ -248,29 +273,34 @@ describe('creations without an answer', () => {
       expect(ran.stdout).toContain(`enlist retry ${BATCH_ID} --pay-again`);
       expect(ran.stdout).toMatch(/2 {2}enrolled +.*rows? of (its|their) own/);
     }
-    expect(watch.ran.stdout).toContain('→ Look at the bill.');
+    expect(watch.ran.stdout).toContain('→ Check the bill.');
   });
 
-  test('show and bots tell what such a row is for', async () => {
-    const made = { ...doubtful, state: 'enrolled', user_id: '00000000-0000-4000-8000-000000000009' };
+  test('is described by enlist show, and enlist bots names the account of an enrolled row', async () => {
+    const enrolled = { ...unsureBot, state: 'enrolled', user_id: '00000000-0000-4000-8000-000000000009' };
     const [shown, listed] = await Promise.all([
-      ask(routes, ['show', doubtful.bot_id]),
-      ask({ [`GET ${batchPath}/bots`]: says({ bots: [made] }) }, ['bots', BATCH_ID, '--state', 'enrolled']),
+      runWith(routes, ['show', unsureBot.bot_id]),
+      runWith({ [`GET ${batchPath}/bots`]: answerJson({ bots: [enrolled] }) }, [
+        'bots',
+        BATCH_ID,
+        '--state',
+        'enrolled',
+      ]),
     ]);
-    expect(shown.ran.stdout).toMatch(new RegExp(`makes +user "Bot 3", created by ${OWNER_ID}`));
-    expect(listed.ran.stdout).toContain(`account ${made.user_id}`);
+    expect(shown.ran.stdout).toMatch(new RegExp(`enrolment +user "Bot 3", created by ${OWNER_ID}`));
+    expect(listed.ran.stdout).toContain(`account ${enrolled.user_id}`);
   });
 
-  test('--pay-again says what it may cost, and repeats them', async () => {
-    const retry = { ...routes, [`POST ${batchPath}/retry`]: says({ retried: 1, pin_locked: 0 }) };
+  test('is created again by --pay-again, which shows what this may cost', async () => {
+    const retry = { ...routes, [`POST ${batchPath}/retry`]: answerJson({ retried: 1, pin_locked: 0 }) };
     const [text, json] = await Promise.all([
-      ask(retry, ['retry', BATCH_ID, '--pay-again']),
-      ask(retry, ['retry', BATCH_ID, '--pay-again', '--json']),
+      runWith(retry, ['retry', BATCH_ID, '--pay-again']),
+      runWith(retry, ['retry', BATCH_ID, '--pay-again', '--json']),
     ]);
     expect(text.ran).toEqual({
       code: 0,
-      stdout: `Queued again: 1. What may be paid twice: 0.50 USD.\nFollow them:  enlist watch ${BATCH_ID}\n`,
-      stderr: '1 user possibly created: once more may cost up to 0.50 USD again.\n',
+      stdout: `Queued again: 1. This may be paid twice: 0.50 USD.\nFollow them:  enlist watch ${BATCH_ID}\n`,
+      stderr: '1 user possibly created: creating them again may cost up to 0.50 USD more.\n',
     });
     expect(text.bodies).toEqual([{ states: ['unsure'], pay_again: true }]);
     expect(jsonLines(json.ran)).toEqual([
@@ -278,14 +308,14 @@ describe('creations without an answer', () => {
     ]);
   });
 
-  test('--pay-again goes out once: a trouble or a lost answer is told', async () => {
+  test('is requested only once by --pay-again, also when the API fails or its answer is lost', async () => {
     const path = `POST ${batchPath}/retry`;
-    const [trouble, lost] = await Promise.all(
-      [{ status: 503, body: '' }, undefined].map((said) =>
-        ask({ ...routes, [path]: [said] }, ['retry', BATCH_ID, '--pay-again']),
+    const [failed, lost] = await Promise.all(
+      [{ status: 503, body: '' }, undefined].map((answer) =>
+        runWith({ ...routes, [path]: [answer] }, ['retry', BATCH_ID, '--pay-again']),
       ),
     );
-    for (const it of [trouble, lost]) {
+    for (const it of [failed, lost]) {
       expect([it?.ran.code, it?.posts.length]).toEqual([2, 1]);
       expect(it?.ran.stderr).toContain('Nobody knows whether it took effect.');
     }

@@ -1,14 +1,14 @@
-/** Runs a command line: here, or as a process of its own, as a user or a script does. */
+/** Runs a command line in this process, or in one of its own as a user or a script does. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { runCommand } from '../../cli/run-command.ts';
+import { runCommand } from '../../cli/program.ts';
 
 const script = fileURLToPath(new URL('../../cli/enlist.ts', import.meta.url));
 
-export interface Ran {
+export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -20,27 +20,27 @@ export interface RunOptions {
 
 export interface ProcessOptions extends RunOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** As a terminal or another program does, which may have more to say. */
+  /** As a terminal does, or a program that may write more. */
   readonly keepsStdinOpen?: boolean;
-  /** Sees the process while it runs. */
+  /** Gets the process while it runs. */
   readonly onStart?: (child: ChildProcess) => void;
 }
 
-/** No AWS of the machine the tests run on, and nobody to ask for credentials. */
-const nobody = {
+/** Hides the AWS settings of the machine that runs the tests. */
+const baseEnvironment = {
   PATH: process.env.PATH ?? '',
   AWS_EC2_METADATA_DISABLED: 'true',
-  // The same sources are read again and again here.
+  // The same sources are compiled again and again here.
   NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
   AWS_CONFIG_FILE: '/nonexistent',
   AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
 };
 
-/** Everything any command printed, for whoever looks for what must not be there. */
-export const printed: string[] = [];
+/** Everything that any command printed, for tests that look for secrets in it. */
+export const printedTexts: string[] = [];
 
-/** Keeps what is written to it. */
-const createPaper = () => {
+/** A stream that collects what is written to it. */
+const createCollector = () => {
   let text = '';
   const stream = new Writable({
     write: (chunk, _encoding, done) => {
@@ -51,23 +51,29 @@ const createPaper = () => {
   return { stream, text: () => text };
 };
 
-/** Runs it within this process, with an environment that is empty: much faster than one of its own. */
-export const enlist = async (args: readonly string[], { stdin = '' }: RunOptions = {}): Promise<Ran> => {
-  const [stdout, stderr] = [createPaper(), createPaper()];
+/** Runs a command in this process, with an empty environment: much faster than in a process of its own. */
+export const enlist = async (
+  args: readonly string[],
+  { stdin = '' }: RunOptions = {},
+): Promise<CommandResult> => {
+  const [stdout, stderr] = [createCollector(), createCollector()];
   const streams = {
     stdin: Readable.from([Buffer.from(stdin)]),
     stdout: stdout.stream,
     stderr: stderr.stream,
   };
   const code = await runCommand(args, { ...streams, environment: {} }, new AbortController().signal);
-  printed.push(stdout.text(), stderr.text());
+  printedTexts.push(stdout.text(), stderr.text());
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 };
 
-/** Runs it as a process of its own: for what depends on the environment, on signals or on arguments. */
-export const enlistProcess = (args: readonly string[], options: ProcessOptions = {}): Promise<Ran> =>
+/** Runs a command in a process of its own: for what depends on the environment or on signals. */
+export const enlistProcess = (
+  args: readonly string[],
+  options: ProcessOptions = {},
+): Promise<CommandResult> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, ...args], { env: { ...nobody, ...options.env } });
+    const child = spawn(process.execPath, [script, ...args], { env: { ...baseEnvironment, ...options.env } });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => {
@@ -78,10 +84,10 @@ export const enlistProcess = (args: readonly string[], options: ProcessOptions =
     });
     child.on('error', reject);
     child.on('close', (code) => {
-      printed.push(stdout, stderr);
+      printedTexts.push(stdout, stderr);
       resolve({ code, stdout, stderr });
     });
-    // Whoever does not read it has ended before it is written.
+    // A process that does not read it may end before it is written.
     child.stdin.on('error', () => undefined);
     child.stdin.write(options.stdin ?? '');
     if (!options.keepsStdinOpen) child.stdin.end();
@@ -89,13 +95,13 @@ export const enlistProcess = (args: readonly string[], options: ProcessOptions =
   });
 
 /** The JSON lines on stdout. */
-export const jsonLines = ({ stdout }: Ran): Record<string, unknown>[] =>
+export const jsonLines = ({ stdout }: CommandResult): Record<string, unknown>[] =>
   stdout
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-export interface Heard {
+export interface ServerRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
@@ -103,31 +109,31 @@ export interface Heard {
   /** The body as it came. */
   readonly bytes: Buffer;
 }
-export interface Said {
+export interface ServerAnswer {
   readonly status: number;
   readonly headers?: Record<string, string>;
   readonly body: string;
 }
 
-/** A server that answers as it is told and keeps what it heard; without an answer it hangs up. */
-export const startServer = async (answer: (heard: Heard) => Said | undefined) => {
-  const all: Heard[] = [];
-  const server = createServer(async (request, response) => {
+/** A server that answers as `answer` says and collects its requests; without an answer it closes the connection. */
+export const startServer = async (answer: (request: ServerRequest) => ServerAnswer | undefined) => {
+  const requests: ServerRequest[] = [];
+  const server = createServer(async (incoming, response) => {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { method = '', url = '', headers } = request;
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const { method = '', url = '', headers } = incoming;
     const bytes = Buffer.concat(chunks);
-    const heard = { method, url, headers, body: bytes.toString(), bytes };
-    all.push(heard);
-    const said = answer(heard);
-    if (!said) return request.socket.destroy();
-    const { status, body, headers: more = {} } = said;
+    const request = { method, url, headers, body: bytes.toString(), bytes };
+    requests.push(request);
+    const answered = answer(request);
+    if (!answered) return incoming.socket.destroy();
+    const { status, body, headers: more = {} } = answered;
     response.writeHead(status, { 'content-type': 'application/json', ...more }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    heard: all,
+    requests,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

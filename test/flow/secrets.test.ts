@@ -25,7 +25,7 @@ import { type RouteName, routes } from '../../lib/api/contract.ts';
 import { chunkKey } from '../../lib/batches/batch.ts';
 import { nameDeadLetterQueue, queueNames, queues } from '../../lib/model/deployment.ts';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
-import { enlistProcess, jsonLines, type ProcessOptions, printed } from '../cli/run.ts';
+import { enlistProcess, jsonLines, type ProcessOptions, printedTexts } from '../cli/run.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
 import { createJsonError, type DecideTreatment, startAwsProxy } from '../fire/aws-proxy.ts';
 import { type Canaries, canariesOf } from './canaries.ts';
@@ -445,7 +445,7 @@ const takeStock = async (toldToOwner: string) => {
   // A sign-in answers with what Mixin tells of the account, to whoever gave its phone and its code.
   keep(
     'what the commands printed',
-    ...printed.map((text) => (text === toldToOwner ? text.replace(planted.phone, '') : text)),
+    ...printedTexts.map((text) => (text === toldToOwner ? text.replace(planted.phone, '') : text)),
   );
   keep('the ledger of Mixin', JSON.stringify(lived.standIn.ledger()));
   keep('argv and environment', JSON.stringify([process.env, process.argv, lived.house.environment]));

@@ -1,0 +1,51 @@
+/** What a command works with: the terminal, where answers go, and the API. */
+import type { Command } from 'commander';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { createOutput, type Output } from './output.ts';
+import { findTarget, type Target, type TargetOptions } from './target.ts';
+
+export interface Terminal {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** The options that every command has. */
+export interface CommonOptions extends TargetOptions {
+  readonly json?: true;
+}
+
+export interface Context {
+  readonly terminal: Terminal;
+  readonly output: Output;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Finds the API and how to send requests to it. Throws RequestError or UsageError. */
+  findTarget(): Promise<Target>;
+  /** A client of the API. Throws as findTarget does. */
+  connect(): Promise<ApiClient>;
+}
+
+/** Makes an action of commander out of one that gets the context first and returns the exit code. */
+export type Run = <Args extends readonly unknown[]>(
+  action: (context: Context, ...args: Args) => Promise<number>,
+) => (...args: [...Args, Command]) => Promise<void>;
+
+export const createContext = (options: CommonOptions, terminal: Terminal, signal: AbortSignal): Context => {
+  let target: Promise<Target> | undefined;
+  const find = () => {
+    target ??= findTarget(options, terminal.environment);
+    return target;
+  };
+  return {
+    terminal,
+    output: createOutput(options.json === true, terminal),
+    signal,
+    findTarget: find,
+    connect: async () => {
+      const { url, send } = await find();
+      return createApiClient(url, { send, signal });
+    },
+  };
+};
