@@ -5,6 +5,7 @@ import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
+import { SchemaError } from '../../lib/aws/table/items.ts';
 import { giveUpBot } from '../../lib/bots/crash.ts';
 import { queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
@@ -434,6 +435,18 @@ describe('the HTTP API’s functions', () => {
     expect(answer.json).toMatchObject({ type: 'about:blank', status: 500, code: 'internal_error' });
     expect(answer.log.lines()).toMatchObject([{ step: 'api', code: 'request_failed', error: 'RangeError' }]);
     expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
+  });
+
+  test('a row of another version is a problem that says so', async () => {
+    const answers = {
+      ...echo,
+      readBot: async () => {
+        throw new SchemaError(2);
+      },
+    };
+    const answer = await ask(event('GET', '/bots/x'), answers);
+    expect(answer).toMatchObject({ statusCode: 500, json: { code: 'other_schema' } });
+    expect(answer.log.lines()).toMatchObject([{ code: 'request_failed', error: 'other_schema' }]);
   });
 
   describe('what AWS throttles', () => {
