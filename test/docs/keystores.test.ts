@@ -23,11 +23,11 @@ const rowCodes = [
   ...readers.flatMap((path) => matches(path, CODE)),
   ...fileCodes,
   // The refusals of the vault carry its own words as codes.
-  ...matches('lib/batches/chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
+  ...matches('lib/batches/import-chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
 ];
 const problemCodes = [
   ...readers.flatMap((path) => matches(path, PROBLEM)).filter((code) => !fileCodes.includes(code)),
-  ...['intake', 'inbox', 'crash'].flatMap((name) => matches(`lib/batches/${name}.ts`, CODE)),
+  ...['read-list', 'inbox', 'crash'].flatMap((name) => matches(`lib/batches/${name}.ts`, CODE)),
 ];
 
 test('every code of a row has its line in the table, and no other', () => {
