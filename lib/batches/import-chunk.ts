@@ -1,7 +1,7 @@
 /** Imports one chunk of a list: its keystores go to the vault, its bots get rows, and their next steps are queued. */
 import * as z from 'zod';
-import { deriveEnrolmentId, chooseStep } from '../bots/enrolment.ts';
-import { generateSessionKey, buildSignInRequest } from '../bots/sign-in.ts';
+import { chooseStep, deriveEnrolmentId } from '../bots/enrolment.ts';
+import { buildSignInRequest, generateSessionKey } from '../bots/sign-in.ts';
 import { type ListEntry, upsertBot } from '../bots/upsert.ts';
 import type { KeystoreRow, Row, SignInRow } from '../lists/row.ts';
 import type { Batch } from '../model/batch.ts';

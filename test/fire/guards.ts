@@ -408,24 +408,18 @@ const ofEnrolments: readonly (Guard | PinnedGuard)[] = [
 
 const ofTheCosts: readonly (Guard | PinnedGuard)[] = [
   {
-    name: 'a list that costs money is planned first',
-    file: 'lib/batches/read-list.ts',
-    find: "  if (costUsd > acceptedUsd) return 'planned';\n",
-    replace: '',
+    name: 'costs-are-planned-first',
+    holds: 'A list that costs money is planned first.',
     tests: inIntake,
   },
   {
-    name: 'a plan is not taken in because its message came again',
-    file: 'lib/batches/intake.ts',
-    find: "  if (batch.status !== 'importing' && batch.status !== 'stuck') return;\n",
-    replace: '',
+    name: 'plan-is-not-imported-by-itself',
+    holds: 'A plan is not imported because its message came again.',
     tests: inIntake,
   },
   {
-    name: 'a plan is confirmed by whoever accepts all of its cost',
-    file: 'lib/batches/plan.ts',
-    find: "  if (acceptedUsd < cost_usd) return fail({ code: 'cost_not_accepted', cost_usd });\n",
-    replace: '',
+    name: 'all-of-the-cost-is-accepted',
+    holds: 'Only accepting all of the cost confirms a plan.',
     tests: inIntake,
   },
   {
@@ -441,10 +435,8 @@ const ofTheCosts: readonly (Guard | PinnedGuard)[] = [
     tests: inIntake,
   },
   {
-    name: 'a call that may have cost money is repeated only by whoever says so',
-    file: 'lib/api/retry.ts',
-    find: "  if (options.states.includes('unsure') && !options.pay_again) return payAgain();\n",
-    replace: '',
+    name: 'paying-again-is-accepted',
+    holds: 'A call that may have cost money is sent again only where an operator accepts that.',
     tests: ['api/retry.test.ts'],
   },
   {
@@ -567,10 +559,8 @@ const ofTheCanary: readonly (Guard | PinnedGuard)[] = [
     tests: SECRETS,
   },
   {
-    name: 'leak: a part of a list stays in the bucket',
-    file: 'lib/batches/import-chunk.ts',
-    find: '    chunkKey(batch.batch_id, chunk),\n',
-    replace: '',
+    name: 'chunk-is-removed',
+    holds: 'An imported chunk does not stay in the bucket.',
     tests: SECRETS,
   },
   {
