@@ -4,7 +4,7 @@ import { giveUpBatch } from '../../../lib/batches/crash.ts';
 import { giveUpBot } from '../../../lib/bots/crash.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import { crashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
-import type { Sandbox, Waiting } from './sandbox.ts';
+import type { Sandbox, WaitingMessage } from './sandbox.ts';
 import type { Scenario } from './scenario.ts';
 import { runStep, type Task } from './steps.ts';
 
@@ -36,7 +36,7 @@ const areAllFinished = async (sandbox: Sandbox, scenario: Scenario): Promise<boo
 };
 
 /** As SQS and lib/runtime do: a message that crashed returns, and its last crash is recorded. */
-const returnMessage = async (sandbox: Sandbox, message: Waiting) => {
+const returnMessage = async (sandbox: Sandbox, message: WaitingMessage) => {
   const { queue, body } = message;
   const crashes = message.crashes + 1;
   if (crashes >= queues[queue].maxReceiveCount)
@@ -45,7 +45,7 @@ const returnMessage = async (sandbox: Sandbox, message: Waiting) => {
   sandbox.messages.push({ ...message, atMs, crashes });
 };
 
-const deliver = async (sandbox: Sandbox, message: Waiting) => {
+const deliver = async (sandbox: Sandbox, message: WaitingMessage) => {
   const { queue: step, body } = message;
   await runStep(sandbox.services, { step, body }).catch(() => returnMessage(sandbox, message));
 };

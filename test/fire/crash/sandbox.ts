@@ -23,7 +23,7 @@ import type { Report } from './worker.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 
 /** A message that waits, and how often it crashed. */
-export interface Waiting {
+export interface WaitingMessage {
   readonly queue: QueueName;
   readonly body: unknown;
   /** Milliseconds since 1970. */
@@ -47,7 +47,7 @@ export interface Sandbox extends AsyncDisposable {
   /** For this process, without the proxies. Their clock is the sandbox's, and their messages wait here. */
   readonly services: Services;
   /** Messages that wait. Those of the worker are included after `collect`. */
-  readonly messages: Waiting[];
+  readonly messages: WaitingMessage[];
   /** How far the sandbox's clock is ahead, in milliseconds. */
   aheadMs: number;
   /** Runs the task in a process of its own, and crashes it there. */
@@ -100,7 +100,7 @@ const withProxies = (aws: Environment, proxies: Awaited<ReturnType<typeof startP
   };
 };
 
-const receive = async (sqs: SQSClient, queue: QueueName, QueueUrl: string): Promise<Waiting[]> => {
+const receive = async (sqs: SQSClient, queue: QueueName, QueueUrl: string): Promise<WaitingMessage[]> => {
   const { Messages = [] } = await sqs.send(
     new ReceiveMessageCommand({
       QueueUrl,
@@ -194,7 +194,7 @@ export const openSandbox = async (): Promise<Sandbox> => {
   opened.defer(() => other?.stop());
 
   const { services } = connect(config, () => undefined);
-  const messages: Waiting[] = [];
+  const messages: WaitingMessage[] = [];
   const nowMs = () => Date.now() + sandbox.aheadMs;
   const post = async (queue: QueueName, posted: readonly Message[]) => {
     for (const { body, delaySeconds = 0 } of posted)

@@ -4,8 +4,8 @@ import type { Keys, Services } from '../../../lib/model/ports.ts';
 import type { Death, Turn } from './scenario.ts';
 
 /** What a dead worker's calls throw. */
-export class WorkerDied extends Error {
-  override readonly name = 'WorkerDied';
+export class WorkerDeath extends Error {
+  override readonly name = 'WorkerDeath';
 }
 
 /** Lets a call begin when it is the worker's turn. */
@@ -54,7 +54,7 @@ export const createWorker = (whole: Services, options: WorkerOptions = {}): Work
   let hasSlept = false;
 
   const begin = async (name: string, run: () => Promise<unknown>): Promise<unknown> => {
-    if (isDead) throw new WorkerDied();
+    if (isDead) throw new WorkerDeath();
     calls.push(name);
     const isLast = calls.length === death?.nth;
     if (sleep && !hasSlept && calls.length >= sleep.nth && !neverPausedBefore.has(name)) {
@@ -64,11 +64,11 @@ export const createWorker = (whole: Services, options: WorkerOptions = {}): Work
     }
     return gate(async () => {
       onCall?.();
-      if (isDead) throw new WorkerDied();
+      if (isDead) throw new WorkerDeath();
       if (isLast) isDead = true;
-      if (isLast && death?.when === 'before') throw new WorkerDied();
+      if (isLast && death?.when === 'before') throw new WorkerDeath();
       const result = await run();
-      if (isDead) throw new WorkerDied();
+      if (isDead) throw new WorkerDeath();
       return result;
     });
   };
