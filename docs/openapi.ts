@@ -177,6 +177,7 @@ const throttled = {
 };
 const internalError = describeProblems('Something unexpected happened. The request can be sent again.', [
   exampleOf('internal_error'),
+  exampleOf('other_schema'),
 ]);
 
 const mixinTexts = {

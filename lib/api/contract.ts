@@ -39,7 +39,7 @@ interface RouteContract extends Route {
     /** What the Location header names. */
     readonly location?: string;
   };
-  /** Every route may answer internal_error and throttled too. */
+  /** Every route may answer internal_error, other_schema and throttled too. */
   readonly problems: readonly ProblemCode[];
   /** With these statuses, what Mixin refused or did not answer comes back as a problem of its own code. */
   readonly mixinStatuses?: readonly (409 | 422 | 429 | 502 | 503 | 504)[];

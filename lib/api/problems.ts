@@ -94,6 +94,11 @@ export const problems = {
     message: 'Something unexpected happened.',
     fix: 'Send the request again; the logs show the cause.',
   },
+  other_schema: {
+    status: 500,
+    message: 'A row was written by another version of Enlist.',
+    fix: 'Use the version of Enlist that wrote the table, or another table.',
+  },
   throttled: {
     status: 503,
     message: 'AWS accepts no more calls at the moment.',

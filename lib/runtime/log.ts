@@ -13,6 +13,7 @@ export const createLog = (write: (line: string) => void, now: () => number, base
       message: logMessages[code],
     };
     const all = { ...base, ...fields };
+    // guard: log-line-has-allowed-fields-only
     for (const name of allowedFields) if (all[name] !== undefined) line[name] = all[name];
     write(JSON.stringify(line));
   };

@@ -11,6 +11,7 @@ import { createHandler as createIntake } from '../../functions/intake.ts';
 import { createHandler as createRegister } from '../../functions/register.ts';
 import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/contract.ts';
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
+import { SchemaError } from '../../lib/aws/table/items.ts';
 import { giveUpBot } from '../../lib/bots/crash.ts';
 import { queueNames, queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
@@ -440,6 +441,18 @@ describe('an HTTP function', () => {
     expect(answer.json).toMatchObject({ type: 'about:blank', status: 500, code: 'internal_error' });
     expect(answer.log.lines()).toMatchObject([{ step: 'api', code: 'request_failed', error: 'RangeError' }]);
     expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
+  });
+
+  test('a row of another version is a problem that says so', async () => {
+    const answers = {
+      ...echo,
+      readBot: async () => {
+        throw new SchemaError(2);
+      },
+    };
+    const answer = await ask(event('GET', '/bots/x'), answers);
+    expect(answer).toMatchObject({ statusCode: 500, json: { code: 'other_schema' } });
+    expect(answer.log.lines()).toMatchObject([{ code: 'request_failed', error: 'other_schema' }]);
   });
 
   describe('a request that AWS throttles', () => {

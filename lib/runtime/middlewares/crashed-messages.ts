@@ -21,7 +21,13 @@ export const crashedMessages = (
   handleFailures(services.log, async (record, error) => {
     const { messageId: message_id, receiptHandle } = record;
     const receive_count = countReceives(record);
-    services.log('error', 'record_crashed', { message_id, receive_count, error: findErrorCode(error) });
+    services.log('error', 'record_crashed', {
+      message_id,
+      receive_count,
+      // guard: crash-log-has-no-body
+      // guard: crash-log-has-no-error-text
+      error: findErrorCode(error),
+    });
     if (receive_count >= queues[name].maxReceiveCount) await giveUp(parse(record.body));
     await returnMessage(name, receiptHandle, crashRetrySeconds(name, receive_count));
     return { status: 'returned' };

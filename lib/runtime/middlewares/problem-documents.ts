@@ -2,6 +2,7 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { answerProblem, type HttpAnswer, problem } from '../../api/http.ts';
+import { SchemaError } from '../../aws/table/items.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { Log } from '../../model/log.ts';
 
@@ -15,6 +16,15 @@ export const toResult = ({ status, body, headers = {} }: HttpAnswer): APIGateway
 export const problemDocuments = (log: Log): MiddlewareObj => ({
   onError: ({ error }) => {
     log('error', 'request_failed', { error: findErrorCode(error) });
-    return toResult(answerProblem(problem('internal_error')));
+    if (error instanceof SchemaError) return toResult(answerProblem(problem('other_schema')));
+    return toResult(
+      answerProblem(
+        problem(
+          'internal_error',
+          // guard: problem-has-no-error-text
+          {},
+        ),
+      ),
+    );
   },
 });
