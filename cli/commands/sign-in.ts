@@ -128,6 +128,7 @@ const signIn = async (context: Context, options: SignInOptions): Promise<number>
     return exitCodes.unfinished;
   }
   const device = verification && { device_id: verification.device_id };
+  // guard: output-has-no-code
   const answer = await api
     .signIn(verification_id, { ...device, ...fields.forSignIn, code })
     .catch((error: unknown) => {

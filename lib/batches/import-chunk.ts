@@ -55,7 +55,15 @@ const storeKeystore = async (
   const { app_id: bot_id, session_id } = keystore;
   const stored = await services.vault.storeKeystore(keystore);
   if (stored === 'key_conflict' || stored === 'pending_deletion') return fail(stored);
-  return succeed({ entry: { bot_id, session_id, row_digest }, isNew: stored === 'stored' });
+  return succeed({
+    entry: {
+      bot_id,
+      session_id,
+      // guard: row-has-no-pin
+      row_digest,
+    },
+    isNew: stored === 'stored',
+  });
 };
 
 /** Then its session key has moved to the account's own secret. */
@@ -69,7 +77,12 @@ const storeSignIn = async (
   { row, enrolment, sign_in }: SignInRow,
 ): Promise<Result<StoredRow, VaultProblem>> => {
   const bot_id = deriveEnrolmentId(enrolment, batch_id, row);
-  const entry = { bot_id, enrolment, row_digest: 'sign_in' };
+  const entry = {
+    bot_id,
+    enrolment,
+    // guard: row-has-no-code
+    row_digest: 'sign_in',
+  };
   if (await isEnrolled(services, bot_id)) return succeed({ entry, isNew: false });
   const request = await buildSignInRequest(services, enrolment.verification_id, sign_in);
   const session_key = await generateSessionKey(services, sign_in.session_key);

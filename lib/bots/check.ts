@@ -52,6 +52,7 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   const note = { step, request_id: profile.request_id };
   if (decision.kind === 'register' || decision.kind === 'adopt') {
     const accepted = await moveBot(services, bot, 'accept', note);
+    // guard: message-carries-ids-only
     if (accepted) await sendToStep(services, 'register', accepted);
   } else await applyDecision(services, bot, decision, ours, note);
 };

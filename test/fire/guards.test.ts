@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { cutGuard, findSyntaxErrors } from './cut-guard.ts';
-import { guards, pinnedGuards } from './guards.ts';
-import { pathOf, readMarkedFiles, readSource } from './marked-files.ts';
+import { guards } from './guards.ts';
+import { pathOf, readMarkedFiles } from './marked-files.ts';
 
 const files = readMarkedFiles();
 
@@ -21,8 +21,4 @@ test.each(guards)('the code can be parsed without its guard $name', ({ name, rep
   expect(findSyntaxErrors(cut)).toEqual([]);
   expect(tests.length).toBeGreaterThan(0);
   for (const path of tests) expect([path, existsSync(pathOf(`test/${path}`))]).toEqual([path, true]);
-});
-
-test.each(pinnedGuards)('the text of this guard stands in the code once: $name', ({ file, find }) => {
-  expect(readSource(file).split(find)).toHaveLength(2);
 });
