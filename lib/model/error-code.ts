@@ -5,7 +5,6 @@
 export const findErrorCode = (error: unknown): string => {
   if (!(error instanceof Error)) return typeof error;
   const inner = error.cause instanceof Error ? error.cause : error;
-  // guard: error-is-named-not-quoted
   const words = [(inner as { code?: unknown }).code, inner.name, error.name];
   // guard: error-code-is-never-a-text
   return words.find((word): word is string => typeof word === 'string' && /^\w{1,60}$/.test(word)) ?? 'Error';
