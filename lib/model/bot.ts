@@ -1,4 +1,4 @@
-/** The records of the table: bots, batches and the errors of a list's rows. */
+/** The row of a bot. */
 import type { Enrolment, NewAccount } from './enrolment.ts';
 import type { Problem } from './problem.ts';
 import type { BotState } from './states.ts';
@@ -22,7 +22,7 @@ export interface Bot {
   readonly batch_id: string;
   /** Its line in that list. */
   readonly line: number;
-  /** Digest of the public halves of the listed keystore: tells a changed row from the same row again. */
+  /** Digest of the public parts of the list's row: it shows whether a later list brings something new. */
   readonly row_digest: string;
   readonly state: BotState;
   readonly state_since: string;
@@ -34,36 +34,36 @@ export interface Bot {
   readonly public_key?: string;
   /** The secret's version that holds its private half. */
   readonly secret_version?: string;
-  /** Tries since the bot last came forward; the pause grows with it. */
+  /** Failed attempts in a row; the pause grows with them. */
   readonly attempts: number;
   /** Times the sweep found the bot queued for too long, since it last moved. */
   readonly stalls?: number;
   /** Not before this time. */
   readonly wait_until?: string;
-  /** When the sweep looks for the bot, whatever became of its messages. */
+  /** When the sweep queues the bot, whatever became of its messages. */
   readonly due_at?: string;
   /** One worker at a time makes PIN calls for a bot. */
   readonly lease_owner?: string;
   readonly lease_until?: string;
-  /** Iterator of the last PIN call, reserved before it was sent; only grows. */
+  /** Iterator of the last PIN call, reserved before it was sent; it only grows. */
   readonly pin_iterator?: bigint;
   /** POST /pin/update was sent. */
   readonly pin_sent_at?: string;
-  /** … and Mixin said yes: never send it again. */
+  /** … and Mixin accepted it: never send it again. */
   readonly pin_set_at?: string;
   /** POST /safe/users was sent. */
   readonly safe_sent_at?: string;
-  /** … and Mixin said yes: never send it again. */
+  /** … and Mixin accepted it: never send it again. */
   readonly safe_set_at?: string;
-  /** Mixin locked PIN calls of this account until then. */
+  /** Mixin locked the PIN of this account until then. */
   readonly pin_locked_until?: string;
   /** A six-digit PIN was wrong; no other is ever tried for this bot. */
   readonly wrong_pin_at?: string;
   /** Present on the row of an enrolment only. */
   readonly enrolment?: Enrolment;
-  /** The call that makes the account was sent. */
+  /** The call that creates the account was sent. */
   readonly account_sent_at?: string;
-  /** … and this is the account it made. */
+  /** … and this is the account that it created. */
   readonly account?: NewAccount;
   readonly history: readonly HistoryEntry[];
 }
@@ -71,7 +71,7 @@ export interface Bot {
 /** Written once, or only ever growing: these cannot be removed. */
 type WriteOnceAttribute = 'public_key' | 'secret_version' | 'pin_iterator' | 'wrong_pin_at' | 'account';
 
-/** Attributes to set; `undefined` removes one. Key, revision and index attributes are the table's business. */
+/** Attributes to set; `undefined` removes one. The table itself writes the key, the revision and the index attributes. */
 export type BotChanges = {
   readonly [K in Exclude<keyof Bot, 'bot_id' | 'revision' | WriteOnceAttribute>]?: Bot[K] | undefined;
 } & { readonly [K in WriteOnceAttribute]?: NonNullable<Bot[K]> };

@@ -3,7 +3,7 @@ import type { Problem } from './problem.ts';
 
 /**
  * What may follow an error. `again`: nothing happened, try later. `never`: Mixin refused and will refuse again
- * until somebody acts. `unsure`: the call may have taken effect, and only a GET can tell.
+ * until an operator acts. `unsure`: the call may have taken effect, and only a GET can tell.
  */
 export type Verdict = 'again' | 'never' | 'unsure';
 

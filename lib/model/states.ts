@@ -28,32 +28,32 @@ const known = ['queued', 'registering', 'waiting', 'unsure'] as const;
 const audited = ['registered', 'external'] as const;
 
 export const moves = {
-  /** enroll takes up a row whose bot has no account yet. */
+  /** enroll starts on a row that has no account yet. */
   enroll: { from: ['queued', 'waiting'], to: 'enrolling' },
   /** The account is there and has a row of its own; this row ends. */
   conclude: { from: ['enrolling'], to: 'enrolled' },
   /** check found an account without Safe: it gets a key and is registered next. */
   accept: { from: ['queued', 'waiting', 'unsure'], to: 'registering' },
-  /** Mixin shows the account in Safe with the key we keep. */
+  /** Mixin shows the account in Safe with the key in the vault. */
   confirm: { from: [...known, ...audited], to: 'registered' },
-  /** Mixin shows the account in Safe with a key that is not ours. */
+  /** Mixin shows the account in Safe with a key that is not in the vault, or does not show the key. */
   mark_external: { from: [...known, 'external'], to: 'external' },
-  /** Not now: again at a given time. */
+  /** Not now: checked again at a given time. */
   postpone: { from: unfinishedStates, to: 'waiting' },
-  /** A POST was sent and its outcome is unknown: only a GET can settle it, or an operator where there is none. */
+  /** A POST was sent and its outcome is unknown: only a GET can tell, or an operator where there is none. */
   mark_unsure: { from: ['enrolling', 'registering', 'unsure'], to: 'unsure' },
   /** An operator must act. */
   block: { from: [...unfinishedStates, ...audited], to: 'blocked' },
   /** Never again. */
   fail: { from: unfinishedStates, to: 'failed' },
-  /** An operator asked for another try, or listed the bot again with news. */
+  /** An operator asked for a retry, or listed the bot again with a changed row. */
   requeue: { from: ['queued', 'waiting', 'blocked', 'failed', 'external'], to: 'queued' },
-  /** An operator decided that a call whose answer was lost shall be made again, although it may cost twice. */
+  /** An operator wants a call whose answer was lost to be sent again, although it may cost twice. */
   resend: { from: ['unsure'], to: 'queued' },
 } as const satisfies Record<string, Move>;
 export type MoveName = keyof typeof moves;
 
-/** From these an operator may ask for another try (`unsure`: of an enrolment); the others go on by themselves, or are done. */
+/** From these an operator may retry a bot (`unsure`: of an enrolment only). */
 export const retryStates = ['blocked', 'failed', 'waiting', 'external', 'unsure'] as const;
 
 /** May this move be made from that state? */

@@ -3,23 +3,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
+import { startStack, type TestStack } from '../helpers/stack.ts';
 import { enlist, jsonLines, printedTexts, type RunOptions } from './run.ts';
 
-let lived: LivedInHouse;
+let stack: TestStack;
 let folder: string;
 let owner: string;
 let owners: string;
 
 const enlistHere = (args: readonly string[], options?: RunOptions) =>
-  enlist([...args, '--api', lived.house.url], options);
+  enlist([...args, '--api', stack.embedded.url], options);
 const findId = (text: string) => /[0-9a-f-]{36}/.exec(text)?.[0] ?? '';
-const countCreatedUsers = () => lived.standIn.ledger().filter(({ path }) => path === '/users').length;
+const countCreatedUsers = () => stack.standIn.ledger().filter(({ path }) => path === '/users').length;
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
   folder = await mkdtemp(join(tmpdir(), 'enlist-accounts-'));
-  const { keystore } = await lived.standIn.createUser();
+  const { keystore } = await stack.standIn.createUser();
   owner = keystore.app_id;
   await writeFile(join(folder, 'owner.json'), JSON.stringify([keystore]));
   await writeFile(join(folder, 'wrong.csv'), 'app_id\nno-uuid\n');
@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await lived?.[Symbol.asyncDispose]();
+  await stack?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -75,11 +75,11 @@ describe('enlist create', () => {
 
   test('creates at once with --accept-cost; a creation without an answer is unsure, and is repeated only with --pay-again', async () => {
     const before = countCreatedUsers();
-    lived.standIn.setFaults([{ name: 'answer_lost', path: '/users', times: 1 }]);
+    stack.standIn.setFaults([{ name: 'answer_lost', path: '/users', times: 1 }]);
     const ran = await enlistHere(
       createCommand('--key', 'lost', '--count', '1', '--accept-cost', '0.5', '--watch', '--json'),
     );
-    lived.standIn.setFaults([]);
+    stack.standIn.setFaults([]);
     const [batch] = jsonLines(ran);
     expect(ran.code).toBe(3);
     expect(batch).toMatchObject({ states: { unsure: 1 }, cost: { unsure_users: 1, unsure_usd: 0.5 } });
@@ -94,7 +94,7 @@ describe('enlist create', () => {
 
 describe('enlist sign-in', () => {
   const findCode = (phone: string) =>
-    lived.standIn.verifications().findLast((it) => it.phone === phone)?.code ?? '';
+    stack.standIn.verifications().findLast((it) => it.phone === phone)?.code ?? '';
 
   test('registers the account with Safe once the code of the phone is given', async () => {
     const phone = '+15550100123';
@@ -122,7 +122,7 @@ describe('enlist sign-in', () => {
 
   test('shows the kind of captcha that Mixin wants', async () => {
     const phone = '+15550100124';
-    lived.standIn.preparePhone({ phone, captcha: 'hcaptcha' });
+    stack.standIn.preparePhone({ phone, captcha: 'hcaptcha' });
     const ran = await enlistHere(['sign-in', '--phone', phone]);
     expect(ran.code).toBe(2);
     expect(ran.stderr).toContain('Kind of captcha: hcaptcha.');

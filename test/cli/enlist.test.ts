@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { limits } from '../../lib/model/limits.ts';
-import { type LivedInHouse, openHouse, untilState } from '../flow/lived-in.ts';
+import { startStack, type TestStack, waitForState } from '../helpers/stack.ts';
 import {
   type CommandResult,
   enlist,
@@ -14,17 +14,15 @@ import {
   type RunOptions,
 } from './run.ts';
 
-let lived: LivedInHouse;
+let stack: TestStack;
 let folder: string;
 type Row = Record<string, string>;
 /** One bot for each way that a bot can end. */
 const bots: Record<'fresh' | 'other' | 'large' | 'revoked' | 'locked', Row> = {} as never;
 const secrets: string[] = [];
 
-const createRow = async (
-  options: Parameters<LivedInHouse['standIn']['createUser']>[0] = {},
-): Promise<Row> => {
-  const { keystore } = await lived.standIn.createUser(options);
+const createRow = async (options: Parameters<TestStack['standIn']['createUser']>[0] = {}): Promise<Row> => {
+  const { keystore } = await stack.standIn.createUser(options);
   secrets.push(keystore.session_private_key);
   return { ...keystore } as unknown as Row;
 };
@@ -47,11 +45,11 @@ const formatCsv = (rows: readonly Row[]) => {
 };
 
 const enlistHere = (args: readonly string[], options?: RunOptions) =>
-  enlist([...args, '--api', lived.house.url], options);
+  enlist([...args, '--api', stack.embedded.url], options);
 const findId = (stdout: string) => /[0-9a-f-]{36}/.exec(stdout)?.[0] ?? '';
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
   folder = await mkdtemp(join(tmpdir(), 'enlist-cli-'));
   const tip = newSeed();
   bots.fresh = await createRow();
@@ -65,7 +63,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await lived?.[Symbol.asyncDispose]();
+  await stack?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -88,7 +86,7 @@ describe('lists that end in every way', () => {
     const stdin = `${JSON.stringify(bots.other)}\n`;
     const json = (file: string) => enlistHere(['upload', file, '--watch', '--json']);
     const all = await Promise.all([
-      enlistProcess(['upload', files.good, '--watch', '--api', lived.house.url]),
+      enlistProcess(['upload', files.good, '--watch', '--api', stack.embedded.url]),
       json(files.mixed),
       enlistHere(['upload', '-', '--type', 'jsonl', '--watch', '--json'], { stdin }),
       json(files.locked),
@@ -130,7 +128,10 @@ describe('lists that end in every way', () => {
 
   test('enlist upload --watch ends with 3 and explains why a file is not a list', async () => {
     const { code, stdout } = uploaded.broken;
-    expect({ code, stdout }).toEqual({ code: 3, stdout: expect.stringContaining('neither a JSON array nor one JSON object') });
+    expect({ code, stdout }).toEqual({
+      code: 3,
+      stdout: expect.stringContaining('neither a JSON array nor one JSON object'),
+    });
     expect((await enlistHere(['status', findId(stdout)])).code).toBe(3);
   });
 
@@ -206,7 +207,7 @@ describe('lists that end in every way', () => {
     expect(ran.stdout).toContain(`enlist errors ${mixed}`);
     const json = await enlistHere(['status', mixed, '--json']);
     expect(json.code).toBe(3);
-    expect(jsonLines(json)).toEqual([(await lived.get(`/batches/${mixed}`)).body]);
+    expect(jsonLines(json)).toEqual([(await stack.get(`/batches/${mixed}`)).body]);
   });
 
   test('enlist bots lists the bots, all or by state', async () => {
@@ -249,7 +250,7 @@ describe('lists that end in every way', () => {
     expect(blocked.stdout).toMatch(/what to do +Make a new session/);
     expect(blocked.stdout).toMatch(/blocked +check +session_refused +request [0-9a-f-]{36}/);
     expect(registered.stdout).toMatch(/public key +[0-9a-f]{64}\n/);
-    expect(jsonLines(json)).toEqual([(await lived.get(`/bots/${bots.fresh.app_id}`)).body]);
+    expect(jsonLines(json)).toEqual([(await stack.get(`/bots/${bots.fresh.app_id}`)).body]);
   });
 
   test('enlist retry queues the chosen bots again', async () => {
@@ -266,16 +267,16 @@ describe('lists that end in every way', () => {
       'session_refused',
     ]);
     expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('Queued again: 1.') });
-    await untilState(lived, String(bots.revoked.app_id), 'blocked');
+    await waitForState(stack, String(bots.revoked.app_id), 'blocked');
   });
 
   test('Ctrl-C stops watching with 4 and says how to continue', async () => {
-    lived.standIn.setFaults([{ name: 'slow', delayMs: 1_500, path: '/safe/me' }]);
+    stack.standIn.setFaults([{ name: 'slow', delayMs: 1_500, path: '/safe/me' }]);
     const file = await writeList('slow.json', [await createRow()]);
-    const ran = await enlistProcess(['upload', file, '--watch', '--api', lived.house.url], {
+    const ran = await enlistProcess(['upload', file, '--watch', '--api', stack.embedded.url], {
       onStart: (child) => child.stderr?.once('data', () => child.kill('SIGINT')),
     });
-    lived.standIn.setFaults([]);
+    stack.standIn.setFaults([]);
     expect(ran.code).toBe(4);
     expect(ran.stderr).toContain(`Follow it again:  enlist watch ${findId(ran.stdout)}`);
   });

@@ -11,7 +11,7 @@ const diagram = (): readonly string[] => {
   return (drawn ?? '').split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
 };
 
-test('the picture draws every move from every state it may start from, and no other', () => {
+test('the picture shows every move from every state it may start from, and no other', () => {
   const [start, ...drawn] = diagram();
   expect(start).toBe('[*] --> queued');
   const known = (Object.entries(moves) as [string, Move][]).flatMap(([name, { from, to }]) =>
@@ -32,8 +32,8 @@ test('the table of steps has one row a function', () => {
   expect([...codeColumn(section(page, '## The steps'))].sort()).toEqual([...functionNames].sort());
 });
 
-test('the pauses are those of the topology', () => {
-  const rows = tableRows(section(page, '## When a bot is looked at again'));
-  const told = rows.map(([name = '', seconds]) => [name.replaceAll('`', ''), Number(seconds)]);
-  expect(Object.fromEntries(told)).toEqual(timing);
+test('the pauses are those of lib/model/timing.ts', () => {
+  const rows = tableRows(section(page, '## When a bot is checked again'));
+  const listed = rows.map(([name = '', seconds]) => [name.replaceAll('`', ''), Number(seconds)]);
+  expect(Object.fromEntries(listed)).toEqual(timing);
 });

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { functions, nameDeadLetterQueue, queueNames } from '../../lib/model/deployment.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
-import { until } from '../flow/lived-in.ts';
+import { waitFor } from '../helpers/stack.ts';
 import {
   createControlRows,
   expectFinished,
@@ -97,7 +97,7 @@ describe('requests', () => {
 
 describe('messages', () => {
   test('messages that no step sends harm no bot and no batch', async () => {
-    const { services } = target.lived;
+    const { services } = target.stack;
     const control = await createControlRows(services);
     const ends = await sendNastyMessages(target, counts, control);
     await sendRandomMessages(target, counts, control, MESSAGES, seed);
@@ -112,7 +112,7 @@ describe('messages', () => {
   });
 
   test('texts that are not messages end in the dead-letter queues', async () => {
-    const { queueUrls, aws } = readConfig(target.lived.house.environment);
+    const { queueUrls, aws } = readConfig(target.stack.embedded.environment);
     const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
     const crashes = findCrashes(target).length;
     for (const queue of queueNames)
@@ -122,7 +122,7 @@ describe('messages', () => {
       expect(
         (await sqs.send(new GetQueueUrlCommand({ QueueName: nameDeadLetterQueue(queue) }))).QueueUrl,
       ).toBeDefined();
-      const [dead] = await until(async () => {
+      const [dead] = await waitFor(async () => {
         const { Messages } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
         return Messages?.length === 1 && Messages;
       }, 120_000);

@@ -44,10 +44,10 @@ describe('requests', () => {
 
 describe('messages', () => {
   test('messages that no step sends harm no bot and no batch', async () => {
-    const control = await createControlRows(target.lived.services);
+    const control = await createControlRows(target.stack.services);
     await sendNastyMessages(target, counts, control);
     await sendRandomMessages(target, counts, control, 30, readSeed());
-    expect(await readControlRows(target.lived.services, control)).toEqual(control);
+    expect(await readControlRows(target.stack.services, control)).toEqual(control);
   });
 });
 

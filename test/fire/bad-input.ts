@@ -10,7 +10,7 @@ import { createHandler as createRegister } from '../../functions/register.ts';
 import type { HttpFunctionName } from '../../lib/api/contract.ts';
 import type { QueueName } from '../../lib/model/deployment.ts';
 import type { Handler } from '../../lib/runtime/handler.ts';
-import { type LivedInHouse, openHouse, until, upload } from '../flow/lived-in.ts';
+import { startStack, type TestStack, uploadRows, waitFor } from '../helpers/stack.ts';
 import { checkEvents } from './bad-events.ts';
 import { checkList, type DamagedList, damagedList, nastyLists, quoted, rows } from './bad-lists.ts';
 import {
@@ -32,7 +32,7 @@ import {
 } from './bad-requests.ts';
 
 export interface Target extends AsyncDisposable {
-  readonly lived: LivedInHouse;
+  readonly stack: TestStack;
   readonly known: KnownIds;
   readonly handlers: Readonly<Record<HttpFunctionName | QueueName, Handler>>;
   /** Log lines of `handlers`. */
@@ -47,47 +47,47 @@ export interface InputCounts {
   unexpected_5xx: number;
 }
 
-const readCursors = async (lived: LivedInHouse, batch_id: string): Promise<readonly string[]> => {
+const readCursors = async (stack: TestStack, batch_id: string): Promise<readonly string[]> => {
   const pages = await Promise.all(
-    ['bots', 'errors'].map((what) => lived.get(`/batches/${batch_id}/${what}?limit=1`)),
+    ['bots', 'errors'].map((what) => stack.get(`/batches/${batch_id}/${what}?limit=1`)),
   );
   return pages.flatMap(({ body }) => (body as { cursor?: string }).cursor ?? []);
 };
 
-const untilStatus = (lived: LivedInHouse, batch_id: string, ...wanted: readonly string[]) =>
-  until(async () => {
-    const { body } = await lived.get(`/batches/${batch_id}`);
+const untilStatus = (stack: TestStack, batch_id: string, ...wanted: readonly string[]) =>
+  waitFor(async () => {
+    const { body } = await stack.get(`/batches/${batch_id}`);
     return wanted.includes((body as { status: string }).status);
   }, 60_000);
 
 /** A batch with finished bots and row errors. */
-const createBatch = async (lived: LivedInHouse): Promise<{ batch_id: string; user_id: string }> => {
-  const users = await Promise.all([1, 2, 3].map(() => lived.standIn.createUser({ session: 'revoked' })));
+const createBatch = async (stack: TestStack): Promise<{ batch_id: string; user_id: string }> => {
+  const users = await Promise.all([1, 2, 3].map(() => stack.standIn.createUser({ session: 'revoked' })));
   const keystores = users.map(({ keystore }) => keystore);
-  const batch_id = await upload(lived, [...keystores, { app_id: 1 }, {}, keystores[0]]);
-  await untilStatus(lived, batch_id, 'imported');
+  const batch_id = await uploadRows(stack, [...keystores, { app_id: 1 }, {}, keystores[0]]);
+  await untilStatus(stack, batch_id, 'imported');
   return { batch_id, user_id: keystores[0]?.app_id ?? '' };
 };
 
-const createKnownIds = async (lived: LivedInHouse): Promise<KnownIds> => {
-  const [one, other] = [await createBatch(lived), await createBatch(lived)];
-  const planned_id = await upload(lived, [{ owner: one.user_id, full_name: 'A' }]);
-  await untilStatus(lived, planned_id, 'planned');
+const createKnownIds = async (stack: TestStack): Promise<KnownIds> => {
+  const [one, other] = [await createBatch(stack), await createBatch(stack)];
+  const planned_id = await uploadRows(stack, [{ owner: one.user_id, full_name: 'A' }]);
+  await untilStatus(stack, planned_id, 'planned');
   const cursors = [
-    ...(await readCursors(lived, one.batch_id)),
-    ...(await readCursors(lived, other.batch_id)),
+    ...(await readCursors(stack, one.batch_id)),
+    ...(await readCursors(stack, other.batch_id)),
   ];
   return { ...one, planned_id, verification_id: randomUUID(), cursors };
 };
 
 export const startTarget = async (): Promise<Target> => {
-  const lived = await openHouse();
+  const stack = await startStack();
   const logs: string[] = [];
   const log = (line: string) => void logs.push(line);
-  const { environment } = lived.house;
+  const { environment } = stack.embedded;
   return {
-    lived,
-    known: await createKnownIds(lived),
+    stack,
+    known: await createKnownIds(stack),
     handlers: {
       api: createApi(environment, log),
       accounts: createAccounts(environment, log),
@@ -98,7 +98,7 @@ export const startTarget = async (): Promise<Target> => {
     },
     logs,
     made: new Set(),
-    [Symbol.asyncDispose]: () => lived[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
   };
 };
 
@@ -135,7 +135,7 @@ export const contentTypes: Readonly<Record<DamagedList['format'], string>> = {
 export const sendNastyLists = async (target: Target, counts: InputCounts): Promise<void> => {
   for (const [name, [{ format, body }]] of Object.entries(nastyLists)) {
     const headers = [['content-type', contentTypes[format]]] as const;
-    const answer = await send(target.lived.house.url, {
+    const answer = await send(target.stack.embedded.url, {
       method: 'POST',
       path: '/batches',
       query: [],
@@ -147,10 +147,10 @@ export const sendNastyLists = async (target: Target, counts: InputCounts): Promi
 };
 
 /** Expects that all created batches finish and none is stuck. */
-export const expectFinished = async ({ lived, made }: Target): Promise<void> => {
+export const expectFinished = async ({ stack, made }: Target): Promise<void> => {
   for (const batch_id of made) {
-    if (await lived.services.table.readBatch(batch_id))
-      await untilStatus(lived, batch_id, 'rejected', 'imported', 'planned');
+    if (await stack.services.table.readBatch(batch_id))
+      await untilStatus(stack, batch_id, 'rejected', 'imported', 'planned');
   }
 };
 
@@ -160,7 +160,7 @@ export const sendRandomRequests = async (
   numRuns: number,
   seed: number,
 ): Promise<void> => {
-  const { url } = target.lived.house;
+  const { url } = target.stack.embedded;
   const property = fc.asyncProperty(badRequest(target.known, rows[0] ?? {}), async (request) => {
     checkAnswer(target, counts, `${request.method} ${request.path.slice(0, 80)}`, await send(url, request));
   });
@@ -168,7 +168,7 @@ export const sendRandomRequests = async (
 };
 
 export const sendNastyBytes = async (target: Target, counts: InputCounts): Promise<void> => {
-  const { url } = target.lived.house;
+  const { url } = target.stack.embedded;
   for (const [name, [bytes, isCutOff]] of Object.entries(nastyBytes(url)))
     checkAnswer(target, counts, name, await sendBytes(url, bytes, isCutOff));
 };
@@ -208,12 +208,12 @@ export const sendRandomMessages = async (
 export { createControlRows, readControlRows };
 
 /** Log lines of the stack that report a crash. */
-export const findCrashes = ({ lived }: Target): readonly string[] =>
-  lived.logs.filter((line) => line.includes('"record_crashed"') || line.includes('"request_failed"'));
+export const findCrashes = ({ stack }: Target): readonly string[] =>
+  stack.logs.filter((line) => line.includes('"record_crashed"') || line.includes('"request_failed"'));
 
 /** The first value of a list or a request that a log line quotes. */
-export const findLeak = ({ lived, logs }: Target): string | undefined =>
-  quoted([...lived.logs, ...logs].join('\n'));
+export const findLeak = ({ stack, logs }: Target): string | undefined =>
+  quoted([...stack.logs, ...logs].join('\n'));
 
 /** From the environment, otherwise a new one for each run; fast-check prints it on failure. */
 export const readSeed = (): number => Number(process.env.ENLIST_FIRE_SEED ?? Math.floor(Date.now() / 1_000));

@@ -33,24 +33,24 @@ type Api = ReturnType<typeof createApiClient>;
  * @param mayBeUnsure for enrolments whose paid call was under way when the table refused every write
  */
 const expectNoHarm = async (
-  house: ThrottledStack,
+  embedded: ThrottledStack,
   api: Api,
   list: ExpectedList,
   batch_id: string,
   mayBeUnsure = false,
 ) => {
-  Object.assign(house.aws.rates, sameRates(10_000));
+  Object.assign(embedded.aws.rates, sameRates(10_000));
   const unexpected_5xx = api.unexpected_5xx();
-  const results = await countResults(house, list, await allBots(api, batch_id));
+  const results = await countResults(embedded, list, await allBots(api, batch_id));
   const { keys_lost, double_keys, double_paid_calls } = results;
   const harm = { keys_lost, double_keys, double_paid_calls, unexpected_5xx };
   addCounts('throttled AWS', { bots: list.rows.length, ...harm });
   const unsure = mayBeUnsure ? results.unsure : 0;
-  const noted = house.lived.logs.filter((line) => line.includes('account_not_recorded'));
+  const noted = embedded.stack.logs.filter((line) => line.includes('account_not_recorded'));
   expect({ ...results, unexpected_5xx }).toEqual({ ...noHarm, unexpected_5xx: 0, unsure });
   // The log never reports more than there is.
   expect(noted.length).toBeLessThanOrEqual(unsure);
-  expect(house.lived.logs.filter((line) => line.includes('handler_crashed'))).toEqual([]);
+  expect(embedded.stack.logs.filter((line) => line.includes('handler_crashed'))).toEqual([]);
 };
 
 describe('a list of hundreds', () => {
@@ -64,13 +64,13 @@ describe('a list of hundreds', () => {
       queues: 20,
       uploads: 5,
     };
-    await using house = await startThrottledStack(rates);
-    const list = await makeList(house.lived, { world: 300, fresh: 0, users: 40 });
-    const api = createApiClient(house.lived);
-    const batch_id = await runToEnd(house.lived, api, list, 10 * MINUTE_MS);
+    await using embedded = await startThrottledStack(rates);
+    const list = await makeList(embedded.stack, { world: 300, fresh: 0, users: 40 });
+    const api = createApiClient(embedded.stack);
+    const batch_id = await runToEnd(embedded.stack, api, list, 10 * MINUTE_MS);
     await allBots(api, batch_id);
-    const refusals = { ...house.aws.refusals };
-    await expectNoHarm(house, api, list, batch_id);
+    const refusals = { ...embedded.aws.refusals };
+    await expectNoHarm(embedded, api, list, batch_id);
     const never = Object.entries(refusals).filter(([, count]) => count === 0);
     expect(never).toEqual([]);
   });
@@ -79,27 +79,27 @@ describe('a list of hundreds', () => {
 describe('two minutes in which AWS refuses everything', () => {
   test('two minutes in which AWS refuses everything put no message into a dead-letter queue', async () => {
     const rates = sameRates(2_000);
-    await using house = await startThrottledStack(rates);
-    const list = await makeList(house.lived, { world: 60, fresh: 0, users: 10 });
-    const api = createApiClient(house.lived);
-    const rest = runToEnd(house.lived, api, list, 10 * MINUTE_MS);
+    await using embedded = await startThrottledStack(rates);
+    const list = await makeList(embedded.stack, { world: 60, fresh: 0, users: 10 });
+    const api = createApiClient(embedded.stack);
+    const rest = runToEnd(embedded.stack, api, list, 10 * MINUTE_MS);
     await new Promise((wake) => setTimeout(wake, 3_000));
     Object.assign(rates, { secretWrites: 0, secretReads: 0, tableWrites: 0, tableReads: 0 });
     await new Promise((wake) => setTimeout(wake, 2 * MINUTE_MS));
     Object.assign(rates, sameRates(2_000));
     const batch_id = await rest;
     expect(api.problems.length).toBeGreaterThan(0);
-    await expectNoHarm(house, api, list, batch_id, true);
+    await expectNoHarm(embedded, api, list, batch_id, true);
     // Messages were throttled at their last delivery and replaced by new ones.
     const isLast = (line: string) => /"record_throttled".*"receive_count":5/.test(line);
-    expect(house.lived.logs.filter(isLast).length).toBeGreaterThan(0);
+    expect(embedded.stack.logs.filter(isLast).length).toBeGreaterThan(0);
   });
 });
 
 describe('the API', () => {
   test('the API answers in time with a problem document that says to try again, whatever AWS refuses', async () => {
-    await using house = await startThrottledStack(sameRates(0));
-    const { url } = house.lived.house;
+    await using embedded = await startThrottledStack(sameRates(0));
+    const { url } = embedded.stack.embedded;
     const json = { 'content-type': 'application/json' };
     const post = (path: string, body: unknown) =>
       fetch(url + path, { method: 'POST', headers: json, body: JSON.stringify(body) });

@@ -19,12 +19,16 @@ test('a list finishes at the pace that AWS allows, and nothing is lost', async (
     queues: 15,
     uploads: 5,
   };
-  await using house = await startThrottledStack(rates);
-  const list = await makeList(house.lived, { world: 0, fresh: 6, users: 3 });
-  const api = createApiClient(house.lived);
-  const batch_id = await runToEnd(house.lived, api, list, 50_000);
-  const { ThrottlingException, ProvisionedThroughputExceededException: table, Failed } = house.aws.refusals;
+  await using embedded = await startThrottledStack(rates);
+  const list = await makeList(embedded.stack, { world: 0, fresh: 6, users: 3 });
+  const api = createApiClient(embedded.stack);
+  const batch_id = await runToEnd(embedded.stack, api, list, 50_000);
+  const {
+    ThrottlingException,
+    ProvisionedThroughputExceededException: table,
+    Failed,
+  } = embedded.aws.refusals;
   expect([ThrottlingException, table, Failed].map((count) => count > 0)).toEqual([true, true, true]);
-  const results = await countResults(house, list, await allBots(api, batch_id));
+  const results = await countResults(embedded, list, await allBots(api, batch_id));
   expect({ ...results, unexpected_5xx: api.unexpected_5xx() }).toEqual({ ...noHarm, unexpected_5xx: 0 });
 });

@@ -9,17 +9,17 @@ import { nameDeadLetterQueue, queueNames } from '../../lib/model/deployment.ts';
 import { timing } from '../../lib/model/timing.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
-import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
+import { startStack, type TestStack } from '../helpers/stack.ts';
 import { type Rates, type ThrottledAws, throttleAws } from './throttled-aws.ts';
 
 export interface ThrottledStack extends AsyncDisposable {
-  readonly lived: LivedInHouse;
+  readonly stack: TestStack;
   readonly aws: ThrottledAws;
 }
 
 export const startThrottledStack = async (rates: Rates): Promise<ThrottledStack> => {
   let aws: ThrottledAws | undefined;
-  const lived = await openHouse({
+  const stack = await startStack({
     wrapEndpoints: async (environment) => {
       aws = await throttleAws(environment, rates);
       return aws.environment;
@@ -28,10 +28,10 @@ export const startThrottledStack = async (rates: Rates): Promise<ThrottledStack>
   if (!aws) throw new Error('the stack never asked for its AWS');
   const proxies = aws;
   return {
-    lived,
+    stack,
     aws,
     [Symbol.asyncDispose]: async () => {
-      await lived[Symbol.asyncDispose]();
+      await stack[Symbol.asyncDispose]();
       await proxies[Symbol.asyncDispose]();
     },
   };
@@ -55,7 +55,7 @@ export interface Size {
 
 type Outcomes = DemoList['outcomes'];
 
-const askForCode = async ({ standIn }: LivedInHouse) => {
+const askForCode = async ({ standIn }: TestStack) => {
   const phone = '+8613800000042';
   standIn.preparePhone({ phone });
   await sendOpenly(standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
@@ -65,8 +65,8 @@ const askForCode = async ({ standIn }: LivedInHouse) => {
 };
 
 /** The demonstration's bots, and what it does not have: RSA sessions, known six digits, sign-ins, network users. */
-export const makeList = async (lived: LivedInHouse, size: Size): Promise<ExpectedList> => {
-  const { standIn } = lived;
+export const makeList = async (stack: TestStack, size: Size): Promise<ExpectedList> => {
+  const { standIn } = stack;
   const world = size.world > 0 ? await createDemoList(standIn, size.world) : { list: '[]', outcomes: [] };
   const keystores: Record<string, unknown>[] = [];
   for (let i = 0; i < size.fresh; i += 1) keystores.push({ ...(await standIn.createUser()).keystore });
@@ -74,7 +74,7 @@ export const makeList = async (lived: LivedInHouse, size: Size): Promise<Expecte
   const rsa = await standIn.createUser({ session_key: 'rsa' });
   const owner = await standIn.createUser();
   keystores.push({ ...digits.keystore, pin: '271828' }, { ...rsa.keystore }, { ...owner.keystore });
-  const code = await askForCode(lived);
+  const code = await askForCode(stack);
   const { app_id } = owner.keystore;
   const rows = [
     ...(JSON.parse(world.list) as unknown[]),
@@ -98,12 +98,12 @@ interface BatchBody {
 const activeStates = ['queued', 'enrolling', 'registering'];
 
 /** A client of the API that counts how it answers. */
-export const createApiClient = ({ house }: LivedInHouse) => {
+export const createApiClient = ({ embedded }: TestStack) => {
   const problems: { status: number; code: unknown; retry_after: string | null }[] = [];
   let unexpected_5xx = 0;
   const ask = async <T>(path: string, init: RequestInit = {}): Promise<T> => {
     for (;;) {
-      const answer = await fetch(house.url + path, init);
+      const answer = await fetch(embedded.url + path, init);
       const text = await answer.text();
       if (answer.status < 500) return JSON.parse(text) as T;
       const isProblem = answer.headers.get('content-type') === 'application/problem+json';
@@ -125,7 +125,7 @@ export const createApiClient = ({ house }: LivedInHouse) => {
 const SWEEP_AFTER_MS = 30_000;
 
 /** Runs the sweep of 15 minutes from now: it finds bots whose message could not be sent. */
-const sweepEarly = ({ services }: LivedInHouse) => {
+const sweepEarly = ({ services }: TestStack) => {
   const now = () => Date.now() + 1_000 * (timing.graceSeconds + 60);
   return recheck({ ...services, now }, now() + SWEEP_AFTER_MS);
 };
@@ -141,7 +141,7 @@ const areAllEnrolments = async (
 
 /** Uploads the list, confirms its cost and waits until all bots are finished. */
 export const runToEnd = async (
-  lived: LivedInHouse,
+  stack: TestStack,
   api: ReturnType<typeof createApiClient>,
   { rows, users, outcomes }: ExpectedList,
   timeoutMs: number,
@@ -161,7 +161,7 @@ export const runToEnd = async (
     if (before !== JSON.stringify(states)) changedAt = Date.now();
     before = JSON.stringify(states);
     if (Date.now() > changedAt + SWEEP_AFTER_MS) {
-      await sweepEarly(lived);
+      await sweepEarly(stack);
       changedAt = Date.now();
     }
     if (Date.now() > deadline) throw new Error(`not finished: ${status} ${JSON.stringify(states)}`);
@@ -190,7 +190,7 @@ const isUnsureEnrolment = (bot: Bot | undefined): boolean =>
 
 /** Compares where all bots are with where they should be, and counts the harm. */
 export const countResults = async (
-  { lived, aws }: ThrottledStack,
+  { stack, aws }: ThrottledStack,
   { outcomes, signIns, owner, users }: ExpectedList,
   bots: readonly Bot[],
 ) => {
@@ -206,8 +206,8 @@ export const countResults = async (
       ? []
       : [{ app_id, outcome, is: bot?.state, reason: bot?.reason?.code }];
   });
-  const ledger = lived.standIn.ledger();
-  const { keys_lost } = await countKeys({ ...aws.direct, MIXIN_URL: lived.standIn.url }, ledger);
+  const ledger = stack.standIn.ledger();
+  const { keys_lost } = await countKeys({ ...aws.direct, MIXIN_URL: stack.standIn.url }, ledger);
   const bound = new Map<string, Set<string>>();
   for (const { user_id = '', bound: key } of ledger)
     if (key) bound.set(user_id, (bound.get(user_id) ?? new Set()).add(key.public_key));

@@ -3,7 +3,7 @@
  * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints the figures.
  */
 import { createHash } from 'node:crypto';
-import { buildBatch, listKey } from '../../lib/batches/batch.ts';
+import { buildBatch } from '../../lib/batches/batch.ts';
 import { intake } from '../../lib/batches/intake.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { limits } from '../../lib/model/limits.ts';

@@ -9,23 +9,23 @@ import { createMixinError, type MixinErrorCode, mixinErrors } from '../../lib/mi
 import type { Bot } from '../../lib/model/bot.ts';
 import type { Enrolment, SignInRequest } from '../../lib/model/enrolment.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
-import { type LivedInHouse, openHouse, until } from './lived-in.ts';
+import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
 
-let lived: LivedInHouse;
+let stack: TestStack;
 let owner = '';
 beforeAll(async () => {
-  lived = await openHouse();
-  const { keystore } = await lived.standIn.createUser();
-  await lived.services.vault.storeKeystore(keystore);
+  stack = await startStack();
+  const { keystore } = await stack.standIn.createUser();
+  await stack.services.vault.storeKeystore(keystore);
   owner = keystore.app_id;
 });
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 const newRow = async (enrolment: Enrolment): Promise<string> => {
   const batch_id = randomUUID();
   const user_id = deriveEnrolmentId(enrolment, batch_id, 1);
   await upsertBot(
-    lived.services,
+    stack.services,
     'intake',
     { bot_id: user_id, batch_id, line: 1, row_digest: '', enrolment },
     true,
@@ -35,20 +35,20 @@ const newRow = async (enrolment: Enrolment): Promise<string> => {
 
 /** Requests to an address that begins so, other bots' at work beside this apart. */
 const sent = (address: string): number =>
-  lived.standIn.ledger().filter(({ method, path }) => method === 'POST' && path.startsWith(address)).length;
+  stack.standIn.ledger().filter(({ method, path }) => method === 'POST' && path.startsWith(address)).length;
 
 /** Where the sign-in of a row is sent to. */
 const addressOf = ({ enrolment }: Bot): string =>
   enrolment?.kind === 'sign_in' ? `/verifications/${enrolment.verification_id}` : '';
 
-const deadline = () => lived.services.now() + 30_000;
+const deadline = () => stack.services.now() + 30_000;
 
 /** What becomes of a row when the step takes it up while these faults strike. */
 const enrollUnder = async (user_id: string, faults: readonly Fault[]): Promise<Bot> => {
-  lived.standIn.setFaults(faults);
-  await enroll(lived.services, { bot_id: user_id }, deadline());
-  lived.standIn.setFaults([]);
-  const row = await lived.services.table.readBot(user_id);
+  stack.standIn.setFaults(faults);
+  await enroll(stack.services, { bot_id: user_id }, deadline());
+  stack.standIn.setFaults([]);
+  const row = await stack.services.table.readBot(user_id);
   if (!row) throw new Error('the row is gone');
   return row;
 };
@@ -57,9 +57,9 @@ const newPhone = () => `+861${randomInt(1e9, 1e10)}`;
 
 const askForCode = async () => {
   const phone = newPhone();
-  lived.standIn.preparePhone({ phone });
-  await sendOpenly(lived.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
-  const asked = lived.standIn.verifications().find((it) => it.phone === phone);
+  stack.standIn.preparePhone({ phone });
+  await sendOpenly(stack.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
+  const asked = stack.standIn.verifications().find((it) => it.phone === phone);
   if (!asked) throw new Error('no code was sent');
   return { ...asked, phone };
 };
@@ -78,14 +78,14 @@ const signInRow = async (change: Partial<SignInRequest> = {}) => {
     registration_id: 7,
     ...change,
   };
-  const session_key = Buffer.from(lived.services.randomBytes(32)).toString('hex');
-  await lived.services.vault.storeEnrolment(user_id, { session_key, sign_in });
+  const session_key = Buffer.from(stack.services.randomBytes(32)).toString('hex');
+  await stack.services.vault.storeEnrolment(user_id, { session_key, sign_in });
   return user_id;
 };
 
 const newOwner = async (): Promise<string> => {
-  const { keystore } = await lived.standIn.createUser();
-  await lived.services.vault.storeKeystore(keystore);
+  const { keystore } = await stack.standIn.createUser();
+  await stack.services.vault.storeKeystore(keystore);
   return keystore.app_id;
 };
 
@@ -154,15 +154,15 @@ describe('POST /users', () => {
     expect([row.state, row.reason?.code]).toEqual(['unsure', 'user_creation_unknown']);
     expect(row.reason?.message).toContain('0.5 USD');
     expect(row.due_at).toBeUndefined();
-    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { bot_id: user_id }, deadline());
-    const bought = lived.standIn.ledger().filter((entry) => entry.path === '/users' && entry.user_id === by);
+    for (let i = 0; i < 3; i += 1) await enroll(stack.services, { bot_id: user_id }, deadline());
+    const bought = stack.standIn.ledger().filter((entry) => entry.path === '/users' && entry.user_id === by);
     expect(bought.length).toBeLessThanOrEqual(1);
   });
 
   test('whose outcome is unknown is made again when an operator says so, with the same session key', async () => {
     const user_id = await userRow();
     const { batch_id } = await enrollUnder(user_id, [{ name: 'answer_lost', ...users }]);
-    await lived.services.table.createBatch({
+    await stack.services.table.createBatch({
       batch_id,
       status: 'imported',
       created_at: new Date().toISOString(),
@@ -173,35 +173,35 @@ describe('POST /users', () => {
       chunks: 1,
       chunks_done: [1],
     });
-    const key = await lived.services.vault.readEnrolment(user_id);
-    const { body: doubted } = await lived.get(`/batches/${batch_id}`);
+    const key = await stack.services.vault.readEnrolment(user_id);
+    const { body: doubted } = await stack.get(`/batches/${batch_id}`);
     expect(doubted).toMatchObject({ cost: { created_users: 0, unsure_users: 1, unsure_usd: 0.5 } });
-    const refused = await lived.post(`/batches/${batch_id}/retry`, { states: ['unsure'] });
+    const refused = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'] });
     expect(refused).toMatchObject({ status: 400, body: { code: 'bad_body' } });
-    expect((await lived.services.table.readBot(user_id))?.state).toBe('unsure');
-    expect((await lived.post(`/batches/${batch_id}/retry`, {})).body).toMatchObject({ retried: 0 });
-    const retried = await lived.post(`/batches/${batch_id}/retry`, { states: ['unsure'], pay_again: true });
+    expect((await stack.services.table.readBot(user_id))?.state).toBe('unsure');
+    expect((await stack.post(`/batches/${batch_id}/retry`, {})).body).toMatchObject({ retried: 0 });
+    const retried = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'], pay_again: true });
     expect(retried.body).toMatchObject({ retried: 1 });
-    const row = await until(async () => {
-      const found = await lived.services.table.readBot(user_id);
+    const row = await waitFor(async () => {
+      const found = await stack.services.table.readBot(user_id);
       return found?.state === 'enrolled' ? found : undefined;
     });
-    const kept = await lived.services.vault.readKeystore(row.account?.user_id ?? '');
+    const kept = await stack.services.vault.readKeystore(row.account?.user_id ?? '');
     expect(kept).toMatchObject({
       keystore: { session_private_key: typeof key === 'object' ? key.session_key : '' },
     });
-    const { body: done } = await lived.get(`/batches/${batch_id}`);
+    const { body: done } = await stack.get(`/batches/${batch_id}`);
     expect(done).toMatchObject({ cost: { created_users: 1, unsure_users: 0 } });
   });
 
   test('that no connection reached is tried again, and costs once', async () => {
     const user_id = await userRow();
     const accounts = {
-      ...lived.services.accounts,
+      ...stack.services.accounts,
       createUser: () => Promise.reject(createMixinError('no_connection', { method: 'POST' })),
     };
-    await enroll({ ...lived.services, accounts }, { bot_id: user_id }, deadline());
-    const row = await lived.services.table.readBot(user_id);
+    await enroll({ ...stack.services, accounts }, { bot_id: user_id }, deadline());
+    const row = await stack.services.table.readBot(user_id);
     expect([row?.state, row?.reason?.code, row?.account_sent_at]).toEqual([
       'waiting',
       'no_connection',
@@ -210,13 +210,13 @@ describe('POST /users', () => {
   });
 
   test('answered with a user that has a row already touches nothing of it', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    await lived.services.vault.storeKeystore(keystore);
+    const { keystore } = await stack.standIn.createUser();
+    await stack.services.vault.storeKeystore(keystore);
     const listed = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, row_digest: '' };
-    await upsertBot(lived.services, 'intake', { bot_id: keystore.app_id, ...listed }, true);
+    await upsertBot(stack.services, 'intake', { bot_id: keystore.app_id, ...listed }, true);
     const user_id = await userRow();
     const accounts = {
-      ...lived.services.accounts,
+      ...stack.services.accounts,
       createUser: async () => ({
         user_id: keystore.app_id,
         session_id: randomUUID(),
@@ -224,14 +224,14 @@ describe('POST /users', () => {
         request_id: randomUUID(),
       }),
     };
-    await enroll({ ...lived.services, accounts }, { bot_id: user_id }, deadline());
-    const row = await lived.services.table.readBot(user_id);
+    await enroll({ ...stack.services, accounts }, { bot_id: user_id }, deadline());
+    const row = await stack.services.table.readBot(user_id);
     expect([row?.state, row?.reason?.code, row?.account]).toEqual(['blocked', 'user_not_new', undefined]);
-    expect(await lived.services.vault.readKeystore(keystore.app_id)).toMatchObject({ keystore });
-    const again = { ...lived.services, accounts };
-    await lived.services.table.updateBot(row as Bot, { state: 'queued' });
+    expect(await stack.services.vault.readKeystore(keystore.app_id)).toMatchObject({ keystore });
+    const again = { ...stack.services, accounts };
+    await stack.services.table.updateBot(row as Bot, { state: 'queued' });
     await enroll(again, { bot_id: user_id }, deadline());
-    expect((await lived.services.table.readBot(user_id))?.state).toBe('unsure');
+    expect((await stack.services.table.readBot(user_id))?.state).toBe('unsure');
   });
 });
 
@@ -251,7 +251,7 @@ describe('POST /verifications/:id', () => {
     expect([row.state, row.reason?.code]).toEqual(['unsure', 'sign_in_unknown']);
     const address = addressOf(row);
     const before = sent(address);
-    for (let i = 0; i < 3; i += 1) await enroll(lived.services, { bot_id: user_id }, deadline());
+    for (let i = 0; i < 3; i += 1) await enroll(stack.services, { bot_id: user_id }, deadline());
     expect(sent(address)).toBe(before);
   });
 
@@ -262,16 +262,16 @@ describe('POST /verifications/:id', () => {
     expect(first.reason?.code).toBe('sms_code_wrong');
     const address = addressOf(first);
     const before = sent(address);
-    await enroll(lived.services, { bot_id: user_id }, deadline());
+    await enroll(stack.services, { bot_id: user_id }, deadline());
     expect(sent(address)).toBe(before);
   });
 });
 
 describe('the sign-in over HTTP', () => {
-  const ask = (fields: Record<string, unknown>) => lived.post('/accounts/verifications', fields);
-  const codeOf = (phone: string) => lived.standIn.verifications().findLast((it) => it.phone === phone);
-  const askAndRead = async (prepare: Parameters<LivedInHouse['standIn']['preparePhone']>[0]) => {
-    lived.standIn.preparePhone(prepare);
+  const ask = (fields: Record<string, unknown>) => stack.post('/accounts/verifications', fields);
+  const codeOf = (phone: string) => stack.standIn.verifications().findLast((it) => it.phone === phone);
+  const askAndRead = async (prepare: Parameters<TestStack['standIn']['preparePhone']>[0]) => {
+    stack.standIn.preparePhone(prepare);
     const { status, body } = await ask({ phone: prepare.phone });
     expect(status).toBe(200);
     const { verification_id } = body as { verification_id: string };
@@ -286,7 +286,7 @@ describe('the sign-in over HTTP', () => {
     'makes a bot of an account, with an %s session',
     async (session_key) => {
       const { verification_id, code } = await askAndRead({ phone: newPhone() });
-      const { status, body } = await lived.post(`/accounts/verifications/${verification_id}`, {
+      const { status, body } = await stack.post(`/accounts/verifications/${verification_id}`, {
         code,
         session_key,
         notification_token: 'made-up',
@@ -296,21 +296,21 @@ describe('the sign-in over HTTP', () => {
       const { user_id, batch_id, account } = body as Record<string, string>;
       expect(account).toMatchObject({ has_pin: false, receive_message_source: 'EVERYBODY' });
       expect(JSON.stringify(account)).not.toMatch(/pin_token|session/);
-      const bot = await until(async () => {
-        const found = await lived.services.table.readBot(user_id ?? '');
+      const bot = await waitFor(async () => {
+        const found = await stack.services.table.readBot(user_id ?? '');
         return found?.state === 'registered' ? found : undefined;
       });
       expect(bot.batch_id).toBe(batch_id);
-      expect((await lived.get(`/batches/${batch_id}`)).body).toMatchObject({
+      expect((await stack.get(`/batches/${batch_id}`)).body).toMatchObject({
         total: 1,
         percent_done: 100,
         states: { registered: 1, enrolled: 1 },
       });
-      const kept = await lived.services.vault.readKeystore(user_id ?? '');
+      const kept = await stack.services.vault.readKeystore(user_id ?? '');
       expect(Object.keys((kept as { keystore: object }).keystore)).toContain(
         session_key === 'rsa' ? 'pin_token' : 'session_private_key',
       );
-      const again = await lived.post(`/accounts/verifications/${verification_id}`, { code, session_key });
+      const again = await stack.post(`/accounts/verifications/${verification_id}`, { code, session_key });
       expect(again).toMatchObject({ status: 409, body: { code: 'signed_in_already', user_id } });
     },
   );
@@ -319,15 +319,15 @@ describe('the sign-in over HTTP', () => {
     const { verification_id, code } = await askAndRead({ phone: newPhone() });
     const wrong = code === '1111' ? '2222' : '1111';
     const path = `/accounts/verifications/${verification_id}`;
-    expect(await lived.post(path, { code: wrong })).toMatchObject({
+    expect(await stack.post(path, { code: wrong })).toMatchObject({
       status: 422,
       body: { code: 'sms_code_wrong', verdict: 'never' },
     });
-    expect(await lived.post(path, { code, session_key: 'rsa' })).toMatchObject({
+    expect(await stack.post(path, { code, session_key: 'rsa' })).toMatchObject({
       status: 409,
       body: { code: 'session_key_kept' },
     });
-    expect((await lived.post(path, { code })).status).toBe(201);
+    expect((await stack.post(path, { code })).status).toBe(201);
   });
 
   test('asks before it calls a deactivation off', async () => {
@@ -336,18 +336,18 @@ describe('the sign-in over HTTP', () => {
     const asked = await askAndRead({ phone, deactivation_effective_at: at });
     expect(Date.parse(String(asked.body.deactivation_effective_at))).toBe(Date.parse(at));
     const path = `/accounts/verifications/${asked.verification_id}`;
-    const refused = await lived.post(path, { code: asked.code });
+    const refused = await stack.post(path, { code: asked.code });
     expect(refused).toMatchObject({ status: 409, body: { code: 'deactivation_pending' } });
     const deactivation = () =>
-      lived.standIn.accounts().find((it) => it.phone === phone)?.deactivation?.aborted_at;
+      stack.standIn.accounts().find((it) => it.phone === phone)?.deactivation?.aborted_at;
     expect(deactivation()).toBeUndefined();
-    expect((await lived.post(path, { code: asked.code, abort_deactivation: true })).status).toBe(201);
+    expect((await stack.post(path, { code: asked.code, abort_deactivation: true })).status).toBe(201);
     expect(deactivation()).toBeDefined();
   });
 
   test('reports a captcha and its kind, passes an answer through, and tells a wrong one', async () => {
     const phone = newPhone();
-    lived.standIn.preparePhone({ phone, captcha: 'hcaptcha', captcha_answer: 'right' });
+    stack.standIn.preparePhone({ phone, captcha: 'hcaptcha', captcha_answer: 'right' });
     expect(await ask({ phone })).toMatchObject({
       status: 422,
       body: { code: 'captcha_required', captcha: 'hcaptcha' },
@@ -369,14 +369,14 @@ describe('the sign-in over HTTP', () => {
   ] as const)('after %s answers %i, and the code is of no more use', async (name, expected) => {
     const { verification_id, code } = await askAndRead({ phone: newPhone() });
     const path = `/accounts/verifications/${verification_id}`;
-    lived.standIn.setFaults([{ name, method: 'POST', path: '/verifications/:id' }]);
-    expect(await lived.post(path, { code })).toMatchObject({
+    stack.standIn.setFaults([{ name, method: 'POST', path: '/verifications/:id' }]);
+    expect(await stack.post(path, { code })).toMatchObject({
       status: expected,
       body: { code: 'sign_in_unknown' },
     });
-    lived.standIn.setFaults([]);
+    stack.standIn.setFaults([]);
     const before = sent('/verifications/');
-    expect(await lived.post(path, { code })).toMatchObject({
+    expect(await stack.post(path, { code })).toMatchObject({
       status: 409,
       body: { code: 'sign_in_unknown' },
     });
@@ -386,8 +386,8 @@ describe('the sign-in over HTTP', () => {
   test('names the field of a body that is wrong, and quotes nothing of it', async () => {
     const { status, body } = await ask({ phone: 'canary-phone' });
     expect([status, (body as { field: string }).field]).toEqual([400, 'phone']);
-    const wrong = await lived.post(`/accounts/verifications/${randomUUID()}`, { code: 'canary-code' });
+    const wrong = await stack.post(`/accounts/verifications/${randomUUID()}`, { code: 'canary-code' });
     expect([wrong.status, (wrong.body as { field: string }).field]).toEqual([400, 'code']);
-    expect(JSON.stringify([body, wrong.body, lived.logs])).not.toContain('canary');
+    expect(JSON.stringify([body, wrong.body, stack.logs])).not.toContain('canary');
   });
 });

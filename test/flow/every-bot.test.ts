@@ -8,7 +8,7 @@ import type { NewUser } from '../../emulators/mixin/server.ts';
 import { countKeys } from '../../infra/local/custody.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { connect as connectClient, sendOpenly } from '../emulators/mixin/client.ts';
-import { type LivedInHouse, openHouse, until } from './lived-in.ts';
+import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const seed = () => randomBytes(32).toString('hex');
@@ -32,7 +32,7 @@ const ambiguousSeed = (): string => {
   }
 };
 
-let lived: LivedInHouse;
+let stack: TestStack;
 const rows: Record<string, unknown>[] = [];
 /** By name of the case: the id of its row, and where it must end. */
 const cases = new Map<string, { id: string; ends: string; reason?: string }>();
@@ -42,14 +42,14 @@ const expectEnd = (name: string, id: string, ends: string, reason?: string) =>
 
 /** The account's keystore as the dashboard exports it, and what older formats hold beside. */
 const newAccount = async (user: NewUser = {}) => {
-  const { keystore } = await lived.standIn.createUser(user);
-  const answer = await connectClient(lived.standIn, keystore, { now: Date.now }).me();
+  const { keystore } = await stack.standIn.createUser(user);
+  const answer = await connectClient(stack.standIn, keystore, { now: Date.now }).me();
   const { pin_token, pin_token_base64 } = answer.data as Record<string, string>;
   return { ...keystore, pin_token: String(pin_token), pin_token_base64: String(pin_token_base64) };
 };
 type Account = Awaited<ReturnType<typeof newAccount>>;
 
-const seedAndPublic = async (hex: string) => hex + (await lived.services.keys.derivePublicKey(hex));
+const seedAndPublic = async (hex: string) => hex + (await stack.services.keys.derivePublicKey(hex));
 
 const formats: Readonly<Record<string, (account: Account) => Promise<Record<string, unknown>>>> = {
   'A dashboard': async ({ pin_token: _, pin_token_base64: __, ...keystore }) => keystore,
@@ -102,7 +102,7 @@ const addRsa = async () => {
     ['C RSA with six digits', '271828'],
   ] as const) {
     const user = { session_key: 'rsa' as const, ...(pin !== undefined && { six_digit_pin: pin }) };
-    const { keystore } = await lived.standIn.createUser(user);
+    const { keystore } = await stack.standIn.createUser(user);
     const private_key = keystore.private_key.replaceAll('\n', '\\r\\n');
     rows.push({ ...keystore, private_key, ...(pin !== undefined && { pin }) });
     expectEnd(name, keystore.client_id, 'registered');
@@ -135,7 +135,7 @@ const addScalars = async () => {
 };
 
 const wrongPins = async (account: Account, count: number) => {
-  const client = connectClient(lived.standIn, account, { now: Date.now });
+  const client = connectClient(stack.standIn, account, { now: Date.now });
   for (let i = 0; i < count; i += 1) {
     const pin_base64 = client.encrypt(Buffer.from('000000'));
     const { error } = await client.send('POST', '/pin/verify', { pin_base64 });
@@ -159,7 +159,7 @@ const addPins = async () => {
   const some = await add('three wrong PINs before', six_digit_pin, 'registered');
   await wrongPins(some, 3);
   const suspended = await add('an upgrade that is suspended', six_digit_pin, 'blocked', 'legacy_pin');
-  lived.standIn.setFaults([{ name: 'upgrade_suspended', user_id: suspended.app_id }]);
+  stack.standIn.setFaults([{ name: 'upgrade_suspended', user_id: suspended.app_id }]);
 
   const foreign = await newAccount({ tip: 'foreign' });
   rows.push({ ...foreign, pin: seed() });
@@ -168,9 +168,9 @@ const addPins = async () => {
 
 /** Asks Mixin for a code as a phone does; its row carries it. */
 const askForCode = async (phone: string) => {
-  lived.standIn.preparePhone({ phone });
-  await sendOpenly(lived.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
-  const asked = lived.standIn.verifications().find((it) => it.phone === phone);
+  stack.standIn.preparePhone({ phone });
+  await sendOpenly(stack.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
+  const asked = stack.standIn.verifications().find((it) => it.phone === phone);
   if (!asked) throw new Error('no code was sent');
   return asked;
 };
@@ -202,7 +202,7 @@ const addUsers = async () => {
 };
 
 const readBatch = async (batch_id: string) =>
-  (await lived.get(`/batches/${batch_id}`)).body as {
+  (await stack.get(`/batches/${batch_id}`)).body as {
     status: string;
     invalid: number;
     states: Record<string, number>;
@@ -214,7 +214,7 @@ const readBatch = async (batch_id: string) =>
 const allBots = async (batch_id: string): Promise<(Bot & { account_id?: string })[]> => {
   const found: Bot[] = [];
   for (let cursor = ''; ; ) {
-    const { body } = await lived.get(`/batches/${batch_id}/bots${cursor && `?cursor=${cursor}`}`);
+    const { body } = await stack.get(`/batches/${batch_id}/bots${cursor && `?cursor=${cursor}`}`);
     const page = body as { bots: Bot[]; cursor?: string };
     found.push(...page.bots);
     if (page.cursor === undefined) return found;
@@ -226,7 +226,7 @@ let batch_id = '';
 let bots: (Bot & { account_id?: string })[] = [];
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
   await addFormats();
   await addRsa();
   await addScalars();
@@ -235,28 +235,28 @@ beforeAll(async () => {
   await addUsers();
   const oauth = await newAccount();
   rows.push({ ...oauth, authorization_id: randomUUID() });
-  const answer = await lived.post('/batches', rows);
+  const answer = await stack.post('/batches', rows);
   batch_id = (answer.body as { batch_id: string }).batch_id;
 }, 60_000);
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 describe('a list with everything', () => {
   test('waits until its cost is accepted, and does nothing before', async () => {
-    const planned = await until(async () => {
+    const planned = await waitFor(async () => {
       const batch = await readBatch(batch_id);
       return batch.status === 'planned' && batch;
     });
     expect(planned.cost).toMatchObject({ planned_users: 4, planned_usd: 2, created_users: 0 });
     expect(planned).toMatchObject({ invalid: 1, errors: [{ code: 'oauth_keystore' }] });
     expect(await allBots(batch_id)).toEqual([]);
-    const tooLittle = await lived.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1.5 });
+    const tooLittle = await stack.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1.5 });
     expect(tooLittle).toMatchObject({ status: 422, body: { code: 'cost_not_accepted' } });
-    const confirmed = await lived.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 2 });
+    const confirmed = await stack.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 2 });
     expect(confirmed).toMatchObject({ status: 200, body: { status: 'importing' } });
   }, 30_000);
 
   test('comes to rest', async () => {
-    await until(async () => {
+    await waitFor(async () => {
       const { status, states } = await readBatch(batch_id);
       const { queued, enrolling, registering, unsure } = states;
       return status === 'imported' && !queued && !enrolling && !registering && !unsure;
@@ -294,7 +294,7 @@ describe('a list with everything', () => {
       ['enrolled', undefined],
       ['enrolled', undefined],
     ]);
-    const created = lived.standIn.ledger().filter((entry) => entry.created?.kind === 'network');
+    const created = stack.standIn.ledger().filter((entry) => entry.created?.kind === 'network');
     expect(created.map(({ user_id }) => user_id)).toEqual([owner, owner]);
     expect((await readBatch(batch_id)).cost).toMatchObject({
       created_users: 2,
@@ -306,16 +306,16 @@ describe('a list with everything', () => {
   test('sent one wrong PIN to the bot whose PIN is wrong, and none that could lock', () => {
     const account = (name: string) => {
       const id = cases.get(name)?.id;
-      return lived.standIn.accounts().find(({ user_id }) => user_id === id);
+      return stack.standIn.accounts().find(({ user_id }) => user_id === id);
     };
     expect(account('six digits that are wrong')?.pin_errors).toBe(1);
     expect(account('four wrong PINs before')?.pin_errors).toBe(4);
-    const locked = lived.standIn.accounts().filter((it) => it.pin_locked_until !== undefined);
+    const locked = stack.standIn.accounts().filter((it) => it.pin_locked_until !== undefined);
     expect(locked).toEqual([]);
   });
 
   test('lost no key and bound no bot two', async () => {
-    const custody = await countKeys(lived.house.environment, lived.standIn.ledger());
+    const custody = await countKeys(stack.embedded.environment, stack.standIn.ledger());
     expect(custody.keys_lost).toBe(0);
     expect(custody.keys_bound).toBeGreaterThan(15);
   });
@@ -325,13 +325,13 @@ describe('a six-digit PIN that was wrong once', () => {
   test('is not tried again, nor is another', async () => {
     const id = cases.get('six digits that are wrong')?.id ?? '';
     const row = rows.find((it) => it.app_id === id);
-    const answer = await lived.post('/batches', [{ ...row, pin: '111111' }]);
+    const answer = await stack.post('/batches', [{ ...row, pin: '111111' }]);
     expect(answer.status).toBe(202);
-    await until(async () => {
-      const bot = await lived.services.table.readBot(id);
+    await waitFor(async () => {
+      const bot = await stack.services.table.readBot(id);
       return bot?.batch_id !== batch_id && bot?.state === 'blocked';
     });
-    expect((await lived.services.table.readBot(id))?.reason?.code).toBe('wrong_pin');
-    expect(lived.standIn.accounts().find(({ user_id }) => user_id === id)?.pin_errors).toBe(1);
+    expect((await stack.services.table.readBot(id))?.reason?.code).toBe('wrong_pin');
+    expect(stack.standIn.accounts().find(({ user_id }) => user_id === id)?.pin_errors).toBe(1);
   }, 30_000);
 });

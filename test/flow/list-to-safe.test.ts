@@ -5,11 +5,11 @@ import { clientConfig } from '../../infra/local/client-config.ts';
 import { countKeys, readVault } from '../../infra/local/custody.ts';
 import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
-import { type LivedInHouse, openHouse, until } from './lived-in.ts';
+import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
 
 const SIZE = 40;
 
-let lived: LivedInHouse;
+let stack: TestStack;
 let world: DemoList;
 let batch_id: string;
 
@@ -25,12 +25,12 @@ interface BatchBody {
   errors: { line: number; field: string; code: string; fix: string }[];
 }
 
-const readBatch = async (id: string) => (await lived.get(`/batches/${id}`)).body as BatchBody;
+const readBatch = async (id: string) => (await stack.get(`/batches/${id}`)).body as BatchBody;
 const countOutcome = (...outcomes: string[]) =>
   world.outcomes.filter(({ outcome }) => outcomes.includes(outcome)).length;
 
 const untilAtRest = (id: string) =>
-  until(async () => {
+  waitFor(async () => {
     const batch = await readBatch(id);
     const waiting = countOutcome('waiting');
     return batch.status === 'imported' &&
@@ -41,20 +41,20 @@ const untilAtRest = (id: string) =>
   }, 90_000);
 
 beforeAll(async () => {
-  lived = await openHouse();
-  world = await createDemoList(lived.standIn, SIZE);
-  const { body } = await lived.post('/batches', world.list);
+  stack = await startStack();
+  world = await createDemoList(stack.standIn, SIZE);
+  const { body } = await stack.post('/batches', world.list);
   batch_id = (body as { batch_id: string }).batch_id;
   await untilAtRest(batch_id);
 }, 120_000);
 
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 describe('a list of every fate', () => {
   test('leaves each bot in the state that the demo list expects', async () => {
     for (const { app_id, outcome } of world.outcomes) {
       if (outcome === 'invalid' || outcome === 'duplicate') continue;
-      const bot = await lived.services.table.readBot(app_id);
+      const bot = await stack.services.table.readBot(app_id);
       expect([app_id, bot?.state]).toEqual([app_id, outcome]);
     }
   });
@@ -86,8 +86,8 @@ describe('a list of every fate', () => {
   });
 
   test('leaves no bound key without its private half, and no bot with two', async () => {
-    const ledger = lived.standIn.ledger();
-    const custody = await countKeys(lived.house.environment, ledger);
+    const ledger = stack.standIn.ledger();
+    const custody = await countKeys(stack.embedded.environment, ledger);
     expect(custody.keys_lost).toBe(0);
     expect(custody.keys_bound).toBeGreaterThan(0);
     const keys = new Map<string, Set<string>>();
@@ -99,7 +99,7 @@ describe('a list of every fate', () => {
 
   test('gives every blocked or waiting bot a sentence that says what to do', async () => {
     for (const state of ['blocked', 'waiting', 'external']) {
-      const { body } = await lived.get(`/batches/${batch_id}/bots?state=${state}`);
+      const { body } = await stack.get(`/batches/${batch_id}/bots?state=${state}`);
       const { bots } = body as { bots: { reason?: { fix: string }; history: { request_id?: string }[] }[] };
       expect(bots.length).toBeGreaterThan(0);
       for (const bot of bots) {
@@ -110,7 +110,7 @@ describe('a list of every fate', () => {
   });
 
   test('deletes the uploaded list when its last row is taken in', async () => {
-    const { aws, uploadsBucket } = readConfig(lived.house.environment);
+    const { aws, uploadsBucket } = readConfig(stack.embedded.environment);
     const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: uploadsBucket }));
     expect(Contents.map(({ Key }) => Key)).toEqual([]);
@@ -119,7 +119,7 @@ describe('a list of every fate', () => {
 
 describe('secrets', () => {
   test('are in the vault, one secret a bot', async () => {
-    const held = await readVault(lived.house.environment);
+    const held = await readVault(stack.embedded.environment);
     for (const { app_id, outcome } of world.outcomes) {
       if (outcome === 'registered') expect(held.get(app_id)?.spend).toBe(true);
     }
@@ -128,27 +128,27 @@ describe('secrets', () => {
 
 describe('the same list again', () => {
   test('makes no new key and no new POST, and reports the same states', async () => {
-    const posts = () => lived.standIn.ledger().filter(({ method }) => method === 'POST').length;
+    const posts = () => stack.standIn.ledger().filter(({ method }) => method === 'POST').length;
     const before = {
       posts: posts(),
-      custody: await countKeys(lived.house.environment, lived.standIn.ledger()),
+      custody: await countKeys(stack.embedded.environment, stack.standIn.ledger()),
     };
     const first = await readBatch(batch_id);
-    const { body } = await lived.post('/batches', world.list);
+    const { body } = await stack.post('/batches', world.list);
     const again = (body as { batch_id: string }).batch_id;
     expect(again).not.toBe(batch_id);
     const second = await untilAtRest(again);
     expect(second.states).toEqual(first.states);
     expect(posts()).toBe(before.posts);
-    expect(await countKeys(lived.house.environment, lived.standIn.ledger())).toEqual(before.custody);
+    expect(await countKeys(stack.embedded.environment, stack.standIn.ledger())).toEqual(before.custody);
     expect((await readBatch(batch_id)).not_in_batch).toBe(first.accepted);
   });
 
   test('answers the same batch for the same Idempotency-Key', async () => {
     const headers = { 'idempotency-key': 'a key of the client' };
     const [one, two] = [
-      await lived.post('/batches', world.list, headers),
-      await lived.post('/batches', world.list, headers),
+      await stack.post('/batches', world.list, headers),
+      await stack.post('/batches', world.list, headers),
     ];
     expect(two.body).toMatchObject({ batch_id: (one.body as { batch_id: string }).batch_id });
   });

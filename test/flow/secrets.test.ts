@@ -28,8 +28,8 @@ import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 import { enlistProcess, jsonLines, type ProcessOptions, printedTexts } from '../cli/run.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
 import { createJsonError, type DecideTreatment, startAwsProxy } from '../fire/aws-proxy.ts';
+import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
 import { type Canaries, canariesOf } from './canaries.ts';
-import { type LivedInHouse, openHouse, until } from './lived-in.ts';
 
 const seed = () => randomBytes(32).toString('hex');
 /** The planted ones. No number that a program writes begins with a zero. */
@@ -63,7 +63,7 @@ const keep = (where: string, ...texts: readonly string[]) =>
   void emitted.set(where, [...(emitted.get(where) ?? []), ...texts]);
 
 let folder: string;
-let lived: LivedInHouse;
+let stack: TestStack;
 let direct: Environment;
 const stops: (() => Promise<void>)[] = [];
 const codes: string[] = [];
@@ -87,8 +87,8 @@ const watchTraffic = async (environment: Environment): Promise<Environment> => {
 const askForCode = async (prefix: string) => {
   for (let i = 0; ; i += 1) {
     const phone = `${prefix}${String(i).padStart(3, '0')}`;
-    await sendOpenly(lived.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
-    const code = lived.standIn.verifications().find((it) => it.phone === phone);
+    await sendOpenly(stack.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
+    const code = stack.standIn.verifications().find((it) => it.phone === phone);
     if (code?.code.startsWith('0') && code.code !== '0000') {
       codes.push(code.code);
       return code;
@@ -96,8 +96,8 @@ const askForCode = async (prefix: string) => {
   }
 };
 
-const newAccount = async (...user: Parameters<LivedInHouse['standIn']['createUser']>) =>
-  ({ ...(await lived.standIn.createUser(...user)).keystore }) as Record<string, string>;
+const newAccount = async (...user: Parameters<TestStack['standIn']['createUser']>) =>
+  ({ ...(await stack.standIn.createUser(...user)).keystore }) as Record<string, string>;
 
 /** Rows of every kind that are right, and some that hold a secret where it does not belong. */
 const makeRows = async () => {
@@ -142,7 +142,7 @@ const makeRows = async () => {
 };
 
 const cli = (args: readonly string[], options: ProcessOptions = {}) =>
-  enlistProcess([...args, '--api', lived.house.url], {
+  enlistProcess([...args, '--api', stack.embedded.url], {
     ...options,
     onStart: (child) => {
       options.onStart?.(child);
@@ -153,8 +153,8 @@ const cli = (args: readonly string[], options: ProcessOptions = {}) =>
   });
 
 const untilTakenIn = (batch_id: string) =>
-  until(async () => {
-    const { body } = await lived.get(`/batches/${batch_id}`);
+  waitFor(async () => {
+    const { body } = await stack.get(`/batches/${batch_id}`);
     const { status, states } = body as { status: string; states: Record<string, number> };
     const { queued = 0, enrolling = 0, registering = 0, unsure = 0 } = states;
     return status === 'imported' && queued + enrolling + registering + unsure === 0;
@@ -179,17 +179,17 @@ const upload = async () => {
   ]);
   const batch_id = String(jsonLines(main)[0]?.batch_id);
   expect(refused.code).toBe(3);
-  await until(
-    async () => ((await lived.get(`/batches/${batch_id}`)).body as { status: string }).status === 'planned',
+  await waitFor(
+    async () => ((await stack.get(`/batches/${batch_id}`)).body as { status: string }).status === 'planned',
   );
-  await lived.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1 });
+  await stack.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1 });
   await untilTakenIn(batch_id);
   return { batch_id, user_id: String(fresh.app_id) };
 };
 
 /** A sign-in by the real command, with a captcha, a token, a wrong code and the right one. */
 const signIn = async () => {
-  const { standIn } = lived;
+  const { standIn } = stack;
   standIn.preparePhone({ phone: planted.phone, captcha: 'recaptcha', captcha_answer: planted.captcha });
   const captcha = join(folder, 'captcha.json');
   const token = join(folder, 'token');
@@ -221,7 +221,7 @@ const look = (batch_id: string, user_id: string) =>
 const askAllRoutes = async (batch_id: string, user_id: string) => {
   const ask = async (name: RouteName, id: string, body?: string, headers = {}) => {
     const { method, path } = routes[name];
-    const url = lived.house.url + path.replace(/\{\w+\}/, encodeURIComponent(id));
+    const url = stack.embedded.url + path.replace(/\{\w+\}/, encodeURIComponent(id));
     const type = { 'content-type': 'application/json' };
     const answer = await fetch(url, {
       method,
@@ -243,7 +243,7 @@ const askAllRoutes = async (batch_id: string, user_id: string) => {
   const queries = [`?cursor=${planted.bodyKey}`, `?state=${planted.bodyKey}`, `?limit=${planted.bodyKey}`];
   for (const query of queries)
     for (const of of ['bots', 'errors']) {
-      const answer = await fetch(`${lived.house.url}/batches/${batch_id}/${of}${query}`);
+      const answer = await fetch(`${stack.embedded.url}/batches/${batch_id}/${of}${query}`);
       keep('API answers', await answer.text());
     }
 };
@@ -289,7 +289,7 @@ const quoting = async (): Promise<Environment> => {
   );
   stops.push(secrets.stop, s3.stop);
   return {
-    ...lived.house.environment,
+    ...stack.embedded.environment,
     AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
     AWS_ENDPOINT_URL_S3: s3.url,
   };
@@ -297,12 +297,12 @@ const quoting = async (): Promise<Environment> => {
 
 /** Each function crashes on something secret: broken JSON, another shape, an error of AWS that quotes it. */
 const crash = async (batch_id: string) => {
-  const { aws, secretPrefix, uploadsBucket } = readConfig(lived.house.environment);
+  const { aws, secretPrefix, uploadsBucket } = readConfig(stack.embedded.environment);
   const write = (line: string) => keep('logs of crashes', line);
   const environment = await quoting();
   const secrets = new SecretsManagerClient(clientConfig(direct.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? ''));
   const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
-  const { table } = lived.services;
+  const { table } = stack.services;
   const row = (user_id: string, state: 'queued' | 'registering', more = {}) =>
     table.createBot({
       bot_id: user_id,
@@ -335,7 +335,7 @@ const crash = async (batch_id: string) => {
   }
   // The vault refuses the new key, and quotes it.
   const keystore = await newAccount();
-  await lived.services.vault.storeKeystore(keystore as never);
+  await stack.services.vault.storeKeystore(keystore as never);
   await row(String(keystore.app_id), 'registering');
   await openRegister(environment, write)(recordOf({ bot_id: keystore.app_id }), context);
   // A part of a list that is cut, of another shape, or whole and refused by the vault.
@@ -359,11 +359,11 @@ const crash = async (batch_id: string) => {
     ]),
   ];
   for (const Body of parts) {
-    const { batch_id: id } = (await lived.post('/batches', [{}])).body as { batch_id: string };
+    const { batch_id: id } = (await stack.post('/batches', [{}])).body as { batch_id: string };
     await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key: chunkKey(id, 1), Body }));
     await openIntake(environment, write)(recordOf({ batch_id: id, chunk: 1 }), context);
-    keep('API answers', (await lived.get(`/batches/${id}`)).text);
-    await lived.services.uploads.remove([chunkKey(id, 1)]);
+    keep('API answers', (await stack.get(`/batches/${id}`)).text);
+    await stack.services.uploads.remove([chunkKey(id, 1)]);
   }
   await openIntake(environment, write)(recordOf(`{"batch_id":"${planted.bodyKey}`), context);
   await openIntake(environment, write)(recordOf({ batch_id: planted.bodyKey }), context);
@@ -422,7 +422,7 @@ const heldByVault = async (): Promise<string[]> => {
 
 /** What lies about when all is done. */
 const takeStock = async (toldToOwner: string) => {
-  const { aws, table, uploadsBucket: Bucket, queueUrls } = readConfig(lived.house.environment);
+  const { aws, table, uploadsBucket: Bucket, queueUrls } = readConfig(stack.embedded.environment);
   const dynamodb = new DynamoDBClient(clientConfig(aws.endpoints.dynamodb ?? ''));
   const { Items = [] } = await dynamodb.send(new ScanCommand({ TableName: table }));
   keep('items of the table', ...Items.map((item) => JSON.stringify(item)));
@@ -441,14 +441,14 @@ const takeStock = async (toldToOwner: string) => {
     keep('objects of the bucket', `${Key} ${await Body?.transformToString()}`);
   }
   keep('what went to queues and table', ...sent);
-  keep('logs', ...lived.logs);
+  keep('logs', ...stack.logs);
   // A sign-in answers with what Mixin tells of the account, to whoever gave its phone and its code.
   keep(
     'what the commands printed',
     ...printedTexts.map((text) => (text === toldToOwner ? text.replace(planted.phone, '') : text)),
   );
-  keep('the ledger of Mixin', JSON.stringify(lived.standIn.ledger()));
-  keep('argv and environment', JSON.stringify([process.env, process.argv, lived.house.environment]));
+  keep('the ledger of Mixin', JSON.stringify(stack.standIn.ledger()));
+  keep('argv and environment', JSON.stringify([process.env, process.argv, stack.embedded.environment]));
   for (const client of [dynamodb, sqs, s3]) client.destroy();
 };
 
@@ -464,12 +464,12 @@ beforeAll(async () => {
       keep('console', words.map(String).join(' ')),
     );
   folder = await mkdtemp(join(tmpdir(), 'enlist-secrets-'));
-  lived = await openHouse({ dataDir: join(folder, 'data'), wrapEndpoints: watchTraffic });
+  stack = await startStack({ dataDir: join(folder, 'data'), wrapEndpoints: watchTraffic });
   const [{ batch_id, user_id }, signed] = await Promise.all([upload(), signIn()]);
   await Promise.all([look(batch_id, user_id), askAllRoutes(batch_id, user_id), crash(batch_id)]);
   await takeStock(signed.answer);
   generated = await heldByVault();
-  await lived.house.stop();
+  await stack.embedded.stop();
   for (const file of await filesBelow(join(folder, 'data')))
     if (!file.includes('/data/secrets/'))
       keep('files of the data folder', file, printable(await readFile(file, 'latin1')));
@@ -484,7 +484,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   vi.restoreAllMocks();
-  await lived?.[Symbol.asyncDispose]();
+  await stack?.[Symbol.asyncDispose]();
   for (const stop of stops) await stop();
   await rm(folder, { recursive: true, force: true });
 });

@@ -7,27 +7,27 @@ import type { Fault } from '../../emulators/mixin/server.ts';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { nameDeadLetterQueue, type queueNames } from '../../lib/model/deployment.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
-import { type LivedInHouse, openHouse, until, untilState, upload } from './lived-in.ts';
+import { startStack, type TestStack, uploadRows, waitFor, waitForState } from '../helpers/stack.ts';
 
-let lived: LivedInHouse;
+let stack: TestStack;
 const faults: Fault[] = [];
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
 });
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 /** A fresh bot that meets the faults, listed and followed until it is in one of the states. */
 const bring = async (found: readonly Omit<Fault, 'user_id'>[], ...wanted: string[]) => {
-  const { keystore } = await lived.standIn.createUser();
+  const { keystore } = await stack.standIn.createUser();
   faults.push(...found.map((fault) => ({ ...fault, user_id: keystore.app_id })));
-  lived.standIn.setFaults(faults);
-  await upload(lived, [keystore]);
-  return untilState(lived, keystore.app_id, ...wanted);
+  stack.standIn.setFaults(faults);
+  await uploadRows(stack, [keystore]);
+  return waitForState(stack, keystore.app_id, ...wanted);
 };
 
 const requests = (user_id: string, path: string) =>
-  lived.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path);
+  stack.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path);
 
 const me = '/safe/me';
 const pin = '/pin/update';
@@ -62,7 +62,7 @@ describe.concurrent('trouble, sorted', () => {
   test('stays away from a locked PIN for a day, whoever asks', async () => {
     const bot = await bring([{ name: 'rate_limited', path: pin }], 'waiting');
     expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(24 * 3_600_000);
-    const { body } = await lived.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
+    const { body } = await stack.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
     expect(body).toEqual({ retried: 0, pin_locked: 1 });
     expect(requests(bot.bot_id, pin)).toHaveLength(1);
   });
@@ -70,9 +70,9 @@ describe.concurrent('trouble, sorted', () => {
   test('sends a refused PIN once, and once more when the operator says so', async () => {
     const bot = await bring([refusal(safe, 20_119)], 'blocked');
     expect(requests(bot.bot_id, safe)).toHaveLength(1);
-    await lived.post(`/batches/${bot.batch_id}/retry`, {});
-    await until(async () => requests(bot.bot_id, safe).length === 2);
-    const again = await untilState(lived, bot.bot_id, 'blocked');
+    await stack.post(`/batches/${bot.batch_id}/retry`, {});
+    await waitFor(async () => requests(bot.bot_id, safe).length === 2);
+    const again = await waitForState(stack, bot.bot_id, 'blocked');
     expect(again.public_key).toBe(bot.public_key);
   });
 
@@ -91,20 +91,20 @@ describe.concurrent('trouble, sorted', () => {
   test('brings back what waits longer than SQS can delay, by the sweep', async () => {
     const bot = await bring([{ name: 'rate_limited', path: me, times: 1 }], 'waiting');
     const past = new Date(Date.now() - 60_000).toISOString();
-    const parked = await lived.services.table.updateBot(bot, { wait_until: past, due_at: past });
+    const parked = await stack.services.table.updateBot(bot, { wait_until: past, due_at: past });
     expect(parked).toBeDefined();
-    await lived.house.recheckNow();
-    await untilState(lived, bot.bot_id, 'registered');
+    await stack.embedded.recheckNow();
+    await waitForState(stack, bot.bot_id, 'registered');
   });
 });
 
 const sqs = () => {
-  const { aws } = readConfig(lived.house.environment);
+  const { aws } = readConfig(stack.embedded.environment);
   return new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
 };
 
 const deadLetterUrl = (name: (typeof queueNames)[number]) => {
-  const url = readConfig(lived.house.environment).queueUrls[name];
+  const url = readConfig(stack.embedded.environment).queueUrls[name];
   return (
     url.slice(0, url.lastIndexOf('/') + 1) +
     url.slice(url.lastIndexOf('/') + 1).replace(name, nameDeadLetterQueue(name))
@@ -124,16 +124,16 @@ const deadLetters = async (name: (typeof queueNames)[number]) => {
 describe.concurrent('a message that crashes its handler', () => {
   test('goes to the dead-letter queue, and its row says so; a retry brings it back when mended', async () => {
     const { batch_id } = await bring([], 'registered');
-    const { keystore } = await lived.standIn.createUser();
-    const { aws, secretPrefix } = readConfig(lived.house.environment);
+    const { keystore } = await stack.standIn.createUser();
+    const { aws, secretPrefix } = readConfig(stack.embedded.environment);
     const secrets = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
-    await lived.services.vault.storeKeystore(keystore);
+    await stack.services.vault.storeKeystore(keystore);
     const spoil = (SecretString: string) =>
       secrets.send(
         new PutSecretValueCommand({ SecretId: `${secretPrefix}/${keystore.app_id}`, SecretString }),
       );
     await spoil('{"not":"a keystore"}');
-    await lived.services.table.createBot({
+    await stack.services.table.createBot({
       bot_id: keystore.app_id,
       session_id: keystore.session_id,
       batch_id,
@@ -145,13 +145,13 @@ describe.concurrent('a message that crashes its handler', () => {
       attempts: 0,
       history: [],
     });
-    await lived.services.queues.send('check', [{ body: { bot_id: keystore.app_id } }]);
-    const bot = await until(async () => {
-      const row = await lived.services.table.readBot(keystore.app_id);
+    await stack.services.queues.send('check', [{ body: { bot_id: keystore.app_id } }]);
+    const bot = await waitFor(async () => {
+      const row = await stack.services.table.readBot(keystore.app_id);
       return row?.state === 'blocked' ? row : undefined;
     }, 45_000);
     expect(bot.reason?.code).toBe('handler_crashed');
-    const { Messages = [] } = await until(async () => {
+    const { Messages = [] } = await waitFor(async () => {
       const received = await sqs().send(
         new ReceiveMessageCommand({ QueueUrl: deadLetterUrl('check'), WaitTimeSeconds: 1 }),
       );
@@ -159,8 +159,8 @@ describe.concurrent('a message that crashes its handler', () => {
     }, 30_000);
     expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ bot_id: keystore.app_id });
     await spoil(JSON.stringify(keystore));
-    const { body } = await lived.post(`/batches/${batch_id}/retry`, {});
+    const { body } = await stack.post(`/batches/${batch_id}/retry`, {});
     expect(body).toMatchObject({ retried: 1 });
-    await untilState(lived, keystore.app_id, 'registered');
+    await waitForState(stack, keystore.app_id, 'registered');
   }, 90_000);
 });

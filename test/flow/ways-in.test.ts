@@ -5,14 +5,14 @@ import { clientConfig } from '../../infra/local/client-config.ts';
 import { buildBatch } from '../../lib/batches/batch.ts';
 import { limits } from '../../lib/model/limits.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
-import { type LivedInHouse, openHouse, until, untilState } from './lived-in.ts';
+import { startStack, type TestStack, waitFor, waitForState } from '../helpers/stack.ts';
 
-let lived: LivedInHouse;
+let stack: TestStack;
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
 });
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 interface Form {
   batch_id: string;
@@ -21,7 +21,7 @@ interface Form {
 }
 
 const askForm = async (): Promise<Form> => {
-  const { status, body } = await lived.post('/uploads', { content_type: 'application/x-ndjson' });
+  const { status, body } = await stack.post('/uploads', { content_type: 'application/x-ndjson' });
   expect(status).toBe(201);
   return body as Form;
 };
@@ -34,34 +34,34 @@ const useForm = async ({ url, fields }: Form, list: string) => {
 };
 
 const batchStatus = async (batch_id: string) =>
-  (await lived.get(`/batches/${batch_id}`)).body as {
+  (await stack.get(`/batches/${batch_id}`)).body as {
     status: string;
     total: number;
     problem?: { code: string };
   };
 
 const untilStatus = (batch_id: string, status: string) =>
-  until(async () => {
+  waitFor(async () => {
     const batch = await batchStatus(batch_id);
     return batch.status === status ? batch : undefined;
   });
 
 describe('a form', () => {
   test('takes a list that is larger than a request may be', async () => {
-    const { keystore } = await lived.standIn.createUser();
+    const { keystore } = await stack.standIn.createUser();
     const form = await askForm();
     const padding = '\n'.repeat(limits.maxInlineBytes);
     expect(await useForm(form, JSON.stringify(keystore) + padding)).toBeLessThan(300);
-    const { status, body } = await lived.post(`/uploads/${form.batch_id}`, {});
+    const { status, body } = await stack.post(`/uploads/${form.batch_id}`, {});
     expect([status, body]).toEqual([202, { batch_id: form.batch_id, status: 'received' }]);
-    await untilState(lived, keystore.app_id, 'registered');
-    const again = await lived.post(`/uploads/${form.batch_id}`, {});
+    await waitForState(stack, keystore.app_id, 'registered');
+    const again = await stack.post(`/uploads/${form.batch_id}`, {});
     expect(again.body).toMatchObject({ status: 'imported' });
   });
 
   test('that was never used makes a batch that says so', async () => {
     const { batch_id } = await askForm();
-    await lived.post(`/uploads/${batch_id}`, {});
+    await stack.post(`/uploads/${batch_id}`, {});
     expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('list_gone');
   });
 
@@ -83,7 +83,7 @@ describe('a form', () => {
 describe('a list of nonsense', () => {
   test('keeps its first errors and counts the others', async () => {
     const rows = Array.from({ length: 400 }, () => '{}').join('\n');
-    const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
+    const { body } = await stack.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
     await untilStatus(batch_id, 'imported');
     const batch = await batchStatus(batch_id);
@@ -92,7 +92,7 @@ describe('a list of nonsense', () => {
 
   test('of too many rows is refused as a whole', async () => {
     const rows = '{}\n'.repeat(limits.maxRows + 1);
-    const { body } = await lived.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
+    const { body } = await stack.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
     expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('too_many_rows');
   });
@@ -100,19 +100,19 @@ describe('a list of nonsense', () => {
 
 describe('a batch whose message was lost', () => {
   test('is taken up again by a retry', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    const batch_id = lived.services.randomId();
+    const { keystore } = await stack.standIn.createUser();
+    const batch_id = stack.services.randomId();
     const list = Buffer.from(JSON.stringify([keystore]));
-    await lived.services.uploads.put(`${batch_id}/list`, list, 'application/json');
-    await lived.services.table.createBatch(buildBatch(batch_id, Date.now()));
-    await lived.post(`/batches/${batch_id}/retry`, {});
-    await untilState(lived, keystore.app_id, 'registered');
+    await stack.services.uploads.put(`${batch_id}/list`, list, 'application/json');
+    await stack.services.table.createBatch(buildBatch(batch_id, Date.now()));
+    await stack.post(`/batches/${batch_id}/retry`, {});
+    await waitForState(stack, keystore.app_id, 'registered');
   });
 });
 
 describe("the bucket's inbox", () => {
   const dropFile = async (name: string, Body: string) => {
-    const { aws, uploadsBucket } = readConfig(lived.house.environment);
+    const { aws, uploadsBucket } = readConfig(stack.embedded.environment);
     const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
     const Key = limits.inboxPrefix + name;
     const { ETag } = await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key, Body }));
@@ -123,35 +123,35 @@ describe("the bucket's inbox", () => {
     ({
       Records: [{ eventSource: 'aws:s3', s3: { object: { ...object, sequencer: '0055AED6DCD90281E5' } } }],
     }) as never;
-  const inbox = () => lived.services.uploads.get(`${limits.inboxPrefix}my bots.csv`);
+  const inbox = () => stack.services.uploads.get(`${limits.inboxPrefix}my bots.csv`);
 
   test('takes a file in by its name, once, however often S3 tells of it', async () => {
-    const { keystore } = await lived.standIn.createUser();
+    const { keystore } = await stack.standIn.createUser();
     const csv = `${Object.keys(keystore).join(',')}\n${Object.values(keystore).join(',')}\n`;
     const event = eventOf(await dropFile('my bots.csv', csv));
-    await lived.services.queues.send('intake', [{ body: event }]);
-    const bot = await untilState(lived, keystore.app_id, 'registered');
+    await stack.services.queues.send('intake', [{ body: event }]);
+    const bot = await waitForState(stack, keystore.app_id, 'registered');
     expect(await inbox()).toBeUndefined();
-    await lived.services.queues.send('intake', [{ body: event }]);
-    await lived.services.queues.send('intake', [{ body: { Event: 's3:TestEvent' } }]);
+    await stack.services.queues.send('intake', [{ body: event }]);
+    await stack.services.queues.send('intake', [{ body: { Event: 's3:TestEvent' } }]);
     expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'imported', total: 1 });
   });
 
   test('rejects a file that is too large, and lets it go', async () => {
     const object = await dropFile('huge.csv', 'x');
     const event = eventOf({ ...object, size: limits.maxUploadBytes + 1 });
-    await lived.services.queues.send('intake', [{ body: event }]);
-    const line = await until(async () => lived.logs.find((it) => it.includes('"list_too_large"')));
+    await stack.services.queues.send('intake', [{ body: event }]);
+    const line = await waitFor(async () => stack.logs.find((it) => it.includes('"list_too_large"')));
     const { batch_id } = JSON.parse(line);
     expect((await batchStatus(batch_id)).problem?.code).toBe('list_too_large');
-    await until(async () => !(await lived.services.uploads.get(`${limits.inboxPrefix}huge.csv`)));
+    await waitFor(async () => !(await stack.services.uploads.get(`${limits.inboxPrefix}huge.csv`)));
   });
 
   test('rejects a file whose format nothing tells', async () => {
     const object = await dropFile('bots.txt', 'hello');
-    await lived.services.queues.send('intake', [{ body: eventOf(object) }]);
-    const line = await until(async () =>
-      lived.logs.find((it) => it.includes('list_rejected') && it.includes('unknown_format')),
+    await stack.services.queues.send('intake', [{ body: eventOf(object) }]);
+    const line = await waitFor(async () =>
+      stack.logs.find((it) => it.includes('list_rejected') && it.includes('unknown_format')),
     );
     const { batch_id } = JSON.parse(line);
     expect((await batchStatus(batch_id)).problem?.code).toBe('unknown_format');

@@ -2,39 +2,39 @@
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
-import { type LivedInHouse, openHouse, until, untilState, upload } from '../flow/lived-in.ts';
+import { startStack, type TestStack, uploadRows, waitFor, waitForState } from '../helpers/stack.ts';
 
-let lived: LivedInHouse;
+let stack: TestStack;
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
 });
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 /** The SDK resends POSTs unless told not to: retry -1 is its only off switch. */
 const sdk = (keystore: Ed25519Keystore) =>
-  MixinApi({ keystore, requestConfig: { baseURL: lived.standIn.url, timeout: 5_000, retry: -1 } as never });
+  MixinApi({ keystore, requestConfig: { baseURL: stack.standIn.url, timeout: 5_000, retry: -1 } as never });
 
 const keystoreOf = async (user_id: string) => {
-  const kept = await lived.services.vault.readKeystore(user_id);
+  const kept = await stack.services.vault.readKeystore(user_id);
   if (typeof kept === 'string' || !('session_private_key' in kept.keystore)) throw new Error('no keystore');
   return kept.keystore;
 };
 
 describe('network users of an owner bot', () => {
   test('are created, registered, and then driven by the official SDK', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    await upload(lived, [keystore]);
-    await untilState(lived, keystore.app_id, 'registered');
+    const { keystore } = await stack.standIn.createUser();
+    await uploadRows(stack, [keystore]);
+    await waitForState(stack, keystore.app_id, 'registered');
     const create = { owner: keystore.app_id, count: 2, full_name: 'Wallet {n}', accept_cost_usd: 1 };
-    const { status, body } = await lived.post('/batches', { create });
+    const { status, body } = await stack.post('/batches', { create });
     expect(status).toBe(202);
     const { batch_id } = body as { batch_id: string };
-    await until(async () => {
-      const batch = (await lived.get(`/batches/${batch_id}`)).body as { states: Record<string, number> };
+    await waitFor(async () => {
+      const batch = (await stack.get(`/batches/${batch_id}`)).body as { states: Record<string, number> };
       return batch.states.registered === 2 && batch.states.enrolled === 2;
     });
-    const { body: page } = await lived.get(`/batches/${batch_id}/bots?state=registered`);
+    const { body: page } = await stack.get(`/batches/${batch_id}/bots?state=registered`);
     const { bots } = page as { bots: { bot_id: string }[] };
     const names: string[] = [];
     for (const { bot_id: user_id } of bots) {
@@ -50,22 +50,22 @@ describe('network users of an owner bot', () => {
   });
 
   test('are bought once for each row, however often the list is sent', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    await upload(lived, [keystore]);
-    await untilState(lived, keystore.app_id, 'registered');
+    const { keystore } = await stack.standIn.createUser();
+    await uploadRows(stack, [keystore]);
+    await waitForState(stack, keystore.app_id, 'registered');
     const create = { owner: keystore.app_id, count: 1, full_name: 'Once', accept_cost_usd: 0.5 };
     const headers = { 'idempotency-key': 'made-up-key-of-a-client' };
     const answers = [
-      await lived.post('/batches', { create }, headers),
-      await lived.post('/batches', { create }, headers),
+      await stack.post('/batches', { create }, headers),
+      await stack.post('/batches', { create }, headers),
     ];
     const ids = new Set(answers.map(({ body }) => (body as { batch_id: string }).batch_id));
     expect(ids.size).toBe(1);
-    await until(async () => {
-      const batch = (await lived.get(`/batches/${[...ids][0]}`)).body as { states: Record<string, number> };
+    await waitFor(async () => {
+      const batch = (await stack.get(`/batches/${[...ids][0]}`)).body as { states: Record<string, number> };
       return batch.states.registered === 1;
     });
-    const bought = lived.standIn
+    const bought = stack.standIn
       .ledger()
       .filter((entry) => entry.created && entry.user_id === keystore.app_id);
     expect(bought).toHaveLength(1);

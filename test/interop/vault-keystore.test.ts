@@ -4,7 +4,7 @@ import { MixinApi } from '@mixin.dev/mixin-node-sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
-import { type LivedInHouse, openHouse, untilState, upload } from '../flow/lived-in.ts';
+import { startStack, type TestStack, uploadRows, waitForState } from '../helpers/stack.ts';
 
 interface SecretKeystore {
   app_id: string;
@@ -14,15 +14,15 @@ interface SecretKeystore {
   spend_private_key: string;
 }
 
-let lived: LivedInHouse;
+let stack: TestStack;
 
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
 });
-afterAll(() => lived[Symbol.asyncDispose]());
+afterAll(() => stack[Symbol.asyncDispose]());
 
 const readSecret = async (user_id: string): Promise<SecretKeystore> => {
-  const { aws, secretPrefix } = readConfig(lived.house.environment);
+  const { aws, secretPrefix } = readConfig(stack.embedded.environment);
   const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
   const { SecretString } = await client.send(
     new GetSecretValueCommand({ SecretId: `${secretPrefix}/${user_id}` }),
@@ -32,13 +32,13 @@ const readSecret = async (user_id: string): Promise<SecretKeystore> => {
 
 /** The SDK resends POSTs unless told not to: retry -1 is its only off switch. */
 const sdk = (keystore: SecretKeystore) =>
-  MixinApi({ keystore, requestConfig: { baseURL: lived.standIn.url, timeout: 5_000, retry: -1 } as never });
+  MixinApi({ keystore, requestConfig: { baseURL: stack.standIn.url, timeout: 5_000, retry: -1 } as never });
 
 describe('a keystore out of the vault', () => {
   test('has the fields of the dashboard format and the spend key, and nothing else', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    await upload(lived, [keystore]);
-    await untilState(lived, keystore.app_id, 'registered');
+    const { keystore } = await stack.standIn.createUser();
+    await uploadRows(stack, [keystore]);
+    await waitForState(stack, keystore.app_id, 'registered');
     const secret = await readSecret(keystore.app_id);
     expect(Object.keys(secret).sort()).toEqual([
       'app_id',
@@ -51,9 +51,9 @@ describe('a keystore out of the vault', () => {
   });
 
   test('lets the official SDK verify the TIP PIN and read has_safe', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    await upload(lived, [keystore]);
-    await untilState(lived, keystore.app_id, 'registered');
+    const { keystore } = await stack.standIn.createUser();
+    await uploadRows(stack, [keystore]);
+    await waitForState(stack, keystore.app_id, 'registered');
     const secret = await readSecret(keystore.app_id);
     const client = sdk(secret);
     const verified = await client.pin.verifyTipPin(secret.spend_private_key);
@@ -63,9 +63,9 @@ describe('a keystore out of the vault', () => {
   });
 
   test('is refused by Mixin when another key is taken for the PIN', async () => {
-    const { keystore } = await lived.standIn.createUser();
-    await upload(lived, [keystore]);
-    await untilState(lived, keystore.app_id, 'registered');
+    const { keystore } = await stack.standIn.createUser();
+    await uploadRows(stack, [keystore]);
+    await waitForState(stack, keystore.app_id, 'registered');
     const secret = await readSecret(keystore.app_id);
     await expect(sdk(secret).pin.verifyTipPin(secret.session_private_key)).rejects.toMatchObject({
       code: 20_119,

@@ -17,7 +17,7 @@ import type { CreateHandler } from '../../lib/runtime/handler.ts';
 import { isEmptyEvent } from '../../lib/runtime/middlewares/smoke-test.ts';
 import { runSmokeTest, type SmokeTestOptions, type SmokeTestReport } from '../../lib/runtime/smoke-test.ts';
 import { enlist, jsonLines } from '../cli/run.ts';
-import { type LivedInHouse, openHouse } from '../flow/lived-in.ts';
+import { startStack, type TestStack } from '../helpers/stack.ts';
 
 const createHandlers: Readonly<Record<FunctionName, CreateHandler>> = {
   api: createApi,
@@ -28,11 +28,11 @@ const createHandlers: Readonly<Record<FunctionName, CreateHandler>> = {
   register: createRegister,
   recheck: createRecheck,
 };
-let lived: LivedInHouse;
+let stack: TestStack;
 beforeAll(async () => {
-  lived = await openHouse();
+  stack = await startStack();
 });
-afterAll(() => lived?.[Symbol.asyncDispose]());
+afterAll(() => stack?.[Symbol.asyncDispose]());
 
 const context = {
   awsRequestId: randomUUID(),
@@ -42,7 +42,7 @@ const context = {
 /** The function's answer to an empty event, in the environment of the embedded stack or a changed one. */
 const ask = async (name: FunctionName, changes: Environment = {}, lines: string[] = []) => {
   const handler = createHandlers[name](
-    { ...lived.house.environment, ...changes },
+    { ...stack.embedded.environment, ...changes },
     (line) => void lines.push(line),
   );
   return (await handler({}, context)) as SmokeTestReport;
@@ -60,7 +60,7 @@ describe('an empty event', () => {
   });
 
   test('a smoke test sends no message, writes no log line and only GETs from Mixin', async () => {
-    const { aws, queueUrls } = readConfig(lived.house.environment);
+    const { aws, queueUrls } = readConfig(stack.embedded.environment);
     const sqs = new SQSClient({
       region: aws.region,
       endpoint: aws.endpoints.sqs ?? '',
@@ -76,15 +76,15 @@ describe('an empty event', () => {
       });
     }
     sqs.destroy();
-    expect(lived.logs).toEqual([]);
-    expect(new Set(lived.standIn.ledger().map(({ method, path }) => `${method} ${path}`))).toEqual(
+    expect(stack.logs).toEqual([]);
+    expect(new Set(stack.standIn.ledger().map(({ method, path }) => `${method} ${path}`))).toEqual(
       new Set(['GET /']),
     );
   });
 
-  const missingQueue = () => `${lived.house.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
+  const missingQueue = () => `${stack.embedded.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
   /** Another service that has the same protocol. */
-  const anotherService = () => lived.house.environment.AWS_ENDPOINT_URL_DYNAMODB;
+  const anotherService = () => stack.embedded.environment.AWS_ENDPOINT_URL_DYNAMODB;
   test.each([
     ['table', 'ENLIST_TABLE', 'nowhere', functionNames, 'ResourceNotFoundException'],
     ['uploads', 'ENLIST_UPLOADS_BUCKET', 'nowhere', ['api', 'intake'], 'NoSuchBucket'],
@@ -125,7 +125,7 @@ describe('an empty event', () => {
 
   /** The options of a smoke test, with other services. */
   const optionsWith = (services: Services): SmokeTestOptions => {
-    const config = readConfig(lived.house.environment);
+    const config = readConfig(stack.embedded.environment);
     return { ...connect(config, () => undefined), services, mixinUrl: config.mixinUrl };
   };
 
@@ -133,8 +133,8 @@ describe('an empty event', () => {
     const failWithText = () =>
       Promise.reject(Object.assign(new Error('CANARY'), { name: 'Odd', code: 'E_ODD' }));
     const services = {
-      ...lived.services,
-      table: { ...lived.services.table, readBot: failWithText },
+      ...stack.services,
+      table: { ...stack.services.table, readBot: failWithText },
     } as Services;
     const answer = await runSmokeTest('recheck', optionsWith(services));
     expect(failing(answer)).toMatchObject([{ what: 'table', code: 'E_ODD' }]);
@@ -143,8 +143,8 @@ describe('an empty event', () => {
 
   test('a probe without an answer fails in time', async () => {
     const services = {
-      ...lived.services,
-      vault: { ...lived.services.vault, readKeystore: () => new Promise<never>(() => undefined) },
+      ...stack.services,
+      vault: { ...stack.services.vault, readKeystore: () => new Promise<never>(() => undefined) },
     } as Services;
     const answer = await runSmokeTest('check', { ...optionsWith(services), timeoutMs: 300 });
     expect(failing(answer)).toMatchObject([{ what: 'vault', code: 'TimeoutError' }]);
@@ -153,8 +153,8 @@ describe('an empty event', () => {
   test('AccessDenied from the bucket is fine for the api, which may not read it, and a failure for intake', async () => {
     const refuse = () => Promise.reject(Object.assign(new Error('no'), { name: 'AccessDenied' }));
     const services = {
-      ...lived.services,
-      uploads: { ...lived.services.uploads, get: refuse },
+      ...stack.services,
+      uploads: { ...stack.services.uploads, get: refuse },
     } as Services;
     expect((await runSmokeTest('api', optionsWith(services))).ok).toBe(true);
     expect(failing(await runSmokeTest('intake', optionsWith(services)))).toMatchObject([
@@ -178,16 +178,16 @@ describe('events that are not empty', () => {
   ])('%j: %s', (event, expected) => expect(isEmptyEvent(event)).toBe(expected));
 
   test('messages and schedules are processed as usual', async () => {
-    const handler = createCheck(lived.house.environment, () => undefined);
+    const handler = createCheck(stack.embedded.environment, () => undefined);
     expect(await handler({ Records: [] }, context)).toEqual({ batchItemFailures: [] });
-    await lived.house.recheckNow();
-    expect(lived.logs.some((line) => line.includes('"swept"') || line.includes('"recheck"'))).toBe(true);
+    await stack.embedded.recheckNow();
+    expect(stack.logs.some((line) => line.includes('"swept"') || line.includes('"recheck"'))).toBe(true);
   });
 });
 
 describe('Invoke on this machine', () => {
   const invoke = async (name: string, body: string, headers: Record<string, string> = {}) => {
-    const url = `${lived.house.url}/2015-03-31/functions/${name}/invocations`;
+    const url = `${stack.embedded.url}/2015-03-31/functions/${name}/invocations`;
     const answer = await fetch(url, { method: 'POST', body, headers });
     return { status: answer.status, headers: answer.headers, body: (await answer.json()) as unknown };
   };
@@ -215,8 +215,8 @@ describe('Invoke on this machine', () => {
 
   test('enlist doctor shows the smoke tests of all functions', async () => {
     const [text, json] = await Promise.all([
-      enlist(['doctor', '--api', lived.house.url]),
-      enlist(['doctor', '--api', lived.house.url, '--json']),
+      enlist(['doctor', '--api', stack.embedded.url]),
+      enlist(['doctor', '--api', stack.embedded.url, '--json']),
     ]);
     expect(text).toMatchObject({
       code: 0,

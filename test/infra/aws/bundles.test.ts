@@ -10,7 +10,7 @@ import { synthesiseCode } from '../../../infra/aws/synth.ts';
 import { countKeys } from '../../../infra/local/custody.ts';
 import { type EmbeddedStack, startEmbeddedStack } from '../../../infra/local/embedded-stack.ts';
 import { type FunctionName, functionNames } from '../../../lib/model/deployment.ts';
-import { until } from '../../flow/lived-in.ts';
+import { waitFor } from '../../helpers/stack.ts';
 
 /** Bytes of code, without its source map. The S3 client makes two of them larger. */
 const limits: Readonly<Record<FunctionName, number>> = {
@@ -107,7 +107,7 @@ describe('a list that the bundles process', () => {
     });
     expect(answer.status).toBe(202);
     const { batch_id } = (await answer.json()) as { batch_id: string };
-    const batch = await until(async () => {
+    const batch = await waitFor(async () => {
       const read = (await (await fetch(`${house.url}/batches/${batch_id}`)).json()) as Record<
         string,
         unknown

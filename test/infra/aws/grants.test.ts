@@ -7,7 +7,7 @@ import { createVault } from '../../../lib/aws/vault/vault.ts';
 import { functionNames } from '../../../lib/model/deployment.ts';
 import { enrolmentRecoveryDays } from '../../../lib/model/mixin.ts';
 import type { Keys, Vault } from '../../../lib/model/ports.ts';
-import { until } from '../../flow/lived-in.ts';
+import { waitFor } from '../../helpers/stack.ts';
 import { type RecordedCalls, recordCalls } from './calls.ts';
 import { functionRoles, permissionsOf } from './permissions.ts';
 import { flatten, resourcesOf, synthesise, type Template } from './synthesised.ts';
@@ -90,7 +90,7 @@ describe('calls to AWS', () => {
         const { verification_id } = await post(`${url}/accounts/verifications`, { phone });
         const code = standIn.verifications().find((it) => it.phone === phone)?.code;
         await post(`${url}/accounts/verifications/${verification_id}`, { code });
-        await until(async () => {
+        await waitFor(async () => {
           const batch = (await (await fetch(`${url}/batches/${batch_id}`)).json()) as { finished?: number };
           return batch.finished === users.length;
         }, 60_000);

@@ -1,4 +1,4 @@
-/** A house for flow tests: a stand-in Mixin, the embedded stack in memory, and what they emitted. */
+/** The embedded stack in memory, beside the stand-in for Mixin, and every log line: all of Enlist for one test. */
 
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
 import {
@@ -11,12 +11,11 @@ import { readConfig } from '../../lib/runtime/config.ts';
 import { connect } from '../../lib/runtime/connect.ts';
 import { createLog } from '../../lib/runtime/log.ts';
 
-export interface LivedInHouse extends AsyncDisposable {
-  readonly house: EmbeddedStack;
+export interface TestStack extends AsyncDisposable {
+  readonly embedded: EmbeddedStack;
   readonly standIn: MixinStandIn;
-  /** The same services the functions have, for looking at the rows and calling steps by hand. */
+  /** What the functions have: to look at the rows, or to call a step. */
   readonly services: Services;
-  /** Every log line. */
   readonly logs: readonly string[];
   get(path: string): Promise<{ status: number; body: unknown; text: string }>;
   post(
@@ -31,60 +30,59 @@ const readAnswer = async (answer: Response) => {
   return { status: answer.status, body: JSON.parse(text) as unknown, text };
 };
 
-export const openHouse = async (
-  more: Pick<EmbeddedStackOptions, 'wrapEndpoints' | 'dataDir'> = {},
-): Promise<LivedInHouse> => {
+export const startStack = async (
+  options: Pick<EmbeddedStackOptions, 'wrapEndpoints' | 'dataDir'> = {},
+): Promise<TestStack> => {
   const logs: string[] = [];
   const log = (line: string) => void logs.push(line);
   const standIn = await startMixinStandIn({});
-  const house = await startEmbeddedStack({ mixinUrl: standIn.url, log, ...more });
-  const { services } = connect(readConfig(house.environment), createLog(log, Date.now));
+  const embedded = await startEmbeddedStack({ mixinUrl: standIn.url, log, ...options });
+  const { services } = connect(readConfig(embedded.environment), createLog(log, Date.now));
   return {
-    house,
+    embedded,
     standIn,
     services,
     logs,
-    get: async (path) => readAnswer(await fetch(house.url + path)),
+    get: async (path) => readAnswer(await fetch(embedded.url + path)),
     post: async (path, body, headers = {}) => {
-      const text = typeof body === 'string' ? body : JSON.stringify(body);
-      const options = {
+      const request = {
         method: 'POST',
-        body: text,
+        body: typeof body === 'string' ? body : JSON.stringify(body),
         headers: { 'content-type': 'application/json', ...headers },
       };
-      return readAnswer(await fetch(house.url + path, options));
+      return readAnswer(await fetch(embedded.url + path, request));
     },
     [Symbol.asyncDispose]: async () => {
-      await house.stop();
+      await embedded.stop();
       await standIn.stop();
     },
   };
 };
 
-/** Asks again and again until `look` says something; fails after `timeoutMs`. */
-export const until = async <T>(
+/** Calls `look` until it returns something, and returns that; fails after `timeoutMs`. */
+export const waitFor = async <T>(
   look: () => Promise<T | undefined | false>,
   timeoutMs = 45_000,
 ): Promise<T> => {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen;
-    if (Date.now() > deadlineMs) throw new Error('it did not come to pass');
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain`);
     await new Promise((wake) => setTimeout(wake, 50));
   }
 };
 
 /** Uploads rows and returns the batch id. */
-export const upload = async (lived: LivedInHouse, rows: readonly unknown[]): Promise<string> => {
-  const { status, body } = await lived.post('/batches', rows);
+export const uploadRows = async (stack: TestStack, rows: readonly unknown[]): Promise<string> => {
+  const { status, body } = await stack.post('/batches', rows);
   if (status !== 202) throw new Error(`POST /batches answered ${status}`);
   return (body as { batch_id: string }).batch_id;
 };
 
-/** Waits until the bot is in one of the states. */
-export const untilState = (lived: LivedInHouse, user_id: string, ...wanted: readonly string[]) =>
-  until(async () => {
-    const bot = await lived.services.table.readBot(user_id);
-    return bot && wanted.includes(bot.state) ? bot : undefined;
+/** Waits until the bot is in one of the states, and returns its row. */
+export const waitForState = (stack: TestStack, bot_id: string, ...states: readonly string[]) =>
+  waitFor(async () => {
+    const bot = await stack.services.table.readBot(bot_id);
+    return bot && states.includes(bot.state) ? bot : undefined;
   });
