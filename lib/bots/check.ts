@@ -45,6 +45,7 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   if (bot.state === 'registering') return sendToStep(services, 'register', bot);
   const stored = await readKeystoreOrBlock(services, bot, step);
   if (!stored) return;
+  // guard: message-carries-ids-only
   const profile = await readProfile(services, bot, stored.keystore);
   if (!profile) return;
   const ours = await deriveVaultPublicKeys(services, stored.keystore);
@@ -52,7 +53,6 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   const note = { step, request_id: profile.request_id };
   if (decision.kind === 'register' || decision.kind === 'adopt') {
     const accepted = await moveBot(services, bot, 'accept', note);
-    // guard: message-carries-ids-only
     if (accepted) await sendToStep(services, 'register', accepted);
   } else await applyDecision(services, bot, decision, ours, note);
 };
