@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { readPage } from './page.ts';
+import { readPage, section, tableRows } from './page.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const pages = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], {
@@ -36,4 +36,11 @@ const findDeadLinks = (page: string): readonly string[] =>
 
 test.each(pages)('every link of %s leads to a file and a heading', (page) => {
   expect(findDeadLinks(page)).toEqual([]);
+});
+
+test('each file of the table "Where a new line belongs" exists', () => {
+  const answers = tableRows(section(readPage('docs/glossary.md'), '## Where a new line belongs'));
+  const missing = answers.filter(([, file = '']) => !existsSync(`${root}/${file.replaceAll('`', '')}`));
+  expect(answers.length).toBeGreaterThanOrEqual(12);
+  expect(missing).toEqual([]);
 });
