@@ -480,7 +480,7 @@ beforeAll(async () => {
   );
   const rightCodes = [...codes, signed.code].filter((code) => code.startsWith('0'));
   canaries = canariesOf([...Object.values(long), ...generated, ...inRows], [...digits, ...rightCodes]);
-}, 60_000);
+}, 300_000);
 
 afterAll(async () => {
   vi.restoreAllMocks();
