@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:fire`: the long runs under fire. A shorter cut of each is in `npm test`. */
+/** `npm run test:fire`: the long runs with faults injected. A shorter run of each is in `npm test`. */
 export default defineConfig({
   test: {
     include: ['test/fire/**/*.fire.ts'],

@@ -42,11 +42,11 @@ const updateBot = async (services: Services, step: string, entry: ListEntry, has
     const bot = await services.table.readBot(bot_id);
     if (!bot) return undefined;
     const hasChanged = hasNewSecret || bot.row_digest !== row_digest;
-    const isBusy = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
+    const isAtWork = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
     const updated =
       hasChanged && bot.state !== 'queued' && allows('requeue', bot.state)
         ? await moveBot(services, bot, 'requeue', { step }, all)
-        : await services.table.updateBot(bot, isBusy && hasChanged ? { batch_id, line } : all);
+        : await services.table.updateBot(bot, isAtWork && hasChanged ? { batch_id, line } : all);
     if (updated) return updated;
   }
 };

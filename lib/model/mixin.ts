@@ -7,7 +7,7 @@ export const mixin = {
   /** Wrong PINs within a day that lock an account; Enlist never makes the try that could be the last. */
   pinErrorsToLock: 5,
   pinErrorWindowSeconds: DAY_SECONDS,
-  /** A request that got no answer is surely over by then. */
+  /** A request that got no answer can no longer take effect after this (assumed). */
   settledSeconds: 60,
   /** What a sign-in says of itself where the operator says nothing. */
   device: {

@@ -13,7 +13,7 @@ beforeAll(async () => {
   stack = await startServices();
 });
 
-const listBot = async (account: NewUser = {}, more: Partial<Keystore> = {}) => {
+const importBot = async (account: NewUser = {}, more: Partial<Keystore> = {}) => {
   const { services, standIn } = stack;
   const { keystore } = await standIn.createUser(account);
   await services.vault.storeKeystore({ ...keystore, ...more });
@@ -70,7 +70,7 @@ const whole = { vaultHoldsIt: true, rowNamesIt: true, isMarked: true, isLeased: 
 
 describe('when a POST leaves, the vault holds the key, and the row names it, the call, the lease and the iterator', () => {
   test('of a bot without a PIN', async () => {
-    const { app_id } = await listBot();
+    const { app_id } = await importBot();
     expect(await seeAtEachPost(app_id)).toEqual([
       { call: 'pin_sent_at', ...whole, reserved: 0n },
       { call: 'safe_sent_at', ...whole, reserved: 0n },
@@ -78,7 +78,7 @@ describe('when a POST leaves, the vault holds the key, and the row names it, the
   });
 
   test('of a bot with six digits, whose upgrade takes two iterators', async () => {
-    const { app_id } = await listBot({ six_digit_pin: '271828' }, { pin: '271828' });
+    const { app_id } = await importBot({ six_digit_pin: '271828' }, { pin: '271828' });
     expect(await seeAtEachPost(app_id)).toEqual([
       { call: 'pin_sent_at', ...whole, reserved: 1n },
       { call: 'safe_sent_at', ...whole, reserved: 0n },
@@ -88,7 +88,7 @@ describe('when a POST leaves, the vault holds the key, and the row names it, the
 });
 
 test('the iterator of a call grows beyond one that is ahead of the clock', async () => {
-  const { app_id: user_id } = await listBot();
+  const { app_id: user_id } = await importBot();
   const ahead = BigInt(Date.now() + 3_600_000) * 1_000_000n;
   const row = await rowOf(user_id);
   if (row) await stack.services.table.updateBot(row, { pin_iterator: ahead });
@@ -103,7 +103,7 @@ describe('six digits that are wrong', () => {
 
   test('are sent once, and no others after them, whatever is listed', async () => {
     const { services, standIn } = stack;
-    const { app_id: user_id, ...keystore } = await listBot(wrong, { pin: '000000' });
+    const { app_id: user_id, ...keystore } = await importBot(wrong, { pin: '000000' });
     await register(services, { bot_id: user_id }, deadline(services));
     const bot = await rowOf(user_id);
     expect([bot?.state, bot?.reason?.code]).toEqual(['blocked', 'wrong_pin']);
@@ -120,7 +120,7 @@ describe('six digits that are wrong', () => {
 
   test('whose answer was lost are known by the log of the account, and not sent again', async () => {
     const { services, standIn } = stack;
-    const { app_id: user_id } = await listBot(wrong, { pin: '000000' });
+    const { app_id: user_id } = await importBot(wrong, { pin: '000000' });
     standIn.setFaults([{ name: 'answer_lost', path: '/pin/update', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
     expect((await rowOf(user_id))?.state).toBe('unsure');
@@ -135,9 +135,9 @@ describe('six digits that are wrong', () => {
     ]);
   });
 
-  test('whose answer was lost are not sent again before the call is surely over', async () => {
+  test('whose answer was lost are not sent again before the call can no longer take effect', async () => {
     const { services, standIn } = stack;
-    const { app_id: user_id } = await listBot(wrong, { pin: '271828' });
+    const { app_id: user_id } = await importBot(wrong, { pin: '271828' });
     standIn.setFaults([{ name: 'request_lost', path: '/pin/update', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
     const row = await rowOf(user_id);
@@ -149,7 +149,7 @@ describe('six digits that are wrong', () => {
 
   test('are not tried where one more could lock the account', async () => {
     const { services, standIn } = stack;
-    const keystore = await listBot(wrong, { pin: '271828' });
+    const keystore = await importBot(wrong, { pin: '271828' });
     const client = connectClient(standIn, keystore, { now: Date.now });
     for (let i = 0; i < 4; i += 1)
       await client.send('POST', '/pin/verify', { pin_base64: client.encrypt(Buffer.from('000000')) });
@@ -163,7 +163,7 @@ describe('six digits that are wrong', () => {
 
 test('a locked PIN is left alone by every worker', async () => {
   const { services } = stack;
-  const { app_id: user_id } = await listBot();
+  const { app_id: user_id } = await importBot();
   const row = await rowOf(user_id);
   const pin_locked_until = new Date(Date.now() + 3_600_000).toISOString();
   if (row) await services.table.updateBot(row, { pin_locked_until });
@@ -179,8 +179,8 @@ test.each(['/pin/update', '/safe/users'])(
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const { app_id: user_id } =
       path === '/pin/update'
-        ? await listBot()
-        : await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+        ? await importBot()
+        : await importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     await register(services, { bot_id: user_id }, services.now() + 7_000);
     const bot = await rowOf(user_id);
     expect([bot?.state, bot?.lease_owner, bot?.pin_iterator, sentTo(user_id, path)]).toEqual([

@@ -178,7 +178,7 @@ describe('lists that end in every way', () => {
     expect(fine.code).toBe(0);
     expect(jsonLines(fine)).toMatchObject([{ batch_id: good, status: 'imported' }]);
     expect(blocked.code).toBe(3);
-    expect(blocked.stdout).toContain('→ Make a new session for the account');
+    expect(blocked.stdout).toContain('→ Create a new session for this account');
     expect(blocked.stdout).toContain('row 2 (line 3), app_id');
   });
 
@@ -247,7 +247,7 @@ describe('lists that end in every way', () => {
     ]);
     expect(blocked.stdout).toMatch(/state +blocked since \d{4}-/);
     expect(blocked.stdout).toMatch(/reason +session_refused: /);
-    expect(blocked.stdout).toMatch(/what to do +Make a new session/);
+    expect(blocked.stdout).toMatch(/what to do +Create a new session/);
     expect(blocked.stdout).toMatch(/blocked +check +session_refused +request [0-9a-f-]{36}/);
     expect(registered.stdout).toMatch(/public key +[0-9a-f]{64}\n/);
     expect(jsonLines(json)).toEqual([(await stack.get(`/bots/${bots.fresh.app_id}`)).body]);

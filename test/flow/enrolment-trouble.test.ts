@@ -325,7 +325,7 @@ describe('the sign-in over HTTP', () => {
     });
     expect(await stack.post(path, { code, session_key: 'rsa' })).toMatchObject({
       status: 409,
-      body: { code: 'session_key_kept' },
+      body: { code: 'session_key_exists' },
     });
     expect((await stack.post(path, { code })).status).toBe(201);
   });

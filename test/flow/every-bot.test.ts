@@ -211,7 +211,7 @@ const readBatch = async (batch_id: string) =>
     errors: { code: string; field: string }[];
   };
 
-const allBots = async (batch_id: string): Promise<(Bot & { account_id?: string })[]> => {
+const allBots = async (batch_id: string): Promise<(Bot & { user_id?: string })[]> => {
   const found: Bot[] = [];
   for (let cursor = ''; ; ) {
     const { body } = await stack.get(`/batches/${batch_id}/bots${cursor && `?cursor=${cursor}`}`);
@@ -223,7 +223,7 @@ const allBots = async (batch_id: string): Promise<(Bot & { account_id?: string }
 };
 
 let batch_id = '';
-let bots: (Bot & { account_id?: string })[] = [];
+let bots: (Bot & { user_id?: string })[] = [];
 
 beforeAll(async () => {
   stack = await startStack();
@@ -255,7 +255,7 @@ describe('a list with everything', () => {
     expect(confirmed).toMatchObject({ status: 200, body: { status: 'importing' } });
   }, 30_000);
 
-  test('comes to rest', async () => {
+  test('every bot of the list finishes', async () => {
     await waitFor(async () => {
       const { status, states } = await readBatch(batch_id);
       const { queued, enrolling, registering, unsure } = states;
@@ -279,10 +279,10 @@ describe('a list with everything', () => {
     expect(told.map(([is]) => is)).toEqual(told.map(([, must]) => must));
   });
 
-  test('with every account that was made registered in its turn', () => {
-    const made = bots.flatMap(({ account_id }) => account_id ?? []);
-    expect(made).toHaveLength(4);
-    for (const id of made) expect(bots.find(({ bot_id }) => bot_id === id)?.state).toBe('registered');
+  test('every account that was created is registered in its turn', () => {
+    const created = bots.flatMap(({ enrolment, user_id }) => (enrolment && user_id) ?? []);
+    expect(created).toHaveLength(4);
+    for (const id of created) expect(bots.find(({ bot_id }) => bot_id === id)?.state).toBe('registered');
   });
 
   test('with network users that were refused blocked, and none created twice', async () => {

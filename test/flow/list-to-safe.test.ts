@@ -50,7 +50,7 @@ beforeAll(async () => {
 
 afterAll(() => stack[Symbol.asyncDispose]());
 
-describe('a list of every fate', () => {
+describe('a list with every outcome', () => {
   test('leaves each bot in the state that the demo list expects', async () => {
     for (const { app_id, outcome } of world.outcomes) {
       if (outcome === 'invalid' || outcome === 'duplicate') continue;
@@ -109,7 +109,7 @@ describe('a list of every fate', () => {
     }
   });
 
-  test('deletes the uploaded list when its last row is taken in', async () => {
+  test('deletes the uploaded list when its last row is imported', async () => {
     const { aws, uploadsBucket } = readConfig(stack.embedded.environment);
     const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: uploadsBucket }));

@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 /** A bot that is listed, kept and about to be registered. */
-const listBot = async (
+const importBot = async (
   account: Parameters<MixinStandIn['createUser']>[0] = {},
   more: Partial<Keystore> = {},
 ) => {
@@ -94,7 +94,7 @@ const expectOneKey = async (user_id: string, told: string) => {
 
 describe('two workers at once', () => {
   test('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     await Promise.all(
       Array.from({ length: 4 }, () => register(services, { bot_id: user_id }, deadline(services))),
     );
@@ -108,7 +108,7 @@ describe('two workers at once', () => {
   });
 
   test('where the second comes while the first is at work: it comes back later and sends nothing', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     let thaw = () => {};
     const frozen = new Promise<void>((resolve) => {
       thaw = resolve;
@@ -141,7 +141,7 @@ describe('two workers at once', () => {
   });
 
   test('where the answer of the reserved iterator comes too late: nothing is sent', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     let lateMs = 0;
     const slow: Services = {
       ...services,
@@ -166,7 +166,7 @@ describe('two workers at once', () => {
   });
 
   test('where the vault cannot be read: the lease is given back, so that the crash is counted', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     const closed: Services = {
       ...services,
       vault: { ...services.vault, readKeystore: () => Promise.reject(new Error('no access to the key')) },
@@ -177,7 +177,7 @@ describe('two workers at once', () => {
   });
 
   test('where one is frozen after its lease has run out: the late one is refused its write', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     let thaw = () => {};
     const frozen = new Promise<void>((resolve) => {
       thaw = resolve;
@@ -208,7 +208,7 @@ describe('a lost answer', () => {
   test.each(['/pin/update', '/safe/users'])(
     'of POST %s is settled by GET, never by a second POST',
     async (path) => {
-      const user_id = await listBot();
+      const user_id = await importBot();
       standIn.setFaults([{ name: 'answer_lost', method: 'POST', path, user_id, times: 1 }]);
       await register(services, { bot_id: user_id }, deadline(services));
       expect((await services.table.readBot(user_id))?.state).toBe('unsure');
@@ -221,7 +221,7 @@ describe('a lost answer', () => {
   );
 
   test('is not settled while Mixin still shows the old state after it said yes', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id }]);
     await register(services, { bot_id: user_id }, deadline(services));
     expect((await services.table.readBot(user_id))?.reason?.code).toBe('pin_not_visible');
@@ -239,7 +239,7 @@ describe('a lost answer', () => {
 describe('a yes that does not show yet', () => {
   test('to POST /safe/users is waited for, and never sent again', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
-    const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+    const user_id = await importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
     const doubted = await services.table.readBot(user_id);
@@ -257,7 +257,7 @@ describe('a server that does not tell the spend key', () => {
   const registerBot = async (user_id: string) => register(services, { bot_id: user_id }, deadline(services));
 
   test('is believed after our own POST, and at every audit', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
     await registerBot(user_id);
     expect((await services.table.readBot(user_id))?.state).toBe('registered');
@@ -266,7 +266,7 @@ describe('a server that does not tell the spend key', () => {
   });
 
   test('is not believed when our POST was refused', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     const refused: Services = {
       ...services,
       mixin: {
@@ -286,7 +286,7 @@ describe('a server that does not tell the spend key', () => {
 
 describe('an audit', () => {
   test('leaves a registered bot where it is when its session is refused, and notes why', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     await register(services, { bot_id: user_id }, deadline(services));
     standIn.setFaults([{ name: 'code', code: 401, user_id, times: 1 }]);
     await check(services, { bot_id: user_id });
@@ -299,7 +299,7 @@ describe('an audit', () => {
 
 describe('what does not agree is never sent', () => {
   test('a row that names another key than the vault blocks the bot', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     const row = await services.table.readBot(user_id);
     if (row) await services.table.updateBot(row, { public_key: 'ab'.repeat(32) });
     await register(services, { bot_id: user_id }, deadline(services));
@@ -309,7 +309,7 @@ describe('what does not agree is never sent', () => {
   });
 
   test('a key that cannot be read back is not sent', async () => {
-    const user_id = await listBot();
+    const user_id = await importBot();
     const forgetful: Services = {
       ...services,
       vault: {
@@ -329,7 +329,7 @@ describe('what does not agree is never sent', () => {
 describe('a bot with a TIP PIN', () => {
   test('keeps it: its key signs, and a dedicated spend key is bound', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
-    const user_id = await listBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+    const user_id = await importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     await register(services, { bot_id: user_id }, deadline(services));
     await expectOneKey(user_id, 'tip');
     expect(accepted(user_id, '/pin/update')).toBe(0);

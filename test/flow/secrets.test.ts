@@ -1,5 +1,5 @@
 /**
- * No secret leaves the house but to the vault and to Mixin: canaries of every kind are planted in lists, requests and
+ * No secret leaves Enlist but to the vault and to Mixin: canaries of every kind are planted in lists, requests and
  * prompts, everything that is emitted is kept, and the canaries are looked for in all of it.
  */
 
@@ -345,7 +345,7 @@ const crash = async (batch_id: string) => {
       {
         row: 1,
         line: 1,
-        listing: planted.chunkKey,
+        row_digest: planted.chunkKey,
         keystore: { ...keystore, spend_private_key: [planted.chunkKey] },
       },
     ]),
@@ -353,7 +353,7 @@ const crash = async (batch_id: string) => {
       {
         row: 1,
         line: 1,
-        listing: '',
+        row_digest: '',
         keystore: { ...keystore, app_id: randomUUID(), spend_private_key: planted.chunkKey },
       },
     ]),
@@ -508,7 +508,7 @@ describe('no secret is in', () => {
     expect(texts.flatMap((text) => canaries.find(text))).toEqual([]);
   });
 
-  test('the bucket: nothing is left of any list that was taken in', () => {
+  test('the bucket: nothing is left of any imported list', () => {
     expect(emitted.get('objects of the bucket') ?? []).toEqual([]);
   });
 });

@@ -122,7 +122,7 @@ const deadLetters = async (name: (typeof queueNames)[number]) => {
 };
 
 describe.concurrent('a message that crashes its handler', () => {
-  test('goes to the dead-letter queue, and its row says so; a retry brings it back when mended', async () => {
+  test('goes to the dead-letter queue, and its row says so; a retry brings it back once the cause is fixed', async () => {
     const { batch_id } = await bring([], 'registered');
     const { keystore } = await stack.standIn.createUser();
     const { aws, secretPrefix } = readConfig(stack.embedded.environment);

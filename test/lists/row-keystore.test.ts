@@ -141,7 +141,7 @@ describe('every format, in every list', () => {
     };
     const rows = await Promise.all(Object.values(writers).map(async (write) => rowOf(await write(it, how))));
     expect(rows.length).toBe(8);
-    expect(new Set(rows.map(({ row_digest: listing }) => listing)).size).toBe(1);
+    expect(new Set(rows.map(({ row_digest }) => row_digest)).size).toBe(1);
   });
 });
 

@@ -217,7 +217,7 @@ const createRelistedRow = async (sandbox: Sandbox) => {
 };
 
 /** A row of every kind: a bot that is in Safe, one with a new session, a sign-in, a network user. */
-const takeChunk = async (sandbox: Sandbox): Promise<Scenario> => {
+const importChunk = async (sandbox: Sandbox): Promise<Scenario> => {
   const batch_id = randomUUID();
   const keystores = [await createKnownBotRow(sandbox), await createRelistedRow(sandbox)];
   const { row, enrolments, paid } = await createSignInRow(sandbox);
@@ -238,7 +238,7 @@ const takeChunk = async (sandbox: Sandbox): Promise<Scenario> => {
   };
 };
 
-const takeFromInbox = async (sandbox: Sandbox): Promise<Scenario> => {
+const receiveFromInbox = async (sandbox: Sandbox): Promise<Scenario> => {
   const holder = await createKnownBotRow(sandbox);
   const name = `inbox/a list ${randomUUID()}.json`;
   const body = Buffer.from(JSON.stringify(holder));
@@ -270,8 +270,8 @@ const sweep = async (sandbox: Sandbox): Promise<Scenario> => {
 
 export const cases: Readonly<Record<string, (sandbox: Sandbox) => Promise<Scenario>>> = {
   'intake of a whole list': takeList,
-  'intake of a chunk': takeChunk,
-  'intake of the inbox': takeFromInbox,
+  'intake of a chunk': importChunk,
+  'intake of the inbox': receiveFromInbox,
   'enroll of a network user': enrollUser,
   'enroll of a listed sign-in': enrollSignIn,
   'a sign-in over HTTP': signInOverHttp,
