@@ -1,6 +1,8 @@
 /** fauxqs (SQS and S3), restricted to this machine: by default it listens on every network interface. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { glob, readFile, rm } from 'node:fs/promises';
 import type { IncomingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { isForeign, LOOPBACK } from '../../emulators/loopback.ts';
 import { REGION } from './client-config.ts';
@@ -40,11 +42,34 @@ const restrictToLoopback = (message: unknown): void => {
 
 const isOnLoopback = ({ address }: FauxqsServer): boolean => new URL(address).hostname === LOOPBACK;
 
+const isWholeJson = async (file: string): Promise<boolean> => {
+  try {
+    JSON.parse(await readFile(file, 'utf8'));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/**
+ * Removes objects whose description a killed process left cut off: fauxqs 2.4.1 would not start. Their upload was
+ * never answered, so whoever sent it sends it again.
+ */
+const removeTornUploads = async (uploads: string): Promise<void> => {
+  for await (const file of glob(['**/*.meta.json', '**/.bucket.json'], { cwd: uploads })) {
+    const path = join(uploads, file);
+    if (await isWholeJson(path)) continue;
+    await rm(path.replace(/\.meta\.json$/, '.data'), { force: true });
+    await rm(path, { force: true });
+  }
+};
+
 /**
  * Starts fauxqs on 127.0.0.1, in memory without folders. Rejects, and leaves nothing running, when it would
  * listen anywhere else.
  */
 export const startLocalFauxqs = async (folders?: FauxqsFolders): Promise<Fauxqs> => {
+  if (folders) await removeTornUploads(folders.uploads);
   subscribe(CREATED, restrictToLoopback);
   let starting: Promise<FauxqsServer>;
   try {

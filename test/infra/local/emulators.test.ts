@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +149,33 @@ test('an object can be removed for good', async () => {
   await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key: 'list' }] } }));
   const objects = join(dataDir, 'uploads', 'buckets', Bucket, 'objects');
   expect(await readdir(objects)).toEqual([]);
+});
+
+test('a start removes uploads that a killed process left cut off, and keeps the others', async () => {
+  const dataDir = await temporaryFolder();
+  const first = await start({ dataDir });
+  const Bucket = first.config.uploadsBucket;
+  for (const Key of ['a/list', 'b/list'])
+    await first.s3.send(new PutObjectCommand({ Bucket, Key, Body: Uint8Array.of(1, 2, 3) }));
+  await first.stop();
+  const bucket = join(dataDir, 'uploads', 'buckets', Bucket);
+  await writeFile(join(bucket, 'objects', 'a', 'list.meta.json'), '');
+
+  const second = await start({ dataDir });
+  const read = (Key: string) => second.s3.send(new GetObjectCommand({ Bucket, Key }));
+  await expect(read('a/list')).rejects.toThrow('The specified key does not exist.');
+  expect(await (await read('b/list')).Body?.transformToByteArray()).toEqual(Uint8Array.of(1, 2, 3));
+  expect(await readdir(join(bucket, 'objects', 'a'))).toEqual([]);
+});
+
+test('a start creates the bucket again that a killed process left half created', async () => {
+  const dataDir = await temporaryFolder();
+  const first = await start({ dataDir });
+  const Bucket = first.config.uploadsBucket;
+  await first.stop();
+  await writeFile(join(dataDir, 'uploads', 'buckets', Bucket, '.bucket.json'), '{"name":');
+  const second = await start({ dataDir });
+  await second.s3.send(new PutObjectCommand({ Bucket, Key: 'list', Body: Uint8Array.of(1) }));
 });
 
 test('a start updates changed queue settings and leaves the messages', async () => {
