@@ -2,12 +2,14 @@
  * The lists that take the most memory and time for their size. In a process of its own,
  * `node --max-old-space-size=1592 test/fire/worst-lists.ts NAME` prints the figures.
  */
+
 import { createHash } from 'node:crypto';
 import { buildBatch } from '../../lib/batches/batch.ts';
 import { intake } from '../../lib/batches/intake.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { ListSummary, Services } from '../../lib/model/ports.ts';
+import { compression } from '../../lib/runtime/compression.ts';
 import { zipOf } from '../lists/zip.ts';
 import { keystore } from '../mixin/vectors.ts';
 
@@ -96,6 +98,7 @@ const importList = async ({ contentType, body }: WorstList): Promise<ListSummary
   let outcome: ListSummary | undefined;
   const services = {
     keys,
+    compression,
     log: () => undefined,
     queues: { send: async () => undefined },
     uploads: {
