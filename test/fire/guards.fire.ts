@@ -65,7 +65,7 @@ const runTests = async (tests: readonly string[]): Promise<Outcome> => {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
   const files = tests.map((name) => `test/${name}`);
   const args = [vitest, 'run', '--bail=1', '--reporter=json', `--outputFile=${report}`, ...files];
-  const { ENLIST_FIRE_TALLY: _, VITEST: __, ...env } = process.env;
+  const { ENLIST_FIRE_COUNTS: _, VITEST: __, ...env } = process.env;
   const child = spawn(process.execPath, args, { cwd: tree, stdio: 'ignore', env, timeout: TIMEOUT_MS });
   await new Promise((resolve) => child.on('close', resolve));
   const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
