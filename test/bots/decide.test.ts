@@ -19,7 +19,7 @@ const profile = (more: Partial<Profile>): Profile => ({
   ...more,
 });
 
-const keysOf = (ours: Partial<VaultPublicKeys>): VaultPublicKeys => ({
+const createPublicKeys = (ours: Partial<VaultPublicKeys>): VaultPublicKeys => ({
   listed: [],
   tip: [],
   has_pin: false,
@@ -35,306 +35,307 @@ interface Case {
 }
 
 const check = ({ bot = {}, shown, ours, decision }: Case) => {
-  expect(decide(buildBot(bot), profile(shown), keysOf(ours))).toEqual(decision);
+  expect(decide(buildBot(bot), profile(shown), createPublicKeys(ours))).toEqual(decision);
 };
 
 const sent = { safe_sent_at: isoTime(-10) };
 
-describe('in Safe', () => {
+describe('a bot in Safe', () => {
   test.each<Case>([
     {
-      name: 'with our key: confirmed',
+      name: 'with our key: the bot is confirmed',
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'confirm' },
     },
     {
-      name: 'with our key, whoever sent it: confirmed',
+      name: 'with our key, although the bot is external: it is confirmed',
       bot: { state: 'external' },
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'confirm' },
     },
     {
-      name: 'with another key: not ours',
+      name: 'with another key: the bot is external',
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: { spend: OURS },
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
-      name: 'with another key, though we sent ours: not ours',
+      name: 'with another key, although we sent ours: the bot is external',
       bot: { state: 'unsure', ...sent },
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: { spend: OURS },
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
-      name: 'with a key, and we hold none: not ours',
+      name: 'with a key, and the vault has none: the bot is external',
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: {},
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
-      name: 'with our TIP key as its spend key: not ours',
+      name: 'with our TIP key as its spend key: the bot is external',
       shown: { has_safe: true, spend_public_key: TIP },
       ours: { spend: OURS, tip: [TIP] },
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
-      name: 'key not told, and we sent ours: confirmed',
+      name: 'with a key that is not shown, and we sent ours: the bot is confirmed',
       bot: { state: 'unsure', ...sent },
       shown: { has_safe: true },
       ours: { spend: OURS },
       decision: { kind: 'confirm' },
     },
     {
-      name: 'key not told, and we sent none: not ours',
+      name: 'with a key that is not shown, and we sent none: the bot is external',
       shown: { has_safe: true },
       ours: { spend: OURS },
       decision: { kind: 'mark_external', reason: 'key_not_shown' },
     },
     {
-      name: 'key not told, we sent one and hold none: not ours',
+      name: 'with a key that is not shown, and we sent one but the vault has none: the bot is external',
       bot: sent,
       shown: { has_safe: true },
       ours: {},
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
-      name: 'a registered bot with our key: still confirmed',
+      name: 'with our key, and already registered: the bot is confirmed again',
       bot: { state: 'registered', ...sent },
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'confirm' },
     },
     {
-      name: 'key not told of a bot that is registered: we knew it for ours',
+      name: 'with a key that is not shown, and already registered: the bot is confirmed again',
       bot: { state: 'registered' },
       shown: { has_safe: true },
       ours: { spend: OURS },
       decision: { kind: 'confirm' },
     },
     {
-      name: 'with the vault’s key, while the row names another: an operator must look',
+      name: 'with the key of the vault, while the row names another: the bot is blocked',
       bot: { public_key: FOREIGN },
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'key_conflict' },
     },
     {
-      name: 'key not told, and the vault holds another than the row names: an operator must look',
+      name: 'with a key that is not shown, while vault and row name different keys: the bot is blocked',
       bot: { ...sent, public_key: FOREIGN },
       shown: { has_safe: true },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'key_conflict' },
     },
     {
-      name: 'with the key that both the row and the vault name: confirmed',
+      name: 'with the key that both the row and the vault name: the bot is confirmed',
       bot: { ...sent, public_key: OURS },
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'confirm' },
     },
     {
-      name: 'a registered bot with another key: an operator must look',
+      name: 'with another key, and already registered: the bot is blocked',
       bot: { state: 'registered', ...sent },
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'key_changed' },
     },
     {
-      name: 'a registered bot whose key the vault lost: an operator must look',
+      name: 'with a key that the vault has no more, and already registered: the bot is blocked',
       bot: { state: 'registered', ...sent },
       shown: { has_safe: true, spend_public_key: OURS },
       ours: {},
       decision: { kind: 'block', reason: 'key_changed' },
     },
     {
-      name: 'with the listed key, in one of its two forms: it is stored',
+      name: 'with one of the two forms of the listed key: the key is adopted',
       shown: { has_safe: true, spend_public_key: LISTED },
       ours: { listed: [FOREIGN, LISTED] },
       decision: { kind: 'adopt' },
     },
     {
-      name: 'with neither form of the listed key: not ours',
+      name: 'with neither form of the listed key: the bot is external',
       shown: { has_safe: true, spend_public_key: OURS },
       ours: { listed: [FOREIGN, LISTED] },
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
     {
-      name: 'key not told, and one is listed: not ours',
+      name: 'with a key that is not shown, and one is listed: the bot is external',
       shown: { has_safe: true },
       ours: { listed: [FOREIGN, LISTED] },
       decision: { kind: 'mark_external', reason: 'key_not_shown' },
     },
     {
-      name: 'an external bot stays external',
+      name: 'with another key, and already external: the bot stays external',
       bot: { state: 'external' },
       shown: { has_safe: true, spend_public_key: FOREIGN },
       ours: {},
       decision: { kind: 'mark_external', reason: 'external_key' },
     },
-  ])('$name', check);
+  ])('a bot in Safe $name', check);
 });
 
-describe('not in Safe', () => {
+describe('a bot that is not in Safe', () => {
   test.each<Case>([
     {
-      name: 'no PIN: the TIP PIN is set first',
+      name: 'and without a PIN: the TIP PIN is set first',
       shown: {},
       ours: {},
       decision: { kind: 'register', pin: 'unset' },
     },
     {
-      name: 'no PIN, and a TIP key was listed: it is set all the same',
+      name: 'and without a PIN, although a TIP key is listed: the TIP PIN is set first',
       shown: {},
       ours: { tip: [TIP] },
       decision: { kind: 'register', pin: 'unset' },
     },
     {
-      name: 'a six-digit PIN that was listed: it is upgraded',
+      name: 'with a six-digit PIN that is listed: the PIN is upgraded',
       shown: { has_pin: true },
       ours: { has_pin: true },
       decision: { kind: 'register', pin: 'upgrade' },
     },
     {
-      name: 'a six-digit PIN of which one was wrong: no other is tried',
+      name: 'with a six-digit PIN after a wrong one: the bot is blocked and no other PIN is tried',
       bot: { wrong_pin_at: isoTime(-5) },
       shown: { has_pin: true },
       ours: { has_pin: true },
       decision: { kind: 'block', reason: 'wrong_pin' },
     },
     {
-      name: 'a six-digit PIN that was listed, and no PIN at Mixin: it is of no use',
+      name: 'and without a PIN, although a six-digit PIN is listed: the TIP PIN is set first',
       shown: {},
       ours: { has_pin: true },
       decision: { kind: 'register', pin: 'unset' },
     },
     {
-      name: 'its PIN is a TIP key, though six digits were listed too',
+      name: 'with a listed TIP key as its PIN, although six digits are listed too: the TIP key signs',
       shown: { has_pin: true, tip_public_key: TIP },
       ours: { has_pin: true, tip: [FOREIGN, TIP] },
       decision: { kind: 'register', pin: 'tip' },
     },
     {
-      name: 'its PIN is the listed spend key: this settles the form of that',
+      name: 'with the listed spend key as its PIN: this shows the form of the key, and the bot is registered',
       shown: { has_pin: true, tip_public_key: LISTED },
       ours: { listed: [FOREIGN, LISTED] },
       decision: { kind: 'register', pin: 'listed' },
     },
     {
-      name: 'a listed spend key of which nothing tells the form: never registered',
+      name: 'with a listed spend key whose form nothing shows: the bot is blocked',
       shown: {},
       ours: { listed: [FOREIGN, LISTED] },
       decision: { kind: 'block', reason: 'key_form_unknown' },
     },
     {
-      name: 'a listed spend key of which nothing tells the form, beside a TIP key: never registered',
+      name: 'with a TIP key and a listed spend key whose form nothing shows: the bot is blocked',
       shown: { has_pin: true, tip_public_key: TIP },
       ours: { listed: [FOREIGN, LISTED], tip: [TIP] },
       decision: { kind: 'block', reason: 'key_form_unknown' },
     },
     {
-      name: 'a six-digit PIN that nobody listed: an operator must act',
+      name: 'with a six-digit PIN that is not listed: the bot is blocked',
       shown: { has_pin: true },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'six_digit_pin' },
     },
     {
-      name: 'our PIN was accepted and is not shown: wait, never set it twice',
+      name: 'with our PIN accepted but not shown: the bot waits, and the PIN is not set twice',
       bot: { pin_set_at: isoTime(-5) },
       shown: {},
       ours: { spend: OURS },
       decision: { kind: 'wait', reason: 'pin_not_visible' },
     },
     {
-      name: 'our PIN was accepted and only has_pin is shown: wait',
+      name: 'with our PIN accepted and only has_pin shown: the bot waits',
       bot: { pin_set_at: isoTime(-5) },
       shown: { has_pin: true },
       ours: { spend: OURS },
       decision: { kind: 'wait', reason: 'pin_not_visible' },
     },
     {
-      name: 'our PIN was sent and the answer lost, and none is shown: set it (the GET settled it)',
+      name: 'with our PIN sent, its answer lost and no PIN shown: the PIN is set, because the GET shows that it was not',
       bot: { state: 'unsure', pin_sent_at: isoTime(-500) },
       shown: {},
       ours: { spend: OURS },
       decision: { kind: 'register', pin: 'unset' },
     },
     {
-      name: 'our registration was accepted and is not shown: wait, never send it twice',
+      name: 'with our registration accepted but not shown: the bot waits, and nothing is sent twice',
       bot: { state: 'unsure', pin_set_at: isoTime(-9), safe_set_at: isoTime(-5) },
       shown: { has_pin: true, tip_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'wait', reason: 'not_confirmed' },
     },
     {
-      name: 'our registration was sent and the answer lost, and nothing is shown: send it (the GET settled it)',
+      name: 'with our registration sent, its answer lost and nothing shown: it is sent, because the GET shows that it was not',
       bot: { state: 'unsure', safe_sent_at: isoTime(-500) },
       shown: { has_pin: true, tip_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'register', pin: 'spend' },
     },
     {
-      name: 'its PIN is our spend key',
+      name: 'with our spend key as its PIN: the spend key signs',
       shown: { has_pin: true, tip_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'register', pin: 'spend' },
     },
     {
-      name: 'its PIN is the listed TIP key',
+      name: 'with the listed TIP key as its PIN: the TIP key signs',
       shown: { has_pin: true, tip_public_key: TIP },
       ours: { spend: OURS, tip: [TIP] },
       decision: { kind: 'register', pin: 'tip' },
     },
     {
-      name: 'its PIN is the listed TIP key and there is no spend key yet',
+      name: 'with the listed TIP key as its PIN and no spend key yet: the TIP key signs',
       shown: { has_pin: true, tip_public_key: TIP },
       ours: { tip: [TIP] },
       decision: { kind: 'register', pin: 'tip' },
     },
     {
-      name: 'spend and TIP key are one',
+      name: 'with one key as spend key and TIP key: it signs',
       shown: { has_pin: true, tip_public_key: OURS },
       ours: { spend: OURS, tip: [OURS] },
       decision: { kind: 'register', pin: 'spend' },
     },
     {
-      name: 'its PIN is a key we do not hold, and none was listed',
+      name: 'with an unknown key as its PIN, and none is listed: the bot is blocked',
       shown: { has_pin: true, tip_public_key: FOREIGN },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'tip_key_missing' },
     },
     {
-      name: 'its PIN is another key than the listed one',
+      name: 'with another TIP key than the listed one: the bot is blocked',
       shown: { has_pin: true, tip_public_key: FOREIGN },
       ours: { spend: OURS, tip: [TIP] },
       decision: { kind: 'block', reason: 'tip_key_mismatch' },
     },
     {
-      name: 'a registered bot is shown outside Safe',
+      name: 'although registered: the bot is blocked',
       bot: { state: 'registered' },
       shown: { tip_public_key: OURS },
       ours: { spend: OURS },
       decision: { kind: 'block', reason: 'safe_lost' },
     },
     {
-      name: 'an external bot is shown outside Safe',
+      name: 'although external: the bot is blocked',
       bot: { state: 'external' },
       shown: {},
       ours: {},
       decision: { kind: 'block', reason: 'safe_lost' },
     },
-  ])('$name', check);
+  ])('a bot outside Safe $name', check);
 });
 
-test('a key that is not the one told is never confirmed, in whatever state', () => {
+test('a bot is never confirmed with a key that is not ours, in whatever state', () => {
   for (const state of states)
     for (const safe_sent_at of [undefined, isoTime(-5)]) {
       const bot = buildBot({ state, ...(safe_sent_at && { safe_sent_at }) });
       const shown = profile({ has_safe: true, spend_public_key: FOREIGN });
-      expect(decide(bot, shown, keysOf({ spend: OURS, tip: [TIP], listed: [LISTED] })).kind, state).not.toBe(
-        'confirm',
-      );
+      expect(
+        decide(bot, shown, createPublicKeys({ spend: OURS, tip: [TIP], listed: [LISTED] })).kind,
+        state,
+      ).not.toBe('confirm');
     }
 });

@@ -1,4 +1,4 @@
-/** The call that makes an account is made once, with a session key that is kept before. */
+/** The call that creates an account is made once, with a session key that is stored before. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { enroll } from '../../lib/bots/enroll.ts';
 import type { Bot } from '../../lib/model/bot.ts';
@@ -30,194 +30,195 @@ const newUser = async () => {
   await services.table.createBot(row);
   return row.bot_id;
 };
-const rowOf = (user_id: string) => stack.services.table.readBot(user_id);
+const readBot = (user_id: string) => stack.services.table.readBot(user_id);
 const run = (services: Services, user_id: string) =>
   enroll(services, { bot_id: user_id }, deadline(services));
 
-/** Requests that cost money, since the count began. */
-const counting = () => {
-  const paid = () => stack.standIn.ledger().filter(({ path }) => path === '/users').length;
-  const before = paid();
-  return () => paid() - before;
+/** Counts the requests that cost money from now on. */
+const startCount = () => {
+  const countPaid = () => stack.standIn.ledger().filter(({ path }) => path === '/users').length;
+  const before = countPaid();
+  return () => countPaid() - before;
 };
 
-const creating = (createUser: Services['accounts']['createUser']): Services => ({
+const replaceCreateUser = (createUser: Services['accounts']['createUser']): Services => ({
   ...stack.services,
   accounts: { ...stack.services.accounts, createUser },
 });
 
-/** Dies instead of the write that changes this, or right after it. */
-const dyingAt = (services: Services, attribute: keyof Bot, when: 'before' | 'after'): Services => ({
+/** Crashes instead of the write that changes this attribute, or right after it. */
+const crashAt = (services: Services, attribute: keyof Bot, when: 'before' | 'after'): Services => ({
   ...services,
   table: {
     ...services.table,
     updateBot: async (bot, changes, from) => {
       const isIt = changes[attribute as 'account'] !== undefined;
       if (isIt && when === 'before') throw new Death();
-      const written = await services.table.updateBot(bot, changes, from);
+      const result = await services.table.updateBot(bot, changes, from);
       if (isIt) throw new Death();
-      return written;
+      return result;
     },
   },
 });
 
-/** The account's own keystore works. */
-const expectWhole = async (user_id: string) => {
+/** Expects that the account is enrolled and that its keystore works. */
+const expectEnrolled = async (user_id: string) => {
   const { services } = stack;
-  const row = await rowOf(user_id);
+  const row = await readBot(user_id);
   expect(row?.state).toBe('enrolled');
   const account = row?.account?.user_id ?? '';
-  const kept = await services.vault.readKeystore(account);
-  if (typeof kept === 'string') throw new Error(kept);
-  expect((await services.mixin.readProfile(kept.keystore)).user_id).toBe(account);
-  expect((await rowOf(account))?.state).toBe('queued');
+  const stored = await services.vault.readKeystore(account);
+  if (typeof stored === 'string') throw new Error(stored);
+  expect((await services.mixin.readProfile(stored.keystore)).user_id).toBe(account);
+  expect((await readBot(account))?.state).toBe('queued');
   expect(await services.vault.readEnrolment(user_id)).toBe('pending_deletion');
 };
 
-test('when the call leaves, the vault holds the session key, and the row notes the call under a lease', async () => {
+test('when the call is sent, the vault holds the session key, and the row records the call under a lease', async () => {
   const { services } = stack;
   const user_id = await newUser();
-  const seen: unknown[] = [];
-  const watched = creating(async (by, user) => {
-    const [row, secret] = [await rowOf(user_id), await services.vault.readEnrolment(user_id)];
-    seen.push([
+  const observations: unknown[] = [];
+  const observed = replaceCreateUser(async (by, user) => {
+    const [row, secret] = [await readBot(user_id), await services.vault.readEnrolment(user_id)];
+    observations.push([
       typeof secret === 'object' && secret.session_key === user.session_key,
       row?.account_sent_at !== undefined,
       row?.lease_owner !== undefined,
     ]);
     return services.accounts.createUser(by, user);
   });
-  await run(watched, user_id);
-  expect(seen).toEqual([[true, true, true]]);
-  await expectWhole(user_id);
+  await run(observed, user_id);
+  expect(observations).toEqual([[true, true, true]]);
+  await expectEnrolled(user_id);
 });
 
-describe('a worker that dies', () => {
-  test('after the call, before it noted the account: nobody calls again, and the row says why', async () => {
+describe('workers that crash', () => {
+  test('no worker calls again after one crashed between the call and recording the account, and the row says why', async () => {
     const user_id = await newUser();
-    const paid = counting();
-    await survive(run(dyingAt(stack.services, 'account', 'before'), user_id));
+    const countPaid = startCount();
+    await survive(run(crashAt(stack.services, 'account', 'before'), user_id));
     for (const minutes of [1, 2, 3]) await run(minutesLater(stack.services, minutes), user_id);
-    const row = await rowOf(user_id);
-    expect([paid(), row?.state, row?.reason?.code]).toEqual([1, 'unsure', 'user_creation_unknown']);
+    const row = await readBot(user_id);
+    expect([countPaid(), row?.state, row?.reason?.code]).toEqual([1, 'unsure', 'user_creation_unknown']);
   });
 
-  test('after it noted the call, before it was made: nobody calls', async () => {
+  test('no worker calls after one crashed between recording the call and the call', async () => {
     const user_id = await newUser();
-    const paid = counting();
-    await survive(run(dyingAt(stack.services, 'account_sent_at', 'after'), user_id));
+    const countPaid = startCount();
+    await survive(run(crashAt(stack.services, 'account_sent_at', 'after'), user_id));
     await run(minutesLater(stack.services, 1), user_id);
-    expect([paid(), (await rowOf(user_id))?.state]).toEqual([0, 'unsure']);
+    expect([countPaid(), (await readBot(user_id))?.state]).toEqual([0, 'unsure']);
   });
 
-  test('after it noted the account: the next one goes on, with the key that Mixin has', async () => {
+  test('the next worker continues, with the key that Mixin has, after one crashed once it had recorded the account', async () => {
     const { services } = stack;
     const user_id = await newUser();
-    const paid = counting();
-    // The first one stores a session key and goes no further.
-    await survive(run(dyingAt(services, 'account_sent_at', 'before'), user_id));
-    await survive(run(dyingAt(minutesLater(services, 1), 'account', 'after'), user_id));
+    const countPaid = startCount();
+    // The first worker stores a session key and crashes.
+    await survive(run(crashAt(services, 'account_sent_at', 'before'), user_id));
+    await survive(run(crashAt(minutesLater(services, 1), 'account', 'after'), user_id));
     await run(minutesLater(services, 2), user_id);
-    expect(paid()).toBe(1);
-    await expectWhole(user_id);
+    expect(countPaid()).toBe(1);
+    await expectEnrolled(user_id);
   });
 });
 
-describe('a table that takes no account', () => {
-  /** Refuses so often to note an account. */
-  const refusing = (services: Services, times: number): Services => {
-    let left = times;
+describe('a table that does not record an account', () => {
+  /** Refuses so often to record an account. */
+  const refuseAccount = (services: Services, times: number): Services => {
+    let refusals = times;
     const updateBot: Services['table']['updateBot'] = async (bot, changes, from) => {
-      if (changes.account === undefined || left === 0) return services.table.updateBot(bot, changes, from);
-      left -= 1;
-      throw new Error('the table takes nothing');
+      if (changes.account === undefined || refusals === 0)
+        return services.table.updateBot(bot, changes, from);
+      refusals -= 1;
+      throw new Error('the table refuses it');
     };
     return { ...services, table: { ...services.table, updateBot } };
   };
 
-  test('for a while: the account is noted all the same', async () => {
+  test('an account is recorded although the table refused it some times', async () => {
     const user_id = await newUser();
-    const paid = counting();
-    await run(refusing(stack.services, 5), user_id);
-    expect(paid()).toBe(1);
-    await expectWhole(user_id);
+    const countPaid = startCount();
+    await run(refuseAccount(stack.services, 5), user_id);
+    expect(countPaid()).toBe(1);
+    await expectEnrolled(user_id);
   });
 
-  test('for long: the row is in doubt, and the log names the account', async () => {
+  test('a row is unsure, and the log names its account, when the table never records it', async () => {
     const user_id = await newUser();
-    const paid = counting();
-    const logged: unknown[][] = [];
-    const log: Services['log'] = (...line) => void logged.push(line);
-    await expect(run({ ...refusing(stack.services, Infinity), log }, user_id)).rejects.toThrow(
-      'takes nothing',
+    const countPaid = startCount();
+    const lines: unknown[][] = [];
+    const log: Services['log'] = (...line) => void lines.push(line);
+    await expect(run({ ...refuseAccount(stack.services, Infinity), log }, user_id)).rejects.toThrow(
+      'refuses it',
     );
     await run(minutesLater(stack.services, 1), user_id);
-    expect([paid(), (await rowOf(user_id))?.state]).toEqual([1, 'unsure']);
-    const made = stack.standIn.ledger().findLast(({ created }) => created)?.created?.user_id;
-    expect(logged).toContainEqual([
+    expect([countPaid(), (await readBot(user_id))?.state]).toEqual([1, 'unsure']);
+    const created = stack.standIn.ledger().findLast(({ created }) => created)?.created?.user_id;
+    expect(lines).toContainEqual([
       'error',
       'account_not_recorded',
-      expect.objectContaining({ bot_id: made, step: 'enroll', request_id: expect.any(String) }),
+      expect.objectContaining({ bot_id: created, step: 'enroll', request_id: expect.any(String) }),
     ]);
   });
 });
 
-test('an answer that was lost leaves the row unsure, and the call is not made again', async () => {
+test('a lost answer leaves the row unsure, and the call is not made again', async () => {
   const { services, standIn } = stack;
   const user_id = await newUser();
-  const paid = counting();
+  const countPaid = startCount();
   standIn.setFaults([{ name: 'answer_lost', path: '/users', user_id: owner, times: 1 }]);
   await run(services, user_id);
-  expect((await rowOf(user_id))?.state).toBe('unsure');
+  expect((await readBot(user_id))?.state).toBe('unsure');
   await run(minutesLater(services, 5), user_id);
-  expect(paid()).toBe(1);
+  expect(countPaid()).toBe(1);
 });
 
-test('an answer that was lost is told by the row before the invocation ends', async () => {
+test('a lost answer is a reason in the row before the invocation ends', async () => {
   const { services } = stack;
   const user_id = await newUser();
   stack.standIn.setFaults([{ name: 'answer_lost', path: '/users', user_id: owner, times: 1 }]);
   await run(services, user_id);
-  const row = await rowOf(user_id);
+  const row = await readBot(user_id);
   expect([row?.reason?.code, row?.account_sent_at !== undefined]).toEqual(['user_creation_unknown', true]);
 });
 
-test('of four workers at once one makes the call', async () => {
+test('one of four workers at once makes the call', async () => {
   const user_id = await newUser();
-  const paid = counting();
+  const countPaid = startCount();
   await Promise.all(Array.from({ length: 4 }, () => run(stack.services, user_id)));
-  expect(paid()).toBe(1);
-  await expectWhole(user_id);
+  expect(countPaid()).toBe(1);
+  await expectEnrolled(user_id);
 });
 
 test('a worker that comes while another is at work makes no call', async () => {
   const { services } = stack;
   const user_id = await newUser();
-  const paid = counting();
-  const slow = creating(async (by, user) => {
+  const countPaid = startCount();
+  const slow = replaceCreateUser(async (by, user) => {
     await run(services, user_id);
     return services.accounts.createUser(by, user);
   });
   await run(slow, user_id);
-  expect(paid()).toBe(1);
-  await expectWhole(user_id);
+  expect(countPaid()).toBe(1);
+  await expectEnrolled(user_id);
 });
 
-test('a call that would outlive its invocation is not made, and leaves no mark', async () => {
+test('a call that would not end before its invocation is not made, and is not recorded', async () => {
   const { services } = stack;
   const user_id = await newUser();
-  const paid = counting();
+  const countPaid = startCount();
   await enroll(services, { bot_id: user_id }, services.now() + 7_000);
-  const row = await rowOf(user_id);
-  expect([paid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
-  // Made, taken up, leased, given back: the call was not even noted.
+  const row = await readBot(user_id);
+  expect([countPaid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
+  // Four writes: created, started, leased, released. The call was not even recorded.
   expect(row?.revision).toBe(4);
 });
 
-test('where the note of the call took too long, the call is not made and the note is taken back', async () => {
+test('a call is not made, and its record is removed, when recording it took too long', async () => {
   const { services } = stack;
   const user_id = await newUser();
-  const paid = counting();
+  const countPaid = startCount();
   let lateMs = 0;
   const slow: Services = {
     ...services,
@@ -225,30 +226,30 @@ test('where the note of the call took too long, the call is not made and the not
     table: {
       ...services.table,
       updateBot: async (bot, changes, from) => {
-        const written = await services.table.updateBot(bot, changes, from);
+        const result = await services.table.updateBot(bot, changes, from);
         if (changes.account_sent_at !== undefined) lateMs = 60_000;
-        return written;
+        return result;
       },
     },
   };
   await enroll(slow, { bot_id: user_id }, deadline(services));
-  const row = await rowOf(user_id);
-  expect([paid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
+  const row = await readBot(user_id);
+  expect([countPaid(), row?.account_sent_at, row?.lease_owner]).toEqual([0, undefined, undefined]);
 });
 
-test('an answer about a user that is known here touches nobody’s keystore', async () => {
+test('an answer with a user that is already known changes no keystore', async () => {
   const { services } = stack;
-  const known = await stack.standIn.createUser();
-  await services.vault.storeKeystore(known.keystore);
-  const { app_id, session_id } = known.keystore;
+  const other = await stack.standIn.createUser();
+  await services.vault.storeKeystore(other.keystore);
+  const { app_id, session_id } = other.keystore;
   await services.table.createBot(buildBot({ bot_id: app_id, session_id }));
   const user_id = await newUser();
-  const confused = creating(async (by, user) => ({
+  const wrongUser = replaceCreateUser(async (by, user) => ({
     ...(await services.accounts.createUser(by, user)),
     user_id: app_id,
   }));
-  await run(confused, user_id);
-  const row = await rowOf(user_id);
+  await run(wrongUser, user_id);
+  const row = await readBot(user_id);
   expect([row?.state, row?.reason?.code]).toEqual(['blocked', 'user_not_new']);
-  expect(await services.vault.readKeystore(app_id)).toEqual({ keystore: known.keystore });
+  expect(await services.vault.readKeystore(app_id)).toEqual({ keystore: other.keystore });
 });

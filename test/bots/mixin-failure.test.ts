@@ -49,33 +49,33 @@ const afterPost: Readonly<Record<MixinErrorCode, FailureOutcome['move']>> = {
 };
 const cases = Object.entries(afterPost) as [MixinErrorCode, FailureOutcome['move']][];
 
-test('every error of Mixin is tested here', () => {
+test('this file tests every error of Mixin', () => {
   expect(Object.keys(afterPost).sort()).toEqual([...mixinErrorCodes].sort());
 });
 
 describe('after a failed POST', () => {
-  test.each(cases)('%s leads to %s', (code, move) => {
+  test.each(cases)('after a failed POST %s leads to %s', (code, move) => {
     const outcome = classifyMixinError(createMixinError(code, { method: 'POST' }), DELAY);
     expect(outcome.move).toBe(move);
     expect(outcome.reason).toMatchObject({ code, fix: mixinErrors[code].fix });
   });
 });
 
-describe('after a failed GET a bot is never unsure', () => {
-  test.each(cases)('%s', (code, move) => {
+describe('after a failed GET', () => {
+  test.each(cases)('after a failed GET %s never leads to mark_unsure', (code, move) => {
     const outcome = classifyMixinError(createMixinError(code, { method: 'GET' }), DELAY);
     expect(outcome.move).toBe(move === 'mark_unsure' ? 'postpone' : move);
   });
 });
 
-test.each(cases)('%s has a pause exactly where the bot is tried again', (code, move) => {
+test.each(cases)('%s has a pause exactly when the bot is tried again', (code, move) => {
   const { delaySeconds } = classifyMixinError(createMixinError(code), DELAY);
   if (move === 'block' || move === 'fail') expect(delaySeconds).toBeUndefined();
   else if (code === 'pin_locked') expect(delaySeconds).toBeGreaterThanOrEqual(DAY_SECONDS);
   else expect(delaySeconds).toBe(DELAY);
 });
 
-test('a PIN lock is waited out, whatever the pause of the next attempt', () => {
+test('a bot waits until its PIN lock ends, whatever the pause of the next attempt', () => {
   for (const delaySeconds of [1, 5, 3_600])
     expect(
       classifyMixinError(createMixinError('pin_locked'), delaySeconds).delaySeconds,

@@ -1,4 +1,4 @@
-/** What must be true at the moment a PIN call leaves, and what is never tried twice. The whole order is in test/flow/promise.test.ts. */
+/** What must be true when a PIN call is sent, and what is never tried twice. The whole order is in test/flow/promise.test.ts. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { NewUser } from '../../emulators/mixin/server.ts';
 import { check } from '../../lib/bots/check.ts';
@@ -22,12 +22,12 @@ const importBot = async (account: NewUser = {}, more: Partial<Keystore> = {}) =>
   return keystore;
 };
 
-const rowOf = (user_id: string) => stack.services.table.readBot(user_id);
-const sentTo = (user_id: string, path: string) =>
+const readBot = (user_id: string) => stack.services.table.readBot(user_id);
+const countCalls = (user_id: string, path: string) =>
   stack.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path).length;
 
-/** Looks at row and vault at the moment a POST leaves. */
-const watching = (look: (call: string, spend: string, iterator: bigint) => Promise<void>): Services => {
+/** Reads row and vault when a POST is sent. */
+const observePosts = (look: (call: string, spend: string, iterator: bigint) => Promise<void>): Services => {
   const { services } = stack;
   const { mixin } = services;
   return {
@@ -46,108 +46,108 @@ const watching = (look: (call: string, spend: string, iterator: bigint) => Promi
   };
 };
 
-const seeAtEachPost = async (user_id: string) => {
+const recordAtEachPost = async (user_id: string) => {
   const { services } = stack;
-  const seen: unknown[] = [];
-  const watched = watching(async (call, spend, iterator) => {
-    const bot = await rowOf(user_id);
-    const kept = await services.vault.readKeystore(user_id);
+  const observations: unknown[] = [];
+  const observed = observePosts(async (call, spend, iterator) => {
+    const bot = await readBot(user_id);
+    const stored = await services.vault.readKeystore(user_id);
     const public_key = await services.keys.derivePublicKey(spend);
-    seen.push({
+    observations.push({
       call,
-      vaultHoldsIt: typeof kept === 'object' && kept.key?.public_key === public_key,
+      vaultHoldsIt: typeof stored === 'object' && stored.key?.public_key === public_key,
       rowNamesIt: bot?.public_key === public_key,
       isMarked: bot?.[call as 'pin_sent_at'] !== undefined,
       isLeased: bot?.lease_owner !== undefined && Date.parse(bot.lease_until ?? '') > Date.now(),
       reserved: (bot?.pin_iterator ?? -1n) - iterator,
     });
   });
-  await register(watched, { bot_id: user_id }, deadline(services));
-  return seen;
+  await register(observed, { bot_id: user_id }, deadline(services));
+  return observations;
 };
 
-const whole = { vaultHoldsIt: true, rowNamesIt: true, isMarked: true, isLeased: true };
+const complete = { vaultHoldsIt: true, rowNamesIt: true, isMarked: true, isLeased: true };
 
-describe('when a POST leaves, the vault holds the key, and the row names it, the call, the lease and the iterator', () => {
-  test('of a bot without a PIN', async () => {
+describe('the order of writes and POSTs', () => {
+  test('when a POST of a bot without a PIN is sent, the vault holds the key, and the row has the key, the call, the lease and the iterator', async () => {
     const { app_id } = await importBot();
-    expect(await seeAtEachPost(app_id)).toEqual([
-      { call: 'pin_sent_at', ...whole, reserved: 0n },
-      { call: 'safe_sent_at', ...whole, reserved: 0n },
+    expect(await recordAtEachPost(app_id)).toEqual([
+      { call: 'pin_sent_at', ...complete, reserved: 0n },
+      { call: 'safe_sent_at', ...complete, reserved: 0n },
     ]);
   });
 
-  test('of a bot with six digits, whose upgrade takes two iterators', async () => {
+  test('the same is true of a bot with six digits, whose upgrade takes two iterators', async () => {
     const { app_id } = await importBot({ six_digit_pin: '271828' }, { pin: '271828' });
-    expect(await seeAtEachPost(app_id)).toEqual([
-      { call: 'pin_sent_at', ...whole, reserved: 1n },
-      { call: 'safe_sent_at', ...whole, reserved: 0n },
+    expect(await recordAtEachPost(app_id)).toEqual([
+      { call: 'pin_sent_at', ...complete, reserved: 1n },
+      { call: 'safe_sent_at', ...complete, reserved: 0n },
     ]);
-    expect((await rowOf(app_id))?.state).toBe('registered');
+    expect((await readBot(app_id))?.state).toBe('registered');
   });
 });
 
-test('the iterator of a call grows beyond one that is ahead of the clock', async () => {
+test('the iterator of a call is greater than one that is ahead of the clock', async () => {
   const { app_id: user_id } = await importBot();
   const ahead = BigInt(Date.now() + 3_600_000) * 1_000_000n;
-  const row = await rowOf(user_id);
+  const row = await readBot(user_id);
   if (row) await stack.services.table.updateBot(row, { pin_iterator: ahead });
   const iterators: bigint[] = [];
-  const watched = watching(async (_call, _spend, iterator) => void iterators.push(iterator));
-  await register(watched, { bot_id: user_id }, deadline(stack.services));
+  const observed = observePosts(async (_call, _spend, iterator) => void iterators.push(iterator));
+  await register(observed, { bot_id: user_id }, deadline(stack.services));
   expect(iterators).toEqual([ahead + 1n, ahead + 2n]);
 });
 
 describe('six digits that are wrong', () => {
   const wrong = { six_digit_pin: '271828' };
 
-  test('are sent once, and no others after them, whatever is listed', async () => {
+  test('six digits that are wrong are sent once, and no other PIN after them, whatever is listed', async () => {
     const { services, standIn } = stack;
     const { app_id: user_id, ...keystore } = await importBot(wrong, { pin: '000000' });
     await register(services, { bot_id: user_id }, deadline(services));
-    const bot = await rowOf(user_id);
+    const bot = await readBot(user_id);
     expect([bot?.state, bot?.reason?.code]).toEqual(['blocked', 'wrong_pin']);
     expect(bot?.wrong_pin_at).toBeDefined();
     await services.vault.storeKeystore({ app_id: user_id, ...keystore, pin: '111111' });
     for (const state of ['registering', 'queued'] as const) {
-      const row = await rowOf(user_id);
+      const row = await readBot(user_id);
       if (row) await services.table.updateBot(row, { state });
       await (state === 'queued' ? check : register)(services, { bot_id: user_id }, deadline(services));
-      expect((await rowOf(user_id))?.reason?.code).toBe('wrong_pin');
+      expect((await readBot(user_id))?.reason?.code).toBe('wrong_pin');
     }
     expect(standIn.accounts().find((it) => it.user_id === user_id)?.pin_errors).toBe(1);
   });
 
-  test('whose answer was lost are known by the log of the account, and not sent again', async () => {
+  test('wrong six digits whose answer was lost are found in the log of the account, and not sent again', async () => {
     const { services, standIn } = stack;
     const { app_id: user_id } = await importBot(wrong, { pin: '000000' });
     standIn.setFaults([{ name: 'answer_lost', path: '/pin/update', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
-    expect((await rowOf(user_id))?.state).toBe('unsure');
+    expect((await readBot(user_id))?.state).toBe('unsure');
     const minutesOn = minutesLater(services, 2);
     await check(minutesOn, { bot_id: user_id });
     await register(minutesOn, { bot_id: user_id }, deadline(minutesOn));
-    const bot = await rowOf(user_id);
-    expect([bot?.state, bot?.reason?.code, sentTo(user_id, '/pin/update')]).toEqual([
+    const bot = await readBot(user_id);
+    expect([bot?.state, bot?.reason?.code, countCalls(user_id, '/pin/update')]).toEqual([
       'blocked',
       'wrong_pin',
       1,
     ]);
   });
 
-  test('whose answer was lost are not sent again before the call can no longer take effect', async () => {
+  test('six digits whose answer was lost are not sent again before the call can no longer take effect', async () => {
     const { services, standIn } = stack;
     const { app_id: user_id } = await importBot(wrong, { pin: '271828' });
     standIn.setFaults([{ name: 'request_lost', path: '/pin/update', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
-    const row = await rowOf(user_id);
+    const row = await readBot(user_id);
     if (row) await services.table.updateBot(row, { state: 'registering' });
     await register(services, { bot_id: user_id }, deadline(services));
-    const bot = await rowOf(user_id);
-    expect([bot?.reason?.code, sentTo(user_id, '/pin/update')]).toEqual(['pin_not_visible', 1]);
+    const bot = await readBot(user_id);
+    expect([bot?.reason?.code, countCalls(user_id, '/pin/update')]).toEqual(['pin_not_visible', 1]);
   });
 
-  test('are not tried where one more could lock the account', async () => {
+  test('six digits are not tried when one more wrong PIN could lock the account', async () => {
     const { services, standIn } = stack;
     const keystore = await importBot(wrong, { pin: '271828' });
     const client = connectClient(standIn, keystore, { now: Date.now });
@@ -155,25 +155,25 @@ describe('six digits that are wrong', () => {
       await client.send('POST', '/pin/verify', { pin_base64: client.encrypt(Buffer.from('000000')) });
     const { app_id: user_id } = keystore;
     await register(services, { bot_id: user_id }, deadline(services));
-    const bot = await rowOf(user_id);
+    const bot = await readBot(user_id);
     expect([bot?.state, bot?.reason?.code]).toEqual(['waiting', 'pin_nearly_locked']);
-    expect(sentTo(user_id, '/pin/update')).toBe(0);
+    expect(countCalls(user_id, '/pin/update')).toBe(0);
   });
 });
 
-test('a locked PIN is left alone by every worker', async () => {
+test('no worker uses a locked PIN', async () => {
   const { services } = stack;
   const { app_id: user_id } = await importBot();
-  const row = await rowOf(user_id);
+  const row = await readBot(user_id);
   const pin_locked_until = new Date(Date.now() + 3_600_000).toISOString();
   if (row) await services.table.updateBot(row, { pin_locked_until });
   await register(services, { bot_id: user_id }, deadline(services));
-  expect((await rowOf(user_id))?.state).toBe('waiting');
-  expect(sentTo(user_id, '/pin/update')).toBe(0);
+  expect((await readBot(user_id))?.state).toBe('waiting');
+  expect(countCalls(user_id, '/pin/update')).toBe(0);
 });
 
 test.each(['/pin/update', '/safe/users'])(
-  'a POST %s that would outlive its invocation is not sent',
+  'a POST %s that would not end before its invocation is not sent',
   async (path) => {
     const { services } = stack;
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
@@ -182,8 +182,8 @@ test.each(['/pin/update', '/safe/users'])(
         ? await importBot()
         : await importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     await register(services, { bot_id: user_id }, services.now() + 7_000);
-    const bot = await rowOf(user_id);
-    expect([bot?.state, bot?.lease_owner, bot?.pin_iterator, sentTo(user_id, path)]).toEqual([
+    const bot = await readBot(user_id);
+    expect([bot?.state, bot?.lease_owner, bot?.pin_iterator, countCalls(user_id, path)]).toEqual([
       'registering',
       undefined,
       undefined,

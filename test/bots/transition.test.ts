@@ -13,20 +13,23 @@ const why = { code: 'some_reason', message: 'm', fix: 't' };
 const names = Object.keys(moves) as MoveName[];
 const anyMove = fc.constantFrom(...names);
 
-const enrolled = { kind: 'network_user', owner: 'owner', full_name: 'name' } as const;
+const enrolment = { kind: 'network_user', owner: 'owner', full_name: 'name' } as const;
 
-describe('what a move writes', () => {
-  test.each(names)('%s ends in its state, and ends the lease and the wait of before', (move) => {
-    const bot = buildBot({ state: moves[move].from[0], stalls: 2 });
-    const changes = buildChanges(bot, move, NOW, note);
-    expect(changes.state).toBe(moves[move].to);
-    for (const name of ['lease_owner', 'lease_until', 'wait_until', 'reason', 'stalls']) {
-      expect(Object.hasOwn(changes, name), name).toBe(true);
-      expect(changes[name as keyof typeof changes]).toBeUndefined();
-    }
-  });
+describe('the writes of a move', () => {
+  test.each(names)(
+    'the move %s writes its state, and ends the lease, the wait and the reason of before',
+    (move) => {
+      const bot = buildBot({ state: moves[move].from[0], stalls: 2 });
+      const changes = buildChanges(bot, move, NOW, note);
+      expect(changes.state).toBe(moves[move].to);
+      for (const name of ['lease_owner', 'lease_until', 'wait_until', 'reason', 'stalls']) {
+        expect(Object.hasOwn(changes, name), name).toBe(true);
+        expect(changes[name as keyof typeof changes]).toBeUndefined();
+      }
+    },
+  );
 
-  test('the history says when, where and why', () => {
+  test('the history has time, state, step and reason of a move', () => {
     const changes = buildChanges(buildBot(), 'block', NOW, { step: 'check', reason: why, request_id: 'r-1' });
     expect(changes.history?.at(-1)).toEqual({
       at: isoTime(0),
@@ -38,7 +41,7 @@ describe('what a move writes', () => {
     expect(changes.reason).toBe(why);
   });
 
-  test('state_since is the day the state began, not of the last look', () => {
+  test('state_since is the time when the state began, not the time of the last check', () => {
     const bot = buildBot({ state: 'registered' });
     expect(buildChanges(bot, 'confirm', NOW, note).state_since).toBe(bot.state_since);
     expect(buildChanges(buildBot(), 'confirm', NOW, note).state_since).toBe(isoTime(0));
@@ -51,7 +54,7 @@ describe('what a move writes', () => {
     expect(buildChanges(waiting, 'postpone', NOW, { ...note, reason: why }).history).toHaveLength(2);
   });
 
-  test('attempts grow with trouble, stay while a bot comes forward, and begin anew elsewhere', () => {
+  test('attempts grow with failures, stay while a bot moves forward, and start again at 0 otherwise', () => {
     const after = (move: MoveName) => buildChanges(buildBot({ attempts: 4 }), move, NOW, note).attempts;
     expect(Object.fromEntries(names.map((name) => [name, after(name)]))).toEqual({
       enroll: 4,
@@ -68,9 +71,9 @@ describe('what a move writes', () => {
     });
   });
 
-  test('no GET can settle an enrolment in doubt, so the sweep leaves it to an operator', () => {
+  test('the sweep leaves an unsure enrolment to an operator, because no GET can decide it', () => {
     const dueAt = (bot: Partial<Bot>) => buildChanges(buildBot(bot), 'mark_unsure', NOW, note).due_at;
-    expect(dueAt({ state: 'enrolling', enrolment: enrolled })).toBeUndefined();
+    expect(dueAt({ state: 'enrolling', enrolment: enrolment })).toBeUndefined();
     expect(dueAt({ state: 'registering' })).toBeDefined();
   });
 
@@ -84,14 +87,14 @@ describe('what a move writes', () => {
     ['enroll', timing.graceSeconds],
     ['conclude', timing.graceSeconds],
     ['resend', timing.graceSeconds],
-  ] as const)('%s: the sweep looks again after %s seconds', (move, seconds) => {
+  ] as const)('after the move %s the sweep checks again after %s seconds', (move, seconds) => {
     const changes = buildChanges(buildBot(), move, NOW, note);
     expect(Object.hasOwn(changes, 'due_at')).toBe(true);
     expect(changes.due_at).toBe(seconds === undefined ? undefined : isoTime(seconds));
   });
 
   test.each(['postpone', 'mark_unsure'] as const)(
-    '%s: the sweep comes after the message, or in its place',
+    'after the move %s the sweep comes after the message, or instead of it',
     (move) => {
       const due = (seconds: number) =>
         buildChanges(buildBot({ state: 'registering' }), move, NOW, note, { wait_until: isoTime(seconds) })
@@ -105,7 +108,7 @@ describe('what a move writes', () => {
     },
   );
 
-  test('the history never outgrows its room; how the bot began and its last moves stay', () => {
+  test('the history never exceeds its size, and keeps the first and the last moves', () => {
     const steps = (bot: Pick<Bot, 'history'>) => bot.history.map(({ step }) => step);
     fc.assert(
       fc.property(fc.array(anyMove, { minLength: 61, maxLength: 150 }), (walk) => {
@@ -127,12 +130,12 @@ const readBot = async ({ bot_id }: Bot) => (await startServices()).services.tabl
 const because = { ...note, reason: why };
 
 describe('moveBot', () => {
-  test('writes the move and logs it', async () => {
+  test('moveBot writes the move and logs it', async () => {
     const bot = buildBot();
     const { services, logged } = await recordServices({ bots: [bot] });
-    const moved = await moveBot(services, bot, 'block', { ...because, request_id: 'r-1' });
-    expect(moved).toEqual(await readBot(bot));
-    expect(moved).toMatchObject({ state: 'blocked', revision: 2 });
+    const result = await moveBot(services, bot, 'block', { ...because, request_id: 'r-1' });
+    expect(result).toEqual(await readBot(bot));
+    expect(result).toMatchObject({ state: 'blocked', revision: 2 });
     expect(logged).toEqual([
       {
         code: 'bot_moved',
@@ -149,7 +152,7 @@ describe('moveBot', () => {
     ]);
   });
 
-  test('writes nothing when the move may not start from the state of the bot', async () => {
+  test('moveBot writes nothing when the move may not start from the state of the bot', async () => {
     const bot = buildBot({ state: 'blocked' });
     const { services, logged, countUpdates } = await recordServices({ bots: [bot] });
     expect(await moveBot(services, bot, 'accept', note)).toBeUndefined();
@@ -157,17 +160,17 @@ describe('moveBot', () => {
     expect(logged.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
-  test('makes the move on the fresh row when only a list or the sweep has changed it', async () => {
+  test('moveBot makes the move on the new row when only a list or the sweep has changed it', async () => {
     const bot = buildBot();
     const batch_id = randomUUID();
     const row = { ...bot, batch_id, line: 9, attempts: 3, revision: 2 };
     const { services, countUpdates } = await recordServices({ bots: [row] });
-    const moved = await moveBot(services, bot, 'postpone', because);
-    expect(moved).toMatchObject({ state: 'waiting', batch_id, line: 9, attempts: 4, revision: 3 });
+    const result = await moveBot(services, bot, 'postpone', because);
+    expect(result).toMatchObject({ state: 'waiting', batch_id, line: 9, attempts: 4, revision: 3 });
     expect(countUpdates()).toBe(2);
   });
 
-  test('tries again for as long as only a list changes the row', async () => {
+  test('moveBot tries again for as long as only a list changes the row', async () => {
     const bot = buildBot();
     const { services } = await recordServices({ bots: [{ ...bot, revision: 7 }] });
     const { table } = services;
@@ -189,24 +192,24 @@ describe('moveBot', () => {
       { history: [...buildBot().history, { at: isoTime(0), state: 'queued', step: 'x' }] },
     ],
     ['has got its lease', { lease_owner: 'another worker' }],
-    ['has a full history that went on', { history: [{ at: isoTime(1), state: 'queued', step: 'x' }] }],
-  ])('changes nothing of a bot that meanwhile %s', async (_name, changed) => {
+    ['has a full history with a new move', { history: [{ at: isoTime(1), state: 'queued', step: 'x' }] }],
+  ])('moveBot changes nothing of a bot that in the meantime %s', async (_name, changes) => {
     const bot = buildBot();
-    const row = { ...bot, ...changed, revision: 2 };
+    const row = { ...bot, ...changes, revision: 2 };
     const { services, logged } = await recordServices({ bots: [row] });
     expect(await moveBot(services, bot, 'block', because)).toBeUndefined();
     expect(await readBot(bot)).toEqual(row);
     expect(logged.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
-  test('makes no row for a bot that has none', async () => {
+  test('moveBot makes no row for a bot that has none', async () => {
     const { services } = await recordServices();
     const bot = buildBot();
     expect(await moveBot(services, bot, 'accept', note)).toBeUndefined();
     expect(await readBot(bot)).toBeUndefined();
   });
 
-  test('gives up a write that the row itself forbids', async () => {
+  test('moveBot gives up a write that the row itself forbids', async () => {
     const bot = buildBot({ state: 'waiting', public_key: 'a'.repeat(64) });
     const { services, countUpdates } = await recordServices({ bots: [bot] });
     const moving = moveBot(services, bot, 'confirm', note, { public_key: 'b'.repeat(64) });
@@ -216,8 +219,8 @@ describe('moveBot', () => {
   });
 });
 
-describe('putOff', () => {
-  test('sends a delayed message for a short pause', async () => {
+describe('postponeBot', () => {
+  test('postponeBot sends a delayed message for a short pause', async () => {
     const bot = buildBot({ state: 'registering' });
     const { services, sent } = await recordServices({ bots: [bot] });
     await postponeBot(services, bot, 'mark_unsure', 40, because);
@@ -226,7 +229,7 @@ describe('putOff', () => {
     expect(sent).toEqual([{ queue: 'check', message }]);
   });
 
-  test('leaves a pause to the sweep when SQS cannot delay a message that long', async () => {
+  test('postponeBot leaves a pause to the sweep when SQS cannot delay a message that long', async () => {
     const bot = buildBot();
     const { services, sent } = await recordServices({ bots: [bot] });
     await postponeBot(services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, because);
@@ -234,14 +237,14 @@ describe('putOff', () => {
     expect(sent).toEqual([]);
   });
 
-  test('sends nothing when another worker has moved the bot', async () => {
+  test('postponeBot sends nothing when another worker has moved the bot', async () => {
     const bot = buildBot();
     const { services, sent } = await recordServices({ bots: [{ ...bot, state: 'blocked', revision: 2 }] });
     await postponeBot(services, bot, 'postpone', 5, note);
     expect(sent).toEqual([]);
   });
 
-  test('rounds a delay up, because SQS takes whole seconds only', async () => {
+  test('postponeBot rounds a delay up, because SQS takes whole seconds only', async () => {
     const bot = buildBot({ state: 'registering' });
     const { services, sent } = await recordServices({ bots: [bot] });
     // The rest of a PIN lock, as register computes it.

@@ -1,8 +1,8 @@
-/** The search itself: what it must find, and what it must not take for a secret. */
+/** The search itself: what it must find, and what it must not mistake for a secret. */
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
-import { canariesOf } from './canaries.ts';
+import { createCanaries } from './canaries.ts';
 
 const key = randomBytes(32).toString('hex');
 const bytes = Buffer.from(key, 'hex');
@@ -12,7 +12,7 @@ const pem = generateKeyPairSync('rsa', { modulusLength: 1024 })
 const token = `${randomBytes(20).toString('base64url')}:${randomBytes(20).toString('base64url')}`;
 const PHONE = '+8613800009407';
 const [PIN, CODE] = ['073046', '0731'];
-const { find } = canariesOf([key, pem, token, PHONE], [PIN, CODE]);
+const { find } = createCanaries([key, pem, token, PHONE], [PIN, CODE]);
 const line = pem.split('\n')[4] ?? '';
 
 test.each<[string, string]>([
@@ -26,8 +26,11 @@ test.each<[string, string]>([
   ['a key as an inspected array', inspect(new Uint8Array(bytes))],
   ['the text of a key in hex', Buffer.from(key).toString('hex')],
   ['a key in JSON in base64', Buffer.from(JSON.stringify({ a: 1, key })).toString('base64')],
-  ['a key in JSON in base64, one later', Buffer.from(JSON.stringify({ ab: 1, key })).toString('base64')],
-  ['a key in JSON in base64, two later', Buffer.from(JSON.stringify({ abc: 1, key })).toString('base64url')],
+  ['a key in JSON in base64, one byte later', Buffer.from(JSON.stringify({ ab: 1, key })).toString('base64')],
+  [
+    'a key in JSON in base64, two bytes later',
+    Buffer.from(JSON.stringify({ abc: 1, key })).toString('base64url'),
+  ],
   ['a key in JSON in JSON', JSON.stringify(JSON.stringify({ key }))],
   ['a PEM', pem],
   ['a PEM in JSON', JSON.stringify({ pem })],
@@ -36,7 +39,7 @@ test.each<[string, string]>([
   ['the bytes of a PEM', Buffer.from(line, 'base64').toString('hex')],
   ['a token', JSON.stringify({ token })],
   ['a token in a URL', encodeURIComponent(token)],
-  ['a phone number', `the phone ${PHONE} was asked`],
+  ['a phone number', `the phone ${PHONE} was used`],
   ['a phone number without its plus', PHONE.slice(1)],
   ['a PIN in JSON', JSON.stringify({ pin: PIN })],
   ['a PIN in JSON in JSON', JSON.stringify(JSON.stringify({ pin: PIN }))],
@@ -45,12 +48,12 @@ test.each<[string, string]>([
   ['a PIN in JSON in base64', Buffer.from(JSON.stringify({ pin: PIN })).toString('base64')],
   ['a code in JSON', JSON.stringify({ code: CODE })],
   ['a code in a sentence', `the code ${CODE} was refused`],
-])('%s is found', (_name, text) => {
+])('the search for secrets finds %s', (_name, text) => {
   expect(find(`before ${text} after`)).not.toEqual([]);
   expect(find(`before ${text} after`).join()).not.toContain(key);
 });
 
-test('what only looks like it is not', () => {
+test('the search for secrets does not find ids, times, numbers and other keys', () => {
   const others = Array.from({ length: 2_000 }, () => ({
     id: randomUUID(),
     key: randomBytes(32).toString('hex'),

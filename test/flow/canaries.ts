@@ -1,8 +1,8 @@
-/** Secrets that were planted, and a search for them, whole or in part, in every form they could slip out in. */
+/** Planted secrets, and a search for them, whole or in part, in every form in which they could leak. */
 
 /**
- * Characters that no two texts share by chance, and still fewer than an error message quotes of a key; twice as many
- * of a form that says little with each character.
+ * So many characters in a row no two texts share by chance, and an error message that quotes a key quotes more. Forms
+ * that need several characters for a byte are searched with twice as many.
  */
 const WINDOW = 12;
 
@@ -11,7 +11,7 @@ interface Forms {
   readonly sparse: readonly string[];
 }
 
-/** Standard base64 of the bytes wherever they stand in a longer text: without what their neighbours decide. */
+/** Standard base64 of the bytes at any place of a longer text, without the characters that depend on their neighbours. */
 const base64Cores = (bytes: Buffer): string[] =>
   [0, 1, 2].map((before) => {
     const text = Buffer.concat([Buffer.alloc(before), bytes])
@@ -37,7 +37,7 @@ const formsOfBytes = (bytes: Buffer): Forms => {
   const hex = bytes.toString('hex');
   return {
     dense: [hex, hex.toUpperCase(), ...inBase64(bytes)],
-    // As JSON has a Buffer, and as Node's inspector shows one.
+    // The forms of a Buffer in JSON and in Node's inspector.
     sparse: [[...bytes].join(','), [...bytes].join(', '), (hex.match(/../g) ?? []).join(' ')],
   };
 };
@@ -60,7 +60,7 @@ const innerLines = (pem: string) =>
 
 const isKey = (text: string) => /^[0-9a-f]{64}$/i.test(text);
 
-/** Every form of a secret that is long enough not to turn up by chance. */
+/** Every form of a secret that is long enough not to appear by chance. */
 const longForms = (secret: string): Forms => {
   if (secret.includes('-----BEGIN '))
     return together(
@@ -72,7 +72,7 @@ const longForms = (secret: string): Forms => {
     : formsOfText(secret);
 };
 
-const windowsOf = (forms: readonly string[], length: number): Set<string> => {
+const cutWindows = (forms: readonly string[], length: number): Set<string> => {
   const windows = new Set<string>();
   for (const form of forms)
     for (let i = 0; i + length <= form.length; i += 1) windows.add(form.slice(i, i + length));
@@ -83,25 +83,25 @@ const windowsOf = (forms: readonly string[], length: number): Set<string> => {
 const standingAlone = (digits: string) => new RegExp(`(?<![\\w.:+-])${digits}(?![\\w.:-])`);
 
 export interface Canaries {
-  /** The places in this text that are a secret, or quote one: what stands around them. */
+  /** The places in this text that are a secret, or quote one, with the text around them. */
   find(text: string): string[];
   readonly count: number;
 }
 
 /**
  * @param long keys, PEMs, tokens, phone numbers
- * @param digits PINs and codes. With a zero in front no number that a program writes can be one of them.
+ * @param digits PINs and codes. They begin with a zero, so that no number that a program writes equals one.
  */
-export const canariesOf = (long: Iterable<string>, digits: readonly string[]): Canaries => {
+export const createCanaries = (long: Iterable<string>, digits: readonly string[]): Canaries => {
   const secrets = [...new Set(long)].filter((secret) => secret !== '');
   const { dense, sparse } = together(secrets.map(longForms));
   const windows = [
-    [WINDOW, windowsOf(dense, WINDOW), (text: string) => text],
+    [WINDOW, cutWindows(dense, WINDOW), (text: string) => text],
     // Node's inspector aligns the numbers of an array with spaces.
-    [2 * WINDOW, windowsOf(sparse, 2 * WINDOW), (text: string) => text.replaceAll(/\s+/g, ' ')],
+    [2 * WINDOW, cutWindows(sparse, 2 * WINDOW), (text: string) => text.replaceAll(/\s+/g, ' ')],
   ] as const;
   const alone = digits.map(standingAlone);
-  // As JSON has them: without the quotes they turn up in other numbers.
+  // As strings of JSON: without the quotes they appear in other numbers.
   const inside = digits.flatMap((it) => {
     const bytes = Buffer.from(`"${it}"`);
     return [bytes.toString('hex'), ...inBase64(bytes)];
@@ -111,24 +111,24 @@ export const canariesOf = (long: Iterable<string>, digits: readonly string[]): C
   return {
     count: secrets.length + digits.length,
     find: (text) => {
-      const found: string[] = [];
-      for (const [length, known, prepare] of windows) {
-        const searched = prepare(text);
-        for (let i = 0; i + length <= searched.length; i += 1)
-          if (known.has(searched.slice(i, i + length))) {
-            found.push(around(searched, i, length));
+      const places: string[] = [];
+      for (const [length, windowSet, prepare] of windows) {
+        const prepared = prepare(text);
+        for (let i = 0; i + length <= prepared.length; i += 1)
+          if (windowSet.has(prepared.slice(i, i + length))) {
+            places.push(around(prepared, i, length));
             i += 100;
           }
       }
       for (const pattern of alone) {
         const match = pattern.exec(text);
-        if (match) found.push(around(text, match.index, match[0].length));
+        if (match) places.push(around(text, match.index, match[0].length));
       }
       for (const form of inside) {
         const at = text.indexOf(form);
-        if (at >= 0) found.push(around(text, at, form.length));
+        if (at >= 0) places.push(around(text, at, form.length));
       }
-      return found;
+      return places;
     },
   };
 };

@@ -1,4 +1,4 @@
-/** Every refusal and silence that the calls which make an account can meet, and where it leaves the row. */
+/** Every refusal and every lost answer of the calls that create an account, and the state of the row after it. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Fault } from '../../emulators/mixin/server.ts';
@@ -33,23 +33,23 @@ const newRow = async (enrolment: Enrolment): Promise<string> => {
   return user_id;
 };
 
-/** Requests to an address that begins so, other bots' at work beside this apart. */
-const sent = (address: string): number =>
+/** Counts the POSTs to a path that begins so. Other bots run at the same time, and have other paths. */
+const countPosts = (address: string): number =>
   stack.standIn.ledger().filter(({ method, path }) => method === 'POST' && path.startsWith(address)).length;
 
-/** Where the sign-in of a row is sent to. */
-const addressOf = ({ enrolment }: Bot): string =>
+/** The path that the sign-in of a row is sent to. */
+const findPath = ({ enrolment }: Bot): string =>
   enrolment?.kind === 'sign_in' ? `/verifications/${enrolment.verification_id}` : '';
 
 const deadline = () => stack.services.now() + 30_000;
 
-/** What becomes of a row when the step takes it up while these faults strike. */
+/** Runs the step on a row with these faults, and reads the row after it. */
 const enrollUnder = async (user_id: string, faults: readonly Fault[]): Promise<Bot> => {
   stack.standIn.setFaults(faults);
   await enroll(stack.services, { bot_id: user_id }, deadline());
   stack.standIn.setFaults([]);
   const row = await stack.services.table.readBot(user_id);
-  if (!row) throw new Error('the row is gone');
+  if (!row) throw new Error('the row does not exist');
   return row;
 };
 
@@ -59,9 +59,9 @@ const askForCode = async () => {
   const phone = newPhone();
   stack.standIn.preparePhone({ phone });
   await sendOpenly(stack.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
-  const asked = stack.standIn.verifications().find((it) => it.phone === phone);
-  if (!asked) throw new Error('no code was sent');
-  return { ...asked, phone };
+  const verification = stack.standIn.verifications().find((it) => it.phone === phone);
+  if (!verification) throw new Error('no code was sent');
+  return { ...verification, phone };
 };
 
 const signInRow = async (change: Partial<SignInRequest> = {}) => {
@@ -103,12 +103,12 @@ const common: readonly End[] = [
   [20_112, 'blocked', 'invitation_invalid'],
   [99_999, 'blocked', 'unknown_error'],
 ];
-const ofUsers: readonly End[] = [
+const endsOfUsers: readonly End[] = [
   ...common,
   [401, 'blocked', 'session_refused'],
   [20_123, 'blocked', 'too_many_apps'],
 ];
-const ofSignIns: readonly End[] = [
+const endsOfSignIns: readonly End[] = [
   ...common,
   [10_003, 'blocked', 'sms_not_delivered'],
   [10_004, 'blocked', 'captcha_wrong'],
@@ -119,7 +119,7 @@ const ofSignIns: readonly End[] = [
   [20_122, 'blocked', 'phone_taken'],
   [20_129, 'waiting', 'sms_too_often'],
 ];
-const silences: readonly (readonly [string, Omit<Fault, 'path' | 'method'>])[] = [
+const unknownOutcomes: readonly (readonly [string, Omit<Fault, 'path' | 'method'>])[] = [
   ['a lost answer', { name: 'answer_lost' }],
   ['a lost request', { name: 'request_lost' }],
   ['a server error', { name: 'server_error' }],
@@ -140,26 +140,34 @@ const expectReason = (row: Bot, code: MixinErrorCode) => {
 describe('POST /users', () => {
   const users = { method: 'POST', path: '/users' };
 
-  test.each(ofUsers)('refused with %i: %s, %s, and nothing is in doubt', async (code, state, reason) => {
-    const row = await enrollUnder(await userRow(), [{ name: 'code', code, ...users }]);
-    expect(row.state).toBe(state);
-    expectReason(row, reason);
-    expect([row.account_sent_at, row.account]).toEqual([undefined, undefined]);
-  });
+  test.each(endsOfUsers)(
+    'POST /users refused with %i leads to %s, %s, and the row is not unsure',
+    async (code, state, reason) => {
+      const row = await enrollUnder(await userRow(), [{ name: 'code', code, ...users }]);
+      expect(row.state).toBe(state);
+      expectReason(row, reason);
+      expect([row.account_sent_at, row.account]).toEqual([undefined, undefined]);
+    },
+  );
 
-  test.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
-    const by = await newOwner();
-    const user_id = await userRow(by);
-    const row = await enrollUnder(user_id, [{ ...fault, ...users }]);
-    expect([row.state, row.reason?.code]).toEqual(['unsure', 'user_creation_unknown']);
-    expect(row.reason?.message).toContain('0.5 USD');
-    expect(row.due_at).toBeUndefined();
-    for (let i = 0; i < 3; i += 1) await enroll(stack.services, { bot_id: user_id }, deadline());
-    const bought = stack.standIn.ledger().filter((entry) => entry.path === '/users' && entry.user_id === by);
-    expect(bought.length).toBeLessThanOrEqual(1);
-  });
+  test.each(unknownOutcomes)(
+    'a row is unsure, and its POST /users is never sent again by itself, after %s',
+    async (_name, fault) => {
+      const by = await newOwner();
+      const user_id = await userRow(by);
+      const row = await enrollUnder(user_id, [{ ...fault, ...users }]);
+      expect([row.state, row.reason?.code]).toEqual(['unsure', 'user_creation_unknown']);
+      expect(row.reason?.message).toContain('0.5 USD');
+      expect(row.due_at).toBeUndefined();
+      for (let i = 0; i < 3; i += 1) await enroll(stack.services, { bot_id: user_id }, deadline());
+      const bought = stack.standIn
+        .ledger()
+        .filter((entry) => entry.path === '/users' && entry.user_id === by);
+      expect(bought.length).toBeLessThanOrEqual(1);
+    },
+  );
 
-  test('whose outcome is unknown is made again when an operator says so, with the same session key', async () => {
+  test('a POST /users with an unknown outcome is sent again when an operator says so, with the same session key', async () => {
     const user_id = await userRow();
     const { batch_id } = await enrollUnder(user_id, [{ name: 'answer_lost', ...users }]);
     await stack.services.table.createBatch({
@@ -174,27 +182,27 @@ describe('POST /users', () => {
       chunks_done: [1],
     });
     const key = await stack.services.vault.readEnrolment(user_id);
-    const { body: doubted } = await stack.get(`/batches/${batch_id}`);
-    expect(doubted).toMatchObject({ cost: { created_users: 0, unsure_users: 1, unsure_usd: 0.5 } });
-    const refused = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'] });
-    expect(refused).toMatchObject({ status: 400, body: { code: 'bad_body' } });
+    const { body: unsureBatch } = await stack.get(`/batches/${batch_id}`);
+    expect(unsureBatch).toMatchObject({ cost: { created_users: 0, unsure_users: 1, unsure_usd: 0.5 } });
+    const refusal = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'] });
+    expect(refusal).toMatchObject({ status: 400, body: { code: 'bad_body' } });
     expect((await stack.services.table.readBot(user_id))?.state).toBe('unsure');
     expect((await stack.post(`/batches/${batch_id}/retry`, {})).body).toMatchObject({ retried: 0 });
-    const retried = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'], pay_again: true });
-    expect(retried.body).toMatchObject({ retried: 1 });
+    const retry = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'], pay_again: true });
+    expect(retry.body).toMatchObject({ retried: 1 });
     const row = await waitFor(async () => {
-      const found = await stack.services.table.readBot(user_id);
-      return found?.state === 'enrolled' ? found : undefined;
+      const current = await stack.services.table.readBot(user_id);
+      return current?.state === 'enrolled' ? current : undefined;
     });
-    const kept = await stack.services.vault.readKeystore(row.account?.user_id ?? '');
-    expect(kept).toMatchObject({
+    const stored = await stack.services.vault.readKeystore(row.account?.user_id ?? '');
+    expect(stored).toMatchObject({
       keystore: { session_private_key: typeof key === 'object' ? key.session_key : '' },
     });
-    const { body: done } = await stack.get(`/batches/${batch_id}`);
-    expect(done).toMatchObject({ cost: { created_users: 1, unsure_users: 0 } });
+    const { body: finishedBatch } = await stack.get(`/batches/${batch_id}`);
+    expect(finishedBatch).toMatchObject({ cost: { created_users: 1, unsure_users: 0 } });
   });
 
-  test('that no connection reached is tried again, and costs once', async () => {
+  test('a POST /users without a connection is sent again, and costs once', async () => {
     const user_id = await userRow();
     const accounts = {
       ...stack.services.accounts,
@@ -209,11 +217,11 @@ describe('POST /users', () => {
     ]);
   });
 
-  test('answered with a user that has a row already touches nothing of it', async () => {
+  test('a POST /users that is answered with a user of another row changes nothing of that row', async () => {
     const { keystore } = await stack.standIn.createUser();
     await stack.services.vault.storeKeystore(keystore);
-    const listed = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, row_digest: '' };
-    await upsertBot(stack.services, 'intake', { bot_id: keystore.app_id, ...listed }, true);
+    const fields = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, row_digest: '' };
+    await upsertBot(stack.services, 'intake', { bot_id: keystore.app_id, ...fields }, true);
     const user_id = await userRow();
     const accounts = {
       ...stack.services.accounts,
@@ -238,38 +246,45 @@ describe('POST /users', () => {
 describe('POST /verifications/:id', () => {
   const verifications = { method: 'POST', path: '/verifications/:id' };
 
-  test.each(ofSignIns)('refused with %i: %s, %s', async (code, state, reason) => {
-    const row = await enrollUnder(await signInRow(), [{ name: 'code', code, ...verifications }]);
-    expect(row.state).toBe(state);
-    expectReason(row, reason);
-    expect(row.account_sent_at).toBeUndefined();
-  });
+  test.each(endsOfSignIns)(
+    'POST /verifications/:id refused with %i leads to %s, %s',
+    async (code, state, reason) => {
+      const row = await enrollUnder(await signInRow(), [{ name: 'code', code, ...verifications }]);
+      expect(row.state).toBe(state);
+      expectReason(row, reason);
+      expect(row.account_sent_at).toBeUndefined();
+    },
+  );
 
-  test.each(silences)('%s: unsure, and never sent again by itself', async (_name, fault) => {
-    const user_id = await signInRow();
-    const row = await enrollUnder(user_id, [{ ...fault, ...verifications }]);
-    expect([row.state, row.reason?.code]).toEqual(['unsure', 'sign_in_unknown']);
-    const address = addressOf(row);
-    const before = sent(address);
-    for (let i = 0; i < 3; i += 1) await enroll(stack.services, { bot_id: user_id }, deadline());
-    expect(sent(address)).toBe(before);
-  });
+  test.each(unknownOutcomes)(
+    'a row is unsure, and its POST /verifications/:id is never sent again by itself, after %s',
+    async (_name, fault) => {
+      const user_id = await signInRow();
+      const row = await enrollUnder(user_id, [{ ...fault, ...verifications }]);
+      expect([row.state, row.reason?.code]).toEqual(['unsure', 'sign_in_unknown']);
+      const address = findPath(row);
+      const before = countPosts(address);
+      for (let i = 0; i < 3; i += 1) await enroll(stack.services, { bot_id: user_id }, deadline());
+      expect(countPosts(address)).toBe(before);
+    },
+  );
 
-  test('with a code that is wrong is not made again with the same code', async () => {
+  test('a sign-in with a wrong code is not sent again with the same code', async () => {
     const user_id = await signInRow({ code: '0000' });
     const first = await enrollUnder(user_id, []);
     if (first.state === 'enrolled') return; // One code in ten thousand is 0000.
     expect(first.reason?.code).toBe('sms_code_wrong');
-    const address = addressOf(first);
-    const before = sent(address);
+    const address = findPath(first);
+    const before = countPosts(address);
     await enroll(stack.services, { bot_id: user_id }, deadline());
-    expect(sent(address)).toBe(before);
+    expect(countPosts(address)).toBe(before);
   });
 });
 
-describe('the sign-in over HTTP', () => {
+describe('a sign-in over HTTP', () => {
   const ask = (fields: Record<string, unknown>) => stack.post('/accounts/verifications', fields);
-  const codeOf = (phone: string) => stack.standIn.verifications().findLast((it) => it.phone === phone);
+  const findVerification = (phone: string) =>
+    stack.standIn.verifications().findLast((it) => it.phone === phone);
   const askAndRead = async (prepare: Parameters<TestStack['standIn']['preparePhone']>[0]) => {
     stack.standIn.preparePhone(prepare);
     const { status, body } = await ask({ phone: prepare.phone });
@@ -277,19 +292,19 @@ describe('the sign-in over HTTP', () => {
     const { verification_id } = body as { verification_id: string };
     return {
       verification_id,
-      code: codeOf(prepare.phone)?.code ?? '',
+      code: findVerification(prepare.phone)?.code ?? '',
       body: body as Record<string, unknown>,
     };
   };
 
   test.each(['ed25519', 'rsa'] as const)(
-    'makes a bot of an account, with an %s session',
+    'a sign-in over HTTP registers the account as a bot, with an %s session',
     async (session_key) => {
       const { verification_id, code } = await askAndRead({ phone: newPhone() });
       const { status, body } = await stack.post(`/accounts/verifications/${verification_id}`, {
         code,
         session_key,
-        notification_token: 'made-up',
+        notification_token: 'invented',
         registration_id: 3_702,
       });
       expect(status).toBe(201);
@@ -297,8 +312,8 @@ describe('the sign-in over HTTP', () => {
       expect(account).toMatchObject({ has_pin: false, receive_message_source: 'EVERYBODY' });
       expect(JSON.stringify(account)).not.toMatch(/pin_token|session/);
       const bot = await waitFor(async () => {
-        const found = await stack.services.table.readBot(user_id ?? '');
-        return found?.state === 'registered' ? found : undefined;
+        const current = await stack.services.table.readBot(user_id ?? '');
+        return current?.state === 'registered' ? current : undefined;
       });
       expect(bot.batch_id).toBe(batch_id);
       expect((await stack.get(`/batches/${batch_id}`)).body).toMatchObject({
@@ -306,8 +321,8 @@ describe('the sign-in over HTTP', () => {
         percent_done: 100,
         states: { registered: 1, enrolled: 1 },
       });
-      const kept = await stack.services.vault.readKeystore(user_id ?? '');
-      expect(Object.keys((kept as { keystore: object }).keystore)).toContain(
+      const stored = await stack.services.vault.readKeystore(user_id ?? '');
+      expect(Object.keys((stored as { keystore: object }).keystore)).toContain(
         session_key === 'rsa' ? 'pin_token' : 'session_private_key',
       );
       const again = await stack.post(`/accounts/verifications/${verification_id}`, { code, session_key });
@@ -315,7 +330,7 @@ describe('the sign-in over HTTP', () => {
     },
   );
 
-  test('takes another code after a wrong one, and keeps the session key it stored first', async () => {
+  test('a sign-in over HTTP can repeat with another code after a wrong one, and keeps its session key', async () => {
     const { verification_id, code } = await askAndRead({ phone: newPhone() });
     const wrong = code === '1111' ? '2222' : '1111';
     const path = `/accounts/verifications/${verification_id}`;
@@ -330,22 +345,22 @@ describe('the sign-in over HTTP', () => {
     expect((await stack.post(path, { code })).status).toBe(201);
   });
 
-  test('asks before it calls a deactivation off', async () => {
+  test('a sign-in over HTTP needs consent before it cancels a deactivation', async () => {
     const phone = newPhone();
     const at = '2027-01-01T00:00:00Z';
-    const asked = await askAndRead({ phone, deactivation_effective_at: at });
-    expect(Date.parse(String(asked.body.deactivation_effective_at))).toBe(Date.parse(at));
-    const path = `/accounts/verifications/${asked.verification_id}`;
-    const refused = await stack.post(path, { code: asked.code });
-    expect(refused).toMatchObject({ status: 409, body: { code: 'deactivation_pending' } });
+    const verification = await askAndRead({ phone, deactivation_effective_at: at });
+    expect(Date.parse(String(verification.body.deactivation_effective_at))).toBe(Date.parse(at));
+    const path = `/accounts/verifications/${verification.verification_id}`;
+    const refusal = await stack.post(path, { code: verification.code });
+    expect(refusal).toMatchObject({ status: 409, body: { code: 'deactivation_pending' } });
     const deactivation = () =>
       stack.standIn.accounts().find((it) => it.phone === phone)?.deactivation?.aborted_at;
     expect(deactivation()).toBeUndefined();
-    expect((await stack.post(path, { code: asked.code, abort_deactivation: true })).status).toBe(201);
+    expect((await stack.post(path, { code: verification.code, abort_deactivation: true })).status).toBe(201);
     expect(deactivation()).toBeDefined();
   });
 
-  test('reports a captcha and its kind, passes an answer through, and tells a wrong one', async () => {
+  test('a sign-in over HTTP reports a captcha and its kind, passes its answer on, and reports a wrong answer', async () => {
     const phone = newPhone();
     stack.standIn.preparePhone({ phone, captcha: 'hcaptcha', captcha_answer: 'right' });
     expect(await ask({ phone })).toMatchObject({
@@ -366,24 +381,27 @@ describe('the sign-in over HTTP', () => {
   test.each([
     ['answer_lost', 504],
     ['server_error', 504],
-  ] as const)('after %s answers %i, and the code is of no more use', async (name, expected) => {
-    const { verification_id, code } = await askAndRead({ phone: newPhone() });
-    const path = `/accounts/verifications/${verification_id}`;
-    stack.standIn.setFaults([{ name, method: 'POST', path: '/verifications/:id' }]);
-    expect(await stack.post(path, { code })).toMatchObject({
-      status: expected,
-      body: { code: 'sign_in_unknown' },
-    });
-    stack.standIn.setFaults([]);
-    const before = sent('/verifications/');
-    expect(await stack.post(path, { code })).toMatchObject({
-      status: 409,
-      body: { code: 'sign_in_unknown' },
-    });
-    expect(sent('/verifications/')).toBe(before);
-  });
+  ] as const)(
+    'a sign-in over HTTP with the fault %s answers %i, and its code cannot be used again',
+    async (name, expected) => {
+      const { verification_id, code } = await askAndRead({ phone: newPhone() });
+      const path = `/accounts/verifications/${verification_id}`;
+      stack.standIn.setFaults([{ name, method: 'POST', path: '/verifications/:id' }]);
+      expect(await stack.post(path, { code })).toMatchObject({
+        status: expected,
+        body: { code: 'sign_in_unknown' },
+      });
+      stack.standIn.setFaults([]);
+      const before = countPosts('/verifications/');
+      expect(await stack.post(path, { code })).toMatchObject({
+        status: 409,
+        body: { code: 'sign_in_unknown' },
+      });
+      expect(countPosts('/verifications/')).toBe(before);
+    },
+  );
 
-  test('names the field of a body that is wrong, and quotes nothing of it', async () => {
+  test('a sign-in over HTTP names the invalid field of a body, and quotes nothing of it', async () => {
     const { status, body } = await ask({ phone: 'canary-phone' });
     expect([status, (body as { field: string }).field]).toEqual([400, 'phone']);
     const wrong = await stack.post(`/accounts/verifications/${randomUUID()}`, { code: 'canary-code' });

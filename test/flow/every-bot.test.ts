@@ -1,6 +1,6 @@
 /**
- * One list with a bot of every keystore format and every situation, made here and now; each must end where it
- * belongs. The list is JSON; that every format reads the same from CSV and ZIP is test/lists' business.
+ * One list with a new bot of every keystore format and in every situation; each must end in its state. The list is
+ * JSON; test/lists shows that every format reads the same from CSV and ZIP.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -15,8 +15,8 @@ const seed = () => randomBytes(32).toString('hex');
 const base64url = (hex: string) => Buffer.from(hex, 'hex').toString('base64url');
 const littleEndian = (bytes: Buffer) => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 
-/** The reduced scalar of a seed, as fox-one keeps keys. */
-const scalarOf = (hex: string): string => {
+/** The reduced scalar of a seed, as fox-one stores keys. */
+const deriveScalar = (hex: string): string => {
   const digest = createHash('sha512').update(Buffer.from(hex, 'hex')).digest().subarray(0, 32);
   digest[0] = (digest[0] ?? 0) & 248;
   digest[31] = ((digest[31] ?? 0) & 127) | 64;
@@ -34,13 +34,13 @@ const ambiguousSeed = (): string => {
 
 let stack: TestStack;
 const rows: Record<string, unknown>[] = [];
-/** By name of the case: the id of its row, and where it must end. */
+/** By name of the case: the id of its row, and the state and reason in which it must end. */
 const cases = new Map<string, { id: string; ends: string; reason?: string }>();
 
 const expectEnd = (name: string, id: string, ends: string, reason?: string) =>
   cases.set(name, { id, ends, ...(reason !== undefined && { reason }) });
 
-/** The account's keystore as the dashboard exports it, and what older formats hold beside. */
+/** The account's keystore as the dashboard exports it, and what older formats have besides. */
 const newAccount = async (user: NewUser = {}) => {
   const { keystore } = await stack.standIn.createUser(user);
   const answer = await connectClient(stack.standIn, keystore, { now: Date.now }).me();
@@ -112,25 +112,25 @@ const addRsa = async () => {
 const addScalars = async () => {
   const tip = seed();
   const tipAccount = await newAccount({ tip: { private_key: tip } });
-  rows.push({ ...tipAccount, pin: scalarOf(tip) });
+  rows.push({ ...tipAccount, pin: deriveScalar(tip) });
   expectEnd('G fox-one: TIP key as a scalar', tipAccount.app_id, 'registered');
 
   const spend = seed();
   const inSafe = await newAccount({ tip: { private_key: spend }, safe: { private_key: spend } });
-  rows.push({ ...inSafe, spend_key: scalarOf(spend) });
+  rows.push({ ...inSafe, spend_key: deriveScalar(spend) });
   expectEnd('G fox-one: spend key as a scalar, in Safe', inSafe.app_id, 'registered');
 
   const both = ambiguousSeed();
-  const settled = await newAccount({ tip: { private_key: both } });
-  rows.push({ ...settled, spend_key: both });
-  expectEnd('a seed that could be a scalar, settled by the TIP key', settled.app_id, 'registered');
+  const account = await newAccount({ tip: { private_key: both } });
+  rows.push({ ...account, spend_key: both });
+  expectEnd('a seed that could be a scalar, whose form the TIP key shows', account.app_id, 'registered');
 
   const fresh = await newAccount();
-  rows.push({ ...fresh, spend_key: scalarOf(seed()) });
-  expectEnd('a scalar that nothing settles', fresh.app_id, 'blocked', 'key_form_unknown');
+  rows.push({ ...fresh, spend_key: deriveScalar(seed()) });
+  expectEnd('a scalar whose form nothing shows', fresh.app_id, 'blocked', 'key_form_unknown');
 
   const foreign = await newAccount({ tip: 'foreign', safe: 'foreign' });
-  rows.push({ ...foreign, spend_key: scalarOf(seed()) });
+  rows.push({ ...foreign, spend_key: deriveScalar(seed()) });
   expectEnd('a scalar of another account', foreign.app_id, 'external', 'external_key');
 };
 
@@ -153,7 +153,7 @@ const addPins = async () => {
   };
   await add('six digits', six_digit_pin, 'registered');
   await add('six digits that are wrong', '000000', 'blocked', 'wrong_pin');
-  await add('six digits that nobody listed', undefined, 'blocked', 'six_digit_pin');
+  await add('six digits that are not in the list', undefined, 'blocked', 'six_digit_pin');
   const nearly = await add('four wrong PINs before', six_digit_pin, 'waiting', 'pin_nearly_locked');
   await wrongPins(nearly, 4);
   const some = await add('three wrong PINs before', six_digit_pin, 'registered');
@@ -163,16 +163,16 @@ const addPins = async () => {
 
   const foreign = await newAccount({ tip: 'foreign' });
   rows.push({ ...foreign, pin: seed() });
-  expectEnd('a TIP key that is another', foreign.app_id, 'blocked', 'tip_key_mismatch');
+  expectEnd('another TIP key', foreign.app_id, 'blocked', 'tip_key_mismatch');
 };
 
-/** Asks Mixin for a code as a phone does; its row carries it. */
+/** Asks Mixin for a code as a phone does; the row has this code. */
 const askForCode = async (phone: string) => {
   stack.standIn.preparePhone({ phone });
   await sendOpenly(stack.standIn, '/verifications', { phone, purpose: 'SESSION', platform: 'Android' });
-  const asked = stack.standIn.verifications().find((it) => it.phone === phone);
-  if (!asked) throw new Error('no code was sent');
-  return asked;
+  const verification = stack.standIn.verifications().find((it) => it.phone === phone);
+  if (!verification) throw new Error('no code was sent');
+  return verification;
 };
 
 const addSignIns = async () => {
@@ -212,12 +212,12 @@ const readBatch = async (batch_id: string) =>
   };
 
 const allBots = async (batch_id: string): Promise<(Bot & { user_id?: string })[]> => {
-  const found: Bot[] = [];
+  const bots: Bot[] = [];
   for (let cursor = ''; ; ) {
     const { body } = await stack.get(`/batches/${batch_id}/bots${cursor && `?cursor=${cursor}`}`);
     const page = body as { bots: Bot[]; cursor?: string };
-    found.push(...page.bots);
-    if (page.cursor === undefined) return found;
+    bots.push(...page.bots);
+    if (page.cursor === undefined) return bots;
     cursor = page.cursor;
   }
 };
@@ -240,8 +240,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => stack[Symbol.asyncDispose]());
 
-describe('a list with everything', () => {
-  test('waits until its cost is accepted, and does nothing before', async () => {
+describe('a list with a bot of every kind', () => {
+  test('a list that costs money does nothing until its cost is accepted', async () => {
     const planned = await waitFor(async () => {
       const batch = await readBatch(batch_id);
       return batch.status === 'planned' && batch;
@@ -264,8 +264,8 @@ describe('a list with everything', () => {
     bots = await allBots(batch_id);
   }, 100_000);
 
-  test('with every bot where it belongs', () => {
-    const told = [...cases].map(([name, { id, ends, reason }]) => {
+  test('every bot of the list ends in the state that its case expects', () => {
+    const endings = [...cases].map(([name, { id, ends, reason }]) => {
       const bot = bots.find(
         ({ bot_id, enrolment }) =>
           bot_id === id || (enrolment?.kind === 'sign_in' && enrolment.verification_id === id),
@@ -276,16 +276,16 @@ describe('a list with everything', () => {
         { name, ends, ...(reason !== undefined && { reason }) },
       ];
     });
-    expect(told.map(([is]) => is)).toEqual(told.map(([, must]) => must));
+    expect(endings.map(([is]) => is)).toEqual(endings.map(([, must]) => must));
   });
 
-  test('every account that was created is registered in its turn', () => {
+  test('every account that was created is registered next', () => {
     const created = bots.flatMap(({ enrolment, user_id }) => (enrolment && user_id) ?? []);
     expect(created).toHaveLength(4);
     for (const id of created) expect(bots.find(({ bot_id }) => bot_id === id)?.state).toBe('registered');
   });
 
-  test('with network users that were refused blocked, and none created twice', async () => {
+  test('refused network users are blocked, and none is created twice', async () => {
     const users = bots.filter(({ enrolment }) => enrolment?.kind === 'network_user');
     const ends = users.map(({ state, reason }) => [state, reason?.code]);
     expect(ends.sort()).toEqual([
@@ -303,7 +303,7 @@ describe('a list with everything', () => {
     });
   });
 
-  test('sent one wrong PIN to the bot whose PIN is wrong, and none that could lock', () => {
+  test('a bot with a wrong PIN is sent one wrong PIN, and no account is locked', () => {
     const account = (name: string) => {
       const id = cases.get(name)?.id;
       return stack.standIn.accounts().find(({ user_id }) => user_id === id);
@@ -314,15 +314,15 @@ describe('a list with everything', () => {
     expect(locked).toEqual([]);
   });
 
-  test('lost no key and bound no bot two', async () => {
-    const custody = await countKeys(stack.embedded.environment, stack.standIn.ledger());
-    expect(custody.keys_lost).toBe(0);
-    expect(custody.keys_bound).toBeGreaterThan(15);
+  test('no key is lost and no bot has two keys', async () => {
+    const counts = await countKeys(stack.embedded.environment, stack.standIn.ledger());
+    expect(counts.keys_lost).toBe(0);
+    expect(counts.keys_bound).toBeGreaterThan(15);
   });
 });
 
-describe('a six-digit PIN that was wrong once', () => {
-  test('is not tried again, nor is another', async () => {
+describe('a wrong six-digit PIN', () => {
+  test('a six-digit PIN that was wrong once is not tried again, and no other PIN either', async () => {
     const id = cases.get('six digits that are wrong')?.id ?? '';
     const row = rows.find((it) => it.app_id === id);
     const answer = await stack.post('/batches', [{ ...row, pin: '111111' }]);

@@ -1,4 +1,4 @@
-/** kill -9 of the running command at ten random moments: the next start goes on, and no key is lost. */
+/** After kill -9 of the running command the next start goes on, and no key is lost. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ interface End {
   readonly err: string;
 }
 
-const ended = (child: ChildProcess): Promise<End> => {
+const waitForEnd = (child: ChildProcess): Promise<End> => {
   const chunks = { out: '', err: '' };
   child.stdout?.on('data', (chunk) => {
     chunks.out += chunk;
@@ -39,33 +39,33 @@ const ended = (child: ChildProcess): Promise<End> => {
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...chunks })));
 };
 
-/** Resolves when the command says that it runs (or ends before). */
-const running = (child: ChildProcess): Promise<unknown> =>
+/** Resolves when the command prints something, or ends. */
+const waitForStart = (child: ChildProcess): Promise<unknown> =>
   new Promise((resolve) => {
     child.stdout?.once('data', resolve);
     child.once('close', resolve);
   });
 
 describe('kill -9', () => {
-  test('at ten random moments loses nothing', async () => {
+  test('kill -9 of the running command at ten random moments loses no key', async () => {
     const moments: number[] = [];
     for (let kill = 0; kill < KILLS; kill += 1) {
       const child = start();
-      const end = ended(child);
-      await running(child);
+      const end = waitForEnd(child);
+      await waitForStart(child);
       const moment = Math.floor(Math.random() * 1_500);
       moments.push(moment);
       await sleep(moment);
       child.kill('SIGKILL');
       await end;
     }
-    const { code, out, err } = await ended(start());
-    const told = `killed after ${moments.join(', ')} ms\n${out}\n${err}`;
-    expect(code, told).toBe(0);
+    const { code, out, err } = await waitForEnd(start());
+    const details = `killed after ${moments.join(', ')} ms\n${out}\n${err}`;
+    expect(code, details).toBe(0);
     const summary = JSON.parse(out.trim().split('\n').at(-1) ?? '');
     const outcomes = JSON.parse(readFileSync(join(data, 'outcomes.json'), 'utf8')) as { outcome: string }[];
     const count = (expected: string) => outcomes.filter(({ outcome }) => outcome === expected).length;
-    expect(summary, told).toMatchObject({
+    expect(summary, details).toMatchObject({
       total: BOTS,
       invalid: count('invalid'),
       duplicates: count('duplicate'),
@@ -82,11 +82,11 @@ describe('kill -9', () => {
       keys_lost: 0,
     });
     expect(summary.keys_bound).toBeGreaterThan(BOTS / 3);
-    expect(await mostKeysOfOneBot(), told).toBe(1);
+    expect(await mostKeysOfOneBot(), details).toBe(1);
   }, 170_000);
 });
 
-/** From the ledger alone, which outlived every kill. */
+/** Counts from the ledger alone, which no kill can change. */
 const mostKeysOfOneBot = async (): Promise<number> => {
   const standIn = await startMixinStandIn({ dataDir: join(data, 'mixin') });
   const keys = new Map<string, Set<string>>();

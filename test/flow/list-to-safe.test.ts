@@ -1,4 +1,4 @@
-/** One mixed list, all the way, and the same list again. */
+/** One mixed list from the upload to Safe, and the same list again. */
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
@@ -10,7 +10,7 @@ import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
 const SIZE = 40;
 
 let stack: TestStack;
-let world: DemoList;
+let demo: DemoList;
 let batch_id: string;
 
 interface BatchBody {
@@ -27,9 +27,9 @@ interface BatchBody {
 
 const readBatch = async (id: string) => (await stack.get(`/batches/${id}`)).body as BatchBody;
 const countOutcome = (...outcomes: string[]) =>
-  world.outcomes.filter(({ outcome }) => outcomes.includes(outcome)).length;
+  demo.outcomes.filter(({ outcome }) => outcomes.includes(outcome)).length;
 
-const untilAtRest = (id: string) =>
+const waitUntilFinished = (id: string) =>
   waitFor(async () => {
     const batch = await readBatch(id);
     const waiting = countOutcome('waiting');
@@ -42,24 +42,24 @@ const untilAtRest = (id: string) =>
 
 beforeAll(async () => {
   stack = await startStack();
-  world = await createDemoList(stack.standIn, SIZE);
-  const { body } = await stack.post('/batches', world.list);
+  demo = await createDemoList(stack.standIn, SIZE);
+  const { body } = await stack.post('/batches', demo.list);
   batch_id = (body as { batch_id: string }).batch_id;
-  await untilAtRest(batch_id);
+  await waitUntilFinished(batch_id);
 }, 120_000);
 
 afterAll(() => stack[Symbol.asyncDispose]());
 
 describe('a list with every outcome', () => {
-  test('leaves each bot in the state that the demo list expects', async () => {
-    for (const { app_id, outcome } of world.outcomes) {
+  test('a list with every outcome leaves each bot in the state that the demo list expects', async () => {
+    for (const { app_id, outcome } of demo.outcomes) {
       if (outcome === 'invalid' || outcome === 'duplicate') continue;
       const bot = await stack.services.table.readBot(app_id);
       expect([app_id, bot?.state]).toEqual([app_id, outcome]);
     }
   });
 
-  test('counts what it tells: rows, wrong ones, double ones, states', async () => {
+  test('the counts of a batch agree with its list: rows, invalid rows, duplicates, states', async () => {
     const batch = await readBatch(batch_id);
     expect(batch).toMatchObject({
       total: SIZE,
@@ -75,21 +75,21 @@ describe('a list with every outcome', () => {
     });
   });
 
-  test('tells every row error with line, field and fix, all at once', async () => {
+  test('a batch reports every row error with line, field and fix, all at once', async () => {
     const { errors } = await readBatch(batch_id);
     const lines = new Set(errors.map(({ line }) => line));
-    const wrong = world.outcomes.flatMap(({ outcome }, row) =>
+    const wrong = demo.outcomes.flatMap(({ outcome }, row) =>
       outcome === 'invalid' || outcome === 'duplicate' ? [row + 2] : [],
     );
     expect([...lines].sort((a, b) => a - b)).toEqual(wrong);
     for (const error of errors) expect(error.fix).not.toBe('');
   });
 
-  test('leaves no bound key without its private half, and no bot with two', async () => {
+  test('no registered key is lost, and no bot has two keys', async () => {
     const ledger = stack.standIn.ledger();
-    const custody = await countKeys(stack.embedded.environment, ledger);
-    expect(custody.keys_lost).toBe(0);
-    expect(custody.keys_bound).toBeGreaterThan(0);
+    const counts = await countKeys(stack.embedded.environment, ledger);
+    expect(counts.keys_lost).toBe(0);
+    expect(counts.keys_bound).toBeGreaterThan(0);
     const keys = new Map<string, Set<string>>();
     for (const { user_id = '', bound } of ledger) {
       if (bound) keys.set(user_id, (keys.get(user_id) ?? new Set()).add(bound.public_key));
@@ -97,7 +97,7 @@ describe('a list with every outcome', () => {
     for (const bound of keys.values()) expect(bound.size).toBe(1);
   });
 
-  test('gives every blocked or waiting bot a sentence that says what to do', async () => {
+  test('every blocked or waiting bot has a sentence that says what to do', async () => {
     for (const state of ['blocked', 'waiting', 'external']) {
       const { body } = await stack.get(`/batches/${batch_id}/bots?state=${state}`);
       const { bots } = body as { bots: { reason?: { fix: string }; history: { request_id?: string }[] }[] };
@@ -109,7 +109,7 @@ describe('a list with every outcome', () => {
     }
   });
 
-  test('deletes the uploaded list when its last row is imported', async () => {
+  test('the uploaded list is deleted when its last row is imported', async () => {
     const { aws, uploadsBucket } = readConfig(stack.embedded.environment);
     const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: uploadsBucket }));
@@ -118,37 +118,37 @@ describe('a list with every outcome', () => {
 });
 
 describe('secrets', () => {
-  test('are in the vault, one secret a bot', async () => {
-    const held = await readVault(stack.embedded.environment);
-    for (const { app_id, outcome } of world.outcomes) {
-      if (outcome === 'registered') expect(held.get(app_id)?.spend).toBe(true);
+  test('the vault holds the spend key of every registered bot', async () => {
+    const secrets = await readVault(stack.embedded.environment);
+    for (const { app_id, outcome } of demo.outcomes) {
+      if (outcome === 'registered') expect(secrets.get(app_id)?.spend).toBe(true);
     }
   });
 });
 
 describe('the same list again', () => {
-  test('makes no new key and no new POST, and reports the same states', async () => {
+  test('the same list again makes no new key and no new POST, and has the same states', async () => {
     const posts = () => stack.standIn.ledger().filter(({ method }) => method === 'POST').length;
     const before = {
       posts: posts(),
       custody: await countKeys(stack.embedded.environment, stack.standIn.ledger()),
     };
     const first = await readBatch(batch_id);
-    const { body } = await stack.post('/batches', world.list);
+    const { body } = await stack.post('/batches', demo.list);
     const again = (body as { batch_id: string }).batch_id;
     expect(again).not.toBe(batch_id);
-    const second = await untilAtRest(again);
+    const second = await waitUntilFinished(again);
     expect(second.states).toEqual(first.states);
     expect(posts()).toBe(before.posts);
     expect(await countKeys(stack.embedded.environment, stack.standIn.ledger())).toEqual(before.custody);
     expect((await readBatch(batch_id)).not_in_batch).toBe(first.accepted);
   });
 
-  test('answers the same batch for the same Idempotency-Key', async () => {
+  test('the same Idempotency-Key is answered with the same batch', async () => {
     const headers = { 'idempotency-key': 'a key of the client' };
     const [one, two] = [
-      await stack.post('/batches', world.list, headers),
-      await stack.post('/batches', world.list, headers),
+      await stack.post('/batches', demo.list, headers),
+      await stack.post('/batches', demo.list, headers),
     ];
     expect(two.body).toMatchObject({ batch_id: (one.body as { batch_id: string }).batch_id });
   });

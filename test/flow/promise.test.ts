@@ -1,6 +1,6 @@
 /**
- * The one promise where workers meet, answers are lost and Mixin tells little: one key, kept and bound. What a worker
- * leaves behind that dies at any of its calls is in test/fire/crash.ts.
+ * The promise (one key, stored and registered) when workers meet, answers are lost and Mixin does not show everything.
+ * test/fire/crash.ts has the workers that crash at each of their calls.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
@@ -31,7 +31,7 @@ afterAll(async () => {
   await standIn.stop();
 });
 
-/** A bot that is listed, kept and about to be registered. */
+/** Imports a bot that is about to be registered. */
 const importBot = async (
   account: Parameters<MixinStandIn['createUser']>[0] = {},
   more: Partial<Keystore> = {},
@@ -54,11 +54,11 @@ const importBot = async (
   return keystore.app_id;
 };
 
-/** The same services a minute later, when leases have run out. */
+/** The same services some minutes later, when leases have run out. */
 const later = (minutes: number): Services => ({ ...services, now: () => Date.now() + minutes * 60_000 });
 const deadline = (from: Services) => from.now() + 30_000;
 
-/** What SQS would do: deliver again until the bot rests. */
+/** Delivers again, as SQS would, until the bot finishes. */
 const runOn = async (user_id: string): Promise<string | undefined> => {
   for (let round = 1; round < 5; round += 1) {
     const now = later(round);
@@ -78,40 +78,40 @@ const boundKeys = (user_id: string) => [
   ),
 ];
 
-const accepted = (user_id: string, path: string) =>
+const countAccepted = (user_id: string, path: string) =>
   standIn
     .ledger()
     .filter((entry) => entry.user_id === user_id && entry.path === path && entry.outcome === 'accepted')
     .length;
 
-const expectOneKey = async (user_id: string, told: string) => {
-  const kept = await services.vault.readKeystore(user_id);
-  const key = typeof kept === 'object' ? kept.key?.public_key : undefined;
-  expect(boundKeys(user_id), told).toEqual([key]);
-  expect((await services.table.readBot(user_id))?.public_key, told).toBe(key);
-  expect(accepted(user_id, '/safe/users'), told).toBe(1);
+const expectOneKey = async (user_id: string, hint: string) => {
+  const stored = await services.vault.readKeystore(user_id);
+  const key = typeof stored === 'object' ? stored.key?.public_key : undefined;
+  expect(boundKeys(user_id), hint).toEqual([key]);
+  expect((await services.table.readBot(user_id))?.public_key, hint).toBe(key);
+  expect(countAccepted(user_id, '/safe/users'), hint).toBe(1);
 };
 
-describe('two workers at once', () => {
-  test('bind one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
+describe('several workers', () => {
+  test('four workers at once register one key, and their PIN calls neither overlap nor repeat an iterator', async () => {
     const user_id = await importBot();
     await Promise.all(
       Array.from({ length: 4 }, () => register(services, { bot_id: user_id }, deadline(services))),
     );
     expect(await runOn(user_id)).toBe('registered');
     await expectOneKey(user_id, 'four at once');
-    const refused = standIn
+    const refusals = standIn
       .ledger()
       .filter((entry) => entry.user_id === user_id && entry.outcome === 'refused');
-    expect(refused).toEqual([]);
-    expect(accepted(user_id, '/pin/update')).toBe(1);
+    expect(refusals).toEqual([]);
+    expect(countAccepted(user_id, '/pin/update')).toBe(1);
   });
 
-  test('where the second comes while the first is at work: it comes back later and sends nothing', async () => {
+  test('a second worker that comes while the first is at work comes back later and sends nothing', async () => {
     const user_id = await importBot();
-    let thaw = () => {};
-    const frozen = new Promise<void>((resolve) => {
-      thaw = resolve;
+    let resume = () => {};
+    const paused = new Promise<void>((resolve) => {
+      resume = resolve;
     });
     let reached = () => {};
     const atWork = new Promise<void>((resolve) => {
@@ -123,7 +123,7 @@ describe('two workers at once', () => {
         ...services.mixin,
         setTipPin: async (...args) => {
           reached();
-          await frozen;
+          await paused;
           return services.mixin.setTipPin(...args);
         },
       },
@@ -134,13 +134,13 @@ describe('two workers at once', () => {
     const posts = () =>
       standIn.ledger().filter((entry) => entry.user_id === user_id && entry.method === 'POST').length;
     expect(posts()).toBe(0);
-    thaw();
+    resume();
     await first;
     expect(posts()).toBe(2);
     await expectOneKey(user_id, 'second while first');
   });
 
-  test('where the answer of the reserved iterator comes too late: nothing is sent', async () => {
+  test('nothing is sent when the answer of the reserved iterator comes too late', async () => {
     const user_id = await importBot();
     let lateMs = 0;
     const slow: Services = {
@@ -149,9 +149,9 @@ describe('two workers at once', () => {
       table: {
         ...services.table,
         updateBot: async (bot, changes, from) => {
-          const written = await services.table.updateBot(bot, changes, from);
+          const result = await services.table.updateBot(bot, changes, from);
           if (changes.pin_iterator !== undefined) lateMs = 60_000;
-          return written;
+          return result;
         },
       },
     };
@@ -165,22 +165,22 @@ describe('two workers at once', () => {
     await expectOneKey(user_id, 'late iterator');
   });
 
-  test('where the vault cannot be read: the lease is given back, so that the crash is counted', async () => {
+  test('a worker that cannot read the vault gives its lease back, so that the crash is counted', async () => {
     const user_id = await importBot();
-    const closed: Services = {
+    const unreadable: Services = {
       ...services,
       vault: { ...services.vault, readKeystore: () => Promise.reject(new Error('no access to the key')) },
     };
-    await expect(register(closed, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
-    await expect(register(closed, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
+    await expect(register(unreadable, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
+    await expect(register(unreadable, { bot_id: user_id }, deadline(services))).rejects.toThrow('no access');
     expect((await services.table.readBot(user_id))?.lease_owner).toBeUndefined();
   });
 
-  test('where one is frozen after its lease has run out: the late one is refused its write', async () => {
+  test('a worker that is frozen until its lease has run out cannot write any more', async () => {
     const user_id = await importBot();
-    let thaw = () => {};
-    const frozen = new Promise<void>((resolve) => {
-      thaw = resolve;
+    let resume = () => {};
+    const paused = new Promise<void>((resolve) => {
+      resume = resolve;
     });
     const slow: Services = {
       ...services,
@@ -188,7 +188,7 @@ describe('two workers at once', () => {
         ...services.vault,
         storeKey: async (...args) => {
           const key = await services.vault.storeKey(...args);
-          await frozen;
+          await paused;
           return key;
         },
       },
@@ -197,16 +197,16 @@ describe('two workers at once', () => {
     const next = later(1);
     await new Promise((wake) => setTimeout(wake, 300));
     await register(next, { bot_id: user_id }, deadline(next));
-    thaw();
+    resume();
     await late;
     await expectOneKey(user_id, 'frozen');
     expect((await services.table.readBot(user_id))?.state).toBe('registered');
   });
 });
 
-describe('a lost answer', () => {
+describe('lost answers', () => {
   test.each(['/pin/update', '/safe/users'])(
-    'of POST %s is settled by GET, never by a second POST',
+    'a lost answer of POST %s is followed by a GET, never by a second POST',
     async (path) => {
       const user_id = await importBot();
       standIn.setFaults([{ name: 'answer_lost', method: 'POST', path, user_id, times: 1 }]);
@@ -220,7 +220,7 @@ describe('a lost answer', () => {
     },
   );
 
-  test('is not settled while Mixin still shows the old state after it said yes', async () => {
+  test('a PIN that was accepted is not set again while Mixin still shows the old state', async () => {
     const user_id = await importBot();
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id }]);
     await register(services, { bot_id: user_id }, deadline(services));
@@ -231,19 +231,19 @@ describe('a lost answer', () => {
     await new Promise((wake) => setTimeout(wake, 1_100));
     standIn.setFaults([]);
     expect(await runOn(user_id)).toBe('registered');
-    expect(accepted(user_id, '/pin/update')).toBe(1);
+    expect(countAccepted(user_id, '/pin/update')).toBe(1);
     await expectOneKey(user_id, 'lag');
   });
 });
 
-describe('a yes that does not show yet', () => {
-  test('to POST /safe/users is waited for, and never sent again', async () => {
+describe('a registration that is not visible yet', () => {
+  test('an accepted POST /safe/users that is not visible yet is never sent again', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const user_id = await importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     standIn.setFaults([{ name: 'lagging_reads', delayMs: 1_000, method: 'POST', user_id, times: 1 }]);
     await register(services, { bot_id: user_id }, deadline(services));
-    const doubted = await services.table.readBot(user_id);
-    expect([doubted?.state, doubted?.reason?.code]).toEqual(['unsure', 'not_confirmed']);
+    const unsureBot = await services.table.readBot(user_id);
+    expect([unsureBot?.state, unsureBot?.reason?.code]).toEqual(['unsure', 'not_confirmed']);
     await check(later(1), { bot_id: user_id });
     const waiting = await services.table.readBot(user_id);
     expect([waiting?.state, waiting?.reason?.code]).toEqual(['waiting', 'not_confirmed']);
@@ -253,10 +253,10 @@ describe('a yes that does not show yet', () => {
   });
 });
 
-describe('a server that does not tell the spend key', () => {
+describe('a server that does not show the spend key', () => {
   const registerBot = async (user_id: string) => register(services, { bot_id: user_id }, deadline(services));
 
-  test('is believed after our own POST, and at every audit', async () => {
+  test('a bot whose spend key Mixin does not show is registered after our own POST, and at every audit', async () => {
     const user_id = await importBot();
     standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
     await registerBot(user_id);
@@ -265,9 +265,9 @@ describe('a server that does not tell the spend key', () => {
     expect((await services.table.readBot(user_id))?.state).toBe('registered');
   });
 
-  test('is not believed when our POST was refused', async () => {
+  test('a bot whose spend key Mixin does not show is external after our POST was refused', async () => {
     const user_id = await importBot();
-    const refused: Services = {
+    const refusals: Services = {
       ...services,
       mixin: {
         ...services.mixin,
@@ -279,26 +279,26 @@ describe('a server that does not tell the spend key', () => {
       },
     };
     standIn.setFaults([{ name: 'spend_key_hidden', user_id }]);
-    await register(refused, { bot_id: user_id }, deadline(services));
+    await register(refusals, { bot_id: user_id }, deadline(services));
     expect((await services.table.readBot(user_id))?.state).toBe('external');
   });
 });
 
 describe('an audit', () => {
-  test('leaves a registered bot where it is when its session is refused, and notes why', async () => {
+  test('an audit leaves a bot registered when its session is refused, and records why', async () => {
     const user_id = await importBot();
     await register(services, { bot_id: user_id }, deadline(services));
     standIn.setFaults([{ name: 'code', code: 401, user_id, times: 1 }]);
     await check(services, { bot_id: user_id });
-    const noted = await services.table.readBot(user_id);
-    expect([noted?.state, noted?.reason?.code]).toEqual(['registered', 'session_refused']);
+    const audited = await services.table.readBot(user_id);
+    expect([audited?.state, audited?.reason?.code]).toEqual(['registered', 'session_refused']);
     await check(services, { bot_id: user_id });
     expect((await services.table.readBot(user_id))?.reason).toBeUndefined();
   });
 });
 
-describe('what does not agree is never sent', () => {
-  test('a row that names another key than the vault blocks the bot', async () => {
+describe('contradictions', () => {
+  test('a bot whose row names another key than the vault is blocked', async () => {
     const user_id = await importBot();
     const row = await services.table.readBot(user_id);
     if (row) await services.table.updateBot(row, { public_key: 'ab'.repeat(32) });
@@ -327,13 +327,13 @@ describe('what does not agree is never sent', () => {
 });
 
 describe('a bot with a TIP PIN', () => {
-  test('keeps it: its key signs, and a dedicated spend key is bound', async () => {
+  test('a bot with a TIP PIN keeps it: its key signs, and another key is registered as its spend key', async () => {
     const tip = Buffer.from(services.randomBytes(32)).toString('hex');
     const user_id = await importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
     await register(services, { bot_id: user_id }, deadline(services));
     await expectOneKey(user_id, 'tip');
-    expect(accepted(user_id, '/pin/update')).toBe(0);
-    const kept = await services.vault.readKeystore(user_id);
-    expect(typeof kept === 'object' && kept.keystore.tip_private_key).toBe(tip);
+    expect(countAccepted(user_id, '/pin/update')).toBe(0);
+    const stored = await services.vault.readKeystore(user_id);
+    expect(typeof stored === 'object' && stored.keystore.tip_private_key).toBe(tip);
   });
 });

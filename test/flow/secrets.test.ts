@@ -1,6 +1,6 @@
 /**
- * No secret leaves Enlist but to the vault and to Mixin: canaries of every kind are planted in lists, requests and
- * prompts, everything that is emitted is kept, and the canaries are looked for in all of it.
+ * No secret leaves Enlist but to the vault and to Mixin: secrets of every kind are planted in lists, requests and
+ * prompts, everything that Enlist writes or sends is recorded, and the secrets are searched for in all of it.
  */
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
@@ -29,10 +29,10 @@ import { enlistProcess, jsonLines, type ProcessOptions, printedTexts } from '../
 import { sendOpenly } from '../emulators/mixin/client.ts';
 import { createJsonError, type DecideTreatment, startAwsProxy } from '../fire/aws-proxy.ts';
 import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
-import { type Canaries, canariesOf } from './canaries.ts';
+import { type Canaries, createCanaries } from './canaries.ts';
 
 const seed = () => randomBytes(32).toString('hex');
-/** The planted ones. No number that a program writes begins with a zero. */
+/** The planted secrets. No number that a program writes begins with a zero. */
 const planted = {
   pin: '073046',
   wrongPin: '084153',
@@ -56,11 +56,11 @@ const planted = {
 const digits = ['073046', '084153', '0730461', '09182736'];
 
 /** What the functions sent to the queues and to the table. */
-const sent: string[] = [];
-/** Everything else that was emitted, by where. */
-const emitted = new Map<string, string[]>();
-const keep = (where: string, ...texts: readonly string[]) =>
-  void emitted.set(where, [...(emitted.get(where) ?? []), ...texts]);
+const awsRequests: string[] = [];
+/** Everything else that was written or sent, by place. */
+const recorded = new Map<string, string[]>();
+const record = (where: string, ...texts: readonly string[]) =>
+  void recorded.set(where, [...(recorded.get(where) ?? []), ...texts]);
 
 let folder: string;
 let stack: TestStack;
@@ -70,20 +70,20 @@ const codes: string[] = [];
 
 const watchTraffic = async (environment: Environment): Promise<Environment> => {
   direct = environment;
-  const watched: Record<string, string | undefined> = { ...environment };
-  const record: DecideTreatment = (_action, body) => void sent.push(body.toString());
+  const proxied: Record<string, string | undefined> = { ...environment };
+  const record: DecideTreatment = (_action, body) => void awsRequests.push(body.toString());
   for (const name of ['DYNAMODB', 'SQS']) {
     const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
     const { url, stop } = await startAwsProxy(target, record);
     stops.push(stop);
-    watched[`AWS_ENDPOINT_URL_${name}`] = url;
+    proxied[`AWS_ENDPOINT_URL_${name}`] = url;
     for (const [key, value] of Object.entries(environment))
-      if (name === 'SQS' && key.endsWith('_QUEUE_URL')) watched[key] = value?.replace(target, url);
+      if (name === 'SQS' && key.endsWith('_QUEUE_URL')) proxied[key] = value?.replace(target, url);
   }
-  return watched;
+  return proxied;
 };
 
-/** A code with a zero in front, as one in ten is. */
+/** Asks for codes until one begins with a zero, as one in ten does. */
 const askForCode = async (prefix: string) => {
   for (let i = 0; ; i += 1) {
     const phone = `${prefix}${String(i).padStart(3, '0')}`;
@@ -99,7 +99,7 @@ const askForCode = async (prefix: string) => {
 const newAccount = async (...user: Parameters<TestStack['standIn']['createUser']>) =>
   ({ ...(await stack.standIn.createUser(...user)).keystore }) as Record<string, string>;
 
-/** Rows of every kind that are right, and some that hold a secret where it does not belong. */
+/** Valid rows of every kind, and some that have a secret where it does not belong. */
 const makeRows = async () => {
   const tip = seed();
   const spend = seed();
@@ -148,11 +148,11 @@ const cli = (args: readonly string[], options: ProcessOptions = {}) =>
       options.onStart?.(child);
       if (process.platform !== 'linux') return;
       for (const file of ['cmdline', 'environ'])
-        keep('argv and environment', readFileSync(`/proc/${child.pid}/${file}`, 'latin1'));
+        record('argv and environment', readFileSync(`/proc/${child.pid}/${file}`, 'latin1'));
     },
   });
 
-const untilTakenIn = (batch_id: string) =>
+const waitUntilFinished = (batch_id: string) =>
   waitFor(async () => {
     const { body } = await stack.get(`/batches/${batch_id}`);
     const { status, states } = body as { status: string; states: Record<string, number> };
@@ -160,34 +160,34 @@ const untilTakenIn = (batch_id: string) =>
     return status === 'imported' && queued + enrolling + registering + unsure === 0;
   });
 
-/** The lists, by the real command. */
+/** Uploads the lists with the real command. */
 const upload = async () => {
   const { rows, fresh } = await makeRows();
-  const fileOf = async (name: string, text: string) => {
+  const writeListFile = async (name: string, text: string) => {
     const path = join(folder, name);
     await writeFile(path, text);
     return path;
   };
   const broken = JSON.stringify([{ ...fresh, session_private_key: planted.brokenKey }]);
-  const list = await fileOf('list.json', JSON.stringify(rows));
-  const cut = await fileOf('cut.json', broken.slice(0, -3));
+  const list = await writeListFile('list.json', JSON.stringify(rows));
+  const cutOff = await writeListFile('cut.json', broken.slice(0, -3));
   const line = `${Object.values(fresh).join(',')},${planted.headerKey}\n`;
-  const headless = await fileOf('headless.csv', line.repeat(2));
-  const [main, refused] = await Promise.all([
+  const headless = await writeListFile('headless.csv', line.repeat(2));
+  const [main, refusal] = await Promise.all([
     cli(['upload', list, '--json']),
-    cli(['upload', cut, headless, '--watch', '--json']),
+    cli(['upload', cutOff, headless, '--watch', '--json']),
   ]);
   const batch_id = String(jsonLines(main)[0]?.batch_id);
-  expect(refused.code).toBe(3);
+  expect(refusal.code).toBe(3);
   await waitFor(
     async () => ((await stack.get(`/batches/${batch_id}`)).body as { status: string }).status === 'planned',
   );
   await stack.post(`/batches/${batch_id}/confirm`, { accept_cost_usd: 1 });
-  await untilTakenIn(batch_id);
+  await waitUntilFinished(batch_id);
   return { batch_id, user_id: String(fresh.app_id) };
 };
 
-/** A sign-in by the real command, with a captcha, a token, a wrong code and the right one. */
+/** Signs in with the real command, with a captcha, a token, a wrong code and the right one. */
 const signIn = async () => {
   const { standIn } = stack;
   standIn.preparePhone({ phone: planted.phone, captcha: 'recaptcha', captcha_answer: planted.captcha });
@@ -196,17 +196,17 @@ const signIn = async () => {
   await writeFile(captcha, JSON.stringify({ g_recaptcha_response: planted.captcha }));
   await writeFile(token, planted.token);
   const ask = ['sign-in', '--captcha-file', captcha, '--json'];
-  const asked = await cli(ask, { stdin: `${planted.phone}\n` });
-  const id = String(jsonLines(asked)[0]?.verification_id);
+  const request = await cli(ask, { stdin: `${planted.phone}\n` });
+  const id = String(jsonLines(request)[0]?.verification_id);
   const code = standIn.verifications().find((it) => it.phone === planted.phone)?.code ?? '';
   const go = ['sign-in', '--verification', id, '--notification-token-file', token];
   expect((await cli(go, { stdin: planted.wrongCode })).code).toBe(2);
-  const done = await cli([...go, '--json'], { stdin: code });
-  expect(done.code).toBe(0);
-  return { code, answer: done.stdout };
+  const signInOutput = await cli([...go, '--json'], { stdin: code });
+  expect(signInOutput.code).toBe(0);
+  return { code, answer: signInOutput.stdout };
 };
 
-/** Every command that only looks, as text and as JSON. */
+/** Runs the commands that only read, with text and with JSON as output. */
 const look = (batch_id: string, user_id: string) =>
   Promise.all([
     cli(['status', batch_id]),
@@ -217,7 +217,7 @@ const look = (batch_id: string, user_id: string) =>
     cli(['doctor', '--json']),
   ]);
 
-/** Every route, asked well and asked badly. */
+/** Sends valid and invalid requests to every route. */
 const askAllRoutes = async (batch_id: string, user_id: string) => {
   const ask = async (name: RouteName, id: string, body?: string, headers = {}) => {
     const { method, path } = routes[name];
@@ -227,7 +227,7 @@ const askAllRoutes = async (batch_id: string, user_id: string) => {
       method,
       ...(method === 'POST' && { body: body ?? '{}', headers: { ...type, ...headers } }),
     });
-    keep('API answers', `${answer.status} ${JSON.stringify([...answer.headers])} ${await answer.text()}`);
+    record('API answers', `${answer.status} ${JSON.stringify([...answer.headers])} ${await answer.text()}`);
   };
   const bad = JSON.stringify({
     [planted.bodyKey]: planted.bodyKey,
@@ -244,7 +244,7 @@ const askAllRoutes = async (batch_id: string, user_id: string) => {
   for (const query of queries)
     for (const of of ['bots', 'errors']) {
       const answer = await fetch(`${stack.embedded.url}/batches/${batch_id}/${of}${query}`);
-      keep('API answers', await answer.text());
+      record('API answers', await answer.text());
     }
 };
 
@@ -253,7 +253,7 @@ const context = {
   getRemainingTimeInMillis: () => 25_000,
 } as unknown as Context;
 
-const recordOf = (body: unknown) => ({
+const createEvent = (body: unknown) => ({
   Records: [
     {
       messageId: randomUUID(),
@@ -264,8 +264,8 @@ const recordOf = (body: unknown) => ({
   ],
 });
 
-/** A Secrets Manager and an S3 that quote in their errors what was sent to them, as AWS's validation does. */
-const quoting = async (): Promise<Environment> => {
+/** A Secrets Manager and an S3 that quote requests in their errors, as the validation of AWS does. */
+const startQuotingAws = async (): Promise<Environment> => {
   const quote: DecideTreatment = (action, body) =>
     action === 'GetSecretValue' || action === 'GET'
       ? undefined
@@ -295,11 +295,11 @@ const quoting = async (): Promise<Environment> => {
   };
 };
 
-/** Each function crashes on something secret: broken JSON, another shape, an error of AWS that quotes it. */
+/** Makes each function crash on a secret: in broken JSON, in another shape, or in an error of AWS that quotes it. */
 const crash = async (batch_id: string) => {
   const { aws, secretPrefix, uploadsBucket } = readConfig(stack.embedded.environment);
-  const write = (line: string) => keep('logs of crashes', line);
-  const environment = await quoting();
+  const write = (line: string) => record('logs of crashes', line);
+  const environment = await startQuotingAws();
   const secrets = new SecretsManagerClient(clientConfig(direct.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? ''));
   const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
   const { table } = stack.services;
@@ -317,12 +317,12 @@ const crash = async (batch_id: string) => {
       ...more,
     });
 
-  const spoiled = [
+  const brokenSecrets = [
     `{"session_private_key":"${planted.vaultKey}`,
     JSON.stringify({ [planted.vaultKey]: planted.vaultKey }),
     planted.vaultKey,
   ];
-  for (const SecretString of spoiled) {
+  for (const SecretString of brokenSecrets) {
     const [bot, enrolment] = [randomUUID(), randomUUID()];
     await secrets.send(new CreateSecretCommand({ Name: `${secretPrefix}/${bot}`, SecretString }));
     await secrets.send(
@@ -330,15 +330,15 @@ const crash = async (batch_id: string) => {
     );
     await row(bot, 'queued');
     await row(enrolment, 'queued', { enrolment: { kind: 'sign_in', verification_id: randomUUID() } });
-    await openCheck(environment, write)(recordOf({ bot_id: bot }), context);
-    await openEnroll(environment, write)(recordOf({ bot_id: enrolment }), context);
+    await openCheck(environment, write)(createEvent({ bot_id: bot }), context);
+    await openEnroll(environment, write)(createEvent({ bot_id: enrolment }), context);
   }
-  // The vault refuses the new key, and quotes it.
+  // The vault refuses the new key and quotes it.
   const keystore = await newAccount();
   await stack.services.vault.storeKeystore(keystore as never);
   await row(String(keystore.app_id), 'registering');
-  await openRegister(environment, write)(recordOf({ bot_id: keystore.app_id }), context);
-  // A part of a list that is cut, of another shape, or whole and refused by the vault.
+  await openRegister(environment, write)(createEvent({ bot_id: keystore.app_id }), context);
+  // A chunk of a list that is cut off, has another shape, or is valid and refused by the vault.
   const parts = [
     `[{"row":1,"keystore":{"session_private_key":"${planted.chunkKey}`,
     JSON.stringify([
@@ -361,13 +361,13 @@ const crash = async (batch_id: string) => {
   for (const Body of parts) {
     const { batch_id: id } = (await stack.post('/batches', [{}])).body as { batch_id: string };
     await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key: chunkKey(id, 1), Body }));
-    await openIntake(environment, write)(recordOf({ batch_id: id, chunk: 1 }), context);
-    keep('API answers', (await stack.get(`/batches/${id}`)).text);
+    await openIntake(environment, write)(createEvent({ batch_id: id, chunk: 1 }), context);
+    record('API answers', (await stack.get(`/batches/${id}`)).text);
     await stack.services.uploads.remove([chunkKey(id, 1)]);
   }
-  await openIntake(environment, write)(recordOf(`{"batch_id":"${planted.bodyKey}`), context);
-  await openIntake(environment, write)(recordOf({ batch_id: planted.bodyKey }), context);
-  // Requests that meet an AWS that quotes them.
+  await openIntake(environment, write)(createEvent(`{"batch_id":"${planted.bodyKey}`), context);
+  await openIntake(environment, write)(createEvent({ batch_id: planted.bodyKey }), context);
+  // Requests to an AWS that quotes them.
   const request = (name: 'createBatch' | 'signIn', body: string) => ({
     version: '2.0',
     routeKey: '$default',
@@ -387,7 +387,7 @@ const crash = async (batch_id: string) => {
     ),
   ];
   expect(answers).toMatchObject([{ statusCode: 500 }, { statusCode: 500 }]);
-  keep('API answers', JSON.stringify(answers));
+  record('API answers', JSON.stringify(answers));
   secrets.destroy();
   s3.destroy();
 };
@@ -397,13 +397,13 @@ const filesBelow = async (path: string): Promise<string[]> =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 
-/** Everything the vault ever held that is secret, of bots and of accounts that were not there yet. */
-const heldByVault = async (): Promise<string[]> => {
-  const found: string[] = [];
+/** Every secret that the vault ever stored, of bots and of enrolments. */
+const readVaultSecrets = async (): Promise<string[]> => {
+  const secrets: string[] = [];
   const secretNames =
     /^(session_private_key|spend_private_key|spend_key|tip_private_key|private_key|session_key)$/;
   const walk = (name: string, value: unknown): void => {
-    if (typeof value === 'string' && secretNames.test(name)) found.push(value);
+    if (typeof value === 'string' && secretNames.test(name)) secrets.push(value);
     else if (typeof value === 'string' && value.startsWith('{')) walkJson(value);
     else if (typeof value === 'object' && value !== null)
       for (const [key, inner] of Object.entries(value)) walk(key, inner);
@@ -412,47 +412,47 @@ const heldByVault = async (): Promise<string[]> => {
     try {
       walk('', JSON.parse(text));
     } catch {
-      // Planted broken.
+      // This JSON was planted broken.
     }
   };
   for (const file of await filesBelow(join(folder, 'data', 'secrets')))
     walkJson(await readFile(file, 'utf8'));
-  return found;
+  return secrets;
 };
 
-/** What lies about when all is done. */
-const takeStock = async (toldToOwner: string) => {
+/** Records what is stored or logged at the end. */
+const recordStorage = async (signInAnswer: string) => {
   const { aws, table, uploadsBucket: Bucket, queueUrls } = readConfig(stack.embedded.environment);
   const dynamodb = new DynamoDBClient(clientConfig(aws.endpoints.dynamodb ?? ''));
   const { Items = [] } = await dynamodb.send(new ScanCommand({ TableName: table }));
-  keep('items of the table', ...Items.map((item) => JSON.stringify(item)));
+  record('items of the table', ...Items.map((item) => JSON.stringify(item)));
   const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
   for (const name of queueNames) {
     const QueueUrl = queueUrls[name].replace(/[^/]+$/, nameDeadLetterQueue(name));
     const { Messages = [] } = await sqs.send(
       new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
     );
-    keep('dead letters', ...Messages.map((message) => JSON.stringify(message)));
+    record('dead letters', ...Messages.map((message) => JSON.stringify(message)));
   }
   const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
   const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
   for (const { Key } of Contents) {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
-    keep('objects of the bucket', `${Key} ${await Body?.transformToString()}`);
+    record('objects of the bucket', `${Key} ${await Body?.transformToString()}`);
   }
-  keep('what went to queues and table', ...sent);
-  keep('logs', ...stack.logs);
-  // A sign-in answers with what Mixin tells of the account, to whoever gave its phone and its code.
-  keep(
-    'what the commands printed',
-    ...printedTexts.map((text) => (text === toldToOwner ? text.replace(planted.phone, '') : text)),
+  record('messages to queues and writes to the table', ...awsRequests);
+  record('logs', ...stack.logs);
+  // A sign-in answers with Mixin's data of the account, to the person who gave its phone and its code.
+  record(
+    'output of the commands',
+    ...printedTexts.map((text) => (text === signInAnswer ? text.replace(planted.phone, '') : text)),
   );
-  keep('the ledger of Mixin', JSON.stringify(stack.standIn.ledger()));
-  keep('argv and environment', JSON.stringify([process.env, process.argv, stack.embedded.environment]));
+  record('the ledger of Mixin', JSON.stringify(stack.standIn.ledger()));
+  record('argv and environment', JSON.stringify([process.env, process.argv, stack.embedded.environment]));
   for (const client of [dynamodb, sqs, s3]) client.destroy();
 };
 
-/** Bytes that are no text keep their place, so that no digits stand alone among them. */
+/** Replaces bytes that are not text by letters, so that no digits among them look like a PIN. */
 const printable = (bytes: string) => bytes.replace(/[^\x20-\x7e]/g, 'x');
 
 let canaries: Canaries;
@@ -461,25 +461,28 @@ let generated: string[] = [];
 beforeAll(async () => {
   for (const name of ['log', 'info', 'warn', 'error', 'debug'] as const)
     vi.spyOn(console, name).mockImplementation((...words: unknown[]) =>
-      keep('console', words.map(String).join(' ')),
+      record('console', words.map(String).join(' ')),
     );
   folder = await mkdtemp(join(tmpdir(), 'enlist-secrets-'));
   stack = await startStack({ dataDir: join(folder, 'data'), wrapEndpoints: watchTraffic });
-  const [{ batch_id, user_id }, signed] = await Promise.all([upload(), signIn()]);
+  const [{ batch_id, user_id }, signInResult] = await Promise.all([upload(), signIn()]);
   await Promise.all([look(batch_id, user_id), askAllRoutes(batch_id, user_id), crash(batch_id)]);
-  await takeStock(signed.answer);
-  generated = await heldByVault();
+  await recordStorage(signInResult.answer);
+  generated = await readVaultSecrets();
   await stack.embedded.stop();
   for (const file of await filesBelow(join(folder, 'data')))
     if (!file.includes('/data/secrets/'))
-      keep('files of the data folder', file, printable(await readFile(file, 'latin1')));
+      record('files of the data folder', file, printable(await readFile(file, 'latin1')));
   const { pin: _, wrongPin: __, longPin: ___, wrongCode: ____, ...long } = planted;
-  const listed = JSON.parse(await readFile(join(folder, 'list.json'), 'utf8')) as Record<string, unknown>[];
-  const inRows = listed.flatMap(({ session_private_key, private_key, spend_key }) =>
+  const uploadedRows = JSON.parse(await readFile(join(folder, 'list.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >[];
+  const inRows = uploadedRows.flatMap(({ session_private_key, private_key, spend_key }) =>
     [session_private_key, private_key, spend_key].filter((it) => typeof it === 'string'),
   );
-  const rightCodes = [...codes, signed.code].filter((code) => code.startsWith('0'));
-  canaries = canariesOf([...Object.values(long), ...generated, ...inRows], [...digits, ...rightCodes]);
+  const rightCodes = [...codes, signInResult.code].filter((code) => code.startsWith('0'));
+  canaries = createCanaries([...Object.values(long), ...generated, ...inRows], [...digits, ...rightCodes]);
 }, 300_000);
 
 afterAll(async () => {
@@ -489,31 +492,31 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describe('no secret is in', () => {
+describe('places without secrets', () => {
   test.each([
-    ['what went to queues and table', 100],
+    ['messages to queues and writes to the table', 100],
     ['items of the table', 20],
     ['dead letters', 0],
     ['logs', 30],
     ['logs of crashes', 10],
     ['console', 0],
     ['API answers', 40],
-    ['what the commands printed', 18],
+    ['output of the commands', 18],
     ['argv and environment', 3],
     ['the ledger of Mixin', 1],
     ['files of the data folder', 3],
-  ])('%s', (where, least) => {
-    const texts = emitted.get(where) ?? [];
+  ])('no secret is in %s', (where, least) => {
+    const texts = recorded.get(where) ?? [];
     expect(texts.length).toBeGreaterThanOrEqual(least);
     expect(texts.flatMap((text) => canaries.find(text))).toEqual([]);
   });
 
-  test('the bucket: nothing is left of any imported list', () => {
-    expect(emitted.get('objects of the bucket') ?? []).toEqual([]);
+  test('nothing of an imported list is left in the bucket', () => {
+    expect(recorded.get('objects of the bucket') ?? []).toEqual([]);
   });
 });
 
-test('the canaries are there: planted ones, and every key that was made', () => {
+test('the search has the planted secrets and every generated key, and finds them', () => {
   expect(generated.length).toBeGreaterThan(20);
   expect(canaries.count).toBeGreaterThan(40);
   const digest = createHash('sha256').update(planted.token).digest('hex');

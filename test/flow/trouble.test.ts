@@ -1,4 +1,4 @@
-/** What Mixin refuses or leaves unanswered, each caused for real, and where the bot rests then. */
+/** Every refusal and every lost answer of Mixin, and the state of the bot after it. */
 
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -17,13 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 
-/** A fresh bot that meets the faults, listed and followed until it is in one of the states. */
-const bring = async (found: readonly Omit<Fault, 'user_id'>[], ...wanted: string[]) => {
+/** Uploads a new bot with these faults, and waits until it is in one of the states. */
+const bring = async (botFaults: readonly Omit<Fault, 'user_id'>[], ...states: string[]) => {
   const { keystore } = await stack.standIn.createUser();
-  faults.push(...found.map((fault) => ({ ...fault, user_id: keystore.app_id })));
+  faults.push(...botFaults.map((fault) => ({ ...fault, user_id: keystore.app_id })));
   stack.standIn.setFaults(faults);
   await uploadRows(stack, [keystore]);
-  return waitForState(stack, keystore.app_id, ...wanted);
+  return waitForState(stack, keystore.app_id, ...states);
 };
 
 const requests = (user_id: string, path: string) =>
@@ -35,7 +35,7 @@ const safe = '/safe/users';
 const refusal = (path: string, code: number): Omit<Fault, 'user_id'> => ({ name: 'code', path, code });
 
 const cases: readonly [string, readonly Omit<Fault, 'user_id'>[], string, string][] = [
-  ['401', [refusal(me, 401)], 'blocked', 'session_refused'],
+  ['error 401', [refusal(me, 401)], 'blocked', 'session_refused'],
   ['a clock that is off', [{ name: 'clock_skew', path: me, delayMs: 600_000 }], 'waiting', 'clock_skew'],
   ['429 on a read', [{ name: 'rate_limited', path: me }], 'waiting', 'rate_limited'],
   ['429 on /pin/update', [{ name: 'rate_limited', path: pin }], 'waiting', 'pin_locked'],
@@ -44,22 +44,25 @@ const cases: readonly [string, readonly Omit<Fault, 'user_id'>[], string, string
   ['no answer on a read', [{ name: 'request_lost', path: me }], 'waiting', 'no_answer'],
   ['an answer to another request', [{ name: 'wrong_request_id', path: me }], 'waiting', 'broken_answer'],
   ['an empty answer', [{ name: 'empty_body', path: me }], 'waiting', 'broken_answer'],
-  ['403', [refusal(me, 403)], 'blocked', 'forbidden'],
-  ['10002', [refusal(safe, 10_002)], 'failed', 'invalid_field'],
-  ['20118', [refusal(pin, 20_118)], 'blocked', 'legacy_pin'],
-  ['20119', [refusal(safe, 20_119)], 'blocked', 'pin_refused'],
+  ['error 403', [refusal(me, 403)], 'blocked', 'forbidden'],
+  ['error 10002', [refusal(safe, 10_002)], 'failed', 'invalid_field'],
+  ['error 20118', [refusal(pin, 20_118)], 'blocked', 'legacy_pin'],
+  ['error 20119', [refusal(safe, 20_119)], 'blocked', 'pin_refused'],
   ['500 on /safe/users', [{ name: 'server_error', path: safe, times: 1 }], 'unsure', 'server_error'],
   ['a lost /pin/update', [{ name: 'request_lost', path: pin, times: 1 }], 'unsure', 'no_answer'],
 ];
 
-describe.concurrent('trouble, sorted', () => {
-  test.each(cases)('%s', async (_name, found, state, code) => {
-    const bot = await bring(found, state);
-    expect(bot.reason?.code).toBe(code);
-    expect(bot.reason?.fix).toMatch(/\.$/);
-  });
+describe.concurrent('failures of Mixin', () => {
+  test.each(cases)(
+    'a bot is in the right state and has the right reason after %s',
+    async (_name, botFaults, state, code) => {
+      const bot = await bring(botFaults, state);
+      expect(bot.reason?.code).toBe(code);
+      expect(bot.reason?.fix).toMatch(/\.$/);
+    },
+  );
 
-  test('stays away from a locked PIN for a day, whoever asks', async () => {
+  test('a locked PIN is not used for a day, even when an operator retries', async () => {
     const bot = await bring([{ name: 'rate_limited', path: pin }], 'waiting');
     expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(24 * 3_600_000);
     const { body } = await stack.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
@@ -67,7 +70,7 @@ describe.concurrent('trouble, sorted', () => {
     expect(requests(bot.bot_id, pin)).toHaveLength(1);
   });
 
-  test('sends a refused PIN once, and once more when the operator says so', async () => {
+  test('a refused PIN is sent once, and once more when the operator says so', async () => {
     const bot = await bring([refusal(safe, 20_119)], 'blocked');
     expect(requests(bot.bot_id, safe)).toHaveLength(1);
     await stack.post(`/batches/${bot.batch_id}/retry`, {});
@@ -76,23 +79,23 @@ describe.concurrent('trouble, sorted', () => {
     expect(again.public_key).toBe(bot.public_key);
   });
 
-  test('grows its pauses, burns no receive counts, and goes on when the trouble ends', async () => {
+  test('pauses grow, use up no receive count, and end when the failure ends', async () => {
     const bot = await bring([{ name: 'rate_limited', path: me, times: 2 }], 'registered');
-    const limited = bot.history.filter(({ code }) => code === 'rate_limited');
+    const rateLimits = bot.history.filter(({ code }) => code === 'rate_limited');
     const accepted = bot.history.filter(({ state }) => state === 'registering').slice(0, 1);
-    const times = [...limited, ...accepted].map(({ at }) => Date.parse(at));
+    const times = [...rateLimits, ...accepted].map(({ at }) => Date.parse(at));
     const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0));
-    // Setting the faults of another test starts the count of these anew, so there may be more than two.
+    // When another test sets its faults, the count of these starts again, so there may be more than two.
     expect(pauses.length).toBeGreaterThanOrEqual(2);
     expect(pauses).toEqual([...pauses].sort((a, b) => a - b));
     expect(await deadLetters('check')).toBe(0);
   });
 
-  test('brings back what waits longer than SQS can delay, by the sweep', async () => {
+  test('the sweep brings back a bot that waits longer than SQS can delay', async () => {
     const bot = await bring([{ name: 'rate_limited', path: me, times: 1 }], 'waiting');
     const past = new Date(Date.now() - 60_000).toISOString();
-    const parked = await stack.services.table.updateBot(bot, { wait_until: past, due_at: past });
-    expect(parked).toBeDefined();
+    const updated = await stack.services.table.updateBot(bot, { wait_until: past, due_at: past });
+    expect(updated).toBeDefined();
     await stack.embedded.recheckNow();
     await waitForState(stack, bot.bot_id, 'registered');
   });
@@ -121,8 +124,8 @@ const deadLetters = async (name: (typeof queueNames)[number]) => {
   return Number(Attributes?.ApproximateNumberOfMessages);
 };
 
-describe.concurrent('a message that crashes its handler', () => {
-  test('goes to the dead-letter queue, and its row says so; a retry brings it back once the cause is fixed', async () => {
+describe.concurrent('crashes', () => {
+  test('a message that crashes its handler goes to the dead-letter queue and blocks its bot; a retry brings the bot back once the cause is fixed', async () => {
     const { batch_id } = await bring([], 'registered');
     const { keystore } = await stack.standIn.createUser();
     const { aws, secretPrefix } = readConfig(stack.embedded.environment);
@@ -152,10 +155,10 @@ describe.concurrent('a message that crashes its handler', () => {
     }, 45_000);
     expect(bot.reason?.code).toBe('handler_crashed');
     const { Messages = [] } = await waitFor(async () => {
-      const received = await sqs().send(
+      const result = await sqs().send(
         new ReceiveMessageCommand({ QueueUrl: deadLetterUrl('check'), WaitTimeSeconds: 1 }),
       );
-      return received.Messages?.length ? received : undefined;
+      return result.Messages?.length ? result : undefined;
     }, 30_000);
     expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ bot_id: keystore.app_id });
     await spoil(JSON.stringify(keystore));

@@ -1,4 +1,4 @@
-/** The ways in besides the request itself: a form for large lists, and the bucket's inbox. */
+/** Lists that do not come in a request: by a form for large lists, and by the bucket's inbox. */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
@@ -40,14 +40,14 @@ const batchStatus = async (batch_id: string) =>
     problem?: { code: string };
   };
 
-const untilStatus = (batch_id: string, status: string) =>
+const waitForStatus = (batch_id: string, status: string) =>
   waitFor(async () => {
     const batch = await batchStatus(batch_id);
     return batch.status === status ? batch : undefined;
   });
 
 describe('a form', () => {
-  test('takes a list that is larger than a request may be', async () => {
+  test('a form accepts a list that is larger than a request may be', async () => {
     const { keystore } = await stack.standIn.createUser();
     const form = await askForm();
     const padding = '\n'.repeat(limits.maxInlineBytes);
@@ -59,13 +59,13 @@ describe('a form', () => {
     expect(again.body).toMatchObject({ status: 'imported' });
   });
 
-  test('that was never used makes a batch that says so', async () => {
+  test('a form that was never used makes a batch that says so', async () => {
     const { batch_id } = await askForm();
     await stack.post(`/uploads/${batch_id}`, {});
-    expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('list_gone');
+    expect((await waitForStatus(batch_id, 'rejected')).problem?.code).toBe('list_gone');
   });
 
-  test('names its key, its type and its largest size in its policy', async () => {
+  test('the policy of a form names its key, its type and its largest size', async () => {
     const { fields, batch_id } = await askForm();
     const policy = JSON.parse(Buffer.from(fields.Policy ?? '', 'base64').toString('utf8'));
     expect(policy.conditions).toEqual(
@@ -80,26 +80,26 @@ describe('a form', () => {
   });
 });
 
-describe('a list of nonsense', () => {
-  test('keeps its first errors and counts the others', async () => {
+describe('lists with many errors', () => {
+  test('a list of nothing but invalid rows keeps its first errors and counts the others', async () => {
     const rows = Array.from({ length: 400 }, () => '{}').join('\n');
     const { body } = await stack.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
-    await untilStatus(batch_id, 'imported');
+    await waitForStatus(batch_id, 'imported');
     const batch = await batchStatus(batch_id);
     expect(batch).toMatchObject({ total: 400, invalid: 400, errors_left_out: 4 * 400 - limits.maxErrors });
   });
 
-  test('of too many rows is refused as a whole', async () => {
+  test('a list of too many rows is refused as a whole', async () => {
     const rows = '{}\n'.repeat(limits.maxRows + 1);
     const { body } = await stack.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
-    expect((await untilStatus(batch_id, 'rejected')).problem?.code).toBe('too_many_rows');
+    expect((await waitForStatus(batch_id, 'rejected')).problem?.code).toBe('too_many_rows');
   });
 });
 
 describe('a batch whose message was lost', () => {
-  test('is taken up again by a retry', async () => {
+  test('a retry continues a batch whose message was lost', async () => {
     const { keystore } = await stack.standIn.createUser();
     const batch_id = stack.services.randomId();
     const list = Buffer.from(JSON.stringify([keystore]));
@@ -119,16 +119,16 @@ describe("the bucket's inbox", () => {
     const key = encodeURIComponent(Key).replaceAll('%20', '+').replaceAll('%2F', '/');
     return { key, size: Body.length, eTag: ETag ?? '' };
   };
-  const eventOf = (object: { key: string; size: number; eTag: string }) =>
+  const createEvent = (object: { key: string; size: number; eTag: string }) =>
     ({
       Records: [{ eventSource: 'aws:s3', s3: { object: { ...object, sequencer: '0055AED6DCD90281E5' } } }],
     }) as never;
   const inbox = () => stack.services.uploads.get(`${limits.inboxPrefix}my bots.csv`);
 
-  test('takes a file in by its name, once, however often S3 tells of it', async () => {
+  test('a file in the inbox is imported once, however often S3 reports it', async () => {
     const { keystore } = await stack.standIn.createUser();
     const csv = `${Object.keys(keystore).join(',')}\n${Object.values(keystore).join(',')}\n`;
-    const event = eventOf(await dropFile('my bots.csv', csv));
+    const event = createEvent(await dropFile('my bots.csv', csv));
     await stack.services.queues.send('intake', [{ body: event }]);
     const bot = await waitForState(stack, keystore.app_id, 'registered');
     expect(await inbox()).toBeUndefined();
@@ -137,9 +137,9 @@ describe("the bucket's inbox", () => {
     expect(await batchStatus(bot.batch_id)).toMatchObject({ status: 'imported', total: 1 });
   });
 
-  test('rejects a file that is too large, and lets it go', async () => {
+  test('a file in the inbox that is too large is rejected and deleted', async () => {
     const object = await dropFile('huge.csv', 'x');
-    const event = eventOf({ ...object, size: limits.maxUploadBytes + 1 });
+    const event = createEvent({ ...object, size: limits.maxUploadBytes + 1 });
     await stack.services.queues.send('intake', [{ body: event }]);
     const line = await waitFor(async () => stack.logs.find((it) => it.includes('"list_too_large"')));
     const { batch_id } = JSON.parse(line);
@@ -147,9 +147,9 @@ describe("the bucket's inbox", () => {
     await waitFor(async () => !(await stack.services.uploads.get(`${limits.inboxPrefix}huge.csv`)));
   });
 
-  test('rejects a file whose format nothing tells', async () => {
+  test('a file in the inbox whose name and content show no format is rejected', async () => {
     const object = await dropFile('bots.txt', 'hello');
-    await stack.services.queues.send('intake', [{ body: eventOf(object) }]);
+    await stack.services.queues.send('intake', [{ body: createEvent(object) }]);
     const line = await waitFor(async () =>
       stack.logs.find((it) => it.includes('list_rejected') && it.includes('unknown_format')),
     );

@@ -1,4 +1,4 @@
-/** A network user that Enlist created and registered is usable by others: the official SDK loads it from the vault. */
+/** A network user of Enlist is usable by other programs: the official SDK works with its keystore from the vault. */
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
@@ -11,18 +11,19 @@ beforeAll(async () => {
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 
-/** The SDK resends POSTs unless told not to: retry -1 is its only off switch. */
+/** The SDK resends POSTs by default; only retry -1 turns that off. */
 const sdk = (keystore: Ed25519Keystore) =>
   MixinApi({ keystore, requestConfig: { baseURL: stack.standIn.url, timeout: 5_000, retry: -1 } as never });
 
-const keystoreOf = async (user_id: string) => {
-  const kept = await stack.services.vault.readKeystore(user_id);
-  if (typeof kept === 'string' || !('session_private_key' in kept.keystore)) throw new Error('no keystore');
-  return kept.keystore;
+const readKeystore = async (user_id: string) => {
+  const stored = await stack.services.vault.readKeystore(user_id);
+  if (typeof stored === 'string' || !('session_private_key' in stored.keystore))
+    throw new Error('no keystore');
+  return stored.keystore;
 };
 
 describe('network users of an owner bot', () => {
-  test('are created, registered, and then driven by the official SDK', async () => {
+  test('network users are created and registered, and the official SDK can use them', async () => {
     const { keystore } = await stack.standIn.createUser();
     await uploadRows(stack, [keystore]);
     await waitForState(stack, keystore.app_id, 'registered');
@@ -38,23 +39,23 @@ describe('network users of an owner bot', () => {
     const { bots } = page as { bots: { bot_id: string }[] };
     const names: string[] = [];
     for (const { bot_id: user_id } of bots) {
-      const secret = await keystoreOf(user_id);
+      const secret = await readKeystore(user_id);
       const client = sdk(secret);
       const me = await client.safe.checkRegisteration();
       expect(me).toMatchObject({ user_id, has_safe: true });
       names.push(me.full_name);
-      const verified = await client.pin.verifyTipPin(secret.spend_private_key ?? '');
-      expect(verified.user_id).toBe(user_id);
+      const owner = await client.pin.verifyTipPin(secret.spend_private_key ?? '');
+      expect(owner.user_id).toBe(user_id);
     }
     expect(names.sort()).toEqual(['Wallet 1', 'Wallet 2']);
   });
 
-  test('are bought once for each row, however often the list is sent', async () => {
+  test('network users are bought once for each row, however often the list is sent', async () => {
     const { keystore } = await stack.standIn.createUser();
     await uploadRows(stack, [keystore]);
     await waitForState(stack, keystore.app_id, 'registered');
     const create = { owner: keystore.app_id, count: 1, full_name: 'Once', accept_cost_usd: 0.5 };
-    const headers = { 'idempotency-key': 'made-up-key-of-a-client' };
+    const headers = { 'idempotency-key': 'an-invented-key-of-a-client' };
     const answers = [
       await stack.post('/batches', { create }, headers),
       await stack.post('/batches', { create }, headers),

@@ -1,4 +1,4 @@
-/** What Enlist leaves behind is usable by others: the official SDK loads a keystore out of the vault. */
+/** The result of Enlist is usable by other programs: the official SDK works with a keystore from the vault. */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { MixinApi } from '@mixin.dev/mixin-node-sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -30,12 +30,12 @@ const readSecret = async (user_id: string): Promise<SecretKeystore> => {
   return JSON.parse(SecretString ?? '');
 };
 
-/** The SDK resends POSTs unless told not to: retry -1 is its only off switch. */
+/** The SDK resends POSTs by default; only retry -1 turns that off. */
 const sdk = (keystore: SecretKeystore) =>
   MixinApi({ keystore, requestConfig: { baseURL: stack.standIn.url, timeout: 5_000, retry: -1 } as never });
 
-describe('a keystore out of the vault', () => {
-  test('has the fields of the dashboard format and the spend key, and nothing else', async () => {
+describe('a keystore from the vault', () => {
+  test('a keystore from the vault has the fields of the dashboard format and the spend key, and nothing else', async () => {
     const { keystore } = await stack.standIn.createUser();
     await uploadRows(stack, [keystore]);
     await waitForState(stack, keystore.app_id, 'registered');
@@ -50,19 +50,19 @@ describe('a keystore out of the vault', () => {
     expect(secret).toMatchObject(keystore);
   });
 
-  test('lets the official SDK verify the TIP PIN and read has_safe', async () => {
+  test('the official SDK can verify the TIP PIN and read has_safe with a keystore from the vault', async () => {
     const { keystore } = await stack.standIn.createUser();
     await uploadRows(stack, [keystore]);
     await waitForState(stack, keystore.app_id, 'registered');
     const secret = await readSecret(keystore.app_id);
     const client = sdk(secret);
-    const verified = await client.pin.verifyTipPin(secret.spend_private_key);
-    expect(verified.user_id).toBe(keystore.app_id);
+    const account = await client.pin.verifyTipPin(secret.spend_private_key);
+    expect(account.user_id).toBe(keystore.app_id);
     const me = await client.safe.checkRegisteration();
     expect(me.has_safe).toBe(true);
   });
 
-  test('is refused by Mixin when another key is taken for the PIN', async () => {
+  test('Mixin refuses the PIN of a keystore from the vault when another key signs it', async () => {
     const { keystore } = await stack.standIn.createUser();
     await uploadRows(stack, [keystore]);
     await waitForState(stack, keystore.app_id, 'registered');

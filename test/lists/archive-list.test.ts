@@ -11,7 +11,7 @@ import { type ZipEnd, type ZipFile, zipOf } from './zip.ts';
 const read = (body: Uint8Array) => readList(body, 'zip', compression);
 
 /** Rows and errors with their places; throws where the whole archive is refused. */
-const rowsOf = async (body: Uint8Array) => {
+const readRows = async (body: Uint8Array) => {
   const result = await read(body);
   if (!result.ok) throw new Error(`${result.error.code}: ${result.error.message}`);
   const list = result.value;
@@ -21,13 +21,13 @@ const rowsOf = async (body: Uint8Array) => {
     errors: list.errors.map(({ file, row, line, field, code }) => [file, row, line, field, code]),
   };
 };
-const problemOf = async (body: Uint8Array) => {
+const readProblem = async (body: Uint8Array) => {
   const list = await read(body);
   return list.ok ? undefined : `${list.error.code}: ${list.error.message}`;
 };
 
 const one: ZipFile = { name: 'a.json', text: '{"a":1}' };
-const spoilt = (says: ZipFile['says'] = {}, end: ZipEnd = {}) => zipOf([{ ...one, says }], end);
+const createInvalid = (says: ZipFile['says'] = {}, end: ZipEnd = {}) => zipOf([{ ...one, says }], end);
 
 describe('an archive', () => {
   test('an archive is read as one list of all its files', async () => {
@@ -38,7 +38,7 @@ describe('an archive', () => {
       { name: '..\\..\\four.ndjson', text: '{"a":6}' },
       { name: '/etc/../five.csv', text: 'a,b\r\n7,\r\n8,"=cmd()"' },
     ]);
-    expect(await rowsOf(body)).toEqual({
+    expect(await readRows(body)).toEqual({
       rows: [
         ['one.json', 1, 2, { a: 1 }],
         ['deep/er/two.JSON', 2, 2, { a: 2 }],
@@ -59,7 +59,7 @@ describe('an archive', () => {
   test('an archive is read as enlist upload packs a folder', async () => {
     const text = Buffer.from(JSON.stringify({ a: 'x'.repeat(10_000) }));
     const body = zipSync({ 'é/a.json': text, 'b.csv': [Buffer.from('a\n1'), { level: 0 }] });
-    expect((await rowsOf(body)).rows.map(([file, row]) => [file, row])).toEqual([
+    expect((await readRows(body)).rows.map(([file, row]) => [file, row])).toEqual([
       ['é/a.json', 1],
       ['b.csv', 2],
     ]);
@@ -67,17 +67,17 @@ describe('an archive', () => {
 
   test('an archive may have a comment, and sizes that follow the data', async () => {
     const file = { ...one, says: { flags: 0x0808 } };
-    expect((await rowsOf(zipOf([file], { comment: 'PK\u0005\u0006 of a person' }))).rows).toHaveLength(1);
+    expect((await readRows(zipOf([file], { comment: 'PK\u0005\u0006 of a person' }))).rows).toHaveLength(1);
   });
 
   test('folders, and files that systems leave in them, are skipped', async () => {
     const empty = ['folder/', '.DS_Store', '__MACOSX/._a.json', 'x/.git/a.json', 'a\\.b.csv', 'f.json/'];
     const files = empty.map((name) => ({ name, text: '' }));
-    expect((await rowsOf(zipOf([...files, { ...one, name: './x/../a.json' }]))).rows).toEqual([
+    expect((await readRows(zipOf([...files, { ...one, name: './x/../a.json' }]))).rows).toEqual([
       ['./x/../a.json', 1, 1, { a: 1 }],
     ]);
-    expect(await problemOf(zipOf(files))).toMatch(/^empty_list/);
-    expect(await problemOf(zipOf([]))).toMatch(/^empty_list/);
+    expect(await readProblem(zipOf(files))).toMatch(/^empty_list/);
+    expect(await readProblem(zipOf([]))).toMatch(/^empty_list/);
   });
 
   test('each file that is not a list is a row error, and the others are read', async () => {
@@ -93,7 +93,7 @@ describe('an archive', () => {
       ['none.csv', 'a,b\n'],
       ['create.json', '{"create":{"count":1}}'],
     ] as const;
-    const { rows, errors } = await rowsOf(zipOf([...files.map(([name, text]) => ({ name, text })), one]));
+    const { rows, errors } = await readRows(zipOf([...files.map(([name, text]) => ({ name, text })), one]));
     expect(errors.map(([file, row, line, field, code]) => `${file} ${row} ${line} ${field} ${code}`)).toEqual(
       [
         'notes.txt 1 1 (file) unknown_file',
@@ -114,7 +114,7 @@ describe('an archive', () => {
   });
 
   test('file names are shown without deceptive characters, and cut to 200 characters', async () => {
-    const { errors } = await rowsOf(
+    const { errors } = await readRows(
       zipOf(
         [
           { name: 'a\u0000b\u001b[31m\u202egpj.\u2028x', text: '' },
@@ -129,44 +129,52 @@ describe('an archive', () => {
   test('the rows of all files count together', async () => {
     const text = '{}\n'.repeat(limits.maxRows / 2 + 1);
     const half = (name: string) => ({ name, text });
-    expect(await problemOf(zipOf([half('a.jsonl'), half('b.jsonl')]))).toMatch(/^too_many_rows/);
-    expect(await problemOf(zipOf([half('a.jsonl')]))).toBeUndefined();
+    expect(await readProblem(zipOf([half('a.jsonl'), half('b.jsonl')]))).toMatch(/^too_many_rows/);
+    expect(await readProblem(zipOf([half('a.jsonl')]))).toBeUndefined();
   });
 });
 
-describe('a lying or broken archive is refused', () => {
+describe('invalid archives', () => {
   test.each<[string, Uint8Array, RegExp]>([
-    ['nothing at all', Buffer.alloc(0), /^bad_archive: The archive is not a ZIP/],
-    ['no ZIP', Buffer.from('[{"a":1}]'.repeat(10)), /^bad_archive: The archive is not a ZIP/],
-    ['more bytes than the comment', Buffer.concat([spoilt(), Buffer.from('x')]), /^bad_archive/],
-    ['bytes before the archive', Buffer.concat([Buffer.from('x'), spoilt()]), /^bad_archive/],
-    ['a count too high', spoilt({}, { count: 2 }), /^bad_archive/],
-    ['a count too low', spoilt({}, { count: 0 }), /^bad_archive/],
-    ['a directory elsewhere', spoilt({}, { directory: 1 }), /^bad_archive/],
-    ['a directory beyond the end', spoilt({}, { directory: 0xfffffff0 }), /^bad_archive/],
-    ['a directory cut short', spoilt({}, { directoryBytes: 40, directory: 0 }), /^bad_archive/],
-    ['junk in the directory', spoilt({}, { before: Buffer.from('junk') }), /^bad_archive/],
-    ['a password', spoilt({ flags: 0x0801 }), /^bad_archive: The archive is encrypted/],
-    ['strong encryption', spoilt({ flags: 0x0841 }), /^bad_archive: The archive is encrypted/],
-    ['a password in the local header alone', spoilt({ localFlags: 1 }), /^bad_archive/],
-    ['bzip2', spoilt({ method: 12 }), /^bad_archive: .*another compression than Deflate/],
-    ['another compression in the local header', spoilt({ localMethod: 0 }), /^bad_archive/],
-    ['stored, of two sizes', zipOf([{ ...one, stored: true, says: { bytes: 6 } }]), /^bad_archive/],
-    ['a packed size too high', spoilt({ packedBytes: 10_000 }), /^bad_archive/],
-    ['a packed size too low', spoilt({ packedBytes: 3 }), /^bad_archive/],
-    ['no packed bytes', spoilt({ packedBytes: 0 }), /^bad_archive/],
-    ['a size too high', spoilt({ bytes: 8 }), /^bad_archive/],
-    ['a size too low', spoilt({ bytes: 6 }), /^bad_archive/],
-    ['no size', spoilt({ bytes: 0 }), /^bad_archive/],
-    ['a wrong checksum', spoilt({ crc: 1 }), /^bad_archive/],
-    ['data elsewhere', spoilt({ start: 1 }), /^bad_archive/],
-    ['data beyond the end', spoilt({ start: 0xffffff00 }), /^bad_archive/],
-    ['sizes in a ZIP64 record', spoilt({ bytes: 0xffffffff }), /^bad_archive: The archive is a ZIP64/],
-    ['a place in a ZIP64 record', spoilt({ start: 0xffffffff }), /^bad_archive: The archive is a ZIP64/],
-    ['several parts', spoilt({}, { disk: 1 }), /^bad_archive: The archive is a ZIP64/],
+    ['no bytes', Buffer.alloc(0), /^bad_archive: The archive is not a ZIP/],
+    ['not a ZIP', Buffer.from('[{"a":1}]'.repeat(10)), /^bad_archive: The archive is not a ZIP/],
+    ['more bytes than the comment', Buffer.concat([createInvalid(), Buffer.from('x')]), /^bad_archive/],
+    ['bytes before the archive', Buffer.concat([Buffer.from('x'), createInvalid()]), /^bad_archive/],
+    ['a count too high', createInvalid({}, { count: 2 }), /^bad_archive/],
+    ['a count too low', createInvalid({}, { count: 0 }), /^bad_archive/],
+    ['a directory at another place', createInvalid({}, { directory: 1 }), /^bad_archive/],
+    ['a directory beyond the end', createInvalid({}, { directory: 0xfffffff0 }), /^bad_archive/],
+    ['a directory cut short', createInvalid({}, { directoryBytes: 40, directory: 0 }), /^bad_archive/],
+    ['other bytes in the directory', createInvalid({}, { before: Buffer.from('junk') }), /^bad_archive/],
+    ['a password', createInvalid({ flags: 0x0801 }), /^bad_archive: The archive is encrypted/],
+    ['strong encryption', createInvalid({ flags: 0x0841 }), /^bad_archive: The archive is encrypted/],
+    ['a password in the local header alone', createInvalid({ localFlags: 1 }), /^bad_archive/],
+    ['bzip2', createInvalid({ method: 12 }), /^bad_archive: .*another compression than Deflate/],
+    ['another compression in the local header', createInvalid({ localMethod: 0 }), /^bad_archive/],
+    [
+      'stored, with two different sizes',
+      zipOf([{ ...one, stored: true, says: { bytes: 6 } }]),
+      /^bad_archive/,
+    ],
+    ['a packed size too high', createInvalid({ packedBytes: 10_000 }), /^bad_archive/],
+    ['a packed size too low', createInvalid({ packedBytes: 3 }), /^bad_archive/],
+    ['no packed bytes', createInvalid({ packedBytes: 0 }), /^bad_archive/],
+    ['a size too high', createInvalid({ bytes: 8 }), /^bad_archive/],
+    ['a size too low', createInvalid({ bytes: 6 }), /^bad_archive/],
+    ['no size', createInvalid({ bytes: 0 }), /^bad_archive/],
+    ['a wrong checksum', createInvalid({ crc: 1 }), /^bad_archive/],
+    ['data at another place', createInvalid({ start: 1 }), /^bad_archive/],
+    ['data beyond the end', createInvalid({ start: 0xffffff00 }), /^bad_archive/],
+    ['sizes in a ZIP64 record', createInvalid({ bytes: 0xffffffff }), /^bad_archive: The archive is a ZIP64/],
+    [
+      'a place in a ZIP64 record',
+      createInvalid({ start: 0xffffffff }),
+      /^bad_archive: The archive is a ZIP64/,
+    ],
+    ['several parts', createInvalid({}, { disk: 1 }), /^bad_archive: The archive is a ZIP64/],
     [
       'a ZIP64 locator',
-      spoilt({}, { before: Buffer.concat([Buffer.from([0x50, 0x4b, 6, 7]), Buffer.alloc(16)]) }),
+      createInvalid({}, { before: Buffer.concat([Buffer.from([0x50, 0x4b, 6, 7]), Buffer.alloc(16)]) }),
       /^bad_archive: The archive is a ZIP64/,
     ],
     ['two files of the same data', zipOf([one, { ...one, says: { start: 0 } }]), /^bad_archive/],
@@ -176,13 +184,13 @@ describe('a lying or broken archive is refused', () => {
       /^archive_too_large: .*60000000 bytes/,
     ],
   ])('an archive with this fault is rejected: %s', async (_name, body, problem) =>
-    expect(await problemOf(body)).toMatch(problem),
+    expect(await readProblem(body)).toMatch(problem),
   );
 
   test('an archive is rejected wherever it is cut off', async () => {
     const body = zipOf([one, { name: 'b.csv', text: 'a\n1', stored: true }]);
     for (let length = 0; length < body.length; length += 1)
-      expect(await problemOf(body.subarray(0, length)), `${length}`).toMatch(/^bad_archive/);
+      expect(await readProblem(body.subarray(0, length)), `${length}`).toMatch(/^bad_archive/);
   });
 
   test('an archive of too many files is rejected', async () => {
@@ -190,41 +198,44 @@ describe('a lying or broken archive is refused', () => {
     const before = limits.maxArchiveFiles;
     try {
       changeable.maxArchiveFiles = 2;
-      expect(await problemOf(zipOf([one, one, one]))).toMatch(/^archive_too_large: .* files/);
-      expect(await problemOf(zipOf([one, one]))).toBeUndefined();
+      expect(await readProblem(zipOf([one, one, one]))).toMatch(/^archive_too_large: .* files/);
+      expect(await readProblem(zipOf([one, one]))).toBeUndefined();
     } finally {
       changeable.maxArchiveFiles = before;
     }
   });
 });
 
-describe('a bomb', () => {
+describe('ZIP bombs', () => {
   /** Millions of bytes that pack to next to nothing. */
   const spaces = (millions: number) => Buffer.alloc(millions * 1_000_000, ' ');
 
-  const measured = async (body: Uint8Array) => {
+  const measure = async (body: Uint8Array) => {
     const [before, start] = [process.memoryUsage(), performance.now()];
-    const problem = await problemOf(body);
+    const problem = await readProblem(body);
     const after = process.memoryUsage();
     const bytes = after.arrayBuffers - before.arrayBuffers + after.heapUsed - before.heapUsed;
     return { problem, bytes, milliseconds: performance.now() - start };
   };
 
-  test.each([1, 6_000, 70_000])('a bomb that says it has %i bytes is not unpacked further', async (bytes) => {
-    const { problem, ...took } = await measured(
-      zipOf([{ name: 'a.csv', text: spaces(100), says: { bytes } }]),
-    );
-    expect(problem).toMatch(/^bad_archive/);
-    expect(took.bytes).toBeLessThan(60_000_000);
-    expect(took.milliseconds).toBeLessThan(10_000);
-  });
+  test.each([1, 6_000, 70_000])(
+    'a ZIP bomb that says it has %i bytes is not unpacked further',
+    async (bytes) => {
+      const { problem, ...took } = await measure(
+        zipOf([{ name: 'a.csv', text: spaces(100), says: { bytes } }]),
+      );
+      expect(problem).toMatch(/^bad_archive/);
+      expect(took.bytes).toBeLessThan(60_000_000);
+      expect(took.milliseconds).toBeLessThan(10_000);
+    },
+  );
 
-  test('a bomb that states its true size is rejected unread', async () => {
-    const { problem, ...took } = await measured(zipOf([{ name: 'a.json', text: spaces(61) }]));
+  test('a ZIP bomb that states its true size is rejected unread', async () => {
+    const { problem, ...took } = await measure(zipOf([{ name: 'a.json', text: spaces(61) }]));
     expect(problem).toMatch(/^archive_too_large/);
     expect(took.bytes).toBeLessThan(5_000_000);
     const parts = ['a', 'b', 'c', 'd'].map((name) => ({ name: `${name}.json`, text: spaces(16) }));
-    expect((await measured(zipOf(parts))).problem).toMatch(/^archive_too_large/);
+    expect((await measure(zipOf(parts))).problem).toMatch(/^archive_too_large/);
   });
 
   test('files that share their data are rejected before any is unpacked', async () => {
@@ -235,13 +246,13 @@ describe('a bomb', () => {
       text: '',
       says: { start: 0, packedBytes: packed, bytes: 1_000_000 },
     }));
-    const { problem, ...took } = await measured(zipOf([kernel, ...others]));
+    const { problem, ...took } = await measure(zipOf([kernel, ...others]));
     expect(problem).toMatch(/^bad_archive/);
     expect(took.bytes).toBeLessThan(5_000_000);
   });
 
-  test('a bomb within the limits is read in time', async () => {
-    const { problem, milliseconds } = await measured(
+  test('a ZIP bomb within the limits is read in time', async () => {
+    const { problem, milliseconds } = await measure(
       zipOf([{ name: 'a.json', text: Buffer.concat([spaces(15), Buffer.from('{"a":1}')]) }]),
     );
     expect(problem).toBeUndefined();
@@ -279,7 +290,7 @@ test('any files are read back as they were packed', async () => {
           files.map(({ text: a, stored }, i) => ({ name: `${i}.json`, text: JSON.stringify({ a }), stored })),
           { comment },
         );
-        expect((await rowsOf(body)).rows).toEqual(
+        expect((await readRows(body)).rows).toEqual(
           files.map(({ text: a }, i) => [`${i}.json`, i + 1, 1, { a }]),
         );
       },
@@ -291,9 +302,9 @@ test('large files are unpacked to the byte', async () => {
   const rows = Array.from({ length: 4_000 }, () => ({ key: randomBytes(64).toString('base64') }));
   const body = zipOf([{ name: 'a.json', text: JSON.stringify(rows) }]);
   expect(body.length).toBeGreaterThan(200_000);
-  expect((await rowsOf(body)).rows.map(([, , , fields]) => fields)).toEqual(rows);
+  expect((await readRows(body)).rows.map(([, , , fields]) => fields)).toEqual(rows);
   for (const bytes of [1_000, 270_000, 40_000_000])
-    expect(await problemOf(zipOf([{ name: 'a.json', text: JSON.stringify(rows), says: { bytes } }]))).toMatch(
-      /^bad_archive/,
-    );
+    expect(
+      await readProblem(zipOf([{ name: 'a.json', text: JSON.stringify(rows), says: { bytes } }])),
+    ).toMatch(/^bad_archive/);
 });

@@ -77,7 +77,7 @@ test.each([
   expect(problem?.fix).toMatch(/\.$/);
 });
 
-test('a create of endless cost is rejected', async () => {
+test('a create whose accepted cost is infinite is rejected', async () => {
   const text = JSON.stringify({ create: { ...create, accept_cost_usd: 0 } }).replace(':0}', ':1e999}');
   const list = await readList(Buffer.from(text), 'json', compression);
   expect(list).toMatchObject({ ok: false, error: { code: 'bad_create' } });

@@ -4,26 +4,26 @@ import fc from 'fast-check';
 import { derivePublicKey, toX25519PublicKey } from '../../lib/mixin/keys.ts';
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const bytesOf = (text: string): Buffer => Buffer.from(text, 'hex');
+const fromHex = (text: string): Buffer => Buffer.from(text, 'hex');
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 
-/** The reduced scalar of a seed, as fox-one's tools keep it. */
+/** The reduced scalar of a seed, as fox-one's tools store it. */
 export const scalarOf = (seed: string): string => {
-  const bytes = createHash('sha512').update(bytesOf(seed)).digest().subarray(0, 32);
+  const bytes = createHash('sha512').update(fromHex(seed)).digest().subarray(0, 32);
   bytes[0] = (bytes[0] ?? 0) & 248;
   bytes[31] = ((bytes[31] ?? 0) & 127) | 64;
   const scalar = BigInt(`0x${hex(bytes.reverse())}`) % L;
-  return hex(bytesOf(scalar.toString(16).padStart(64, '0')).reverse());
+  return hex(fromHex(scalar.toString(16).padStart(64, '0')).reverse());
 };
 
 /** A seed that could be a scalar too, as one in sixteen could. */
 export const doubtfulSeed = (): string => hex(Buffer.concat([randomBytes(31), Buffer.of(5)]));
-/** A seed that no scalar looks like. */
+/** A seed that cannot be a scalar. */
 export const clearSeed = (): string => hex(Buffer.concat([randomBytes(31), Buffer.of(0xf5)]));
 
 /** Server key as an X25519 key, in hex. */
-export const imageOf = (serverKey: string): string => hex(toX25519PublicKey(bytesOf(serverKey)));
+export const imageOf = (serverKey: string): string => hex(toX25519PublicKey(fromHex(serverKey)));
 
 /** The key that PINs are encrypted with, encrypted to an RSA session. */
 export const pinTokenFor = (key: RsaKey, session_id: string): Buffer =>
@@ -44,7 +44,7 @@ const newRsaKey = (modulusLength: number) => {
   return { pkcs1: pem('pkcs1'), pkcs8: pem('pkcs8'), public: publicKey, der: der.toString('base64') };
 };
 export type RsaKey = ReturnType<typeof newRsaKey>;
-/** They take long to make. */
+/** Generated once, because it takes long. */
 export const rsaKeys = [newRsaKey(1024), newRsaKey(2048)] as const;
 
 const uuid = fc.uuid();
@@ -97,82 +97,82 @@ const writing = fc.record({
 type Style = typeof writing extends fc.Arbitrary<infer T> ? T : never;
 
 /** Seed, or seed and public key. */
-const written = async (seed: string, { isWhole, isHex, ...how }: Style): Promise<string> => {
+const encodeKey = async (seed: string, { isWhole, isHex, ...how }: Style): Promise<string> => {
   const whole = isWhole ? seed + (await derivePublicKey(seed)) : seed;
-  return isHex ? how.cased(whole) : how.base64(bytesOf(whole));
+  return isHex ? how.cased(whole) : how.base64(fromHex(whole));
 };
 
 export type RowFields = Readonly<Record<string, unknown>>;
 type Writer = (bot: Bot, how: Style) => Promise<RowFields>;
 
-const pinOf = async ({ tip, digits: pin }: Bot, how: Style): Promise<RowFields> => {
-  if (tip !== undefined) return { pin: await written(tip, how) };
+const writePin = async ({ tip, digits: pin }: Bot, how: Style): Promise<RowFields> => {
+  if (tip !== undefined) return { pin: await encodeKey(tip, how) };
   return pin === undefined ? { pin: '' } : { pin };
 };
 
-/** By the letters of docs/keystores.md. C is of RSA sessions, and stands apart. */
+/** By the letters of docs/keystores.md. C is for RSA sessions: see rsaSample. */
 export const writers: Readonly<Record<string, Writer>> = {
   A: async (it, how) => ({
     app_id: how.cased(it.id),
     session_id: it.session_id,
     server_public_key: how.cased(await derivePublicKey(it.server)),
     session_private_key: how.cased(it.session),
-    ...(it.spend && { spend_private_key: await written(it.spend, how) }),
-    ...(it.tip && { tip_private_key: await written(it.tip, how) }),
+    ...(it.spend && { spend_private_key: await encodeKey(it.spend, how) }),
+    ...(it.tip && { tip_private_key: await encodeKey(it.tip, how) }),
     ...(!it.tip && it.digits && { pin: it.digits }),
   }),
   B: async (it, how) => ({
     client_id: it.id,
     session_id: how.cased(it.session_id),
-    pin_token: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
-    private_key: await written(it.session, { ...how, isWhole: true, isHex: false }),
+    pin_token: how.base64(fromHex(imageOf(await derivePublicKey(it.server)))),
+    private_key: await encodeKey(it.session, { ...how, isWhole: true, isHex: false }),
     client_secret: 'a secret',
     ...(it.spend && { spend_private_key: it.spend }),
-    ...(await pinOf(it, how)),
+    ...(await writePin(it, how)),
   }),
   D: async (it, how) => ({
     app_id: it.id,
     session_id: it.session_id,
     session_private_key: how.cased(it.session),
-    pin_token_base64: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
+    pin_token_base64: how.base64(fromHex(imageOf(await derivePublicKey(it.server)))),
     ...(it.spend && { spend_private_key: it.spend }),
-    ...(await pinOf(it, how)),
+    ...(await writePin(it, how)),
   }),
   E: async (it, how) => ({
     user_id: it.id,
     session_id: it.session_id,
     server_public_key: await derivePublicKey(it.server),
-    session_private_key: await written(it.session, how),
+    session_private_key: await encodeKey(it.session, how),
     ...(it.spend && { spend_private_key: it.spend }),
-    ...(await pinOf(it, how)),
+    ...(await writePin(it, how)),
   }),
   F: async (it, how) => ({
     user_id: it.id,
     session_id: it.session_id,
     session_private_key: it.session,
-    ...(it.spend && { spend_key: await written(it.spend, { ...how, isWhole: true }) }),
-    pin_token_base64: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
-    ...(await pinOf(it, how)),
+    ...(it.spend && { spend_key: await encodeKey(it.spend, { ...how, isWhole: true }) }),
+    pin_token_base64: how.base64(fromHex(imageOf(await derivePublicKey(it.server)))),
+    ...(await writePin(it, how)),
   }),
   G: async (it, how) => ({
     client_id: it.id,
     session_id: it.session_id,
-    pin_token: how.base64(bytesOf(imageOf(await derivePublicKey(it.server)))),
-    private_key: await written(it.session, how),
+    pin_token: how.base64(fromHex(imageOf(await derivePublicKey(it.server)))),
+    private_key: await encodeKey(it.session, how),
     scope: 'PROFILE:READ',
     extra_claims: { a: [1] },
-    // fox-one's own form, and what settles that it is a scalar.
+    // fox-one's own form, and the seed, which shows that it is a scalar.
     ...(it.spend && { spend_key: scalarOf(it.spend), spend_private_key: it.spend }),
-    ...(await pinOf(it, how)),
+    ...(await writePin(it, how)),
   }),
   H: async (it, how) => ({
     app_id: it.id,
     session_id: it.session_id,
     server_public_key: how.cased(await derivePublicKey(it.server)),
-    session_private_key: await written(it.session, { ...how, isWhole: true, isHex: true }),
+    session_private_key: await encodeKey(it.session, { ...how, isWhole: true, isHex: true }),
     mixin_id: '7000103061',
-    ...(it.spend && { safe_key: await written(it.spend, { ...how, isWhole: true, isHex: true }) }),
-    ...(await pinOf(it, how)),
+    ...(it.spend && { safe_key: await encodeKey(it.spend, { ...how, isWhole: true, isHex: true }) }),
+    ...(await writePin(it, how)),
   }),
   I: async (it, how) => ({
     user_id: it.id,
@@ -180,7 +180,7 @@ export const writers: Readonly<Record<string, Writer>> = {
     pin_token: how.cased(await derivePublicKey(it.server)),
     private_key: how.cased(it.session),
     ...(it.spend && { spend_private_key: it.spend }),
-    ...(await pinOf(it, how)),
+    ...(await writePin(it, how)),
   }),
 };
 
@@ -222,7 +222,7 @@ const rsaSample: fc.Arbitrary<Sample> = fc
   })
   .map(({ id, session_id, rsa, name, ...how }) => {
     const token = pinTokenFor(rsa, session_id);
-    const written: RowFields = {
+    const encodeKey: RowFields = {
       client_id: id,
       session_id,
       [name]: how.base64(token),
@@ -236,7 +236,7 @@ const rsaSample: fc.Arbitrary<Sample> = fc
       private_key: rsa.pkcs1,
       pin: how.digits,
     };
-    return { format: 'C', fields: Promise.resolve(written), keystore: Promise.resolve(keystore) };
+    return { format: 'C', fields: Promise.resolve(encodeKey), keystore: Promise.resolve(keystore) };
   });
 
 export const sample = fc.oneof({ weight: 6, arbitrary: ed25519Sample }, { weight: 1, arbitrary: rsaSample });

@@ -9,7 +9,7 @@ const read = (text: string | Uint8Array, format: ListFormat) =>
   readList(typeof text === 'string' ? Buffer.from(text) : text, format, compression);
 
 /** The rows and the lines of the broken ones; throws where the whole list is refused. */
-const rowsOf = async (text: string, format: ListFormat) => {
+const readRows = async (text: string, format: ListFormat) => {
   const result = await read(text, format);
   if (!result.ok) throw new Error(result.error.code);
   const list = result.value;
@@ -19,7 +19,7 @@ const rowsOf = async (text: string, format: ListFormat) => {
     broken: list.errors.map(({ line, code }) => [line, code]),
   };
 };
-const problemOf = async (text: string | Uint8Array, format: ListFormat) => {
+const readProblem = async (text: string | Uint8Array, format: ListFormat) => {
   const list = await read(text, format);
   return list.ok ? undefined : list.error.code;
 };
@@ -59,11 +59,11 @@ describe('the format', () => {
 
 describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
   test.each(['', ' \n\n ', '\ufeff'])('the text %j has no rows, or is not a list', async (text) => {
-    expect(await problemOf(text, format)).toBe(format === 'json' ? 'not_a_json_array' : 'empty_list');
+    expect(await readProblem(text, format)).toBe(format === 'json' ? 'not_a_json_array' : 'empty_list');
   });
 
   test('a list that is not UTF-8 is rejected with the reason', async () => {
-    expect(await problemOf(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
+    expect(await readProblem(Uint8Array.of(0x5b, 0xff, 0xfe, 0x5d), format)).toBe('not_utf8');
     const text = Buffer.from('\ufeff[{"a":"x"}]', 'utf16le');
     for (const utf16 of [text, text.subarray(2), text.swap16(), text.subarray(2)]) {
       expect(await read(utf16, format)).toMatchObject({
@@ -77,13 +77,13 @@ describe.each(['json', 'jsonl', 'csv'] as const)('any list as %s', (format) => {
     const [rows, start, end] = [limits.maxRows + 5, { json: '[', jsonl: '', csv: 'a\n' }, { json: '1]' }];
     const separator = format === 'json' ? ',' : '\n';
     const text = `${start[format]}${`1${separator}`.repeat(rows)}${format === 'json' ? end.json : ''}`;
-    expect(await problemOf(text, format)).toBe('too_many_rows');
+    expect(await readProblem(text, format)).toBe('too_many_rows');
   });
 });
 
 describe('a JSON array', () => {
   test('each row of a JSON array knows its line', async () => {
-    expect((await rowsOf('[\n  {"a": 1},\n\n  {"a":\n 2}, {"a": 3}\n]\n', 'json')).rows).toEqual([
+    expect((await readRows('[\n  {"a": 1},\n\n  {"a":\n 2}, {"a": 3}\n]\n', 'json')).rows).toEqual([
       [2, { a: 1 }],
       [4, { a: 2 }],
       [5, { a: 3 }],
@@ -91,7 +91,7 @@ describe('a JSON array', () => {
   });
 
   test('CRLF and a byte order mark change nothing in JSON', async () => {
-    expect((await rowsOf('\ufeff[\r\n{"a":1},\r\n{"a":2}]\r\n', 'json')).rows).toEqual([
+    expect((await readRows('\ufeff[\r\n{"a":1},\r\n{"a":2}]\r\n', 'json')).rows).toEqual([
       [2, { a: 1 }],
       [3, { a: 2 }],
     ]);
@@ -101,12 +101,12 @@ describe('a JSON array', () => {
     const values = [']},{"', '\\', '\\"', '[[[', '"]', '\u2028'];
     const items = values.map((a) => ({ a, ']},{[': [a, { a }] }));
     const text = `[${items.map((item) => JSON.stringify(item)).join(',\n')}]`;
-    expect((await rowsOf(text, 'json')).rows).toEqual(items.map((item, i) => [i + 1, item]));
+    expect((await readRows(text, 'json')).rows).toEqual(items.map((item, i) => [i + 1, item]));
   });
 
   test('one broken row of a JSON array does not spoil the others', async () => {
     const text = '[\n{"a":1},\n{"a":},\n{"a":1],\n"text",\nnull,\n[{"a":1}],\n{a:1},\n{"a":2}\n]';
-    expect(await rowsOf(text, 'json')).toEqual({
+    expect(await readRows(text, 'json')).toEqual({
       rows: [
         [2, { a: 1 }],
         [9, { a: 2 }],
@@ -131,27 +131,27 @@ describe('a JSON array', () => {
     '"[]"',
     '{]',
   ])('%s as JSON is rejected as a whole', async (text) =>
-    expect(await problemOf(text, 'json')).toBe('not_a_json_array'),
+    expect(await readProblem(text, 'json')).toBe('not_a_json_array'),
   );
 
   test('an empty JSON array has no rows', async () =>
-    expect(await problemOf(' [ ] ', 'json')).toBe('empty_list'));
+    expect(await readProblem(' [ ] ', 'json')).toBe('empty_list'));
 
   test('one object needs no JSON array around it', async () => {
-    expect(await rowsOf('\ufeff\n {"a":\n[1]}\n', 'json')).toEqual({ rows: [[2, { a: [1] }]], broken: [] });
-    expect(await problemOf('{"a":}', 'json')).toBe('not_a_json_array');
+    expect(await readRows('\ufeff\n {"a":\n[1]}\n', 'json')).toEqual({ rows: [[2, { a: [1] }]], broken: [] });
+    expect(await readProblem('{"a":}', 'json')).toBe('not_a_json_array');
   });
 });
 
 describe('nesting', () => {
-  const nested = (levels: number) => `${'{"a":'.repeat(levels)}"{[{["${'}'.repeat(levels)}`;
+  const nest = (levels: number) => `${'{"a":'.repeat(levels)}"{[{["${'}'.repeat(levels)}`;
 
   test.each(['json', 'jsonl'] as const)(
-    'ends in an error of its row where it is too deep, in %s',
+    'nesting that is too deep is an error of its row, in %s',
     async (format) => {
-      const rows = [nested(32), nested(33), nested(50_000), '{"a":1}'];
+      const rows = [nest(32), nest(33), nest(50_000), '{"a":1}'];
       const text = format === 'json' ? `[${rows.join(',\n')}]` : rows.join('\n');
-      const read = await rowsOf(text, format);
+      const read = await readRows(text, format);
       expect(read.broken).toEqual([
         [2, 'not_an_object'],
         [3, 'not_an_object'],
@@ -161,11 +161,11 @@ describe('nesting', () => {
   );
 
   test.each(['json', 'jsonl'] as const)(
-    'ends so too where it is of too many parts, in %s',
+    'a row of too many parts is an error of its row, in %s',
     async (format) => {
       const of = (parts: number) => `{"a":["{"${',{}'.repeat(parts - 2)}]}`;
       const text = format === 'json' ? `[${of(50)},${of(51)}]` : `${of(50)}\n${of(51)}`;
-      const read = await rowsOf(text, format);
+      const read = await readRows(text, format);
       expect([read.rows.length, read.broken.map(([, code]) => code)]).toEqual([1, ['not_an_object']]);
     },
   );
@@ -173,21 +173,21 @@ describe('nesting', () => {
   test('deep nesting is refused before it is built', async () => {
     const deep = `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`;
     const before = process.memoryUsage().heapUsed;
-    expect((await rowsOf(`[${deep}]`, 'json')).broken).toEqual([[1, 'not_an_object']]);
+    expect((await readRows(`[${deep}]`, 'json')).broken).toEqual([[1, 'not_an_object']]);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000);
   });
 });
 
 describe('JSON Lines', () => {
   test('blank lines of JSON Lines count as lines but not as rows', async () => {
-    expect((await rowsOf('\ufeff\n{"a":1}\r\n\r\n  \n{"a":2}', 'jsonl')).rows).toEqual([
+    expect((await readRows('\ufeff\n{"a":1}\r\n\r\n  \n{"a":2}', 'jsonl')).rows).toEqual([
       [2, { a: 1 }],
       [5, { a: 2 }],
     ]);
   });
 
   test('one broken line of JSON Lines does not spoil the others', async () => {
-    expect(await rowsOf('{"a":1}\n{"a":\n1}\n[]\n7\n{"a":2}', 'jsonl')).toEqual({
+    expect(await readRows('{"a":1}\n{"a":\n1}\n[]\n7\n{"a":2}', 'jsonl')).toEqual({
       rows: [
         [1, { a: 1 }],
         [6, { a: 2 }],
@@ -199,14 +199,14 @@ describe('JSON Lines', () => {
 
 describe('CSV', () => {
   test('the CSV header names the fields, whatever its case and spaces', async () => {
-    expect((await rowsOf('\ufeff App_ID ,b\r\n1, x \r\n\r\n2,"y, ""z"" "\r\n', 'csv')).rows).toEqual([
+    expect((await readRows('\ufeff App_ID ,b\r\n1, x \r\n\r\n2,"y, ""z"" "\r\n', 'csv')).rows).toEqual([
       [2, { app_id: '1', b: 'x' }],
       [4, { app_id: '2', b: 'y, "z" ' }],
     ]);
   });
 
-  test('an empty CSV cell is no field; rows may be short or long', async () => {
-    expect((await rowsOf('a,b\n,2\n1\n1,2,3\n,\n', 'csv')).rows).toEqual([
+  test('an empty CSV cell is not a field, and rows may be short or long', async () => {
+    expect((await readRows('a,b\n,2\n1\n1,2,3\n,\n', 'csv')).rows).toEqual([
       [2, { b: '2' }],
       [3, { a: '1' }],
       [4, { a: '1', b: '2' }],
@@ -219,12 +219,12 @@ describe('CSV', () => {
     ['a quote that does not close', 'a,b\n1,"2'],
     ['a quote amid a field', 'a\n"x"y\n'],
   ])('%s makes a CSV list unreadable', async (_name, text) =>
-    expect(await problemOf(text, 'csv')).toBe('not_csv'),
+    expect(await readProblem(text, 'csv')).toBe('not_csv'),
   );
 
   test('formulas, quotes and PEM keys in CSV are text', async () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----';
-    expect((await rowsOf(`a,b\n"=cmd|' /C calc'!A0","${pem}"\n@x,-1+1\n`, 'csv')).rows).toEqual([
+    expect((await readRows(`a,b\n"=cmd|' /C calc'!A0","${pem}"\n@x,-1+1\n`, 'csv')).rows).toEqual([
       [2, { a: "=cmd|' /C calc'!A0", b: pem }],
       [5, { a: '@x', b: '-1+1' }],
     ]);
@@ -233,13 +233,13 @@ describe('CSV', () => {
   test('CSV rows of millions of cells are refused before they are created', async () => {
     const commas = ','.repeat(3_000_000);
     for (const text of [`${commas}\n1`, `a\n${commas}\n1`, `a\n"x,\n,"${commas}`])
-      expect(await problemOf(text, 'csv')).toBe('not_csv');
-    expect((await rowsOf(`a\n"${commas}"`, 'csv')).rows).toEqual([[2, { a: commas }]]);
+      expect(await readProblem(text, 'csv')).toBe('not_csv');
+    expect((await readRows(`a\n"${commas}"`, 'csv')).rows).toEqual([[2, { a: commas }]]);
   });
 
   test('CSV line ends of every kind count once, quoted or not', async () => {
     const text = 'a,b\r\n1,"x\r\ny\r\nz"\r\n2,"x\ry"\n3,c\r4,d\r\r\n5,e';
-    expect((await rowsOf(text, 'csv')).rows).toEqual([
+    expect((await readRows(text, 'csv')).rows).toEqual([
       [2, { a: '1', b: 'x\ny\nz' }],
       [5, { a: '2', b: 'x\ny' }],
       [7, { a: '3', b: 'c' }],
@@ -249,7 +249,7 @@ describe('CSV', () => {
   });
 
   test('a CSV header alone has no rows', async () =>
-    expect(await problemOf('a,b\n', 'csv')).toBe('empty_list'));
+    expect(await readProblem('a,b\n', 'csv')).toBe('empty_list'));
 });
 
 test('fields with names of prototypes are fields like others and change no prototype', async () => {
@@ -285,14 +285,14 @@ test('no problem and no row error ever quotes the list', async () => {
       fc.constantFrom('json', 'jsonl', 'csv'),
       async (secret, spoil, format) => {
         const list = await read(spoil(secret), format);
-        const told = list.ok ? list.value.errors : list.error;
-        expect(JSON.stringify(told)).not.toContain(secret);
+        const problem = list.ok ? list.value.errors : list.error;
+        expect(JSON.stringify(problem)).not.toContain(secret);
       },
     ),
   );
 });
 
-describe('any list reads back as it was written, each row with its line', () => {
+describe('lists that are read back', () => {
   const space = fc.stringMatching(/^[ \t]{0,3}$/);
   const breaks = fc.constantFrom('', '\n', '\r\n', '\n\n', ' \n\t');
   const linesIn = (text: string) => text.split('\n').length - 1;
@@ -332,7 +332,7 @@ describe('any list reads back as it was written, each row with its line', () => 
           text += `${JSON.stringify(item, undefined, indent)}${trail}`;
           return [line, JSON.parse(JSON.stringify(item))];
         });
-        expect(await rowsOf(`${text}]${end}`, 'json')).toEqual({ rows: expected, broken: [] });
+        expect(await readRows(`${text}]${end}`, 'json')).toEqual({ rows: expected, broken: [] });
       }),
     );
   });
@@ -352,13 +352,13 @@ describe('any list reads back as it was written, each row with its line', () => 
             return [line, JSON.parse(JSON.stringify(item))];
           }),
         );
-        expect(await rowsOf(text, 'jsonl')).toEqual({ rows: expected, broken: [] });
+        expect(await readRows(text, 'jsonl')).toEqual({ rows: expected, broken: [] });
       }),
     );
   });
 
   test('any CSV reads back as it was written, each row with its line', async () => {
-    const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+    const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
     const field = fc.stringMatching(/^[ -~é€]{0,12}$/);
     const columns = fc.uniqueArray(fc.stringMatching(/^[a-z_]{1,8}$/), { minLength: 1, maxLength: 5 });
     const list = columns.chain((names) =>
@@ -376,13 +376,13 @@ describe('any list reads back as it was written, each row with its line', () => 
         const expected = records.map(([values, blanks]) => {
           text += end.repeat(blanks);
           const line = 1 + linesIn(text);
-          text += values.map(quoted).join(',') + end;
+          text += values.map(quote).join(',') + end;
           return [
             line,
             Object.fromEntries(names.flatMap((name, i) => (values[i] ? [[name, values[i]]] : []))),
           ];
         });
-        expect(await rowsOf(text, 'csv')).toEqual({ rows: expected, broken: [] });
+        expect(await readRows(text, 'csv')).toEqual({ rows: expected, broken: [] });
       }),
     );
   });

@@ -6,12 +6,12 @@ import * as keys from '../../lib/mixin/keys.ts';
 import { mixin } from '../../lib/model/mixin.ts';
 import type { RowFields } from './keystores.ts';
 
-const accepted = (fields: RowFields) => {
+const readValid = (fields: RowFields) => {
   const read = readSignIn({ code: '1234', ...fields });
   if (!read.ok) throw new Error(JSON.stringify(read.error));
   return read.value;
 };
-const errorsOf = (fields: RowFields) => {
+const readErrors = (fields: RowFields) => {
   const read = readSignIn({ code: '1234', ...fields });
   return read.ok ? [] : read.error.map(({ field, code }) => `${field}: ${code}`);
 };
@@ -19,15 +19,15 @@ const errorsOf = (fields: RowFields) => {
 describe('a sign-in', () => {
   test('a sign-in needs a code alone; the rest has the defaults of lib/model/mixin.ts', () => {
     const defaults = { session_key: 'ed25519', purpose: 'SESSION', ...mixin.device };
-    expect(accepted({})).toEqual({ code: '1234', ...defaults });
-    expect(accepted({ platform: '', device_id: null, verification_id: 'x', other: 'y' })).toEqual(
-      accepted({}),
+    expect(readValid({})).toEqual({ code: '1234', ...defaults });
+    expect(readValid({ platform: '', device_id: null, verification_id: 'x', other: 'y' })).toEqual(
+      readValid({}),
     );
   });
 
   test('a sign-in may give every field', () => {
     const device_id = randomUUID() as string;
-    const said = {
+    const signIn = {
       code: '00123456',
       session_key: 'rsa',
       device_id,
@@ -39,18 +39,18 @@ describe('a sign-in', () => {
       purpose: 'SESSION',
       registration_id: 2_147_483_647,
     };
-    expect(accepted(said)).toEqual(said);
-    const shouted = {
+    expect(readValid(signIn)).toEqual(signIn);
+    const capitals = {
       platform: 'IOS',
       session_key: ' RSA ',
       purpose: 'session',
       device_id: device_id.toUpperCase(),
     };
-    expect(accepted({ ...said, ...shouted })).toEqual(said);
+    expect(readValid({ ...signIn, ...capitals })).toEqual(signIn);
   });
 
   test('a sign-in may have numbers as text and text as numbers, as CSV and JSON do', () => {
-    expect(accepted({ code: 9718, registration_id: '3702' })).toMatchObject({
+    expect(readValid({ code: 9718, registration_id: '3702' })).toMatchObject({
       code: '9718',
       registration_id: 3702,
     });
@@ -69,7 +69,7 @@ describe('a sign-in', () => {
     ['purpose', ['PHONE', 'DEACTIVATED', 'ANONYMOUS_SESSION', 'NONE', 0]],
     ['registration_id', [0, -1, 1.5, 2 ** 31, '0', '1e3', '99999999999', true]],
   ])('a sign-in with an invalid %s is refused', (field, values) => {
-    for (const value of values) expect(errorsOf({ [field]: value })).toEqual([`${field}: invalid_field`]);
+    for (const value of values) expect(readErrors({ [field]: value })).toEqual([`${field}: invalid_field`]);
   });
 
   test('a sign-in reports all its errors at once, each with a fix', () => {
@@ -85,18 +85,18 @@ describe('a sign-in', () => {
   });
 
   test('a sign-in in a row needs its verification_id too', async () => {
-    const told = async (fields: RowFields) => {
+    const readRowErrors = async (fields: RowFields) => {
       const row = await readRow({ row: 1, line: 1, fields }, keys);
       return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
     };
     const verification_id = randomUUID();
-    expect(await told({ verification_id })).toEqual(['code: missing_field']);
-    expect(await told({ code: '1234' })).toEqual(['verification_id: missing_field']);
-    expect(await told({ code: '1', verification_id: 'x' })).toEqual([
+    expect(await readRowErrors({ verification_id })).toEqual(['code: missing_field']);
+    expect(await readRowErrors({ code: '1234' })).toEqual(['verification_id: missing_field']);
+    expect(await readRowErrors({ code: '1', verification_id: 'x' })).toEqual([
       'verification_id: invalid_field',
       'code: invalid_field',
     ]);
-    expect(await told({ code: '1234', verification_id })).toEqual([]);
+    expect(await readRowErrors({ code: '1234', verification_id })).toEqual([]);
   });
 });
 

@@ -23,26 +23,26 @@ import {
 } from './keystores.ts';
 import { zipOf } from './zip.ts';
 
-const { derivePublicKey: publicKeyOf } = keys;
+const { derivePublicKey } = keys;
 const seed = () => hex(randomBytes(32));
 const base64 = (text: string) => Buffer.from(text, 'hex').toString('base64');
-const wholeOf = async (of: string) => of + (await publicKeyOf(of));
+const joinPublicKey = async (of: string) => of + (await derivePublicKey(of));
 
 const read = (fields: RowFields) => readRow({ row: 6, line: 7, fields }, keys);
 
 /** The row of a keystore; throws where it has errors. */
-const rowOf = async (fields: RowFields) => {
+const readValid = async (fields: RowFields) => {
   const row = await read(fields);
   if (!row.ok || !('keystore' in row.value)) throw new Error(JSON.stringify(row));
   return row.value;
 };
-const keystoreOf = async (fields: RowFields) => (await rowOf(fields)).keystore;
-const errorsOf = async (fields: RowFields) => {
+const readKeystore = async (fields: RowFields) => (await readValid(fields)).keystore;
+const readErrors = async (fields: RowFields) => {
   const row = await read(fields);
   return row.ok ? [] : row.error.map(({ field, code }) => `${field}: ${code}`);
 };
 /** The one error of a row, as field, code and message. */
-const errorOf = async (fields: RowFields) => {
+const readError = async (fields: RowFields) => {
   const row = await read(fields);
   const [error, ...others] = row.ok ? [] : row.error;
   expect(others).toEqual([]);
@@ -52,7 +52,7 @@ const errorOf = async (fields: RowFields) => {
 const dashboard = async () => ({
   app_id: randomUUID() as string,
   session_id: randomUUID() as string,
-  server_public_key: await publicKeyOf(seed()),
+  server_public_key: await derivePublicKey(seed()),
   session_private_key: seed(),
 });
 
@@ -66,15 +66,15 @@ const rsaKeystore = (key = rsaKeys[0]) => {
   };
 };
 
-/** Without the sign of the server key, which older formats have lost. */
-const unsigned = (keystore: RowFields): RowFields =>
+/** Without the sign of the server key, which older formats do not have. */
+const dropSign = (keystore: RowFields): RowFields =>
   typeof keystore.server_public_key === 'string'
     ? { ...keystore, server_public_key: withoutSign(keystore.server_public_key) }
     : keystore;
 
 const asText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
 
-const csvOf = (rows: readonly RowFields[], end: string): string => {
+const writeCsv = (rows: readonly RowFields[], end: string): string => {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const cell = (value: unknown) => `"${asText(value ?? '').replaceAll('"', '""')}"`;
   return [columns, ...rows.map((row) => columns.map((name) => row[name]))]
@@ -87,13 +87,13 @@ const containers: readonly Container[] = [
   (rows) => ['json', `\ufeff${JSON.stringify(rows)}`],
   (rows) => ['json', JSON.stringify(rows, undefined, 2).replaceAll('\n', '\r\n')],
   (rows) => ['jsonl', rows.map((row) => JSON.stringify(row)).join('\n\n')],
-  (rows) => ['csv', csvOf(rows, '\n')],
-  (rows) => ['csv', `\ufeff${csvOf(rows, '\r\n')}`],
+  (rows) => ['csv', writeCsv(rows, '\n')],
+  (rows) => ['csv', `\ufeff${writeCsv(rows, '\r\n')}`],
   (rows) => ['zip', zipOf(rows.map((row, i) => ({ name: `bots/${i}.json`, text: JSON.stringify(row) })))],
   (rows) => [
     'zip',
     zipOf([
-      { name: 'first.csv', text: csvOf(rows.slice(0, 1), '\n') },
+      { name: 'first.csv', text: writeCsv(rows.slice(0, 1), '\n') },
       ...(rows.length > 1
         ? [{ name: 'others.json', text: JSON.stringify(rows.slice(1)), stored: true }]
         : []),
@@ -101,15 +101,15 @@ const containers: readonly Container[] = [
   ],
 ];
 
-describe('every format, in every list', () => {
+describe('keystore formats and list formats', () => {
   const check = async (samples: readonly Sample[], container: Container) => {
-    const written = await Promise.all(samples.map(({ fields }) => fields));
-    const [format, body] = container(written);
+    const inputs = await Promise.all(samples.map(({ fields }) => fields));
+    const [format, body] = container(inputs);
     const list = await readList(Buffer.from(body as Uint8Array), format, compression);
     if (!list.ok) throw new Error(list.error.code);
-    const rows = await Promise.all(list.value.rows.map(({ fields }) => keystoreOf(fields)));
+    const rows = await Promise.all(list.value.rows.map(({ fields }) => readKeystore(fields)));
     const expected = await Promise.all(samples.map(({ keystore }) => keystore));
-    expect(rows.map(unsigned)).toEqual(expected.map(unsigned));
+    expect(rows.map(dropSign)).toEqual(expected.map(dropSign));
     for (const row of rows) expect(keystoreSchema.parse(row)).toEqual(row);
   };
 
@@ -139,7 +139,9 @@ describe('every format, in every list', () => {
       isWhole: true,
       isHex: false,
     };
-    const rows = await Promise.all(Object.values(writers).map(async (write) => rowOf(await write(it, how))));
+    const rows = await Promise.all(
+      Object.values(writers).map(async (write) => readValid(await write(it, how))),
+    );
     expect(rows.length).toBe(8);
     expect(new Set(rows.map(({ row_digest }) => row_digest)).size).toBe(1);
   });
@@ -148,46 +150,49 @@ describe('every format, in every list', () => {
 describe('a keystore of the dashboard', () => {
   test('a keystore of the dashboard is its own normal form', async () => {
     const listed = { ...(await dashboard()), spend_private_key: seed(), tip_private_key: seed() };
-    expect(await rowOf(listed)).toMatchObject({ row: 6, line: 7, keystore: listed });
+    expect(await readValid(listed)).toMatchObject({ row: 6, line: 7, keystore: listed });
   });
 
   test('a keystore of the dashboard keeps the sign of the server key', async () => {
     const both = await Promise.all(Array.from({ length: 12 }, dashboard));
-    for (const listed of both) expect(await keystoreOf(listed)).toEqual(listed);
+    for (const listed of both) expect(await readKeystore(listed)).toEqual(listed);
   });
 
   test('a keystore may be in capitals, with spaces and with unknown fields', async () => {
     const listed = await dashboard();
-    const shouted = Object.fromEntries(
+    const capitals = Object.fromEntries(
       Object.entries(listed).map(([name, value]) => [name, ` ${value.toUpperCase()}\n`]),
     );
     const others = { client_secret: 'x', scope: 'y', name: 7, app_secret: [], mixin_id: {}, full_name: 'z' };
-    expect(await keystoreOf({ ...shouted, ...others })).toEqual(listed);
+    expect(await readKeystore({ ...capitals, ...others })).toEqual(listed);
   });
 
-  test.each([undefined, null, '', ' \n'])('has no optional key where it stands as %j', async (nothing) => {
-    const listed = await dashboard();
-    const row = await rowOf({
-      ...listed,
-      spend_private_key: nothing,
-      pin: nothing,
-      authorization_id: nothing,
-      verification_id: nothing,
-      owner: nothing,
-    });
-    expect(row.keystore).toEqual(listed);
-  });
+  test.each([undefined, null, '', ' \n'])(
+    'a keystore has no optional key when its value is %j',
+    async (nothing) => {
+      const listed = await dashboard();
+      const row = await readValid({
+        ...listed,
+        spend_private_key: nothing,
+        pin: nothing,
+        authorization_id: nothing,
+        verification_id: nothing,
+        owner: nothing,
+      });
+      expect(row.keystore).toEqual(listed);
+    },
+  );
 
-  test('brings no prototype with it, and takes nothing from one', async () => {
+  test('a keystore has no prototype of its row, and no field of one', async () => {
     const listed = await dashboard();
     const fields = JSON.parse(
       JSON.stringify(listed).replace('{', '{"__proto__":{"evil":1},"constructor":1,'),
     );
-    const keystore = await keystoreOf(fields);
+    const keystore = await readKeystore(fields);
     expect(keystore).toEqual(listed);
     expect(Object.getPrototypeOf(keystore)).toBe(Object.prototype);
     expect({}).not.toHaveProperty('evil');
-    expect(await errorsOf(Object.create(listed))).toHaveLength(4);
+    expect(await readErrors(Object.create(listed))).toHaveLength(4);
   });
 });
 
@@ -200,24 +205,24 @@ describe('the ids', () => {
   ])('%s and %s may both be given, and must agree', async (one, other) => {
     const { app_id, ...rest } = await dashboard();
     const fields = { ...rest, [one]: app_id, [other]: app_id.toUpperCase() };
-    expect((await keystoreOf(fields)).app_id).toBe(app_id);
-    expect(await errorOf({ ...fields, [other]: randomUUID() })).toEqual({
+    expect((await readKeystore(fields)).app_id).toBe(app_id);
+    expect(await readError({ ...fields, [other]: randomUUID() })).toEqual({
       field: other,
       code: 'contradiction',
       message: `${one} and ${other} ${says}.`,
     });
-    expect(await errorsOf({ ...fields, [other]: 'x' })).toEqual([`${other}: invalid_field`]);
+    expect(await readErrors({ ...fields, [other]: 'x' })).toEqual([`${other}: invalid_field`]);
   });
 });
 
 describe('the session key', () => {
   test('a session key is read in every encoding', async () => {
     const listed = await dashboard();
-    const whole = await wholeOf(listed.session_private_key);
+    const whole = await joinPublicKey(listed.session_private_key);
     for (const name of ['session_private_key', 'private_key']) {
       const { session_private_key: it, ...rest } = listed;
       for (const text of [it, whole, base64(it), base64(whole), base64(it).replace('=', '')]) {
-        expect(await keystoreOf({ ...rest, [name]: text })).toEqual(listed);
+        expect(await readKeystore({ ...rest, [name]: text })).toEqual(listed);
       }
     }
   });
@@ -225,7 +230,7 @@ describe('the session key', () => {
   test('a session key is 32 or 64 whole bytes and nothing else, whatever its name', async () => {
     const listed = await dashboard();
     const good = seed();
-    const whole = good + (await publicKeyOf(seed()));
+    const whole = good + (await derivePublicKey(seed()));
     const wrong = [
       good.slice(1),
       `${good}0`,
@@ -255,20 +260,20 @@ describe('the session key', () => {
     ];
     for (const name of names) {
       for (const value of wrong)
-        expect(await errorsOf({ ...listed, [name]: value }), name).toEqual([`${name}: invalid_field`]);
+        expect(await readErrors({ ...listed, [name]: value }), name).toEqual([`${name}: invalid_field`]);
     }
   });
 
   test('a session key may be under both names, and must be the same', async () => {
     const listed = await dashboard();
-    const private_key = base64(await wholeOf(listed.session_private_key));
-    expect(await keystoreOf({ ...listed, private_key })).toEqual(listed);
-    expect(await errorOf({ ...listed, private_key: seed() })).toEqual({
+    const private_key = base64(await joinPublicKey(listed.session_private_key));
+    expect(await readKeystore({ ...listed, private_key })).toEqual(listed);
+    expect(await readError({ ...listed, private_key: seed() })).toEqual({
       field: 'private_key',
       code: 'contradiction',
       message: 'session_private_key and private_key are different keys.',
     });
-    expect(await errorsOf({ ...listed, private_key: rsaKeys[0].pkcs1 })).toEqual([
+    expect(await readErrors({ ...listed, private_key: rsaKeys[0].pkcs1 })).toEqual([
       'private_key: contradiction',
     ]);
   });
@@ -285,13 +290,13 @@ describe('the server key', () => {
       { pin_token: listed.server_public_key },
       { pin_token, pin_token_base64: base64(image).replace('=', '') },
     ]) {
-      expect(await keystoreOf({ ...listed, ...more })).toEqual(listed);
+      expect(await readKeystore({ ...listed, ...more })).toEqual(listed);
     }
     const { server_public_key, ...rest } = listed;
-    const point = await keystoreOf({ ...rest, pin_token_base64: pin_token, pin_token: server_public_key });
+    const point = await readKeystore({ ...rest, pin_token_base64: pin_token, pin_token: server_public_key });
     expect(point).toEqual(listed);
-    const stranger = base64(imageOf(await publicKeyOf(seed())));
-    expect(await errorOf({ ...listed, pin_token: stranger })).toEqual({
+    const otherKey = base64(imageOf(await derivePublicKey(seed())));
+    expect(await readError({ ...listed, pin_token: otherKey })).toEqual({
       field: 'pin_token',
       code: 'contradiction',
       message: 'server_public_key and pin_token are not of the same session.',
@@ -302,7 +307,7 @@ describe('the server key', () => {
     const { server_public_key: _, ...rest } = await dashboard();
     // V5 of the vectors: made with the official SDK.
     const pin_token_base64 = 'VzCACrNA_LGM5REe2p1wX5E4i0HkVEy9EDullC2yIz4';
-    expect(await keystoreOf({ ...rest, pin_token_base64 })).toMatchObject({
+    expect(await readKeystore({ ...rest, pin_token_base64 })).toMatchObject({
       server_public_key: withoutSign('29acbae141bccaf0b22e1a94d34d0bc7361e526d0bfe12c89794bc9322966dd7'),
     });
   });
@@ -312,9 +317,9 @@ describe('the server key', () => {
     const neutral = `01${'00'.repeat(31)}`;
     for (const name of ['server_public_key', 'pin_token', 'pin_token_base64'])
       for (const value of [neutral, 'ff'.repeat(32), '02'.padEnd(64, '0'), 'x', 1, base64('00'.repeat(32))])
-        expect(await errorsOf({ ...rest, [name]: value })).toEqual([`${name}: invalid_field`]);
-    const point = await publicKeyOf(seed());
-    expect(await errorsOf({ ...rest, server_public_key: base64(point) })).toEqual([
+        expect(await readErrors({ ...rest, [name]: value })).toEqual([`${name}: invalid_field`]);
+    const point = await derivePublicKey(seed());
+    expect(await readErrors({ ...rest, server_public_key: base64(point) })).toEqual([
       'server_public_key: invalid_field',
     ]);
   });
@@ -327,9 +332,9 @@ describe('an RSA session', () => {
       const listed = rsaKeystore(key);
       const { client_id: app_id, ...rest } = listed;
       for (const private_key of [key.pkcs1, key.pkcs8, key.pkcs8.replaceAll('\n', '\\r\\n')])
-        expect(await keystoreOf({ ...listed, private_key })).toEqual({ app_id, ...rest });
+        expect(await readKeystore({ ...listed, private_key })).toEqual({ app_id, ...rest });
       const url = Buffer.from(listed.pin_token, 'base64').toString('base64url');
-      expect(await keystoreOf({ ...listed, pin_token_base64: url })).toEqual({ app_id, ...rest });
+      expect(await readKeystore({ ...listed, pin_token_base64: url })).toEqual({ app_id, ...rest });
     },
   );
 
@@ -337,15 +342,15 @@ describe('an RSA session', () => {
     const listed = rsaKeystore();
     const message = 'private_key and pin_token do not belong together.';
     const wrong = { field: 'pin_token', code: 'contradiction', message };
-    expect(await errorOf({ ...listed, pin_token: rsaKeystore().pin_token })).toEqual(wrong);
-    expect(await errorOf({ ...listed, session_id: randomUUID() })).toEqual(wrong);
-    expect(await errorOf({ ...listed, private_key: rsaKeys[1].pkcs1 })).toEqual(wrong);
+    expect(await readError({ ...listed, pin_token: rsaKeystore().pin_token })).toEqual(wrong);
+    expect(await readError({ ...listed, session_id: randomUUID() })).toEqual(wrong);
+    expect(await readError({ ...listed, private_key: rsaKeys[1].pkcs1 })).toEqual(wrong);
     const { pin_token, ...rest } = listed;
-    expect(await errorOf(rest)).toMatchObject({ field: 'pin_token', code: 'missing_field' });
-    expect(await errorsOf({ ...listed, pin_token: pin_token.slice(4) })).toEqual([
+    expect(await readError(rest)).toMatchObject({ field: 'pin_token', code: 'missing_field' });
+    expect(await readErrors({ ...listed, pin_token: pin_token.slice(4) })).toEqual([
       'pin_token: contradiction',
     ]);
-    expect(await errorsOf({ ...listed, pin_token: base64('00'.repeat(600)) })).toEqual([
+    expect(await readErrors({ ...listed, pin_token: base64('00'.repeat(600)) })).toEqual([
       'pin_token: invalid_field',
     ]);
   });
@@ -354,17 +359,17 @@ describe('an RSA session', () => {
     const [listed, other] = [rsaKeystore(), await dashboard()];
     const { pin_token: _, ...rest } = listed;
     const says = 'are of an RSA and of an Ed25519 session';
-    expect(await errorOf({ ...rest, server_public_key: other.server_public_key })).toEqual({
+    expect(await readError({ ...rest, server_public_key: other.server_public_key })).toEqual({
       field: 'server_public_key',
       code: 'contradiction',
       message: `private_key and server_public_key ${says}.`,
     });
     const { server_public_key: __, ...rest2 } = other;
-    expect(await errorOf({ ...rest2, pin_token: listed.pin_token })).toMatchObject({
+    expect(await readError({ ...rest2, pin_token: listed.pin_token })).toMatchObject({
       field: 'pin_token',
       message: `session_private_key and pin_token ${says}.`,
     });
-    expect(await errorsOf({ ...listed, server_public_key: other.server_public_key })).toEqual([
+    expect(await readErrors({ ...listed, server_public_key: other.server_public_key })).toEqual([
       'pin_token: contradiction',
     ]);
   });
@@ -383,34 +388,34 @@ describe('an RSA session', () => {
       '-----BEGIN PRIVATE KEY-----'.repeat(600),
     ];
     for (const private_key of wrong)
-      expect(await errorsOf({ ...rsaKeystore(), private_key })).toEqual(['private_key: invalid_field']);
+      expect(await readErrors({ ...rsaKeystore(), private_key })).toEqual(['private_key: invalid_field']);
   });
 });
 
 describe('seed or scalar', () => {
-  const spendOf = async (fields: RowFields) => {
-    const { spend_private_key, spend_key } = await keystoreOf({ ...(await dashboard()), ...fields });
+  const readSpendKey = async (fields: RowFields) => {
+    const { spend_private_key, spend_key } = await readKeystore({ ...(await dashboard()), ...fields });
     return { spend_private_key, spend_key };
   };
   const seedIs = (spend_private_key: string) => ({ spend_private_key, spend_key: undefined });
-  const open = (spend_key: string) => ({ spend_private_key: undefined, spend_key });
+  const undecided = (spend_key: string) => ({ spend_private_key: undefined, spend_key });
 
   test.each(['spend_key', 'safe_key'])('a %s that could be seed or scalar stays open', async (name) => {
     const doubtful = doubtfulSeed();
-    expect(await spendOf({ [name]: doubtful })).toEqual(open(doubtful));
-    expect(await spendOf({ [name]: base64(doubtful) })).toEqual(open(doubtful));
-    expect(await spendOf({ [name]: await wholeOf(doubtful) })).toEqual(seedIs(doubtful));
+    expect(await readSpendKey({ [name]: doubtful })).toEqual(undecided(doubtful));
+    expect(await readSpendKey({ [name]: base64(doubtful) })).toEqual(undecided(doubtful));
+    expect(await readSpendKey({ [name]: await joinPublicKey(doubtful) })).toEqual(seedIs(doubtful));
     const clear = clearSeed();
-    expect(await spendOf({ [name]: clear.toUpperCase() })).toEqual(seedIs(clear));
+    expect(await readSpendKey({ [name]: clear.toUpperCase() })).toEqual(seedIs(clear));
   });
 
-  test('spend_private_key is a seed, or a scalar that is marked', async () => {
+  test('spend_private_key is a seed, or a scalar with its mark', async () => {
     const doubtful = doubtfulSeed();
-    expect(await spendOf({ spend_private_key: doubtful })).toEqual(seedIs(doubtful));
+    expect(await readSpendKey({ spend_private_key: doubtful })).toEqual(seedIs(doubtful));
     const scalar = `scalar:${scalarOf(seed())}`;
-    expect(await spendOf({ spend_private_key: scalar })).toEqual(seedIs(scalar));
+    expect(await readSpendKey({ spend_private_key: scalar })).toEqual(seedIs(scalar));
     for (const wrong of ['scalar:', `scalar:${clearSeed()}`, `scalar:${doubtful}00`])
-      expect(await errorsOf({ ...(await dashboard()), spend_private_key: wrong })).toEqual([
+      expect(await readErrors({ ...(await dashboard()), spend_private_key: wrong })).toEqual([
         'spend_private_key: invalid_field',
       ]);
   });
@@ -418,24 +423,26 @@ describe('seed or scalar', () => {
   test('two forms of one key show which it is', async () => {
     const it = clearSeed();
     const scalar = scalarOf(it);
-    expect(await publicKeyOf(`scalar:${scalar}`)).toBe(await publicKeyOf(it));
-    expect(await spendOf({ spend_private_key: it, spend_key: scalar })).toEqual(seedIs(it));
-    expect(await spendOf({ spend_key: scalar, safe_key: await wholeOf(it) })).toEqual(seedIs(it));
+    expect(await derivePublicKey(`scalar:${scalar}`)).toBe(await derivePublicKey(it));
+    expect(await readSpendKey({ spend_private_key: it, spend_key: scalar })).toEqual(seedIs(it));
+    expect(await readSpendKey({ spend_key: scalar, safe_key: await joinPublicKey(it) })).toEqual(seedIs(it));
     const whole = seedIs(`scalar:${scalar}`);
-    expect(await spendOf({ spend_private_key: `scalar:${scalar}`, safe_key: scalar })).toEqual(whole);
-    expect(await spendOf({ spend_key: scalar, safe_key: base64(scalar) })).toEqual(open(scalar));
+    expect(await readSpendKey({ spend_private_key: `scalar:${scalar}`, safe_key: scalar })).toEqual(whole);
+    expect(await readSpendKey({ spend_key: scalar, safe_key: base64(scalar) })).toEqual(undecided(scalar));
     const doubtful = doubtfulSeed();
-    expect(await spendOf({ spend_key: doubtful, spend_private_key: doubtful })).toEqual(seedIs(doubtful));
+    expect(await readSpendKey({ spend_key: doubtful, spend_private_key: doubtful })).toEqual(
+      seedIs(doubtful),
+    );
   });
 
   test.each([
     ['spend_private_key', 'spend_key'],
     ['spend_private_key', 'safe_key'],
     ['spend_key', 'safe_key'],
-  ])('%s and %s must agree', async (one, other) => {
+  ])('the keys %s and %s must agree', async (one, other) => {
     const listed = await dashboard();
     for (const value of [clearSeed(), doubtfulSeed()])
-      expect(await errorOf({ ...listed, [one]: clearSeed(), [other]: value })).toEqual({
+      expect(await readError({ ...listed, [one]: clearSeed(), [other]: value })).toEqual({
         field: other,
         code: 'contradiction',
         message: `${one} and ${other} are different keys.`,
@@ -446,13 +453,13 @@ describe('seed or scalar', () => {
     const listed = await dashboard();
     const key = listed.session_private_key;
     const all = { ...listed, spend_private_key: key, tip_private_key: key };
-    expect(await keystoreOf(all)).toEqual(all);
+    expect(await readKeystore(all)).toEqual(all);
   });
 });
 
 describe('the PIN', () => {
-  const pinOf = async (fields: RowFields) => {
-    const { pin, tip_private_key } = await keystoreOf({ ...(await dashboard()), ...fields });
+  const readPin = async (fields: RowFields) => {
+    const { pin, tip_private_key } = await readKeystore({ ...(await dashboard()), ...fields });
     return pin ?? tip_private_key;
   };
 
@@ -462,44 +469,44 @@ describe('the PIN', () => {
     [123456, '123456'],
     // What Mixin's own SDKs must be given for six digits.
     ['303132333435', '012345'],
-  ])('%j is six digits', async (pin, digits) => expect(await pinOf({ pin })).toBe(digits));
+  ])('the PIN %j is six digits', async (pin, digits) => expect(await readPin({ pin })).toBe(digits));
 
   test.each(['12345', 12_345, 1.5, '1234567', '12345a', '１２３４５６', true, [123456]])(
-    '%j is neither digits nor a key',
-    async (pin) => expect(await errorsOf({ ...(await dashboard()), pin })).toEqual(['pin: invalid_field']),
+    'the PIN %j is neither digits nor a key',
+    async (pin) => expect(await readErrors({ ...(await dashboard()), pin })).toEqual(['pin: invalid_field']),
   );
 
   test('a PIN may be the key of a TIP PIN, under either name or both', async () => {
     for (const key of [clearSeed(), doubtfulSeed()]) {
-      const whole = await wholeOf(key);
+      const whole = await joinPublicKey(key);
       for (const text of [key, key.toUpperCase(), whole, base64(key), base64(whole)]) {
-        expect(await pinOf({ pin: text })).toBe(key);
-        expect(await pinOf({ tip_private_key: text, pin: key })).toBe(key);
+        expect(await readPin({ pin: text })).toBe(key);
+        expect(await readPin({ tip_private_key: text, pin: key })).toBe(key);
       }
     }
     const it = clearSeed();
-    expect(await pinOf({ pin: it, tip_private_key: scalarOf(it) })).toBe(it);
+    expect(await readPin({ pin: it, tip_private_key: scalarOf(it) })).toBe(it);
   });
 
   test('a row has one PIN: not two keys, and not digits beside a key', async () => {
     const listed = { ...(await dashboard()), tip_private_key: clearSeed() };
-    expect(await errorOf({ ...listed, pin: clearSeed() })).toEqual({
+    expect(await readError({ ...listed, pin: clearSeed() })).toEqual({
       field: 'pin',
       code: 'contradiction',
       message: 'tip_private_key and pin are different keys.',
     });
-    expect(await errorOf({ ...listed, pin: '123456' })).toEqual({
+    expect(await readError({ ...listed, pin: '123456' })).toEqual({
       field: 'pin',
       code: 'contradiction',
       message: 'tip_private_key and pin are a TIP PIN and a six-digit PIN.',
     });
-    expect(await errorsOf({ ...(await dashboard()), tip_private_key: '123456' })).toEqual([
+    expect(await readErrors({ ...(await dashboard()), tip_private_key: '123456' })).toEqual([
       'tip_private_key: invalid_field',
     ]);
   });
 });
 
-describe('a wrong keystore', () => {
+describe('an invalid keystore', () => {
   test('an invalid keystore reports all its errors at once, each with place, message and fix', async () => {
     const raw = { row: 3, line: 12, file: 'a.json' };
     const fields = {
@@ -530,15 +537,15 @@ describe('a wrong keystore', () => {
 
   test('the error of a missing field gives all its names', async () => {
     const row = await read({ note: 'x' });
-    const told = row.ok ? '' : row.error.map(({ field, fix }) => `${field}: ${fix}`).join('\n');
-    expect(told).toMatch(/app_id: .*app_id, client_id or user_id/);
-    expect(told).toMatch(/session_private_key: .*session_private_key or private_key/);
-    expect(told).toMatch(/server_public_key: .*server_public_key, pin_token_base64 or pin_token/);
+    const text = row.ok ? '' : row.error.map(({ field, fix }) => `${field}: ${fix}`).join('\n');
+    expect(text).toMatch(/app_id: .*app_id, client_id or user_id/);
+    expect(text).toMatch(/session_private_key: .*session_private_key or private_key/);
+    expect(text).toMatch(/server_public_key: .*server_public_key, pin_token_base64 or pin_token/);
   });
 
   test('a keystore of OAuth is refused even where the rest is valid', async () => {
     const authorization_id = randomUUID();
-    expect(await errorsOf({ ...(await dashboard()), authorization_id })).toEqual([
+    expect(await readErrors({ ...(await dashboard()), authorization_id })).toEqual([
       'authorization_id: oauth_keystore',
     ]);
   });
@@ -560,39 +567,39 @@ describe('the digest', () => {
       { ...withoutSpend, spend_key: doubtful },
       { ...withoutSpend, spend_private_key: doubtful },
       { ...listed, session_id: randomUUID() },
-      { ...listed, server_public_key: await publicKeyOf(seed()) },
+      { ...listed, server_public_key: await derivePublicKey(seed()) },
       { ...listed, session_private_key: seed() },
       { ...listed, spend_private_key: seed() },
       { ...listed, tip_private_key: seed() },
       rsaKeystore(),
       rsaKeystore(),
     ];
-    const listings = await Promise.all(variants.map(async (row) => (await rowOf(row)).row_digest));
-    expect(new Set(listings).size).toBe(variants.length);
-    expect((await rowOf({ ...listed, note: 'x' })).row_digest).toBe(listings[0]);
+    const digests = await Promise.all(variants.map(async (row) => (await readValid(row)).row_digest));
+    expect(new Set(digests).size).toBe(variants.length);
+    expect((await readValid({ ...listed, note: 'x' })).row_digest).toBe(digests[0]);
   });
 
   test('a digest shows nothing of the digits of a PIN', async () => {
     const listed = await dashboard();
     const [one, other] = [
-      await rowOf({ ...listed, pin: '000000' }),
-      await rowOf({ ...listed, pin: '999999' }),
+      await readValid({ ...listed, pin: '000000' }),
+      await readValid({ ...listed, pin: '999999' }),
     ];
     expect(one.row_digest).toBe(other.row_digest);
-    expect(one.row_digest).not.toBe((await rowOf(listed)).row_digest);
+    expect(one.row_digest).not.toBe((await readValid(listed)).row_digest);
   });
 
   test('a digest is the same for a scalar and its seed, and for both forms of an RSA key', async () => {
     const [listed, it] = [await dashboard(), clearSeed()];
     const scalar = `scalar:${scalarOf(it)}`;
     const [one, other] = [
-      await rowOf({ ...listed, spend_private_key: it }),
-      await rowOf({ ...listed, spend_private_key: scalar }),
+      await readValid({ ...listed, spend_private_key: it }),
+      await readValid({ ...listed, spend_private_key: scalar }),
     ];
     expect(one.row_digest).toBe(other.row_digest);
     const rsa = rsaKeystore();
-    const pkcs8 = await rowOf({ ...rsa, private_key: rsaKeys[0].pkcs8 });
-    expect(pkcs8.row_digest).toBe((await rowOf(rsa)).row_digest);
+    const pkcs8 = await readValid({ ...rsa, private_key: rsaKeys[0].pkcs8 });
+    expect(pkcs8.row_digest).toBe((await readValid(rsa)).row_digest);
     expect(pkcs8.row_digest).toMatch(/^[0-9a-f]{32}$/);
   });
 });
@@ -603,8 +610,8 @@ test('a keystore from the vault can be listed again', async () => {
     spend_private_key: `scalar:${scalarOf(seed())}`,
     tip_private_key: seed(),
   };
-  expect(await keystoreOf(it)).toEqual(it);
-  const rsa: Keystore = await keystoreOf({ ...rsaKeystore(), spend_key: doubtfulSeed(), pin: '111111' });
+  expect(await readKeystore(it)).toEqual(it);
+  const rsa: Keystore = await readKeystore({ ...rsaKeystore(), spend_key: doubtfulSeed(), pin: '111111' });
   expect(isRsaKeystore(rsa)).toBe(true);
-  expect(await keystoreOf(rsa)).toEqual(rsa);
+  expect(await readKeystore(rsa)).toEqual(rsa);
 });

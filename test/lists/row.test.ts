@@ -23,26 +23,26 @@ const place = { row: 6, line: 7, file: 'list.csv' };
 const read = (fields: RowFields) => readRow({ ...place, fields }, keys);
 
 /** The row; throws where it has errors. */
-const rowOf = async (fields: RowFields) => {
+const readValid = async (fields: RowFields) => {
   const row = await read(fields);
   if (!row.ok) throw new Error(JSON.stringify(row.error));
   return row.value;
 };
-const errorsOf = async (fields: RowFields) => {
+const readErrors = async (fields: RowFields) => {
   const row = await read(fields);
   return row.ok ? [] : row.error;
 };
 
-describe('a row is', () => {
+describe('kinds of rows', () => {
   test('a row can be a keystore, and has its digest', async () => {
     const listed = await keystore();
-    const row = await rowOf(listed);
+    const row = await readValid(listed);
     expect(row).toEqual({ ...place, keystore: listed, row_digest: expect.stringMatching(/^[0-9a-f]{32}$/) });
   });
 
   test('a row can be a sign-in, and has its code', async () => {
     const { verification_id, code } = signIn();
-    const row = await rowOf({ verification_id: verification_id.toUpperCase(), code });
+    const row = await readValid({ verification_id: verification_id.toUpperCase(), code });
     expect(row).toMatchObject({
       ...place,
       enrolment: { kind: 'sign_in', verification_id },
@@ -53,12 +53,12 @@ describe('a row is', () => {
 
   test('a row can be a network user', async () => {
     const { owner, full_name } = networkUser();
-    const row = await rowOf({ owner: owner.toUpperCase(), full_name: ` ${full_name}\n`, note: 1 });
+    const row = await readValid({ owner: owner.toUpperCase(), full_name: ` ${full_name}\n`, note: 1 });
     expect(row).toEqual({ ...place, enrolment: { kind: 'network_user', owner, full_name } });
   });
 
   test('a row cannot be a create', async () => {
-    expect(await errorsOf({ create: { owner: randomUUID(), count: 1, full_name: 'x' } })).toMatchObject([
+    expect(await readErrors({ create: { owner: randomUUID(), count: 1, full_name: 'x' } })).toMatchObject([
       { ...place, field: 'create', code: 'bad_create' },
     ]);
   });
@@ -66,10 +66,10 @@ describe('a row is', () => {
   test('a row is of one kind: an error names a field of each when it is of two', async () => {
     const [bot, code, user] = [await keystore(), signIn(), networkUser()];
     const errors = await Promise.all([
-      errorsOf({ ...bot, ...code }),
-      errorsOf({ ...user, ...bot }),
-      errorsOf({ ...user, code: '1234' }),
-      errorsOf({ pin: '123456', owner: user.owner }),
+      readErrors({ ...bot, ...code }),
+      readErrors({ ...user, ...bot }),
+      readErrors({ ...user, code: '1234' }),
+      readErrors({ pin: '123456', owner: user.owner }),
     ]);
     expect(errors.map(([error, ...others]) => [error?.field, error?.code, error?.message, others])).toEqual([
       ['verification_id', 'mixed_row', 'app_id belongs to a keystore and verification_id to a sign-in.', []],
@@ -80,13 +80,13 @@ describe('a row is', () => {
   });
 
   test('a row without fields of another kind is a keystore', async () => {
-    expect((await errorsOf({})).map(({ field }) => field)).toEqual([
+    expect((await readErrors({})).map(({ field }) => field)).toEqual([
       'app_id',
       'session_id',
       'session_private_key',
       'server_public_key',
     ]);
-    expect(await errorsOf({ ...(await keystore()), owner: ' ', code: null, full_name: 'My bot' })).toEqual(
+    expect(await readErrors({ ...(await keystore()), owner: ' ', code: null, full_name: 'My bot' })).toEqual(
       [],
     );
   });
@@ -104,7 +104,7 @@ test('a row error names no file where there is none', async () => {
   ]);
 });
 
-describe('whatever stands in a row', () => {
+describe('rows with any values', () => {
   const names = [
     ...Object.values(keystoreFields).flat(),
     ...Object.keys(signInFields),
@@ -130,9 +130,9 @@ describe('whatever stands in a row', () => {
     canary.map((text) => ({ [text]: [text] })),
     canary.map((text) => [text]),
   );
-  /** All texts in there, names of fields as well, as an error could quote them. */
-  const secretsOf = (value: unknown): readonly string[] => {
-    if (typeof value === 'object' && value !== null) return Object.entries(value).flat().flatMap(secretsOf);
+  /** All texts in a value, names of fields as well, as an error could quote them. */
+  const findTexts = (value: unknown): readonly string[] => {
+    if (typeof value === 'object' && value !== null) return Object.entries(value).flat().flatMap(findTexts);
     const text = String(value)
       .replace(/-----[A-Z ]+-----|\s/g, '')
       .toLowerCase();
@@ -140,21 +140,21 @@ describe('whatever stands in a row', () => {
   };
   const fields = fc.dictionary(fc.constantFrom(...names), anything, { minKeys: 1, maxKeys: 8 });
 
-  test('the values of a row are never quoted', async () => {
+  test('no row error quotes a value of its row', async () => {
     await fc.assert(
       fc.asyncProperty(fields, async (listed) => {
-        const told = JSON.stringify(await errorsOf(listed)).toLowerCase();
-        expect(told.length).toBeGreaterThan(2);
-        for (const secret of secretsOf(Object.values(listed))) {
-          expect(told).not.toContain(secret.slice(0, 12));
-          expect(told).not.toContain(secret.slice(-12));
+        const text = JSON.stringify(await readErrors(listed)).toLowerCase();
+        expect(text.length).toBeGreaterThan(2);
+        for (const secret of findTexts(Object.values(listed))) {
+          expect(text).not.toContain(secret.slice(0, 12));
+          expect(text).not.toContain(secret.slice(-12));
         }
       }),
       { numRuns: 150 },
     );
   });
 
-  test('no row crashes the reader, and what is accepted fits the schema', async () => {
+  test('no row crashes the reader, and every valid row fits the schema', async () => {
     const good = await keystore();
     const odd = fc.oneof(anything, fc.anything({ withBigInt: true, withNullPrototype: true }));
     const more = fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), odd, { maxKeys: 4 });
@@ -171,14 +171,14 @@ describe('whatever stands in a row', () => {
   });
 });
 
-describe('what stands in a list twice', () => {
+describe('duplicates', () => {
   test('a bot or sign-in counts once; the duplicates say where the first is', async () => {
     const [one, two, code] = [
-      await rowOf(await keystore()),
-      await rowOf(await keystore()),
-      await rowOf(signIn()),
+      await readValid(await keystore()),
+      await readValid(await keystore()),
+      await readValid(signIn()),
     ];
-    const user = await rowOf(networkUser());
+    const user = await readValid(networkUser());
     const rows = [
       { ...one, row: 1, line: 2 },
       { ...two, row: 2, line: 3 },
@@ -205,7 +205,10 @@ describe('what stands in a list twice', () => {
 
   test('a duplicate is found whatever its id field is called', async () => {
     const { app_id, ...rest } = await keystore();
-    const rows = [await rowOf({ ...rest, app_id }), await rowOf({ ...rest, user_id: app_id.toUpperCase() })];
+    const rows = [
+      await readValid({ ...rest, app_id }),
+      await readValid({ ...rest, user_id: app_id.toUpperCase() }),
+    ];
     expect(splitDuplicates(rows).unique).toHaveLength(1);
   });
 });

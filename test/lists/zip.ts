@@ -1,12 +1,12 @@
-/** Writes ZIP archives to the letter, lies included; and is no part of what it tests. */
+/** Writes ZIP archives, with wrong values where a test asks for them; it shares no code with what it tests. */
 import { crc32, deflateRawSync } from 'node:zlib';
 
 export interface ZipFile {
   readonly name: string;
   readonly text: string | Uint8Array;
-  /** Deflated unless told. */
+  /** @default deflated */
   readonly stored?: boolean;
-  /** What the headers say in place of the truth. */
+  /** Values in the headers that differ from the real ones. */
   readonly says?: {
     readonly method?: number;
     readonly flags?: number;
@@ -19,7 +19,7 @@ export interface ZipFile {
   };
 }
 
-/** What the end record says in place of the truth. */
+/** Values in the end record that differ from the real ones. */
 export interface ZipEnd {
   readonly count?: number;
   readonly directory?: number;

@@ -73,7 +73,7 @@ describe('createUser: POST /users', () => {
       'A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg',
     ],
     ['an RSA key as base64 of its SPKI', sessionPem, rsaAccount, rsaPublicKey],
-  ])('is signed by the owner, with %s', async (_, key, data, session_secret) => {
+  ])('createUser sends POST /users, signed by the owner, with %s', async (_, key, data, session_secret) => {
     const { result, received } = await exchange(json({ data }), (accounts) =>
       accounts.createUser(keystore, { full_name: 'Ann', session_key: key }),
     );
@@ -90,29 +90,31 @@ describe('createUser: POST /users', () => {
     expect('server_public_key' in result).toBe(key !== sessionPem);
   });
 
-  test('is sent once, and a lost answer is unsure', async () => {
+  test('createUser sends its POST once, and a lost answer has the verdict unsure', async () => {
     await using server = await startServer((response) => response.destroy());
-    const made = accountsAt(server.url).createUser(keystore, { full_name: 'Ann', session_key });
-    await expect(made).rejects.toMatchObject({ code: 'no_answer', verdict: 'unsure' });
+    const creation = accountsAt(server.url).createUser(keystore, { full_name: 'Ann', session_key });
+    await expect(creation).rejects.toMatchObject({ code: 'no_answer', verdict: 'unsure' });
     expect(server.received).toHaveLength(1);
   });
 
   test.each(['00', '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----'])(
-    'a session key that is none makes no call: %j',
+    'createUser sends nothing for the invalid session key %j',
     async (key) => {
       await using server = await startServer(json({ data: account }));
-      const made = accountsAt(server.url).createUser(keystore, { full_name: 'Ann', session_key: key });
-      await expect(made).rejects.toMatchObject({ code: 'bad_keystore' });
+      const creation = accountsAt(server.url).createUser(keystore, { full_name: 'Ann', session_key: key });
+      await expect(creation).rejects.toMatchObject({ code: 'bad_keystore' });
       expect(server.received).toHaveLength(0);
     },
   );
 });
 
 describe('requestCode: POST /verifications', () => {
-  const sent = { data: { type: 'verification', id: verification_id } };
+  const codeAnswer = { data: { type: 'verification', id: verification_id } };
 
-  test('carries no token, and the device in a header', async () => {
-    const { result, received } = await exchange(json(sent), (accounts) => accounts.requestCode(codeRequest));
+  test('requestCode sends POST /verifications without a token, and the device in a header', async () => {
+    const { result, received } = await exchange(json(codeAnswer), (accounts) =>
+      accounts.requestCode(codeRequest),
+    );
     expect([received.method, received.url]).toEqual(['POST', '/verifications']);
     expect(received.headers.authorization).toBeUndefined();
     expect(received.headers).toMatchObject({
@@ -125,9 +127,9 @@ describe('requestCode: POST /verifications', () => {
     expect(result).toEqual({ verification_id, has_emergency_contact: false, request_id: inputs.request_id });
   });
 
-  test('carries the answer to a captcha, which changes no other field', async () => {
+  test('requestCode sends the answer to a captcha, which changes no other field', async () => {
     const captcha = { hcaptcha_response: 'P1_x', phone: '+1', purpose: 'DEACTIVATED' };
-    const { received } = await exchange(json(sent), (accounts) =>
+    const { received } = await exchange(json(codeAnswer), (accounts) =>
       accounts.requestCode({ ...codeRequest, captcha }),
     );
     expect(JSON.parse(received.body)).toMatchObject({
@@ -137,7 +139,7 @@ describe('requestCode: POST /verifications', () => {
     });
   });
 
-  test('a captcha that is asked for is told by its kind', async () => {
+  test('an error of requestCode says which kind of captcha Mixin asks for', async () => {
     const error = { status: 202, code: 10_005, description: 'hCaptcha is required' };
     await using server = await startServer(json({ error }, 202));
     await expect(accountsAt(server.url).requestCode(codeRequest)).rejects.toMatchObject({
@@ -147,40 +149,46 @@ describe('requestCode: POST /verifications', () => {
     });
   });
 
-  test.each(['', 'x', `${device_id}\r\nx: y`])('device %j is refused before anything is sent', async (id) => {
-    await using server = await startServer(json(sent));
-    const asked = accountsAt(server.url).requestCode({ ...codeRequest, device_id: id });
-    await expect(asked).rejects.toThrow(new TypeError('an id for a path or a header must be a UUID'));
-    expect(server.received).toHaveLength(0);
-  });
+  test.each(['', 'x', `${device_id}\r\nx: y`])(
+    'requestCode refuses the device id %j and sends nothing',
+    async (id) => {
+      await using server = await startServer(json(codeAnswer));
+      const request = accountsAt(server.url).requestCode({ ...codeRequest, device_id: id });
+      await expect(request).rejects.toThrow(new TypeError('an id for a path or a header must be a UUID'));
+      expect(server.received).toHaveLength(0);
+    },
+  );
 });
 
 describe('signIn: POST /verifications/:id', () => {
   test.each([
     ['an Ed25519 key as base64', session_key, account, 'A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg='],
     ['an RSA key as base64 of its SPKI', sessionPem, rsaAccount, rsaPublicKey],
-  ])('carries no token, and %s', async (_, key, data, session_secret) => {
-    const { result, received } = await exchange(json({ data }), (accounts) =>
-      accounts.signIn(verification_id.toUpperCase(), key, signInRequest),
-    );
-    expect([received.method, received.url]).toEqual(['POST', `/verifications/${verification_id}`]);
-    expect(received.headers.authorization).toBeUndefined();
-    expect(received.headers['mixin-device-id']).toBe(device_id);
-    expect(JSON.parse(received.body)).toEqual({
-      code: '9718',
-      session_secret,
-      platform: 'iOS',
-      platform_version: '11.0',
-      app_version: '0.2.6',
-      package_name: 'one.mixin.messenger',
-      purpose: 'SESSION',
-      registration_id: 3702,
-    });
-    expect(result.account).toMatchObject({ user_id, session_id });
-    expect(result.person).toEqual({ full_name: 'Ann' });
-  });
+  ])(
+    'signIn sends POST /verifications/:id without a token, with %s',
+    async (_, key, data, session_secret) => {
+      const { result, received } = await exchange(json({ data }), (accounts) =>
+        accounts.signIn(verification_id.toUpperCase(), key, signInRequest),
+      );
+      expect([received.method, received.url]).toEqual(['POST', `/verifications/${verification_id}`]);
+      expect(received.headers.authorization).toBeUndefined();
+      expect(received.headers['mixin-device-id']).toBe(device_id);
+      expect(JSON.parse(received.body)).toEqual({
+        code: '9718',
+        session_secret,
+        platform: 'iOS',
+        platform_version: '11.0',
+        app_version: '0.2.6',
+        package_name: 'one.mixin.messenger',
+        purpose: 'SESSION',
+        registration_id: 3702,
+      });
+      expect(result.account).toMatchObject({ user_id, session_id });
+      expect(result.person).toEqual({ full_name: 'Ann' });
+    },
+  );
 
-  test('every request field of the page of 2018 can be sent', async () => {
+  test('signIn can send every request field of the page of 2018', async () => {
     const { received } = await exchange(json({ data: account }), (accounts) =>
       accounts.signIn(verification_id, session_key, { ...signInRequest, notification_token: '' }),
     );
@@ -198,7 +206,7 @@ describe('signIn: POST /verifications/:id', () => {
   });
 
   test.each(['', '..', `${verification_id}/x`, `${verification_id}?a=b`, verification_id.slice(1)])(
-    'verification %j is refused before anything is sent',
+    'signIn refuses the verification id %j and sends nothing',
     async (id) => {
       await using server = await startServer(json({ data: account }));
       const signing = accountsAt(server.url).signIn(id, session_key, signInRequest);
@@ -211,7 +219,7 @@ describe('signIn: POST /verifications/:id', () => {
     [20_113, 'sms_code_wrong'],
     [20_114, 'sms_code_expired'],
     [401, 'forbidden'],
-  ])('%i is %s', async (number, code) => {
+  ])('signIn turns error %i of Mixin into %s', async (number, code) => {
     await using server = await startServer(json({ error: { status: 202, code: number } }, 202));
     const signing = accountsAt(server.url).signIn(verification_id, session_key, signInRequest);
     await expect(signing).rejects.toMatchObject({ code, verdict: 'never', mixin_code: number });

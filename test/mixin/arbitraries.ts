@@ -1,4 +1,4 @@
-/** Random keys, and random bots with a keystore whose keys fit. */
+/** Random keys, and random bots, each with a keystore of matching keys. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { derivePublicKey } from '../../lib/mixin/keys.ts';
@@ -24,7 +24,7 @@ export const scalarOfSeed = (seed: Uint8Array): bigint => {
 
 export const seeds = fc.uint8Array({ minLength: 32, maxLength: 32 });
 
-/** Scalars as fox-one's tools keep them: of some seed, or any other. */
+/** Scalars as fox-one's tools store them: that of a seed, or any other. */
 export const scalars = fc.oneof(
   seeds.map((seed) => scalarOfSeed(seed)),
   fc.bigInt({ min: 1n, max: ORDER - 1n }),
@@ -44,7 +44,7 @@ export const bots: fc.Arbitrary<Ids> = fc.record({
   serverSeed: seeds,
 });
 
-export const keystoreOf = async ({
+export const createKeystore = async ({
   app_id,
   session_id,
   sessionSeed,

@@ -10,7 +10,7 @@ import { bytes, keystore, nowMs, vectors } from './vectors.ts';
 
 const { inputs } = vectors;
 
-const clientOf = (baseUrl: string, options: Partial<MixinClientOptions> = {}) =>
+const createClient = (baseUrl: string, options: Partial<MixinClientOptions> = {}) =>
   createMixinClient({
     baseUrl,
     timeoutMs: 5_000,
@@ -29,7 +29,7 @@ const post: MixinRequest = {
   pin: true,
 };
 
-const failureOf = async (call: Promise<unknown>): Promise<MixinError> => {
+const catchMixinError = async (call: Promise<unknown>): Promise<MixinError> => {
   const error = await call.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -38,10 +38,10 @@ const failureOf = async (call: Promise<unknown>): Promise<MixinError> => {
   throw new Error('no MixinError was thrown', { cause: error });
 };
 
-const tokenOf = ({ headers }: ReceivedRequest): string =>
+const readToken = ({ headers }: ReceivedRequest): string =>
   (headers.authorization ?? '').replace(/^Bearer /, '');
-const claimsOf = (received: ReceivedRequest) =>
-  JSON.parse(Buffer.from(tokenOf(received).split('.')[1] ?? '', 'base64url').toString('utf8'));
+const readClaims = (received: ReceivedRequest) =>
+  JSON.parse(Buffer.from(readToken(received).split('.')[1] ?? '', 'base64url').toString('utf8'));
 const only = (received: readonly ReceivedRequest[]): ReceivedRequest => {
   expect(received).toHaveLength(1);
   const [first] = received;
@@ -49,13 +49,13 @@ const only = (received: readonly ReceivedRequest[]): ReceivedRequest => {
   return first;
 };
 
-describe('what is sent', () => {
-  test.each([get, post])('$method is signed as it is sent', async (request) => {
+describe('requests', () => {
+  test.each([get, post])('the $method is sent exactly as it is signed', async (request) => {
     await using server = await startServer(json({ data: { fine: true } }));
-    const answer = await clientOf(server.url).call(keystore, request);
+    const answer = await createClient(server.url).call(keystore, request);
 
     const received = only(server.received);
-    const claims = claimsOf(received);
+    const claims = readClaims(received);
     expect(claims).toEqual({
       uid: inputs.user_id,
       sid: inputs.session_id,
@@ -65,16 +65,16 @@ describe('what is sent', () => {
       sig: requestDigest(request.method, received.url, received.body),
       scp: 'FULL',
     });
-    const [header, payload, signature = ''] = tokenOf(received).split('.');
+    const [header, payload, signature = ''] = readToken(received).split('.');
     const signed = Buffer.from(`${header}.${payload}`);
     const publicKey = bytes(inputs.session_pub);
     expect(await verifyAsync(Buffer.from(signature, 'base64url'), signed, publicKey)).toBe(true);
     expect(answer).toEqual({ data: { fine: true }, request_id: claims.jti });
   });
 
-  test('method, path, JSON and headers', async () => {
+  test('a POST is sent with its method, path, JSON and headers', async () => {
     await using server = await startServer(json({ data: {} }));
-    await clientOf(server.url).call(keystore, post);
+    await createClient(server.url).call(keystore, post);
     const { method, url, body, headers } = only(server.received);
     expect([method, url]).toEqual(['POST', '/safe/users']);
     expect(body).toBe(`{"public_key":"${inputs.spend_pub}","pin_base64":"PIN-CANARY-é"}`);
@@ -89,28 +89,28 @@ describe('what is sent', () => {
     expect(headers['transfer-encoding']).toBeUndefined();
   });
 
-  test('a POST without a body signs and sends none', async () => {
+  test('a POST without a body is signed and sent without one', async () => {
     await using server = await startServer(json({ data: {} }));
-    await clientOf(server.url).call(keystore, { method: 'POST', path: '/logout' });
+    await createClient(server.url).call(keystore, { method: 'POST', path: '/logout' });
     const received = only(server.received);
     expect(received.body).toBe('');
     expect(received.headers['content-length']).toBe('0');
-    expect(claimsOf(received).sig).toBe(requestDigest('POST', '/logout', ''));
+    expect(readClaims(received).sig).toBe(requestDigest('POST', '/logout', ''));
   });
 
-  test.each(['', '/', '//', '/proxy', '/proxy/'])('base URL ending in %j', async (ending) => {
+  test.each(['', '/', '//', '/proxy', '/proxy/'])('a base URL may end in %j', async (ending) => {
     await using server = await startServer(json({ data: {} }));
-    await clientOf(server.url + ending).call(keystore, { method: 'GET', path: '/logs?a=1&b=ü x' });
+    await createClient(server.url + ending).call(keystore, { method: 'GET', path: '/logs?a=1&b=ü x' });
     const received = only(server.received);
     const prefix = ending.startsWith('/proxy') ? '/proxy' : '';
     expect(received.url).toBe(`${prefix}/logs?a=1&b=%C3%BC%20x`);
-    expect(claimsOf(received).sig).toBe(requestDigest('GET', received.url, ''));
+    expect(readClaims(received).sig).toBe(requestDigest('GET', received.url, ''));
   });
 
-  test('each call has an id and a time of its own', async () => {
+  test('each call has its own id and its own time', async () => {
     await using server = await startServer(json({ data: {} }));
     let clock = nowMs;
-    const client = clientOf(server.url, {
+    const client = createClient(server.url, {
       now: () => {
         clock += 1000;
         return clock;
@@ -118,7 +118,7 @@ describe('what is sent', () => {
     });
     await client.call(keystore, get);
     await client.call(keystore, get);
-    const [first, second] = server.received.map(claimsOf);
+    const [first, second] = server.received.map(readClaims);
     expect(first.jti).not.toBe(second.jti);
     expect(second.iat).toBeGreaterThan(first.iat);
   });
@@ -141,7 +141,7 @@ const brokenBody: Reply = (response) => {
   response.write('{"data":', () => response.destroy());
 };
 
-/** Sends for ever, as fast as it is read. */
+/** Sends without end, as fast as the client reads. */
 const endlessBody: Reply = (response) => {
   const pump = () => {
     while (!response.destroyed && response.write('x'.repeat(4_096)));
@@ -163,9 +163,9 @@ interface Failure {
 
 const unknown = { GET: 'again', POST: 'unsure' };
 const never = { GET: 'never', POST: 'never' };
-const refused = (code: number) => ({ error: { status: 202, code, description: 'words of Mixin' } });
+const errorBody = (code: number) => ({ error: { status: 202, code, description: 'words of Mixin' } });
 
-const troubles: readonly Failure[] = [
+const failures: readonly Failure[] = [
   {
     name: 'silence',
     reply: () => {},
@@ -183,7 +183,7 @@ const troubles: readonly Failure[] = [
     cause: 'TimeoutError',
   },
   {
-    name: 'a reset',
+    name: 'a reset connection',
     reply: (response) => response.socket?.resetAndDestroy(),
     code: 'no_answer',
     verdict: unknown,
@@ -199,14 +199,20 @@ const troubles: readonly Failure[] = [
   { name: 'half an answer', reply: brokenBody, code: 'no_answer', verdict: unknown, cause: 'UND_ERR_SOCKET' },
   { name: 'an endless body', reply: endlessBody, code: 'broken_answer', verdict: unknown, status: 200 },
   {
-    name: 'a body one byte too big',
+    name: 'a body that is one byte too large',
     reply: raw(200, JSON.stringify({ data: 'x'.repeat(9_990) })),
     code: 'broken_answer',
     verdict: unknown,
     status: 200,
   },
   { name: 'an empty body', reply: raw(200, ''), code: 'broken_answer', verdict: unknown, status: 200 },
-  { name: 'no content', reply: raw(204, ''), code: 'broken_answer', verdict: unknown, status: 204 },
+  {
+    name: 'HTTP 204 without content',
+    reply: raw(204, ''),
+    code: 'broken_answer',
+    verdict: unknown,
+    status: 204,
+  },
   {
     name: 'another request id',
     reply: raw(200, '{"data":{}}', { 'x-request-id': randomUUID() }),
@@ -228,93 +234,99 @@ const troubles: readonly Failure[] = [
     verdict: unknown,
     status: 307,
   },
-  { name: 'HTML', reply: raw(500, '<html>500</html>'), code: 'server_error', verdict: unknown, status: 500 },
   {
-    name: 'a 503',
+    name: 'HTTP 500 with HTML',
+    reply: raw(500, '<html>500</html>'),
+    code: 'server_error',
+    verdict: unknown,
+    status: 500,
+  },
+  {
+    name: 'HTTP 503',
     reply: raw(503, '', { 'retry-after': '0' }),
     code: 'server_error',
     verdict: unknown,
     status: 503,
   },
   {
-    name: 'an error in a 202',
-    reply: json(refused(20_119), 202),
+    name: 'an error in HTTP 202',
+    reply: json(errorBody(20_119), 202),
     code: 'pin_refused',
     verdict: never,
     status: 202,
   },
 ];
 
-describe.each([get, post])('$method in trouble', (request) => {
-  test.each(troubles)('$name: $code, sent once', async (trouble) => {
-    await using server = await startServer(trouble.reply);
-    const { timeoutMs = 5_000 } = trouble;
-    const error = await failureOf(clientOf(server.url, { timeoutMs }).call(keystore, request));
+describe.each([get, post])('failures of a $method', (request) => {
+  test.each(failures)('$name gives $code after one request', async (failure) => {
+    await using server = await startServer(failure.reply);
+    const { timeoutMs = 5_000 } = failure;
+    const error = await catchMixinError(createClient(server.url, { timeoutMs }).call(keystore, request));
     const received = only(server.received);
     expect(error).toMatchObject({
-      code: trouble.code,
-      verdict: trouble.verdict[request.method],
+      code: failure.code,
+      verdict: failure.verdict[request.method],
       request_id: received.headers['x-request-id'],
     });
-    expect(error.status).toBe(trouble.status);
-    expect(error.cause).toBe(trouble.cause);
+    expect(error.status).toBe(failure.status);
+    expect(error.cause).toBe(failure.cause);
   });
 
-  test('429 means what the call makes of it', async () => {
-    await using server = await startServer(json(refused(429), 202));
-    const error = await failureOf(clientOf(server.url).call(keystore, request));
+  test('429 is pin_locked on a PIN call and rate_limited on another', async () => {
+    await using server = await startServer(json(errorBody(429), 202));
+    const error = await catchMixinError(createClient(server.url).call(keystore, request));
     expect(error.code).toBe(request.pin ? 'pin_locked' : 'rate_limited');
     only(server.received);
   });
 
-  test('a keystore that cannot sign sends nothing', async () => {
+  test('nothing is sent for a keystore that cannot sign', async () => {
     await using server = await startServer(json({ data: {} }));
     const broken = { ...keystore, session_private_key: `${inputs.session_seed}zz` };
-    const error = await failureOf(clientOf(server.url).call(broken, request));
+    const error = await catchMixinError(createClient(server.url).call(broken, request));
     expect(error).toMatchObject({ code: 'bad_keystore', verdict: 'never' });
     expect(server.received).toHaveLength(0);
   });
 });
 
-test('a POST is not sent again on 421, as fetch itself would', async () => {
+test('a POST is not sent again on 421, although fetch itself would send it again', async () => {
   await using server = await startServer(raw(421, 'misdirected'));
-  const error = await failureOf(clientOf(server.url).call(keystore, post));
+  const error = await catchMixinError(createClient(server.url).call(keystore, post));
   expect(error).toMatchObject({ code: 'broken_answer', verdict: 'unsure', status: 421 });
   only(server.received);
 });
 
-test('a POST is not sent again when a connection kept from before breaks', async () => {
+test('a POST is not sent again when a reused connection breaks', async () => {
   await using server = await startServer((response, request) => {
     if (request.method === 'POST') response.socket?.resetAndDestroy();
     else json({ data: {} })(response, request);
   });
-  const client = clientOf(server.url);
+  const client = createClient(server.url);
   await client.call(keystore, get);
-  const error = await failureOf(client.call(keystore, post));
+  const error = await catchMixinError(client.call(keystore, post));
   expect(error).toMatchObject({ code: 'no_answer', verdict: 'unsure' });
   expect(server.received.map(({ method }) => method)).toEqual(['GET', 'POST']);
 });
 
-test('a POST that reached a server is unsure, even where nobody listens any more when its connection breaks', async () => {
+test('a POST that reached a server is unsure, even if the server is gone when the connection breaks', async () => {
   await using server = await startServer((response, request) => {
     if (request.method === 'GET') return json({ data: {} })(response, request);
     server[Symbol.asyncDispose]();
   });
-  const client = clientOf(server.url);
+  const client = createClient(server.url);
   await client.call(keystore, get);
-  const error = await failureOf(client.call(keystore, post));
+  const error = await catchMixinError(client.call(keystore, post));
   expect(error).toMatchObject({ code: 'no_answer', verdict: 'unsure' });
   expect(server.received.map(({ method }) => method)).toEqual(['GET', 'POST']);
-  expect(await failureOf(client.call(keystore, post))).toMatchObject({ code: 'no_connection' });
+  expect(await catchMixinError(client.call(keystore, post))).toMatchObject({ code: 'no_connection' });
 });
 
 describe('a call without a token', () => {
   const open = { method: 'POST', path: '/verifications', body: { phone: 'é' } } as const;
 
-  test('sends body and headers, its own before others, and no Authorization', async () => {
+  test("a call without a token sends its body and headers, and no Authorization, and cannot replace the client's own headers", async () => {
     await using server = await startServer(json({ data: { fine: true } }));
     const headers = { 'mixin-device-id': inputs.user_id, 'x-request-id': 'another', 'user-agent': 'another' };
-    const answer = await clientOf(server.url).callOpen({ ...open, headers });
+    const answer = await createClient(server.url).callOpen({ ...open, headers });
     const received = only(server.received);
     expect([received.method, received.url, received.body]).toEqual([
       'POST',
@@ -332,59 +344,61 @@ describe('a call without a token', () => {
     expect(answer).toEqual({ data: { fine: true }, request_id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
   });
 
-  test.each(troubles)('$name: $code, sent once', async (trouble) => {
-    await using server = await startServer(trouble.reply);
-    const { timeoutMs = 5_000 } = trouble;
-    const error = await failureOf(clientOf(server.url, { timeoutMs }).callOpen(open));
+  test.each(failures)('$name gives $code after one request without a token', async (failure) => {
+    await using server = await startServer(failure.reply);
+    const { timeoutMs = 5_000 } = failure;
+    const error = await catchMixinError(createClient(server.url, { timeoutMs }).callOpen(open));
     const { headers } = only(server.received);
     expect(error).toMatchObject({
-      code: trouble.code,
-      verdict: trouble.verdict.POST,
+      code: failure.code,
+      verdict: failure.verdict.POST,
       request_id: headers['x-request-id'],
     });
   });
 
-  test('is not sent again on 421', async () => {
+  test('a call without a token is not sent again on 421', async () => {
     await using server = await startServer(raw(421, 'misdirected'));
-    await expect(clientOf(server.url).callOpen(open)).rejects.toMatchObject({ code: 'broken_answer' });
+    await expect(createClient(server.url).callOpen(open)).rejects.toMatchObject({ code: 'broken_answer' });
     only(server.received);
   });
 
-  test('401 is not about a session', async () => {
-    await using server = await startServer(json(refused(401), 202));
-    await expect(clientOf(server.url).callOpen(open)).rejects.toMatchObject({ code: 'forbidden' });
+  test('401 to a call without a token is forbidden, not session_refused', async () => {
+    await using server = await startServer(json(errorBody(401), 202));
+    await expect(createClient(server.url).callOpen(open)).rejects.toMatchObject({ code: 'forbidden' });
   });
 });
 
 test.each(['', 'users', '.example.com/users'])(
-  'path %j cannot change the host: it is refused',
+  'path %j is refused, because it could change the host',
   async (path) => {
     await using server = await startServer(json({ data: {} }));
-    const client = clientOf(server.url);
+    const client = createClient(server.url);
     await expect(client.callOpen({ method: 'POST', path })).rejects.toThrow(TypeError);
     await expect(client.call(keystore, { method: 'GET', path })).rejects.toThrow(TypeError);
     expect(server.received).toHaveLength(0);
   },
 );
 
-test('an answer just as big as allowed is read', async () => {
+test('an answer of exactly the largest size is read', async () => {
   const body = JSON.stringify({ data: 'x'.repeat(10_000 - 11) });
   expect(body).toHaveLength(10_000);
   await using server = await startServer(raw(200, body));
-  await expect(clientOf(server.url).call(keystore, get)).resolves.toMatchObject({ data: expect.any(String) });
+  await expect(createClient(server.url).call(keystore, get)).resolves.toMatchObject({
+    data: expect.any(String),
+  });
 });
 
-test('letters cut in two by the network come together again', async () => {
+test('a letter that the network cut in two is read correctly', async () => {
   const body = Buffer.from('{"data":"é"}');
   await using server = await startServer((response) => {
     response.write(body.subarray(0, 10), () => setImmediate(() => response.end(body.subarray(10))));
   });
-  expect((await clientOf(server.url).call(keystore, get)).data).toBe('é');
+  expect((await createClient(server.url).call(keystore, get)).data).toBe('é');
 });
 
-describe('no error says what it should not', () => {
-  /** A server that tells back everything it was sent. */
-  const parrot =
+describe('secrets and errors', () => {
+  /** A server that sends back everything it received. */
+  const echo =
     (status: number, form: (said: string) => string): Reply =>
     (response, request) => {
       response.writeHead(status, { location: `/?said=${encodeURIComponent(request.body)}` });
@@ -393,33 +407,36 @@ describe('no error says what it should not', () => {
   const asError = (code: number) => (said: string) =>
     JSON.stringify({ error: { status: 202, code, description: said, extra: { field: said, said } } });
 
-  const parrots: readonly (readonly [string, Reply])[] = [
-    ['an error', parrot(202, asError(10_002))],
-    ['a refused session', parrot(202, asError(401))],
-    ['a new error', parrot(202, asError(31_337))],
-    ['HTML', parrot(500, (said) => `<html>${said}</html>`)],
-    ['a redirect', parrot(307, (said) => said)],
-    ['half a JSON', parrot(200, (said) => `{"data":${said}`)],
-    ['too much', parrot(200, (said) => said.repeat(100))],
-    ['a reset', (response) => response.socket?.resetAndDestroy()],
+  const echoes: readonly (readonly [string, Reply])[] = [
+    ['an error', echo(202, asError(10_002))],
+    ['a refused session', echo(202, asError(401))],
+    ['a new error', echo(202, asError(31_337))],
+    ['HTML', echo(500, (said) => `<html>${said}</html>`)],
+    ['a redirect', echo(307, (said) => said)],
+    ['half of a JSON text', echo(200, (said) => `{"data":${said}`)],
+    ['an answer that is too large', echo(200, (said) => said.repeat(100))],
+    ['a reset connection', (response) => response.socket?.resetAndDestroy()],
   ];
 
-  test.each(parrots)('%s', async (_, reply) => {
-    await using server = await startServer(reply);
-    const secretive = { ...keystore, spend_private_key: inputs.spend_seed };
-    const error = await failureOf(clientOf(server.url).call(secretive, post));
-    const said = [error.message, String(error), error.stack, JSON.stringify(error)].join('\n');
-    const everything = said + inspect(error, { depth: 10, showHidden: true });
-    const secrets = [inputs.session_seed, inputs.spend_seed, 'PIN-CANARY', inputs.spend_pub];
-    for (const secret of [...secrets, tokenOf(only(server.received))]) {
-      expect(secret.length).toBeGreaterThan(8);
-      expect(everything).not.toContain(secret);
-    }
-  });
+  test.each(echoes)(
+    'no error quotes a secret when the server sends everything back: %s',
+    async (_, reply) => {
+      await using server = await startServer(reply);
+      const secretive = { ...keystore, spend_private_key: inputs.spend_seed };
+      const error = await catchMixinError(createClient(server.url).call(secretive, post));
+      const said = [error.message, String(error), error.stack, JSON.stringify(error)].join('\n');
+      const everything = said + inspect(error, { depth: 10, showHidden: true });
+      const secrets = [inputs.session_seed, inputs.spend_seed, 'PIN-CANARY', inputs.spend_pub];
+      for (const secret of [...secrets, readToken(only(server.received))]) {
+        expect(secret.length).toBeGreaterThan(8);
+        expect(everything).not.toContain(secret);
+      }
+    },
+  );
 
-  test('not even of a keystore that cannot sign', async () => {
+  test('no error quotes the key of a keystore that cannot sign', async () => {
     const broken = { ...keystore, session_private_key: `${inputs.session_seed}zz` };
-    const error = await failureOf(clientOf('http://127.0.0.1:1').call(broken, post));
+    const error = await catchMixinError(createClient('http://127.0.0.1:1').call(broken, post));
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(inputs.session_seed);
   });
 });

@@ -1,4 +1,4 @@
-/** Opens a PIN as Mixin would. */
+/** Decrypts a PIN as Mixin would. */
 import { createDecipheriv } from 'node:crypto';
 import { sharedEd25519Key } from '@mixin.dev/mixin-node-sdk';
 import type { Ed25519Keystore } from '../../lib/model/keystore.ts';

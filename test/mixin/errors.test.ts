@@ -7,7 +7,7 @@ import {
   mixinErrors,
 } from '../../lib/mixin/errors.ts';
 
-test.each(mixinErrorCodes)('%s says what happened and what to do', (code) => {
+test.each(mixinErrorCodes)('the error %s says what happened and what to do', (code) => {
   const { message, fix } = mixinErrors[code];
   expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
   expect(message).toMatch(/^[A-Z].{15,}\.$/);
@@ -51,23 +51,24 @@ test('every number of the protocol sheet has its code', () => {
     424242: 'unknown_error',
     0: 'unknown_error',
   };
-  const found = Object.fromEntries(Object.keys(numbers).map((number) => [number, findCode(Number(number))]));
-  expect(found).toEqual(numbers);
+  const codes = Object.fromEntries(Object.keys(numbers).map((number) => [number, findCode(Number(number))]));
+  expect(codes).toEqual(numbers);
 });
 
 test('a number belongs to one code, but for the two that mean two things', () => {
-  const seen = new Map<number, string[]>();
+  const codesByNumber = new Map<number, string[]>();
   for (const code of mixinErrorCodes) {
-    for (const number of mixinErrors[code].mixin_codes) seen.set(number, [...(seen.get(number) ?? []), code]);
+    for (const number of mixinErrors[code].mixin_codes)
+      codesByNumber.set(number, [...(codesByNumber.get(number) ?? []), code]);
   }
-  const shared = [...seen].filter(([, codes]) => codes.length > 1);
+  const shared = [...codesByNumber].filter(([, codes]) => codes.length > 1);
   expect(shared).toEqual([
     [401, ['session_refused', 'clock_skew']],
     [429, ['rate_limited', 'pin_locked']],
   ]);
 });
 
-test('a POST is unsure exactly where its outcome is unknown, and the same is again on a GET', () => {
+test('a POST is unsure exactly where its outcome is unknown, and then the verdict of a GET is again', () => {
   const unsure = mixinErrorCodes.filter((code) => decideVerdict(code, 'POST') === 'unsure');
   expect(unsure).toEqual(['server_error', 'internal_error', 'no_answer', 'broken_answer']);
   for (const code of mixinErrorCodes) {
@@ -76,7 +77,7 @@ test('a POST is unsure exactly where its outcome is unknown, and the same is aga
   }
 });
 
-test('without trouble of the moment a refusal is final', () => {
+test('only a passing condition lets a call be sent again; every other refusal is final', () => {
   const again = mixinErrorCodes.filter((code) => decideVerdict(code, 'POST') === 'again');
   expect(again).toEqual([
     'clock_skew',
@@ -88,7 +89,7 @@ test('without trouble of the moment a refusal is final', () => {
   ]);
 });
 
-test('an error carries its facts beside its message', () => {
+test('an error has its facts beside its message', () => {
   const error = createMixinError('pin_refused', {
     method: 'POST',
     mixin_code: 20119,
@@ -108,20 +109,20 @@ test('an error carries its facts beside its message', () => {
   expect(error.cause).toBeUndefined();
 });
 
-test('an error without facts is its message, with the verdict of a POST', () => {
+test('an error without facts has its message and the verdict of a POST', () => {
   const error = createMixinError('no_answer', { cause: 'ECONNRESET' });
   expect(error.message).toBe(mixinErrors.no_answer.message);
   expect(error.verdict).toBe('unsure');
   expect(error.cause).toBe('ECONNRESET');
 });
 
-test('what to do is true of every call: nothing is said of what Enlist does next', () => {
+test('what to do is true of every call and does not say what Enlist does next', () => {
   for (const code of mixinErrorCodes) {
     expect(mixinErrors[code].fix).not.toMatch(/looked at again|is made again later|^Nothing/);
   }
 });
 
-test('an error tells which captcha it is about', () => {
+test('an error says which captcha it is about', () => {
   expect(createMixinError('captcha_wrong', { captcha: 'geetest' }).captcha).toBe('geetest');
   expect(createMixinError('captcha_wrong').captcha).toBeUndefined();
 });

@@ -16,19 +16,19 @@ import {
   toX25519PublicKey,
 } from '../../lib/mixin/keys.ts';
 import type { Keys } from '../../lib/model/ports.ts';
-import { bots, keystoreOf, littleEndian, ORDER, scalarOfSeed, scalars, seeds } from './arbitraries.ts';
+import { bots, createKeystore, littleEndian, ORDER, scalarOfSeed, scalars, seeds } from './arbitraries.ts';
 import { bytes, hex, vectors } from './vectors.ts';
 
 const { inputs, v4, v5, v6 } = vectors;
 const badKeystore = expect.objectContaining({ code: 'bad_keystore', verdict: 'never' });
 const P = 2n ** 255n - 19n;
 
-test('this file is what the steps know as Keys', () => {
-  const wanted: Keys = keys;
+test('lib/mixin/keys.ts implements the interface Keys', () => {
+  const implemented: Keys = keys;
   expect(Object.keys(keys)).toEqual(
     expect.arrayContaining(['generateRsaKey', 'canDecryptPinToken', 'readRsaKey']),
   );
-  expect(wanted.isPublicKey).toBe(isPublicKey);
+  expect(implemented.isPublicKey).toBe(isPublicKey);
 });
 
 /** OpenSSL's verdict, by the JWK of RFC 8037. */
@@ -45,17 +45,17 @@ describe('the frozen facts', () => {
     [inputs.spend_seed, inputs.spend_pub],
     [`scalar:${v6.scalar_hex}`, v6.pub_from_scalar],
     [v6.scalar_hex, v6.pub_if_scalar_is_mistaken_for_seed],
-  ])('public key of %s', async (key, publicKey) => {
+  ])('the public key of %s is the frozen one', async (key, publicKey) => {
     expect(await derivePublicKey(key)).toBe(publicKey);
     expect(isPublicKey(publicKey)).toBe(true);
   });
 
-  test('signature over the bytes as they are', async () => {
+  test('a signature is over the bytes as they are, and equals the frozen one', async () => {
     const signature = await sign(Buffer.from(v4.verify_body), inputs.spend_seed);
     expect(hex(signature)).toBe(v4.verify_sig);
   });
 
-  test('images on Curve25519 and the shared secret', () => {
+  test('the images on Curve25519 and the shared secret equal the frozen ones', () => {
     expect(hex(toX25519PrivateKey(bytes(inputs.session_seed)))).toBe(v5.session_x25519_priv_clamped);
     expect(hex(toX25519PublicKey(bytes(inputs.server_public_key)))).toBe(v5.server_x25519_pub_hex);
     const shared = sharedSecret(bytes(inputs.session_seed), bytes(inputs.server_public_key));
@@ -70,8 +70,8 @@ describe('the frozen facts', () => {
   });
 });
 
-describe('as the official SDK', () => {
-  test('public keys on both curves', async () => {
+describe('comparison with the official SDK', () => {
+  test('public keys on both curves equal those of the official SDK', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const publicKey = await derivePublicKey(hex(seed));
@@ -86,10 +86,10 @@ describe('as the official SDK', () => {
     );
   });
 
-  test('shared secrets, by server_public_key and by pin_token', async () => {
+  test('shared secrets equal those of the official SDK, by server_public_key and by pin_token', async () => {
     await fc.assert(
       fc.asyncProperty(bots, async (bot) => {
-        const keystore = await keystoreOf(bot);
+        const keystore = await createKeystore(bot);
         const ours = sharedSecret(bot.sessionSeed, bytes(keystore.server_public_key));
         expect(hex(ours)).toBe(sharedEd25519Key(keystore).toString('hex'));
 
@@ -104,7 +104,7 @@ describe('as the official SDK', () => {
     );
   });
 
-  test('public keys of scalars', async () => {
+  test('public keys of scalars equal those of the official SDK', async () => {
     await fc.assert(
       fc.asyncProperty(scalars, async (scalar) => {
         const text = littleEndian(scalar);
@@ -116,7 +116,7 @@ describe('as the official SDK', () => {
   });
 });
 
-test('a signature verifies under its key and no other message', async () => {
+test('a signature verifies under its key and for no other message', async () => {
   await fc.assert(
     fc.asyncProperty(seeds, fc.uint8Array(), async (seed, message) => {
       const [signature, publicKey] = [await sign(message, hex(seed)), await derivePublicKey(hex(seed))];
@@ -128,7 +128,7 @@ test('a signature verifies under its key and no other message', async () => {
 });
 
 describe('a scalar', () => {
-  test('has the key of its seed, and both sign under it', async () => {
+  test('a scalar has the public key of its seed, and signatures with both verify under it', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, fc.uint8Array(), async (seed, message) => {
         const scalar = `scalar:${littleEndian(scalarOfSeed(seed))}`;
@@ -144,7 +144,7 @@ describe('a scalar', () => {
     );
   });
 
-  test('signs so that OpenSSL and noble agree, whatever scalar it is', async () => {
+  test('OpenSSL and noble accept a signature with any scalar', async () => {
     await fc.assert(
       fc.asyncProperty(scalars, fc.uint8Array(), async (scalar, message) => {
         const key = `scalar:${littleEndian(scalar)}`;
@@ -156,13 +156,13 @@ describe('a scalar', () => {
     );
   });
 
-  test('signs the same bytes each time', async () => {
+  test('a scalar signs the same message with the same bytes each time', async () => {
     const key = `scalar:${v6.scalar_hex}`;
     expect(await sign(Buffer.from('a'), key)).toEqual(await sign(Buffer.from('a'), key));
   });
 
-  test('uses no nonce twice: not for two messages, not for two keys, and not that of a seed with its bytes', async () => {
-    const nonceOf = async (message: Uint8Array, key: string) =>
+  test('a scalar uses no nonce twice: not for two messages, not for two keys, and not that of a seed with its bytes', async () => {
+    const readNonce = async (message: Uint8Array, key: string) =>
       hex((await sign(message, key)).subarray(0, 32));
     await fc.assert(
       fc.asyncProperty(scalars, fc.uint8Array(), fc.uint8Array(), async (scalar, message, other) => {
@@ -170,10 +170,10 @@ describe('a scalar', () => {
         const text = littleEndian(scalar);
         const next = littleEndian((scalar % (ORDER - 1n)) + 1n);
         const nonces = [
-          await nonceOf(message, `scalar:${text}`),
-          await nonceOf(other, `scalar:${text}`),
-          await nonceOf(message, `scalar:${next}`),
-          await nonceOf(message, text),
+          await readNonce(message, `scalar:${text}`),
+          await readNonce(other, `scalar:${text}`),
+          await readNonce(message, `scalar:${next}`),
+          await readNonce(message, text),
           hex(edwards25519.sign(Buffer.from(message), Buffer.from(text, 'hex')).subarray(0, 32)),
         ];
         // The last two are equal: the SDK (as fox-one) takes the nonce of the seed with these bytes.
@@ -187,17 +187,17 @@ describe('a scalar', () => {
   test.each([
     ['one', littleEndian(1n), true],
     ['the largest', littleEndian(ORDER - 1n), true],
-    ['of the frozen facts', v6.scalar_hex, true],
+    ['the frozen one', v6.scalar_hex, true],
     ['in capitals', v6.scalar_hex.toUpperCase(), true],
     ['zero', '00'.repeat(32), false],
     ['the order', littleEndian(ORDER), false],
-    ['beyond it', 'ff'.repeat(32), false],
+    ['above the order', 'ff'.repeat(32), false],
     ['a seed that is too large', inputs.spend_seed, false],
     ['too short', v6.scalar_hex.slice(2), false],
     ['too long', `${v6.scalar_hex}00`, false],
     ['with its prefix', `scalar:${v6.scalar_hex}`, false],
-    ['no hex', 'g'.repeat(64), false],
-  ])('%s: %s is %s', async (_, text, expected) => {
+    ['not hex', 'g'.repeat(64), false],
+  ])('isScalar of %s, %s, is %s', async (_, text, expected) => {
     expect(isScalar(text)).toBe(expected);
     if (expected) return;
     await expect(derivePublicKey(`scalar:${text}`)).rejects.toThrow(badKeystore);
@@ -205,8 +205,8 @@ describe('a scalar', () => {
   });
 });
 
-describe('from X25519 and back', () => {
-  test('the point has the image it was made of, and sign 0', async () => {
+describe('Ed25519 points from X25519', () => {
+  test('the Ed25519 point of an X25519 key maps back to that key, and has sign 0', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const image = toX25519PublicKey(bytes(await derivePublicKey(hex(seed))));
@@ -218,7 +218,7 @@ describe('from X25519 and back', () => {
     );
   });
 
-  test('what has no point is said to have none, and nothing else', () => {
+  test('exactly the X25519 keys without a usable point have none', () => {
     const xs = fc.bigInt({ min: 0n, max: P - 1n });
     fc.assert(
       fc.property(xs, (u) => {
@@ -240,12 +240,12 @@ describe('from X25519 and back', () => {
     ['the base point, not below p', littleEndian(P + 9n)],
     ['the base point with a top bit', littleEndian(2n ** 255n + 9n)],
     ['too short', '09'],
-    ['no hex', 'g'.repeat(64)],
-  ])('%s', (_, text) => {
+    ['not hex', 'g'.repeat(64)],
+  ])('an X25519 key has no point: %s', (_, text) => {
     expect(ed25519FromX25519(text)).toBeUndefined();
   });
 
-  test('the base point is the base point', () => {
+  test('the X25519 base point gives the Ed25519 base point', () => {
     expect(ed25519FromX25519(littleEndian(9n))).toBe(Point.BASE.toHex());
   });
 });
@@ -260,9 +260,9 @@ const power = (base: bigint, exponent: bigint): bigint => {
   return result;
 };
 
-describe('keys that are none', () => {
+describe('invalid keys', () => {
   test.each(['', 'ab', 'g'.repeat(64), '0'.repeat(63), '0'.repeat(66), ` ${'0'.repeat(63)}`, 'scalar:'])(
-    'hex %j',
+    'the invalid hex key %j is refused',
     async (text) => {
       expect(() => parseHexKey(text)).toThrow(badKeystore);
       await expect(derivePublicKey(text)).rejects.toThrow(badKeystore);
@@ -270,7 +270,7 @@ describe('keys that are none', () => {
     },
   );
 
-  test.each([0, 31, 33, 64])('a seed of %i bytes', (length) => {
+  test.each([0, 31, 33, 64])('a seed of %i bytes is refused', (length) => {
     expect(() => toX25519PrivateKey(new Uint8Array(length))).toThrow(badKeystore);
   });
 
@@ -281,7 +281,7 @@ describe('keys that are none', () => {
     ['of order 4', '00'.repeat(32)],
     ['of order 2', `ec${'ff'.repeat(30)}7f`],
     ['too short', '29acba'],
-  ])('a server key %s', (_, publicKey) => {
+  ])('a server key is refused: %s', (_, publicKey) => {
     expect(isPublicKey(publicKey)).toBe(false);
     expect(() => toX25519PublicKey(bytes(publicKey))).toThrow(badKeystore);
     expect(() => sharedSecret(bytes(inputs.session_seed), bytes(publicKey))).toThrow(badKeystore);

@@ -13,18 +13,18 @@ const entry = (created_at: unknown) => ({
   created_at,
 });
 
-test('none', () => {
+test('an empty log has no PIN errors', () => {
   expect(read([])).toEqual([]);
 });
 
-test('nanoseconds and offsets become UTC with milliseconds', () => {
+test('times with nanoseconds and offsets become UTC with milliseconds', () => {
   expect(read([entry('2018-05-03T06:03:56.867971412Z'), entry('2018-05-03T06:03:56+02:00')])).toEqual([
     '2018-05-03T06:03:56.867Z',
     '2018-05-03T04:03:56.000Z',
   ]);
 });
 
-test('newest first whatever order they come in, and the five newest', () => {
+test('the five newest times are read, newest first, in whatever order Mixin lists them', () => {
   const times = fc.array(fc.date({ min: new Date(0), max: new Date('2100'), noInvalidDate: true }), {
     maxLength: 9,
   });
@@ -37,17 +37,17 @@ test('newest first whatever order they come in, and the five newest', () => {
   );
 });
 
-describe('what is not believed', () => {
+describe('invalid logs', () => {
   test.each([
     ['a text', 'CANARY'],
     ['an object', { logs: [] }],
     ['an entry without a time', [entry(undefined)]],
     ['an empty time', [entry('')]],
-    ['a day', [entry('2018-05-03')]],
-    ['a time that is none', [entry('2018-13-03T06:03:56Z')]],
+    ['a date without a time', [entry('2018-05-03')]],
+    ['a time that does not exist', [entry('2018-13-03T06:03:56Z')]],
     ['a number', [entry(1_700_000_000)]],
     ['one bad entry among good ones', [entry('2018-05-03T06:03:56Z'), entry('CANARY')]],
-  ])('%s', (_, data) => {
+  ])('a log is refused and not quoted: %s', (_, data) => {
     const broken = { name: 'MixinError', code: 'broken_answer', verdict: 'again', request_id };
     expect(() => read(data)).toThrow(expect.objectContaining(broken));
     expect(() => read(data)).toThrow(/^(?!.*CANARY)/s);

@@ -11,7 +11,7 @@ const { inputs, v5 } = vectors;
 const { request_id, server_public_key, session_seed } = inputs;
 const user_id = '0a1b2c3d-4e5f-4a6b-8c7d-8e9f0a1b2c3d';
 const session_id = '1b2c3d4e-5f60-4b7c-9d8e-9f0a1b2c3d4e';
-/** The frozen server key without its sign: what its image can tell. */
+/** The frozen server key without its sign, which its image does not have. */
 const unsigned = `${server_public_key.slice(0, 62)}57`;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -43,13 +43,13 @@ describe("Mixin's key of the session", () => {
     ['as pin_token_base64 alone', { pin_token: null, server_public_key: '' }, unsigned],
     ['as pin_token alone', { pin_token_base64: '', server_public_key: undefined }, unsigned],
     ['as the point without its sign', { server_public_key: unsigned }, unsigned],
-  ])('%s', (_, more, expected) => {
+  ])("Mixin's session key is read: %s", (_, more, expected) => {
     const account = { user_id, session_id, server_public_key: expected, request_id };
     expect(newUser({ ...user, ...more })).toEqual(account);
     expect(signedIn({ ...user, ...more }).account).toEqual(account);
   });
 
-  test('from pin_token gives the secret that the official SDK derives from it', async () => {
+  test("Mixin's session key from pin_token gives the secret that the official SDK derives from it", async () => {
     await fc.assert(
       fc.asyncProperty(seeds, seeds, async (session, server) => {
         const image = Buffer.from(toX25519PublicKey(bytes(await derivePublicKey(hex(server)))));
@@ -70,7 +70,7 @@ describe("Mixin's key of the session", () => {
   test.each([
     ['missing', keyless],
     ['empty', { ...keyless, pin_token: '', pin_token_base64: '', server_public_key: '' }],
-    ['no point', { ...keyless, server_public_key: `02${'00'.repeat(31)}` }],
+    ['not a point', { ...keyless, server_public_key: `02${'00'.repeat(31)}` }],
     ['a point in base64', { ...keyless, server_public_key: v5.pin_token_base64_std }],
     ['an image without a point', { ...keyless, pin_token: Buffer.alloc(32, 2).toString('base64') }],
     ['of small order', { ...keyless, pin_token: Buffer.alloc(32).toString('base64') }],
@@ -82,7 +82,7 @@ describe("Mixin's key of the session", () => {
     ['another in server_public_key', { ...user, server_public_key: inputs.spend_pub }],
     ['broken in one of three', { ...user, pin_token_base64: 'CANARY' }],
     ['a number', { ...user, pin_token: 7 }],
-  ])('%s is not believed', (_, data) => {
+  ])("Mixin's session key is refused: %s", (_, data) => {
     expect(() => newUser(data)).toThrow(expect.objectContaining(broken));
     expect(() => signedIn(data)).toThrow(expect.objectContaining(broken));
     expect(() => newUser(data)).toThrow(/^(?!.*CANARY)/s);
@@ -97,7 +97,7 @@ describe('an RSA session', () => {
     ['pin_token', { pin_token }],
     ['pin_token_base64', { pin_token: '', pin_token_base64: raw }],
     ['the one of two that it opens', { pin_token: v5.pin_token_base64_std, pin_token_base64: raw }],
-  ])('keeps %s, in standard base64', (_, more) => {
+  ])('the keystore of an RSA session has %s, in standard base64', (_, more) => {
     const account = { user_id, session_id, pin_token, request_id };
     expect(newUser({ ...keyless, ...more }, sessionPem)).toEqual(account);
     expect(signedIn({ ...keyless, ...more }, sessionPem).account).toEqual(account);
@@ -109,15 +109,15 @@ describe('an RSA session', () => {
     ['without an AES key', pinTokenFor(Buffer.alloc(20), session_id)],
     ['of an Ed25519 session', v5.pin_token_base64_std],
     ['missing', undefined],
-  ])('a pin_token %s is not believed', (_, token) => {
+  ])('a pin_token of an RSA session is refused: %s', (_, token) => {
     const data = { ...keyless, pin_token: token };
     expect(() => newUser(data, sessionPem)).toThrow(expect.objectContaining(broken));
     expect(() => signedIn(data, sessionPem)).toThrow(expect.objectContaining(broken));
   });
 });
 
-describe('who it is', () => {
-  test('ids are kept in lower case', () => {
+describe('the ids of an account', () => {
+  test('the ids of an account are stored in lower case', () => {
     const data = { ...user, user_id: user_id.toUpperCase(), session_id: session_id.toUpperCase() };
     expect(newUser(data)).toMatchObject({ user_id, session_id });
     expect(signedIn(data).account).toMatchObject({ user_id, session_id });
@@ -125,9 +125,9 @@ describe('who it is', () => {
 
   test.each([
     ['no user id', { user_id: undefined }],
-    ['a user id that is none', { user_id: 'CANARY' }],
+    ['an invalid user id', { user_id: 'CANARY' }],
     ['no session id', { session_id: '' }],
-  ])('%s', (_, more) => {
+  ])('an account is refused: %s', (_, more) => {
     expect(() => newUser({ ...user, ...more })).toThrow(expect.objectContaining(broken));
     expect(() => signedIn({ ...user, ...more })).toThrow(expect.objectContaining(broken));
   });
@@ -139,25 +139,25 @@ describe('who it is', () => {
     ['an account in Safe', { has_safe: true }],
     ['an account with a TIP key', { tip_key_base64: v5.pin_token_base64_rawurl }],
     ['has_safe as text', { has_safe: 'false' }],
-  ])('%s is no new user', (_, more) => {
+  ])('an answer is not a new user: %s', (_, more) => {
     expect(() => newUser({ ...user, ...more })).toThrow(expect.objectContaining(broken));
   });
 
-  test('a new user need not tell of Safe and TIP, and a person may have both', () => {
+  test('the answer for a new user may leave out Safe and TIP, and the account of a person may have both', () => {
     expect(newUser({ ...user, has_safe: undefined, tip_key_base64: null }).user_id).toBe(user_id);
     const person = { ...user, has_safe: true, tip_key_base64: v5.pin_token_base64_rawurl };
     expect(signedIn(person).account.user_id).toBe(user_id);
   });
 
-  test.each([[[user]], ['text'], [7]])('%j is no account', (data) => {
+  test.each([[[user]], ['text'], [7]])('%j is not an account', (data) => {
     expect(() => newUser(data)).toThrow(expect.objectContaining(broken));
     expect(() => signedIn(data)).toThrow(expect.objectContaining(broken));
   });
 });
 
-describe('the person', () => {
+describe('the person who signed in', () => {
   /** The answer of the page of 2018, but for ids and keys. */
-  const told = {
+  const fields = {
     type: 'user',
     identity_number: '7000',
     full_name: '',
@@ -175,21 +175,21 @@ describe('the person', () => {
   };
   const session = { user_id, session_id, pin_token: v5.pin_token_base64_std };
 
-  test('is every field of the page but its ids and keys', () => {
-    expect(signedIn({ ...told, ...session }).person).toEqual(told);
+  test('the person has every field of the page but its ids and keys', () => {
+    expect(signedIn({ ...fields, ...session }).person).toEqual(fields);
   });
 
-  test('has what accounts of today tell besides', () => {
+  test('the person has the fields that accounts have today', () => {
     const more = { has_safe: true, biography: 'x', has_emergency_contact: false };
-    expect(signedIn({ ...told, ...session, ...more }).person).toEqual({ ...told, ...more });
+    expect(signedIn({ ...fields, ...session, ...more }).person).toEqual({ ...fields, ...more });
   });
 
-  test('has no key, no id of a session, and nothing nobody listed', () => {
+  test('the person has no key, no session id, and no unknown field', () => {
     const person = signedIn({ ...user, salt_base64: 'CANARY', session_secret: 'CANARY', a: 'CANARY' }).person;
     expect(person).toEqual({ type: 'user', full_name: 'Ann', has_pin: false, has_safe: false });
   });
 
-  test('has plain values only, and none overlong', () => {
+  test('the person has plain values only, and none that is too long', () => {
     const odd = {
       avatar_url: 'x'.repeat(2_001),
       biography: 'x'.repeat(2_000),

@@ -1,5 +1,5 @@
 /**
- * `no_connection` lets a POST be made again. So each error that is called so is made here for real, over the real
+ * `no_connection` lets a POST be sent again. So each error with this code is caused here for real, over the real
  * fetch, and nothing may have reached the server.
  */
 import { randomUUID } from 'node:crypto';
@@ -15,7 +15,7 @@ import { keystore, nowMs } from './vectors.ts';
 const post: MixinRequest = { method: 'POST', path: '/users', body: { full_name: 'CANARY' } };
 const get: MixinRequest = { method: 'GET', path: '/safe/me' };
 
-const clientOf = (baseUrl: string, timeoutMs = 5_000) =>
+const createClient = (baseUrl: string, timeoutMs = 5_000) =>
   createMixinClient({
     baseUrl,
     timeoutMs,
@@ -33,9 +33,9 @@ const nothingSent = (cause: string) => ({
   request_id: expect.any(String),
 });
 
-/** All ways of calling. */
+/** Calls in every way there is. */
 const expectNothingSent = async (baseUrl: string, cause: string, timeoutMs?: number): Promise<void> => {
-  const client = clientOf(baseUrl, timeoutMs);
+  const client = createClient(baseUrl, timeoutMs);
   const calls = [client.call(keystore, get), client.call(keystore, post), client.callOpen(post)];
   for (const call of await Promise.allSettled(calls)) {
     expect(call).toMatchObject({ status: 'rejected', reason: nothingSent(cause) });
@@ -46,41 +46,41 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe('no server is found or reached', () => {
-  test('ECONNREFUSED: nobody listens', async () => {
-    const gone = await startServer(json({}));
-    await gone[Symbol.asyncDispose]();
-    await expectNothingSent(gone.url, 'ECONNREFUSED');
+describe('errors before any connection', () => {
+  test('a refused connection is no_connection: ECONNREFUSED', async () => {
+    const closedServer = await startServer(json({}));
+    await closedServer[Symbol.asyncDispose]();
+    await expectNothingSent(closedServer.url, 'ECONNREFUSED');
   });
 
-  test('ECONNREFUSED: nobody listens at any of the addresses of a name', async () => {
-    const gone = await startServer(json({}));
-    await gone[Symbol.asyncDispose]();
-    await expectNothingSent(gone.url.replace('127.0.0.1', 'localhost'), 'ECONNREFUSED');
+  test('a connection that every address of a name refuses is no_connection: ECONNREFUSED', async () => {
+    const closedServer = await startServer(json({}));
+    await closedServer[Symbol.asyncDispose]();
+    await expectNothingSent(closedServer.url.replace('127.0.0.1', 'localhost'), 'ECONNREFUSED');
   });
 
-  /** The name service, as it fails. */
+  /** Replaces the name service by one that fails. */
   const lookup = (answer: (callback: (error: Error) => void) => void) => {
     const stand = (...args: readonly unknown[]) => answer(args.at(-1) as (error: Error) => void);
     return vi.spyOn(dns, 'lookup').mockImplementation(stand as never);
   };
 
-  test.each(['ENOTFOUND', 'EAI_AGAIN'])('%s', async (code) => {
-    const asked = lookup((callback) =>
+  test.each(['ENOTFOUND', 'EAI_AGAIN'])('a name that is not found is no_connection: %s', async (code) => {
+    const lookups = lookup((callback) =>
       setImmediate(() => callback(Object.assign(new Error('lookup'), { code }))),
     );
     await expectNothingSent('http://mixin.invalid', code);
-    expect(asked).toHaveBeenCalledTimes(3);
+    expect(lookups).toHaveBeenCalledTimes(3);
   });
 
-  test('UND_ERR_CONNECT_TIMEOUT: fetch gives up connecting after 10 s', async () => {
+  test('fetch gives up connecting after 10 s, and that is no_connection: UND_ERR_CONNECT_TIMEOUT', async () => {
     lookup(() => {});
     await expectNothingSent('http://mixin.invalid', 'UND_ERR_CONNECT_TIMEOUT', 20_000);
   });
 
-  test('our own time-out may strike after something was sent, so it is none of these', async () => {
+  test('our own time-out is no_answer, because something may have been sent', async () => {
     lookup(() => {});
-    await expect(clientOf('http://mixin.invalid', 100).call(keystore, post)).rejects.toMatchObject({
+    await expect(createClient('http://mixin.invalid', 100).call(keystore, post)).rejects.toMatchObject({
       code: 'no_answer',
       verdict: 'unsure',
       cause: 'TimeoutError',
@@ -88,7 +88,7 @@ describe('no server is found or reached', () => {
   });
 });
 
-/** A TLS server that keeps every byte that a client sent through it, decrypted. */
+/** A TLS server that stores every byte that a client sent to it, decrypted. */
 const startTls = async (key: string, cert: string) => {
   const received: Buffer[] = [];
   let connections = 0;
@@ -113,13 +113,13 @@ const startTls = async (key: string, cert: string) => {
   };
 };
 
-describe('the certificate is not the right one', () => {
+describe('invalid certificates', () => {
   const trusted = certify({ name: 'An authority we trust', isAuthority: true });
-  const stranger = certify({ name: 'An authority nobody knows', isAuthority: true });
+  const untrusted = certify({ name: 'An authority nobody knows', isAuthority: true });
   const host = { name: 'localhost' };
   const self = certify(host);
   const good = certify({ ...host, issuer: trusted });
-  const middle = certify({ name: 'In the middle', isAuthority: true, issuer: stranger });
+  const middle = certify({ name: 'In the middle', isAuthority: true, issuer: untrusted });
 
   const before = tls.getCACertificates('default');
   beforeEach(() => {
@@ -127,23 +127,23 @@ describe('the certificate is not the right one', () => {
     return () => tls.setDefaultCACertificates(before);
   });
 
-  test('with the right one the request gets there: this test would see it', async () => {
+  test('a request reaches the server when its certificate is valid, and this test sees it', async () => {
     await using server = await startTls(good.key, good.cert);
-    await clientOf(server.url).call(keystore, post);
+    await createClient(server.url).call(keystore, post);
     expect(server.text()).toMatch(/^POST \/users HTTP\/1\.1\r\n.*CANARY/s);
   });
 
   const cases: readonly [string, Certificate, ...Certificate[]][] = [
     ['CERT_HAS_EXPIRED', certify({ ...host, issuer: trusted, from: -9, to: -3 })],
     ['CERT_NOT_YET_VALID', certify({ ...host, issuer: trusted, from: 3, to: 9 })],
-    ['ERR_TLS_CERT_ALTNAME_INVALID', certify({ name: 'elsewhere.example', issuer: trusted })],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', certify({ name: 'other.example', issuer: trusted })],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', self],
-    ['SELF_SIGNED_CERT_IN_CHAIN', certify({ ...host, issuer: stranger }), stranger],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', certify({ ...host, issuer: stranger })],
+    ['SELF_SIGNED_CERT_IN_CHAIN', certify({ ...host, issuer: untrusted }), untrusted],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', certify({ ...host, issuer: untrusted })],
     ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', certify({ ...host, issuer: middle }), middle],
   ];
 
-  test.each(cases)('%s', async (cause, leaf, ...others) => {
+  test.each(cases)('a certificate that is refused is no_connection: %s', async (cause, leaf, ...others) => {
     await using server = await startTls(leaf.key, [leaf, ...others].map(({ cert }) => cert).join(''));
     await expectNothingSent(server.url, cause);
     expect(server.connections()).toBe(3);
@@ -151,7 +151,7 @@ describe('the certificate is not the right one', () => {
   });
 });
 
-test('a handshake that breaks for another reason is none of these', async () => {
+test('a handshake that breaks for another reason is no_answer', async () => {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.write('no TLS here');
@@ -159,7 +159,7 @@ test('a handshake that breaks for another reason is none of these', async () => 
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  await expect(clientOf(`https://127.0.0.1:${port}`).call(keystore, post)).rejects.toMatchObject({
+  await expect(createClient(`https://127.0.0.1:${port}`).call(keystore, post)).rejects.toMatchObject({
     code: 'no_answer',
     verdict: 'unsure',
   });

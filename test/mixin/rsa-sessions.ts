@@ -1,4 +1,4 @@
-/** RSA sessions, with Mixin's side of them by node:crypto alone. The keys are made at start. */
+/** RSA sessions, with Mixin's side of them by node:crypto alone. The keys are generated at start. */
 import { constants, createPublicKey, generateKeyPairSync, publicEncrypt } from 'node:crypto';
 import fc from 'fast-check';
 import type { RsaKeystore } from '../../lib/model/keystore.ts';
@@ -36,7 +36,7 @@ export const aesKeys = fc
   .chain((length) => fc.uint8Array({ minLength: length, maxLength: length }));
 
 /** The frozen bot, with an RSA session whose PINs are encrypted with this key. */
-export const rsaKeystoreOf = (aesKey: Uint8Array): RsaKeystore => ({
+export const createRsaKeystore = (aesKey: Uint8Array): RsaKeystore => ({
   app_id: inputs.user_id,
   session_id: inputs.session_id,
   private_key: sessionPem,

@@ -5,7 +5,7 @@ import type { MixinClient, MixinRequest } from '../../lib/mixin/client.ts';
 import { createMixinError } from '../../lib/mixin/errors.ts';
 import { createMixinSafe } from '../../lib/mixin/safe.ts';
 import { openPin, openUnder } from './decrypt.ts';
-import { aesKeys, rsaKeystoreOf } from './rsa-sessions.ts';
+import { aesKeys, createRsaKeystore } from './rsa-sessions.ts';
 import { bytes, iterator, iv, keystore, nowMs, vectors } from './vectors.ts';
 
 const { inputs, v2, v3, v4, v5, v6 } = vectors;
@@ -27,7 +27,7 @@ const setUp = (data: unknown = user, form: 'shipped' | 'documented' = 'shipped')
       return { data, request_id: inputs.request_id };
     },
     callOpen: () => {
-      throw new Error('all of these calls are signed');
+      throw new Error('these calls must be signed');
     },
   };
   const options = { now: () => nowMs + 999, randomBytes: () => iv, registrationSignature: form };
@@ -43,13 +43,13 @@ const profile = {
 };
 const { session_id } = inputs;
 
-test('readProfile: GET /safe/me', async () => {
+test('readProfile sends GET /safe/me', async () => {
   const { calls, safe } = setUp();
   expect(await safe.readProfile(keystore)).toEqual(profile);
   expect(calls).toEqual([{ session_id, method: 'GET', path: '/safe/me' }]);
 });
 
-test('setTipPin: POST /pin/update with the frozen set-up PIN', async () => {
+test('setTipPin sends POST /pin/update with the frozen set-up PIN', async () => {
   const { calls, safe } = setUp();
   expect(await safe.setTipPin(keystore, spendKey, iterator)).toEqual(profile);
   const pin_base64 = v5.cases[0]?.b64_rawurl;
@@ -61,14 +61,17 @@ describe('registerSafe: POST /safe/users', () => {
   test.each([
     ['shipped', v2.signature_b64rawurl],
     ['documented', v3.tip_signature_hex],
-  ] as const)('as %s, with the frozen signature and PIN', async (form, signature) => {
-    const { calls, safe } = setUp(user, form);
-    expect(await safe.registerSafe(keystore, spendKey, spendKey, iterator)).toEqual(profile);
-    const body = { public_key: inputs.spend_pub, signature, pin_base64: v5.cases[1]?.b64_rawurl };
-    expect(calls).toEqual([{ session_id, method: 'POST', path: '/safe/users', pin: true, body }]);
-  });
+  ] as const)(
+    'registerSafe sends POST /safe/users as %s, with the frozen signature and PIN',
+    async (form, signature) => {
+      const { calls, safe } = setUp(user, form);
+      expect(await safe.registerSafe(keystore, spendKey, spendKey, iterator)).toEqual(profile);
+      const body = { public_key: inputs.spend_pub, signature, pin_base64: v5.cases[1]?.b64_rawurl };
+      expect(calls).toEqual([{ session_id, method: 'POST', path: '/safe/users', pin: true, body }]);
+    },
+  );
 
-  test('another TIP key changes the PIN only', async () => {
+  test('another TIP key changes only the PIN of a registration', async () => {
     const { calls, safe } = setUp();
     await safe.registerSafe(keystore, spendKey, otherKey, 7n);
     const body = calls[0]?.body ?? {};
@@ -79,10 +82,10 @@ describe('registerSafe: POST /safe/users', () => {
     expect(plain.pinBytes).not.toBe(v3.tip_signature_hex);
   });
 
-  test('a user id in capitals is signed in lower case', async () => {
+  test('a registration signs a user id in capitals in lower case', async () => {
     const { calls, safe } = setUp();
-    const shouted = { ...keystore, app_id: keystore.app_id.toUpperCase() };
-    await safe.registerSafe(shouted, spendKey, spendKey, iterator);
+    const capitals = { ...keystore, app_id: keystore.app_id.toUpperCase() };
+    await safe.registerSafe(capitals, spendKey, spendKey, iterator);
     expect(calls[0]?.body).toMatchObject({ signature: v2.signature_b64rawurl });
   });
 });
@@ -95,33 +98,33 @@ test('the PIN of a set-up is the public key of the TIP seed with counter 1', asy
 });
 
 describe('an account with a six-digit PIN', () => {
-  const bodyOf = (calls: readonly Call[]): Readonly<Record<string, unknown>> => calls[0]?.body ?? {};
+  const readBody = (calls: readonly Call[]): Readonly<Record<string, unknown>> => calls[0]?.body ?? {};
 
-  test('its PIN is encrypted first, then the TIP key with the next iterator, in one POST', async () => {
+  test('setTipPin sends the six-digit PIN and the TIP key, with the next iterator, in one POST', async () => {
     const { calls, safe } = setUp();
     expect(await safe.setTipPin(keystore, spendKey, 7n, '123456')).toEqual(profile);
     expect(calls).toHaveLength(1);
     expect(calls[0]).toMatchObject({ session_id, method: 'POST', path: '/pin/update', pin: true });
-    expect(Object.keys(bodyOf(calls))).toEqual(['old_pin_base64', 'pin_base64']);
-    expect(openPin(String(bodyOf(calls).old_pin_base64), keystore)).toMatchObject({
+    expect(Object.keys(readBody(calls))).toEqual(['old_pin_base64', 'pin_base64']);
+    expect(openPin(String(readBody(calls).old_pin_base64), keystore)).toMatchObject({
       pinBytes: '313233343536',
       iterator: 7n,
       unixSeconds: BigInt(inputs.now_unix),
     });
-    expect(openPin(String(bodyOf(calls).pin_base64), keystore)).toMatchObject({
+    expect(openPin(String(readBody(calls).pin_base64), keystore)).toMatchObject({
       pinBytes: v4.msg_counter1,
       iterator: 8n,
       unixSeconds: BigInt(inputs.now_unix),
     });
   });
 
-  test('the frozen six digits', async () => {
+  test('six digits are encrypted as in the frozen facts', async () => {
     const { calls, safe } = setUp();
     await safe.setTipPin(keystore, spendKey, iterator, '123456');
-    expect(bodyOf(calls).old_pin_base64).toBe(v5.cases[2]?.b64_rawurl);
+    expect(readBody(calls).old_pin_base64).toBe(v5.cases[2]?.b64_rawurl);
   });
 
-  test('each of the two has random bytes of its own', async () => {
+  test('the six-digit PIN and the TIP key are encrypted with random bytes of their own', async () => {
     let byte = 0;
     const calls: MixinRequest[] = [];
     const client: MixinClient = {
@@ -146,13 +149,18 @@ describe('an account with a six-digit PIN', () => {
     expect(openPin(String(pin_base64), keystore).iv).toBe('02'.repeat(16));
   });
 
-  test.each(['12345', '1234567', 'abcdef', ''])('%j is no PIN, and nothing is sent', async (pin) => {
-    const { calls, safe } = setUp();
-    await expect(safe.setTipPin(keystore, spendKey, 1n, pin)).rejects.toMatchObject({ code: 'bad_keystore' });
-    expect(calls).toHaveLength(0);
-  });
+  test.each(['12345', '1234567', 'abcdef', ''])(
+    '%j is not a six-digit PIN, and nothing is sent',
+    async (pin) => {
+      const { calls, safe } = setUp();
+      await expect(safe.setTipPin(keystore, spendKey, 1n, pin)).rejects.toMatchObject({
+        code: 'bad_keystore',
+      });
+      expect(calls).toHaveLength(0);
+    },
+  );
 
-  test('there must be room for two iterators', async () => {
+  test('setTipPin with a six-digit PIN needs room for two iterators', async () => {
     const { calls, safe } = setUp();
     const last = 2n ** 64n - 1n;
     await expect(safe.setTipPin(keystore, spendKey, last, '123456')).rejects.toThrow(RangeError);
@@ -163,13 +171,13 @@ describe('an account with a six-digit PIN', () => {
 });
 
 describe('readPinErrors: GET /logs', () => {
-  test('asks for five wrong PINs', async () => {
+  test('readPinErrors sends GET /logs for five wrong PINs', async () => {
     const { calls, safe } = setUp([{ created_at: '2026-11-21T10:00:00Z' }]);
     expect(await safe.readPinErrors(keystore)).toEqual(['2026-11-21T10:00:00.000Z']);
     expect(calls).toEqual([{ session_id, method: 'GET', path: '/logs?category=PIN_INCORRECT&limit=5' }]);
   });
 
-  test('what cannot be read may be asked again', async () => {
+  test('a log that cannot be read has the verdict again', async () => {
     const { safe } = setUp({ logs: [] });
     await expect(safe.readPinErrors(keystore)).rejects.toMatchObject({
       code: 'broken_answer',
@@ -196,7 +204,7 @@ describe('keys as scalars, and RSA sessions', () => {
     await fc.assert(
       fc.asyncProperty(aesKeys, async (aesKey) => {
         const { calls, safe } = setUp();
-        await safe.registerSafe(rsaKeystoreOf(aesKey), spendKey, spendKey, 3n);
+        await safe.registerSafe(createRsaKeystore(aesKey), spendKey, spendKey, 3n);
         const body = calls[0]?.body ?? {};
         expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
         const plain = openUnder(aesKey, String(body.pin_base64));
@@ -207,11 +215,11 @@ describe('keys as scalars, and RSA sessions', () => {
   });
 });
 
-describe('trouble', () => {
-  const stranger = { ...user, user_id: inputs.session_id };
+describe('failures', () => {
+  const otherUser = { ...user, user_id: inputs.session_id };
 
-  test('the profile of somebody else is again on the GET and unsure on the POSTs', async () => {
-    const { safe } = setUp(stranger);
+  test('the profile of another user is again on the GET and unsure on the POSTs', async () => {
+    const { safe } = setUp(otherUser);
     const broken = (verdict: string) => ({ code: 'broken_answer', verdict, request_id: inputs.request_id });
     await expect(safe.readProfile(keystore)).rejects.toMatchObject(broken('again'));
     await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toMatchObject(broken('unsure'));
@@ -219,7 +227,7 @@ describe('trouble', () => {
     await expect(registering).rejects.toMatchObject(broken('unsure'));
   });
 
-  test('an error of the client comes through as it is, after one call', async () => {
+  test('an error of the client is thrown unchanged, after one call', async () => {
     const error = createMixinError('pin_locked', { method: 'POST', mixin_code: 429 });
     const { calls, safe } = setUp(error);
     await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toBe(error);

@@ -1,4 +1,4 @@
-/** A small web server for one test: keeps what it was sent and answers as it is told. */
+/** A small web server for one test: it stores the requests and answers with the given replies. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { Method } from '../../lib/mixin/errors.ts';
 import { derivePublicKey } from '../../lib/mixin/keys.ts';
 import { createToken, requestDigest } from '../../lib/mixin/token.ts';
-import { bots, keystoreOf } from './arbitraries.ts';
-import { ed25519Pem, rsaKeystoreOf } from './rsa-sessions.ts';
+import { bots, createKeystore } from './arbitraries.ts';
+import { createRsaKeystore, ed25519Pem } from './rsa-sessions.ts';
 import { bytes, hex, keystore, vectors } from './vectors.ts';
 
 const requests: readonly (readonly [Method, string, string])[] = [
@@ -17,7 +17,7 @@ const requests: readonly (readonly [Method, string, string])[] = [
 ];
 
 test.each(vectors.v1.map((vector, index) => ({ vector, request: requests[index] })))(
-  'the frozen token for $vector.signed_string',
+  'the token for $vector.signed_string equals the frozen one',
   async ({ vector, request = ['GET', '', ''] }) => {
     const [method, uri, body] = request;
     expect(`${method}${uri}${body}`).toBe(vector.signed_string);
@@ -37,9 +37,9 @@ test.each(vectors.v1.map((vector, index) => ({ vector, request: requests[index] 
 
 const part = (token: string, index: number): Buffer =>
   Buffer.from(token.split('.')[index] ?? '', 'base64url');
-const claimsOf = (token: string) => JSON.parse(part(token, 1).toString('utf8'));
+const readClaims = (token: string) => JSON.parse(part(token, 1).toString('utf8'));
 
-test('the official SDK makes the same claims, and our signature verifies', async () => {
+test('a token has the claims of the official SDK, and its signature verifies', async () => {
   const urls = fc.webPath().map((path) => `/safe${path}?limit=5`);
   const calls = fc.record({
     bot: bots,
@@ -50,9 +50,9 @@ test('the official SDK makes the same claims, and our signature verifies', async
   });
   await fc.assert(
     fc.asyncProperty(calls, async ({ bot, method, uri, body, request_id }) => {
-      const own = await keystoreOf(bot);
+      const own = await createKeystore(bot);
       const theirs = signAccessToken(method, uri, body, request_id, own);
-      const unixSeconds: number = claimsOf(theirs).iat;
+      const unixSeconds: number = readClaims(theirs).iat;
       const ours = await createToken({
         keystore: own,
         method,
@@ -62,16 +62,16 @@ test('the official SDK makes the same claims, and our signature verifies', async
         unixSeconds,
         lifetimeSeconds: 3600,
       });
-      expect(claimsOf(ours)).toEqual(claimsOf(theirs));
-      const signed = Buffer.from(ours.slice(0, ours.lastIndexOf('.')));
+      expect(readClaims(ours)).toEqual(readClaims(theirs));
+      const signedBytes = Buffer.from(ours.slice(0, ours.lastIndexOf('.')));
       const publicKey = bytes(await derivePublicKey(hex(bot.sessionSeed)));
-      expect(await verifyAsync(part(ours, 2), signed, publicKey)).toBe(true);
+      expect(await verifyAsync(part(ours, 2), signedBytes, publicKey)).toBe(true);
     }),
     { numRuns: 40 },
   );
 });
 
-test('a session key that is no seed is refused', async () => {
+test('a session key that is not a seed cannot sign a token', async () => {
   const request = {
     keystore: { ...keystore, session_private_key: keystore.session_private_key.repeat(2) },
     method: 'GET',
@@ -85,7 +85,7 @@ test('a session key that is no seed is refused', async () => {
 });
 
 describe('an RSA session', () => {
-  const own = rsaKeystoreOf(Buffer.alloc(32, 1));
+  const own = createRsaKeystore(Buffer.alloc(32, 1));
   const request = {
     keystore: own,
     method: 'GET',
@@ -96,18 +96,18 @@ describe('an RSA session', () => {
     lifetimeSeconds: 3600,
   } as const;
 
-  test('signs RS512 over the claims that an Ed25519 session makes', async () => {
+  test('an RSA session signs RS512 over the claims that an Ed25519 session would sign', async () => {
     const token = await createToken(request);
     expect(part(token, 0).toString()).toBe('{"alg":"RS512","typ":"JWT"}');
-    expect(claimsOf(token)).toEqual(claimsOf(vectors.v1[0]?.jwt ?? ''));
-    const signed = Buffer.from(token.slice(0, token.lastIndexOf('.')));
-    expect(verify('sha512', signed, createPublicKey(own.private_key), part(token, 2))).toBe(true);
+    expect(readClaims(token)).toEqual(readClaims(vectors.v1[0]?.jwt ?? ''));
+    const signedBytes = Buffer.from(token.slice(0, token.lastIndexOf('.')));
+    expect(verify('sha512', signedBytes, createPublicKey(own.private_key), part(token, 2))).toBe(true);
   });
 
   test.each([
-    ['no PEM', '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----'],
+    ['not a valid PEM', '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----'],
     ['of another kind', ed25519Pem],
-  ])('a key that is %s is refused', async (_, private_key) => {
+  ])('a session key that is %s cannot sign a token', async (_, private_key) => {
     const broken = { ...request, keystore: { ...own, private_key } };
     await expect(createToken(broken)).rejects.toMatchObject({ code: 'bad_keystore' });
   });

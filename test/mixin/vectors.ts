@@ -1,4 +1,4 @@
-/** The frozen facts of the protocol, and the bot they are about. */
+/** The frozen facts of the protocol (test/vectors/protocol.json) and the bot they are about. */
 import type { Ed25519Keystore } from '../../lib/model/keystore.ts';
 import vectors from '../vectors/protocol.json' with { type: 'json' };
 

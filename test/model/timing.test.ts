@@ -4,7 +4,7 @@ import { isoTimeAfter, isWaitOver, readFraction, retryDelaySeconds, timing } fro
 
 const counts = fc.nat({ max: 10_000 });
 const fractions = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-/** The longest pause that can be drawn. */
+/** The longest pause that can be chosen. */
 const full = (attempts: number) => Math.min(timing.retryMaxSeconds, timing.retryBaseSeconds * 2 ** attempts);
 
 test('a pause is a whole number of seconds from the upper half of the longest one', () => {
@@ -30,13 +30,13 @@ test('the pause never gets shorter with more attempts, and doubles up to the max
   expect(retryDelaySeconds(10_000, 0.999_999)).toBe(timing.retryMaxSeconds);
 });
 
-test('bots that failed together do not come back together', () => {
+test('bots that failed together have different pauses', () => {
   const delays = new Set(Array.from({ length: 100 }, (_, i) => retryDelaySeconds(6, i / 100)));
   expect(delays.size).toBeGreaterThan(90);
   expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(0.4 * full(6));
 });
 
-test('four bytes make a number from 0 up to 1, wherever they are in their buffer', () => {
+test('four bytes make a number from 0 up to 1, at any place of their buffer', () => {
   expect(readFraction(Uint8Array.of(0, 0, 0, 0))).toBe(0);
   expect(readFraction(Uint8Array.of(0x80, 0, 0, 0))).toBe(0.5);
   expect(readFraction(Uint8Array.of(255, 255, 255, 255))).toBeLessThan(1);
@@ -47,7 +47,7 @@ test('isoTimeAfter counts in seconds', () => {
   expect(isoTimeAfter(Date.parse('2026-11-21T00:00:00Z'), 90.5)).toBe('2026-11-21T00:01:30.500Z');
 });
 
-test('a pause is over a little early, because SQS counts whole seconds', () => {
+test('a pause counts as over a little early, because SQS counts whole seconds', () => {
   const wait_until = '2026-11-21T00:00:10.000Z';
   const isOver = (time: string) => isWaitOver({ wait_until }, Date.parse(time));
   expect(isOver('2026-11-21T00:00:08.000Z')).toBe(false);

@@ -1,4 +1,4 @@
-/** Secrets Manager answers yes and stores nothing, or something else: such a key is never returned. */
+/** Secrets Manager reports success but stores nothing, or another value: a key that is not stored is never returned. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Emulators, startEmulators } from '../../../infra/local/emulators.ts';
@@ -13,18 +13,18 @@ afterAll(() => emulators.stop());
 
 const seed = () => randomBytes(32).toString('hex');
 
-/** The vault behind a proxy. */
-const through = async (chooseFault: (call: Call) => Fault | undefined) => {
+/** Connects the vault through a proxy. */
+const connectThroughProxy = async (chooseFault: (call: Call) => Fault | undefined) => {
   const { environment } = emulators;
   const proxy = await startProxy(environment.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? '', chooseFault);
   return connectServices({ ...environment, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url }).vault;
 };
 
-/** Answers yes to this action and does nothing. */
+/** Reports success for this action and does nothing. */
 const ignoreAction =
-  (ignored: string) =>
+  (ignoredAction: string) =>
   ({ action }: Call): Fault | undefined =>
-    action === ignored ? { instead: Buffer.from('{}') } : undefined;
+    action === ignoredAction ? { instead: Buffer.from('{}') } : undefined;
 
 const storeNew = async () => {
   const { vault } = connectServices(emulators.environment);
@@ -38,16 +38,16 @@ const storeNew = async () => {
   return keystore;
 };
 
-test('a spend key that was not stored is an error', async () => {
+test('a spend key that Secrets Manager did not store is an error', async () => {
   const keystore = await storeNew();
-  const vault = await through(ignoreAction('PutSecretValue'));
+  const vault = await connectThroughProxy(ignoreAction('PutSecretValue'));
   await expect(vault.storeKey(keystore, seed())).rejects.toThrow('could not be read back');
 });
 
-test('a spend key that was stored changed is the one that counts', async () => {
+test('a spend key that Secrets Manager changed is returned as it was stored', async () => {
   const keystore = await storeNew();
   const [candidate, other] = [seed(), seed()];
-  const vault = await through(({ action, body }) =>
+  const vault = await connectThroughProxy(({ action, body }) =>
     action === 'PutSecretValue'
       ? { body: Buffer.from(body.toString().replaceAll(candidate, other)) }
       : undefined,
@@ -56,10 +56,10 @@ test('a spend key that was stored changed is the one that counts', async () => {
   expect(key).toMatchObject({ private_key: other, public_key: await derivePublicKey(other) });
 });
 
-test('half of a spend key is an error', async () => {
+test('a spend key that Secrets Manager stored in part is an error', async () => {
   const keystore = await storeNew();
   const candidate = seed();
-  const vault = await through(({ action, body }) =>
+  const vault = await connectThroughProxy(({ action, body }) =>
     action === 'PutSecretValue'
       ? { body: Buffer.from(body.toString().replaceAll(candidate, candidate.slice(0, 40))) }
       : undefined,
@@ -67,8 +67,8 @@ test('half of a spend key is an error', async () => {
   await expect(vault.storeKey(keystore, candidate)).rejects.toThrow();
 });
 
-test('a session key that was not stored is an error', async () => {
-  const vault = await through(ignoreAction('CreateSecret'));
+test('a session key that Secrets Manager did not store is an error', async () => {
+  const vault = await connectThroughProxy(ignoreAction('CreateSecret'));
   await expect(vault.storeEnrolment(randomUUID(), { session_key: seed() })).rejects.toThrow(
     'could not be read back',
   );

@@ -23,13 +23,13 @@ const setUp = async (user = {}) => {
 
 const withHeader = (client: Client, header: unknown): string => {
   const [, payload = ''] = client.token('GET', target, '', randomUUID()).split('.');
-  const signed = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}`;
+  const signedText = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}`;
   const key = createPrivateKey({
     key: Buffer.from(`302e020100300506032b657004220420${client.keystore.session_private_key}`, 'hex'),
     format: 'der',
     type: 'pkcs8',
   });
-  return `${signed}.${sign(null, Buffer.from(signed), key).toString('base64url')}`;
+  return `${signedText}.${sign(null, Buffer.from(signedText), key).toString('base64url')}`;
 };
 
 test('a valid token is accepted, with and without X-Request-Id', async () => {
@@ -83,7 +83,7 @@ test('iat within five minutes is accepted on both sides', async () => {
   }
 });
 
-test('the body is signed byte by byte', async () => {
+test('the signature covers the body byte by byte', async () => {
   const { client, standIn } = await setUp();
   const body = '{"session_secret": "", "full_name": "A"}';
   const reply = await client.send('POST', '/users', body, {
@@ -107,7 +107,7 @@ test.each([
   ['HS256', { alg: 'HS256', typ: 'JWT' }],
   ['none', { alg: 'none', typ: 'JWT' }],
   ['no type', { alg: 'EdDSA' }],
-])('a token of algorithm %s is refused', async (_name, header) => {
+])('a token with the header %s is refused', async (_name, header) => {
   const { client, standIn } = await setUp();
   const good = withHeader(client, { alg: 'EdDSA', typ: 'JWT' });
   expect((await client.send('GET', target, undefined, { token: good, request_id: null })).data).toEqual([]);
@@ -125,10 +125,10 @@ test('a revoked session is refused', async () => {
 test('a new session of the same bot replaces the old one and keeps the keys', async () => {
   const tip = newKey();
   const { client, clock, standIn } = await setUp({ tip });
-  const renewed = await newClient(standIn, clock, { user_id: client.keystore.app_id });
+  const newSession = await newClient(standIn, clock, { user_id: client.keystore.app_id });
   expect((await client.me()).error.code).toBe(401);
-  expect((await renewed.me()).data.user_id).toBe(client.keystore.app_id);
-  expect((await renewed.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
+  expect((await newSession.me()).data.user_id).toBe(client.keystore.app_id);
+  expect((await newSession.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
   expect(() => standIn.createUser({ user_id: client.keystore.app_id, tip: 'foreign' })).toThrow('tip');
 });
 
@@ -139,21 +139,21 @@ test('the session of one user is refused for another', async () => {
   expect((await client.send('GET', '/safe/me', undefined, { claims })).error.code).toBe(401);
 });
 
-test('answers carry the request id and the server’s time in nanoseconds', async () => {
+test('answers have the request id and the server’s time in nanoseconds', async () => {
   const { client } = await setUp();
   const request_id = randomUUID();
   const reply = await client.send('GET', target, undefined, { claims: { jti: request_id }, request_id });
   expect(reply.headers.get('x-request-id')).toBe(request_id);
   expect(reply.headers.get('x-server-time')).toBe(`${START_MS}000000`);
-  const made = await client.send('GET', target, undefined, { request_id: null });
-  expect(made.headers.get('x-request-id')).toMatch(UUID);
+  const withoutId = await client.send('GET', target, undefined, { request_id: null });
+  expect(withoutId.headers.get('x-request-id')).toMatch(UUID);
 });
 
-test('an RSA-signed token is not accepted', async () => {
+test('the session of an Ed25519 key refuses a token that is signed with RSA', async () => {
   const { client } = await setUp();
   const [, payload = ''] = client.token('GET', target, '', randomUUID()).split('.');
-  const signed = `${Buffer.from('{"alg":"RS512","typ":"JWT"}').toString('base64url')}.${payload}`;
+  const signedText = `${Buffer.from('{"alg":"RS512","typ":"JWT"}').toString('base64url')}.${payload}`;
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const token = `${signed}.${sign('sha512', Buffer.from(signed), privateKey).toString('base64url')}`;
+  const token = `${signedText}.${sign('sha512', Buffer.from(signedText), privateKey).toString('base64url')}`;
   expect((await client.send('GET', target, undefined, { token, request_id: null })).error.code).toBe(401);
 });

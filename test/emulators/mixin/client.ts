@@ -1,6 +1,6 @@
 /**
- * A client that can make each mistake. Its key agreement and signatures come from the official SDK,
- * so that nothing of the server under test is used to test it.
+ * A client that can make every mistake. Its key agreement and signatures come from the official SDK, so that it
+ * shares no code with the server under test.
  */
 import { createCipheriv, createHash, randomBytes, randomUUID } from 'node:crypto';
 import {
@@ -43,7 +43,7 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((standIn) => standIn.stop()));
 });
 
-/** Stopped after the test. */
+/** Starts a stand-in that is stopped after the test. */
 export const start = async (options: StandInOptions = {}): Promise<MixinStandIn> => {
   const standIn = await startMixinStandIn(options);
   running.push(standIn);
@@ -69,7 +69,7 @@ export interface TokenOverrides {
   readonly token?: string;
   /** The seed that signs the token. */
   readonly seed?: string;
-  /** What `sig` covers in place of method, target and body. */
+  /** What `sig` covers instead of method, target and body. */
   readonly signed?: string;
   readonly request_id?: string | null;
 }
@@ -79,7 +79,7 @@ export interface PinOverrides {
   readonly seconds?: number;
   readonly encoding?: 'base64' | 'base64url';
   readonly server_public_key?: string;
-  /** In place of PKCS#7. */
+  /** Instead of PKCS#7. */
   readonly padding?: Uint8Array;
 }
 
@@ -226,12 +226,12 @@ export const connect = (
       return send('POST', '/pin/verify', `{"pin_base64":"${pin_base64}","timestamp":${timestamp}}`);
     },
     registration: (spend: Key, tip: Key, overrides: PinOverrides = {}) => {
-      const signed = signSafeRegistration(
+      const registration = signSafeRegistration(
         keystore.app_id,
         tip.private_key,
         Buffer.from(spend.private_key, 'hex'),
       );
-      return { ...signed, pin_base64: encrypt(Buffer.from(signed.pin_base64, 'hex'), overrides) };
+      return { ...registration, pin_base64: encrypt(Buffer.from(registration.pin_base64, 'hex'), overrides) };
     },
     register(spend: Key, tip: Key, overrides: PinOverrides = {}) {
       return send('POST', '/safe/users', this.registration(spend, tip, overrides));

@@ -7,7 +7,7 @@ const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const toHex = (scalar: bigint) =>
   Buffer.from(scalar.toString(16).padStart(64, '0'), 'hex').reverse().toString('hex');
 
-/** RFC 8032, 5.1.5: the scalar that a seed stands for, reduced. */
+/** RFC 8032, 5.1.5: the reduced scalar of a seed. */
 const deriveScalar = (seed: Uint8Array) => {
   const bytes = createHash('sha512').update(seed).digest().subarray(0, 32);
   bytes[0] = (bytes[0] ?? 0) & 248;

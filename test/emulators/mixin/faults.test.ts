@@ -16,7 +16,6 @@ import { lastCode, newSession, requestCode, signIn, signInFields } from './phone
 
 const UUID_ONE = '11111111-2222-4333-8444-555555555555';
 
-/** A wait that ends when the test says so. */
 /** A wait that ends when the test opens it. */
 const gate = () => {
   const delays: number[] = [];
@@ -41,7 +40,7 @@ const setUp = async (user = {}, options = {}) => {
   return { clock, standIn, client, account: () => findAccount(standIn, client) };
 };
 
-test('slow: the request is handled after the delay', async () => {
+test('the fault slow: the request is handled after the delay', async () => {
   const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow', delayMs: 700 }]);
@@ -55,7 +54,7 @@ test('slow: the request is handled after the delay', async () => {
   expect(readLastEntry(standIn)).toMatchObject({ outcome: 'accepted', fault: 'slow' });
 });
 
-test('answer_held: the request is handled, the answer comes after the delay', async () => {
+test('the fault answer_held: the request is handled, and the answer comes after the delay', async () => {
   const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'answer_held', delayMs: 900 }]);
@@ -71,7 +70,7 @@ test('answer_held: the request is handled, the answer comes after the delay', as
   expect(delays).toEqual([900]);
 });
 
-test('answer_lost: the key is bound and the connection breaks', async () => {
+test('the fault answer_lost: the key is registered, and the connection breaks', async () => {
   const tip = newKey();
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'answer_lost', times: 1 }]);
@@ -85,7 +84,7 @@ test('answer_lost: the key is bound and the connection breaks', async () => {
   });
 });
 
-test('request_lost: the connection breaks and nothing happened', async () => {
+test('the fault request_lost: the connection breaks, and the request has no effect', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'request_lost', times: 1 }]);
   await expect(client.setTip(newKey(), { iterator: 5n })).rejects.toThrow('fetch failed');
@@ -94,7 +93,7 @@ test('request_lost: the connection breaks and nothing happened', async () => {
   expect((await client.setTip(newKey(), { iterator: 5n })).data.has_pin).toBe(true);
 });
 
-test('rate_limited: 429 in a 202, without effect', async () => {
+test('the fault rate_limited: the answer is error 429 in a 202, without effect', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'rate_limited' }]);
   expect(await client.setTip(newKey())).toMatchObject({ status: 202, error: { status: 202, code: 429 } });
@@ -102,7 +101,7 @@ test('rate_limited: 429 in a 202, without effect', async () => {
   expect(readLastEntry(standIn)).toMatchObject({ outcome: 'refused', code: 429, fault: 'rate_limited' });
 });
 
-test('server_error: an HTML page, without effect', async () => {
+test('the fault server_error: the answer is an HTML page, without effect', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([
     { name: 'server_error', times: 1 },
@@ -116,14 +115,14 @@ test('server_error: an HTML page, without effect', async () => {
   expect(account().has_pin).toBe(false);
 });
 
-test('empty_body: 200 and nothing, without effect', async () => {
+test('the fault empty_body: the answer is 200 without a body, without effect', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'empty_body' }]);
   expect(await client.setTip(newKey())).toMatchObject({ status: 200, text: '' });
   expect(account().has_pin).toBe(false);
 });
 
-test('code: the given error, in a 202 or for internal errors in a 500', async () => {
+test('the fault code: the answer is the given error, in a 202 or, for internal errors, in a 500', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([
     { name: 'code', code: 10001, times: 1 },
@@ -135,7 +134,7 @@ test('code: the given error, in a 202 or for internal errors in a 500', async ()
 });
 
 test.each(['server_error', 'empty_body', 'rate_limited', 'code'] as const)(
-  '%s with effect: true spoils the answer only',
+  'the fault %s with effect: true changes the answer only',
   async (name) => {
     const tip = newKey();
     const { client, standIn, account } = await setUp();
@@ -150,7 +149,7 @@ test.each(['server_error', 'empty_body', 'rate_limited', 'code'] as const)(
   },
 );
 
-test('html: a page with 200, without effect', async () => {
+test('the fault html: the answer is an HTML page with 200, without effect', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'html', times: 1 }]);
   const reply = await client.setTip(newKey());
@@ -162,7 +161,7 @@ test('html: a page with 200, without effect', async () => {
   expect((await client.setTip(newKey())).data.has_pin).toBe(true);
 });
 
-test('huge_body: JSON of more than 2 MiB, and a client may hang up in the middle', async () => {
+test('the fault huge_body: the answer is JSON of more than 2 MiB, and a client may close the connection in the middle', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'huge_body', times: 2 }]);
   const reply = await client.setTip(newKey());
@@ -171,15 +170,15 @@ test('huge_body: JSON of more than 2 MiB, and a client may hang up in the middle
   expect(Object.keys(reply.data)).toEqual(['padding']);
   expect(account().has_pin).toBe(false);
 
-  const aborted = new AbortController();
-  const response = await fetch(`${standIn.url}/me`, { signal: aborted.signal });
+  const controller = new AbortController();
+  const response = await fetch(`${standIn.url}/me`, { signal: controller.signal });
   expect(Number(response.headers.get('content-length'))).toBeGreaterThan(2 * 2 ** 20);
   const { value } = (await response.body?.getReader().read()) ?? {};
   expect(value?.length).toBeLessThan(2 ** 20);
-  aborted.abort();
+  controller.abort();
 });
 
-test('redirect: 302 to a path without an endpoint, and a client that follows appears in the ledger', async () => {
+test('the fault redirect: the answer is a 302 to a path without an endpoint, and the ledger shows a client that follows it', async () => {
   const { client, standIn, account } = await setUp();
   standIn.setFaults([
     { name: 'redirect', path: '/pin/update', times: 1 },
@@ -191,15 +190,15 @@ test('redirect: 302 to a path without an endpoint, and a client that follows app
   expect(reply.headers.get('location')).toBe('/elsewhere');
   expect(account().has_pin).toBe(false);
   expect(readLastEntry(standIn)).toMatchObject({ path: '/pin/update', status: 302, fault: 'redirect' });
-  const moved = await client.send('GET', '/me');
-  expect(moved.status).toBe(307);
-  expect(moved.headers.get('location')).toBe('http://127.0.0.2:9/me');
+  const redirect = await client.send('GET', '/me');
+  expect(redirect.status).toBe(307);
+  expect(redirect.headers.get('location')).toBe('http://127.0.0.2:9/me');
   await fetch(`${standIn.url}/safe/me`);
   expect(readLastEntry(standIn)).toMatchObject({ path: '/elsewhere', code: 404 });
 });
 
 test.each(['html', 'huge_body', 'redirect'] as const)(
-  '%s with effect: true spoils the answer only',
+  'the fault %s with effect: true changes the answer only, and has the effect of the request',
   async (name) => {
     const tip = newKey();
     const { client, standIn, account } = await setUp();
@@ -214,7 +213,7 @@ test.each(['html', 'huge_body', 'redirect'] as const)(
   },
 );
 
-test('slow_body: handled, the head comes at once and the body in pieces over the delay', async () => {
+test('the fault slow_body: the request is handled, the headers come at once and the body in parts during the delay', async () => {
   const { delays, reached, open, wait } = gate();
   const { client, standIn, account } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow_body', delayMs: 500 }]);
@@ -223,35 +222,35 @@ test('slow_body: handled, the head comes at once and the body in pieces over the
   await reached;
   expect(response.status).toBe(200);
   expect(account().has_pin).toBe(false);
-  let done = false;
+  let isDone = false;
   const body = response.json().finally(() => {
-    done = true;
+    isDone = true;
   });
   await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(done).toBe(false);
+  expect(isDone).toBe(false);
   expect(delays).toEqual([50]);
   open();
   expect(await body).toMatchObject({ data: { user_id: client.keystore.app_id } });
   expect(delays).toEqual(Array(10).fill(50));
 });
 
-test('slow_body: a client that gives up ends it', async () => {
+test('the fault slow_body ends when the client gives up', async () => {
   const { delays, reached, open, wait } = gate();
   const { client, standIn } = await setUp({}, { wait });
   standIn.setFaults([{ name: 'slow_body', delayMs: 500, times: 1 }]);
-  const aborted = new AbortController();
+  const controller = new AbortController();
   const token = client.token('GET', '/me', '', UUID_ONE);
   const headers = { Authorization: `Bearer ${token}` };
-  await fetch(`${standIn.url}/me`, { headers, signal: aborted.signal });
+  await fetch(`${standIn.url}/me`, { headers, signal: controller.signal });
   await reached;
-  aborted.abort();
+  controller.abort();
   await new Promise((resolve) => setTimeout(resolve, 100));
   open();
   expect((await client.me()).data.type).toBe('user');
   expect(delays).toEqual([50]);
 });
 
-test('wrong_user: handled, but the account object is another’s', async () => {
+test('the fault wrong_user: the request is handled, but the account object is that of another account', async () => {
   const tip = newKey();
   const { client, clock, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'wrong_user', times: 2, user_id: client.keystore.app_id }]);
@@ -266,7 +265,7 @@ test('wrong_user: handled, but the account object is another’s', async () => {
   expect((await client.me()).data.user_id).toBe(client.keystore.app_id);
 });
 
-test('wrong_user: a hidden spend key stays hidden, and data that is not an account object stays as it is', async () => {
+test('the fault wrong_user does not show a hidden spend key, and changes no data but account objects', async () => {
   const { client, standIn } = await setUp({ safe: 'foreign' });
   standIn.setFaults([{ name: 'wrong_user' }, { name: 'spend_key_hidden' }]);
   expect((await client.me()).data).not.toHaveProperty('spend_public_key');
@@ -274,7 +273,7 @@ test('wrong_user: a hidden spend key stays hidden, and data that is not an accou
   expect((await client.send('GET', '/safe/users')).error.code).toBe(404);
 });
 
-test('wrong_key: handled, but the account object has other keys, the same ones each time', async () => {
+test('the fault wrong_key: the request is handled, but the account object has other keys, the same ones each time', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'wrong_key' }]);
@@ -284,16 +283,16 @@ test('wrong_key: handled, but the account object has other keys, the same ones e
   expect(account()).toMatchObject({ tip_public_key: tip.public_key, spend_public_key: spend.public_key });
   expect(data.spend_public_key).toMatch(/^[0-9a-f]{64}$/);
   expect(data.spend_public_key).not.toBe(spend.public_key);
-  const told = Buffer.from(String(data.tip_key_base64), 'base64url');
-  expect(told).toHaveLength(32);
-  expect(told.toString('hex')).not.toBe(tip.public_key);
+  const tipKey = Buffer.from(String(data.tip_key_base64), 'base64url');
+  expect(tipKey).toHaveLength(32);
+  expect(tipKey.toString('hex')).not.toBe(tip.public_key);
   expect((await client.me()).data).toMatchObject({
     tip_key_base64: data.tip_key_base64,
     spend_public_key: data.spend_public_key,
   });
 });
 
-test('safe_flips_back: the account is in Safe, and the answer says that it is not', async () => {
+test('the fault safe_flips_back: the account is in Safe, and the answer says that it is not', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, standIn, account } = await setUp({ tip });
   standIn.setFaults([{ name: 'safe_flips_back', times: 2 }]);
@@ -303,7 +302,7 @@ test('safe_flips_back: the account is in Safe, and the answer says that it is no
   expect((await client.me()).data.has_safe).toBe(true);
 });
 
-test('faults hit calls without a token too, and a path may be a route', async () => {
+test('faults apply to calls without a token too, and a path may be a route', async () => {
   const { client, standIn } = await setUp();
   const secret = newSession().secret;
   const user_id = client.keystore.app_id;
@@ -332,7 +331,7 @@ test('faults hit calls without a token too, and a path may be a route', async ()
   expect((await client.me()).error.code).toBe(403);
 });
 
-test('wrong_user: a sign-in shows the session of another account, and creates the right one', async () => {
+test('the fault wrong_user at a sign-in: the answer has the session of another account, and the right account is created', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([{ name: 'wrong_user', path: '/verifications/:id' }]);
   const { data } = await signIn(standIn, newSession().secret);
@@ -343,7 +342,7 @@ test('wrong_user: a sign-in shows the session of another account, and creates th
   expect(standIn.accounts()).toHaveLength(2);
 });
 
-test('wrong_request_id: the answer belongs to another request', async () => {
+test('the fault wrong_request_id: the answer has the id of another request', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([{ name: 'wrong_request_id' }]);
   const reply = await client.me();
@@ -352,7 +351,7 @@ test('wrong_request_id: the answer belongs to another request', async () => {
   expect(reply.headers.get('x-request-id')).not.toBe(readLastEntry(standIn).request_id);
 });
 
-test('clock_skew: tokens and PINs are measured by the shifted clock, and X-Server-Time shows it', async () => {
+test('the fault clock_skew: tokens and PINs are checked with the shifted clock, and X-Server-Time shows it', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([
     { name: 'clock_skew', delayMs: HOUR_MS, times: 1 },
@@ -368,7 +367,7 @@ test('clock_skew: tokens and PINs are measured by the shifted clock, and X-Serve
   expect(early.headers.get('x-server-time')).toBe(`${START_MS - 299_000}000000`);
 });
 
-test('lagging_reads: after /pin/update the account looks as if it had no PIN, then it has one', async () => {
+test('the fault lagging_reads after /pin/update: the account seems to have no PIN, then it has one', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, clock, standIn, account } = await setUp();
   standIn.setFaults([{ name: 'lagging_reads', delayMs: 2_000, path: '/pin/update' }]);
@@ -382,7 +381,7 @@ test('lagging_reads: after /pin/update the account looks as if it had no PIN, th
   expect((await client.register(spend, tip)).data.has_safe).toBe(true);
 });
 
-test('lagging_reads: after /safe/users reads lag, yet no second key is bound', async () => {
+test('the fault lagging_reads after /safe/users: reads lag, but no second key is registered', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, clock, standIn, account } = await setUp({ tip });
   standIn.setFaults([{ name: 'lagging_reads', delayMs: 2_000 }]);
@@ -394,14 +393,14 @@ test('lagging_reads: after /safe/users reads lag, yet no second key is bound', a
   expect((await client.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
 });
 
-test('spend_key_hidden: the account object does not show the spend key', async () => {
+test('the fault spend_key_hidden: the account object does not show the spend key', async () => {
   const { client, standIn } = await setUp({ safe: 'foreign' });
   expect((await client.me()).data).toHaveProperty('spend_public_key');
   standIn.setFaults([{ name: 'spend_key_hidden' }]);
   expect((await client.me()).data).not.toHaveProperty('spend_public_key');
 });
 
-test('upgrade_suspended: a six-digit PIN stays one', async () => {
+test('the fault upgrade_suspended: a six-digit PIN is not upgraded', async () => {
   const { client, standIn, account } = await setUp({ six_digit_pin: '123456' });
   const upgrade = () =>
     client.send('POST', '/pin/update', {
@@ -414,7 +413,7 @@ test('upgrade_suspended: a six-digit PIN stays one', async () => {
   expect((await upgrade()).data.tip_counter).toBe(1);
 });
 
-test('a fault hits only the method, path and user that it names', async () => {
+test('a fault applies only to the method, path and user that it names', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const user_id = client.keystore.app_id;
@@ -427,7 +426,7 @@ test('a fault hits only the method, path and user that it names', async () => {
   expect((await client.send('GET', logs)).error).toBeUndefined();
 });
 
-test('times counts for each user separately, and setFaults resets it', async () => {
+test('the times of a fault count for each user separately, and setFaults resets them', async () => {
   const { client, clock, standIn } = await setUp();
   const other = await newClient(standIn, clock);
   const codes = async () => [(await client.me()).error?.code, (await other.me()).error?.code];
@@ -441,7 +440,7 @@ test('times counts for each user separately, and setFaults resets it', async () 
   expect(await codes()).toEqual([429, 429]);
 });
 
-test('of two faults that end a request the first one hits and the second one keeps its times', async () => {
+test('of two faults that end a request the first one applies, and the second one keeps its times', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([
     { name: 'rate_limited', times: 1 },
@@ -452,7 +451,7 @@ test('of two faults that end a request the first one hits and the second one kee
   expect(codes).toEqual([429, 10001, undefined]);
 });
 
-test('rate picks the same requests for the same seed, in any order of the users', async () => {
+test('the rate of a fault picks the same requests for the same seed, in any order of the users', async () => {
   const pick = async (seed: number, order: 'one by one' | 'in turn') => {
     const { client, clock, standIn } = await setUp(
       { user_id: '6e8a3f0e-2f1c-4d0b-8f41-0a1b2c3d4e5f' },
@@ -460,17 +459,17 @@ test('rate picks the same requests for the same seed, in any order of the users'
     );
     const other = await newClient(standIn, clock, { user_id: '00000000-2f1c-4d0b-8f41-0a1b2c3d4e5f' });
     standIn.setFaults([{ name: 'rate_limited', rate: 0.3 }]);
-    const struck: [boolean[], boolean[]] = [[], []];
+    const limited: [boolean[], boolean[]] = [[], []];
     const ask = async (index: 0 | 1) => {
       const reply = await [client, other][index]?.me();
-      struck[index].push(reply?.error?.code === 429);
+      limited[index].push(reply?.error?.code === 429);
     };
     for (let round = 0; round < 100; round += 1) {
       if (order === 'in turn') for (const index of [0, 1] as const) await ask(index);
       else await ask(round < 50 ? 0 : 1);
       if (order === 'in turn' && round === 49) break;
     }
-    return struck;
+    return limited;
   };
   const first = await pick(1, 'one by one');
   expect(await pick(1, 'in turn')).toEqual(first);
@@ -484,7 +483,7 @@ test('an invalid fault is refused and changes nothing', async () => {
   const { client, standIn } = await setUp();
   standIn.setFaults([{ name: 'rate_limited' }]);
   for (const fault of [
-    { name: 'gremlins' },
+    { name: 'unknown' },
     { name: 'slow', rate: 2 },
     { name: 'slow', times: -1 },
     { name: 'slow', delayMs: Number.NaN },

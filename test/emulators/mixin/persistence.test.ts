@@ -38,10 +38,10 @@ test('accounts, ledger, iterators, used tokens, locks and fault counts survive a
   const [tip, spend] = [newKey(), newKey()];
   const first = await start(options);
   const client = await newClient(first, clock);
-  const locked = await newClient(first, clock, { tip: 'foreign' });
+  const lockedClient = await newClient(first, clock, { tip: 'foreign' });
   await client.setTip(tip);
   await client.register(spend, tip, { iterator: 2n ** 63n });
-  for (let tries = 0; tries < 5; tries += 1) await locked.verifyTip(newKey());
+  for (let tries = 0; tries < 5; tries += 1) await lockedClient.verifyTip(newKey());
   const jti = '11111111-2222-4333-8444-555555555555';
   const token = client.token('GET', '/me', '', jti);
   expect((await client.send('GET', '/me', undefined, { token, request_id: jti })).data.has_safe).toBe(true);
@@ -58,7 +58,7 @@ test('accounts, ledger, iterators, used tokens, locks and fault counts survive a
   expect((await again.send('GET', '/me', undefined, { token, request_id: jti })).error.code).toBe(401);
   expect((await again.verifyTip(tip, { iterator: 2n ** 63n })).error.code).toBe(20119);
   expect((await again.verifyTip(tip, { iterator: 2n ** 63n + 1n })).data.has_pin).toBe(true);
-  expect((await connect(second, locked.keystore, clock).verifyTip(tip)).error.code).toBe(429);
+  expect((await connect(second, lockedClient.keystore, clock).verifyTip(tip)).error.code).toBe(429);
   expect((await again.me()).error.code).toBe(429);
   expect((await again.me()).data).toMatchObject({ has_safe: true, spend_public_key: spend.public_key });
 });
@@ -72,8 +72,8 @@ test('phones, codes and the counts of wrong codes survive a restart', async () =
   await requestCode(first, { hcaptcha_response: 'solved' });
   const { id, code } = lastCode(first);
   const wrong = String((Number(code) + 1) % 10_000).padStart(4, '0');
-  const attempt = (standIn: MixinStandIn, tried: string) =>
-    sendOpenly(standIn, `/verifications/${id}`, signInFields(tried, session.secret));
+  const attempt = (standIn: MixinStandIn, attemptedCode: string) =>
+    sendOpenly(standIn, `/verifications/${id}`, signInFields(attemptedCode, session.secret));
   for (let tries = 0; tries < 4; tries += 1) await attempt(first, wrong);
   const [accounts, verifications] = [first.accounts(), first.verifications()];
   await first.stop();
@@ -159,8 +159,8 @@ test('the command prints its URL and answers; a key that it set survives kill -9
   const clock = { now: Date.now };
   const tip = newKey();
   const first = await launch('--data', dataDir);
-  const created = await fetch(`${first.url}/_stand-in/users`, { method: 'POST', body: '{}' });
-  const { keystore } = (await created.json()) as CreatedUser;
+  const response = await fetch(`${first.url}/_stand-in/users`, { method: 'POST', body: '{}' });
+  const { keystore } = (await response.json()) as CreatedUser;
   const at = (url: string) => connect({ url } as MixinStandIn, keystore, clock);
   try {
     expect((await at(first.url).setTip(tip)).data.has_pin).toBe(true);

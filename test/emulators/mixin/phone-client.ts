@@ -1,6 +1,6 @@
 /**
- * Sessions as apps and old programs have them: an Ed25519 session with nothing but a `pin_token`, and an RSA session.
- * By node:crypto alone.
+ * The sessions of apps and old programs: an Ed25519 session with nothing but a `pin_token`, and an RSA session. Their
+ * cryptography is that of node:crypto alone.
  */
 import {
   constants,
@@ -17,12 +17,12 @@ import { type Client, type Clock, connect, type SessionKeys, sendOpenly } from '
 
 export type LegacyKeystore = CreatedLegacyUser['keystore'];
 
-const jwt = (alg: string, claims: unknown, signed: (text: Buffer) => Buffer): string => {
+const jwt = (alg: string, claims: unknown, signText: (text: Buffer) => Buffer): string => {
   const parts = [{ alg, typ: 'JWT' }, claims].map((part) =>
     Buffer.from(JSON.stringify(part)).toString('base64url'),
   );
   const text = parts.join('.');
-  return `${text}.${signed(Buffer.from(text)).toString('base64url')}`;
+  return `${text}.${signText(Buffer.from(text)).toString('base64url')}`;
 };
 
 export const createRsaSessionKeys = (keystore: LegacyKeystore): SessionKeys => ({

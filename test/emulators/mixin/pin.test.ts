@@ -17,7 +17,7 @@ const setUp = async (user = {}, options = {}) => {
   return { clock, standIn, client, account: () => findAccount(standIn, client) };
 };
 
-test('the first TIP PIN is bound, once, and named in the ledger', async () => {
+test('the first TIP PIN is registered, once, and the ledger names its key', async () => {
   const { client, standIn, account } = await setUp();
   const tip = newKey();
   const { data } = await client.setTip(tip);
@@ -46,11 +46,11 @@ test.each([
   ['a counter of 0', () => [0n, newKey().public_key] as const],
   ['a counter of 2', () => [2n, newKey().public_key] as const],
   ['a counter of 1 in little-endian', () => [1n << 56n, newKey().public_key] as const],
-  ['a key that is no point', () => [1n, '02'.padEnd(64, '0')] as const],
+  ['a key that is not a point', () => [1n, '02'.padEnd(64, '0')] as const],
   ['a key of small order', () => [1n, '01'.padEnd(64, '0')] as const],
   ['a key of 31 bytes', () => [1n, newKey().public_key.slice(2)] as const],
   ['a counter and a byte more', () => [1n, newKey().public_key, Buffer.of(0)] as const],
-])('a first TIP PIN with %s is refused and binds nothing', async (_name, make) => {
+])('a first TIP PIN with %s is refused and registers nothing', async (_name, make) => {
   const { client, account, standIn } = await setUp();
   const [counter, public_key, more = Buffer.alloc(0)] = make();
   const pin_base64 = client.encrypt(Buffer.concat([client.tipPin(public_key, counter), more]));
@@ -60,7 +60,7 @@ test.each([
   expect(standIn.ledger().some(({ bound }) => bound !== undefined)).toBe(false);
 });
 
-test('no new PIN, and an old PIN where there is none, are refused', async () => {
+test('a request without a new PIN is refused, and so is an old PIN when there is none', async () => {
   const { client, account } = await setUp();
   expect((await client.send('POST', '/pin/update', { old_pin_base64: '' })).error).toMatchObject({
     code: 10002,
@@ -88,7 +88,7 @@ test('a second, different TIP key is refused and counted, even with the right ol
   expect(account()).toMatchObject({ tip_public_key: tip.public_key, tip_counter: 1, pin_errors: 2 });
 });
 
-test('the same TIP key with the next counter is accepted and not bound again', async () => {
+test('the same TIP key with the next counter is accepted and not registered again', async () => {
   const tip = newKey();
   const { client, account, standIn } = await setUp({ tip });
   const update = (proofOf: number, counter: bigint) =>
@@ -120,7 +120,7 @@ test('a six-digit PIN is upgraded with the right old PIN only', async () => {
   expect(readLastEntry(standIn).bound).toEqual({ kind: 'tip', public_key: tip.public_key });
 });
 
-test('of two PINs in one request the old one must be encrypted first', async () => {
+test('when one request has two PINs the old one must be encrypted first', async () => {
   const { client, account } = await setUp({ six_digit_pin: '123456' });
   const pin_base64 = client.encrypt(client.tipPin(newKey().public_key));
   const old_pin_base64 = client.encrypt(Buffer.from('123456'));
@@ -138,13 +138,13 @@ test('a setting suspends the upgrade of six-digit PINs', async () => {
   expect(account()).toMatchObject({ tip_public_key: '', pin_errors: 0 });
 });
 
-test('POST /pin/verify checks a TIP PIN by the digits as sent and six digits as ASCII; without a PIN it is 20118', async () => {
+test('POST /pin/verify checks a TIP PIN with the digits as sent and six digits as ASCII, and is 20118 without a PIN', async () => {
   const tip = newKey();
   const { client, clock, standIn } = await setUp({ tip });
   expect((await client.verifyTip(tip)).data.has_pin).toBe(true);
 
-  const rounded = client.encrypt(client.tipProof(tip, '1700000000000000123'));
-  const body = `{"pin_base64":"${rounded}","timestamp":1700000000000000124}`;
+  const roundedPin = client.encrypt(client.tipProof(tip, '1700000000000000123'));
+  const body = `{"pin_base64":"${roundedPin}","timestamp":1700000000000000124}`;
   expect(Number('1700000000000000123')).toBe(Number('1700000000000000124'));
   expect((await client.send('POST', '/pin/verify', body)).error.code).toBe(20119);
   const pin_base64 = client.encrypt(client.tipProof(tip, 1));
@@ -166,7 +166,7 @@ test('POST /pin/verify checks a TIP PIN by the digits as sent and six digits as 
 });
 
 test.each([
-  ['no base64', () => '*'.repeat(64)],
+  ['text that is not base64', () => '*'.repeat(64)],
   ['two alphabets at once', (pin: string) => `+_${pin.slice(2)}`],
   ['a part of a block', (pin: string) => pin.slice(0, -8)],
   ['a broken ciphertext', (pin: string) => `${pin.slice(0, -6)}AAAAAA`],
@@ -232,8 +232,8 @@ test('five wrong PINs lock the account for a day, and an attempt within that day
   expect(account().pin_locked_until).toBe(clock.now() + 24 * HOUR_MS);
 
   clock.advance(10 * HOUR_MS);
-  const locked = await client.verifyTip(tip);
-  expect(locked).toMatchObject({ status: 202, error: { status: 202, code: 429 } });
+  const reply = await client.verifyTip(tip);
+  expect(reply).toMatchObject({ status: 202, error: { status: 202, code: 429 } });
   expect((await client.register(newKey(), tip)).error.code).toBe(429);
   expect((await client.setTip(tip)).error.code).toBe(429);
   expect(account()).toMatchObject({
@@ -260,7 +260,7 @@ test('wrong PINs that are a day apart do not add up', async () => {
   expect(account()).not.toHaveProperty('pin_locked_until');
 });
 
-test('wrong PINs are in the logs, newest first, and the limit holds', async () => {
+test('wrong PINs are in the logs, newest first, up to the limit', async () => {
   const { client, clock } = await setUp({ tip: 'foreign' });
   for (let tries = 0; tries < 3; tries += 1) {
     clock.advance(1_000);
@@ -287,14 +287,14 @@ test('the logs show wrong PINs that no longer count', async () => {
     expect(account().pin_errors).toBe(1);
     clock.advance(48 * HOUR_MS);
   }
-  const logged = async (query: string) =>
+  const readTimes = async (query: string) =>
     (
       (await client.send('GET', `/logs?category=PIN_INCORRECT${query}`)).data as unknown as {
         created_at: string;
       }[]
     ).map(({ created_at }) => created_at);
-  expect(await logged('')).toEqual(days.toReversed());
-  expect(await logged('&limit=1')).toEqual(days.slice(-1));
+  expect(await readTimes('')).toEqual(days.toReversed());
+  expect(await readTimes('&limit=1')).toEqual(days.slice(-1));
 });
 
 test('createUser can create a locked account', async () => {

@@ -20,14 +20,14 @@ const setUp = async (user = {}, options = {}) => {
   return { clock, standIn, client, account: () => findAccount(standIn, client) };
 };
 
-/** The page's reading: hex, over SHA-256("SEQUENCER:REGISTER:" + user id + key). */
+/** The signature as the page documents it: hex, over SHA-256("SEQUENCER:REGISTER:" + user id + key). */
 const documented = (client: Client, spend: Key): string =>
   signTipBody(
     spend.private_key,
     createHash('sha256').update(`SEQUENCER:REGISTER:${client.keystore.app_id}${spend.public_key}`).digest(),
   );
 
-test('a spend key is bound and named in the ledger', async () => {
+test('a spend key is registered, and the ledger names it', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, account, standIn } = await setUp({ tip });
   const { data } = await client.register(spend, tip);
@@ -61,7 +61,7 @@ test('an account that was created in Safe cannot be registered', async () => {
 
 test.each([
   ['an upper-case key', 'public_key', (body: Body) => ({ public_key: body.public_key.toUpperCase() })],
-  ['a key that is no point', 'public_key', () => ({ public_key: '02'.padEnd(64, '0') })],
+  ['a key that is not a point', 'public_key', () => ({ public_key: '02'.padEnd(64, '0') })],
   [
     'a key of small order',
     'public_key',
@@ -79,12 +79,12 @@ test.each([
   ['the signature of another key', 'signature', () => ({ public_key: newKey().public_key })],
   ['no PIN', 'pin_base64', () => ({ pin_base64: '' })],
 ] satisfies [string, string, (body: Body) => Partial<Record<keyof Body, string | undefined>>][])(
-  '%s is 10002 and names the field',
-  async (_name, field, bend) => {
+  'a registration with %s is 10002 and names the field',
+  async (_name, field, override) => {
     const tip = newKey();
     const { client, account } = await setUp({ tip });
     const body = client.registration(newKey(), tip);
-    const reply = await client.send('POST', '/safe/users', { ...body, ...bend(body) });
+    const reply = await client.send('POST', '/safe/users', { ...body, ...override(body) });
     expect(reply.error).toMatchObject({ code: 10002, extra: { field } });
     expect(account()).toMatchObject({ has_safe: false, pin_errors: 0 });
     expect((await client.send('POST', '/safe/users', body)).data.has_safe).toBe(true);
@@ -92,7 +92,7 @@ test.each([
 );
 type Body = ReturnType<Client['registration']>;
 
-test('the PIN must be the TIP signature of this very registration', async () => {
+test('the PIN of a registration must be the TIP signature of this very registration', async () => {
   const [tip, spend] = [newKey(), newKey()];
   const { client, clock, account, standIn } = await setUp({ tip });
   const other = await newClient(standIn, clock, { tip });
@@ -114,7 +114,7 @@ test('the PIN must be the TIP signature of this very registration', async () => 
   expect((await client.send('POST', '/safe/users', body)).data.has_safe).toBe(true);
 });
 
-test('a used iterator is refused and not counted', async () => {
+test('a registration with a used iterator is refused, and does not count as a wrong PIN', async () => {
   const tip = newKey();
   const { client, account } = await setUp({ tip });
   await client.verifyTip(tip, { iterator: 5n });
@@ -122,13 +122,16 @@ test('a used iterator is refused and not counted', async () => {
   expect(account()).toMatchObject({ has_safe: false, pin_errors: 0 });
 });
 
-test.each([{}, { six_digit_pin: '123456' }])('without a TIP PIN it is 20118: %j', async (user) => {
-  const { client, account } = await setUp(user);
-  expect((await client.register(newKey(), newKey())).error.code).toBe(20118);
-  expect(account()).toMatchObject({ has_safe: false, pin_errors: 0 });
-});
+test.each([{}, { six_digit_pin: '123456' }])(
+  'a registration without a TIP PIN is 20118: %j',
+  async (user) => {
+    const { client, account } = await setUp(user);
+    expect((await client.register(newKey(), newKey())).error.code).toBe(20118);
+    expect(account()).toMatchObject({ has_safe: false, pin_errors: 0 });
+  },
+);
 
-test('each form of the signature refuses the other', async () => {
+test('a stand-in for one form of the signature refuses the other', async () => {
   const tip = newKey();
   for (const signature of ['shipped', 'documented'] as const) {
     const { client } = await setUp({ tip }, { signature });
@@ -149,7 +152,7 @@ test('a setting hides the spend key from the account object', async () => {
   expect(data).not.toHaveProperty('spend_public_key');
 });
 
-test('the session key may be sent in both base64 forms; anything else is 10002', async () => {
+test('the session key of a new user may be sent in both base64 forms, and anything else is 10002', async () => {
   const { client, clock, standIn } = await setUp();
   const session = newKey();
   const raw = Buffer.from(session.public_key, 'hex');
@@ -170,8 +173,8 @@ test('the session key may be sent in both base64 forms; anything else is 10002',
       clock,
     );
     expect((await user.setTip(newKey())).data.has_pin).toBe(true);
-    const refused = await user.send('POST', '/users', { session_secret, full_name: 'User' });
-    expect(refused.error.code).toBe(403);
+    const refusal = await user.send('POST', '/users', { session_secret, full_name: 'User' });
+    expect(refusal.error.code).toBe(403);
   }
   for (const session_secret of [
     '',

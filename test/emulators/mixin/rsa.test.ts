@@ -24,7 +24,7 @@ const setUp = async (user = {}) => {
   return { clock, standIn, ...(await newLegacyClient(standIn, clock, user)) };
 };
 
-test('the keystore has the older names, a PKCS#1 key and a sealed key of 128 bytes', async () => {
+test('the keystore of an RSA session has the older names, a PKCS#1 key and an encrypted key of 128 bytes', async () => {
   const { keystore, standIn } = await setUp();
   expect(Object.keys(keystore)).toEqual(['client_id', 'session_id', 'pin_token', 'private_key']);
   expect(keystore.private_key).toMatch(/^-----BEGIN RSA PRIVATE KEY-----\n/);
@@ -32,7 +32,7 @@ test('the keystore has the older names, a PKCS#1 key and a sealed key of 128 byt
   expect(standIn.accounts()).toMatchObject([{ user_id: keystore.client_id, session_key: 'rsa' }]);
 });
 
-test('the key of the PINs is sealed by OAEP with SHA-256 and the session id, as WebCrypto reads it too', async () => {
+test('the key of the PINs is encrypted by OAEP with SHA-256 and the session id, and WebCrypto can decrypt it', async () => {
   const server_private_key = '20'.repeat(32);
   const { keystore } = await setUp({ server_private_key });
   const der = createPrivateKey(keystore.private_key).export({ format: 'der', type: 'pkcs8' });
@@ -48,7 +48,7 @@ test('the key of the PINs is sealed by OAEP with SHA-256 and the session id, as 
   await expect(open(randomUUID())).rejects.toThrow();
 });
 
-test('an RS512 token is accepted, and the account object shows the sealed key in both base64 forms', async () => {
+test('an RS512 token is accepted, and the account object shows the encrypted key in both base64 forms', async () => {
   const { client, keystore } = await setUp();
   expect((await client.me()).data).toMatchObject({
     user_id: keystore.client_id,
@@ -86,10 +86,10 @@ test('a token whose algorithm is not the session’s is 401', async () => {
   const rs256 = client.token('GET', '/me', '', randomUUID()).split('.');
   const header = Buffer.from('{"alg":"RS256","typ":"JWT"}').toString('base64url');
   const text = Buffer.from(`${header}.${rs256[1]}`);
-  const signed = `${text.toString()}.${sign('sha256', text, keystore.private_key).toString('base64url')}`;
-  expect((await client.send('GET', '/me', undefined, { token: signed, request_id: null })).error.code).toBe(
-    401,
-  );
+  const signedToken = `${text.toString()}.${sign('sha256', text, keystore.private_key).toString('base64url')}`;
+  expect(
+    (await client.send('GET', '/me', undefined, { token: signedToken, request_id: null })).error.code,
+  ).toBe(401);
   reasons.push(readLastEntry(standIn).reason);
 
   const modern = await newClient(standIn, clock);
@@ -108,7 +108,7 @@ test('a token whose algorithm is not the session’s is 401', async () => {
   ]);
 });
 
-test('six digits are verified, and become a TIP PIN, with the key of the session', async () => {
+test('six digits are verified, and upgraded to a TIP PIN, with the key of an RSA session', async () => {
   const { client, standIn } = await setUp({ six_digit_pin: '123456' });
   const verify = (digits: string) =>
     client.send('POST', '/pin/verify', {
@@ -128,7 +128,7 @@ test('six digits are verified, and become a TIP PIN, with the key of the session
   expect((await client.register(spend, tip)).data.has_safe).toBe(true);
 });
 
-test('a PIN under another key is 20119 and not counted', async () => {
+test('a PIN under the key of another RSA session is 20119 and not counted', async () => {
   const tip = newKey();
   const { client, clock, keystore, standIn } = await setUp({ tip });
   const { keystore: other } = await newLegacyClient(standIn, clock);
@@ -136,28 +136,28 @@ test('a PIN under another key is 20119 and not counted', async () => {
     sign: createRsaSessionKeys(keystore).sign,
     pinKey: createRsaSessionKeys(other).pinKey,
   };
-  const confused = connect(standIn, client.keystore, clock, sessionKeys);
-  expect((await confused.verifyTip(tip)).error.code).toBe(20119);
+  const wrongKeyClient = connect(standIn, client.keystore, clock, sessionKeys);
+  expect((await wrongKeyClient.verifyTip(tip)).error.code).toBe(20119);
   expect(findAccount(standIn, client).pin_errors).toBe(0);
   expect((await client.verifyTip(tip)).data.has_pin).toBe(true);
 });
 
-test('iterators are those of the session, and a new session has a new key', async () => {
+test('iterators belong to the session, and a new session has a new key', async () => {
   const tip = newKey();
   const { client, clock, keystore, standIn } = await setUp({ tip });
   expect((await client.verifyTip(tip, { iterator: 7n })).data.has_pin).toBe(true);
   expect((await client.verifyTip(tip, { iterator: 7n })).error.code).toBe(20119);
-  const renewed = await newLegacyClient(standIn, clock, { user_id: keystore.client_id });
+  const newSession = await newLegacyClient(standIn, clock, { user_id: keystore.client_id });
   expect((await client.me()).error.code).toBe(401);
-  expect((await renewed.client.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
-  expect(createRsaSessionKeys(renewed.keystore).pinKey()).toHaveLength(32);
-  expect(createRsaSessionKeys(renewed.keystore).pinKey()).not.toEqual(
+  expect((await newSession.client.verifyTip(tip, { iterator: 1n })).data.has_pin).toBe(true);
+  expect(createRsaSessionKeys(newSession.keystore).pinKey()).toHaveLength(32);
+  expect(createRsaSessionKeys(newSession.keystore).pinKey()).not.toEqual(
     createRsaSessionKeys(keystore).pinKey(),
   );
   expect(findAccount(standIn, client).pin_errors).toBe(0);
 });
 
-test('createUser takes a given RSA key, and refuses any other text', async () => {
+test('createUser accepts a given RSA key, and refuses any other text', async () => {
   const { standIn } = await setUp();
   const { pem } = newRsaSession();
   const { keystore } = await standIn.createUser({ session_key: 'rsa', session_private_key: pem });

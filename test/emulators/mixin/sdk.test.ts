@@ -1,13 +1,13 @@
-/** The official Node SDK, unchanged, against the stand-in: the proof that what it checks is what is really sent. */
+/** The official Node SDK, unchanged, works with the stand-in: so the stand-in checks what real clients send. */
 import { MixinApi, ResponseError } from '@mixin.dev/mixin-node-sdk';
 import { expect, test } from 'vitest';
 import { type Keystore, newKey, start } from './client.ts';
 
-// retry: -1 because the SDK takes 0 for "5 times", POSTs included.
+// retry: -1 because the SDK reads 0 as "5 times", for POSTs too.
 const sdk = (baseURL: string, keystore: Keystore) =>
   MixinApi({ keystore, requestConfig: { baseURL, timeout: 5_000, retry: -1 } as never });
 
-const codeOf = async (promise: Promise<unknown>): Promise<number | undefined> => {
+const readCode = async (promise: Promise<unknown>): Promise<number | undefined> => {
   const error: unknown = await promise.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -15,7 +15,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<number | undefined> =>
   return error instanceof ResponseError ? error.code : undefined;
 };
 
-test('a bot goes all the way: TIP PIN, verification, registration', async () => {
+test('the official SDK can set a TIP PIN, verify it, and register with Safe', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser();
   const api = sdk(standIn.url, keystore);
@@ -26,16 +26,16 @@ test('a bot goes all the way: TIP PIN, verification, registration', async () => 
     has_pin: false,
     tip_key_base64: '',
   });
-  const updated = await api.pin.updateTipPin('', key.public_key, 1);
-  expect(updated).toMatchObject({ has_pin: true, tip_counter: 1 });
-  expect(Buffer.from(updated.tip_key_base64, 'base64url').toString('hex')).toBe(key.public_key);
+  const profile = await api.pin.updateTipPin('', key.public_key, 1);
+  expect(profile).toMatchObject({ has_pin: true, tip_counter: 1 });
+  expect(Buffer.from(profile.tip_key_base64, 'base64url').toString('hex')).toBe(key.public_key);
   expect(await api.pin.verifyTipPin(key.private_key)).toMatchObject({ user_id: keystore.app_id });
-  const registered = await api.safe.register(
+  const registration = await api.safe.register(
     keystore.app_id,
     key.private_key,
     Buffer.from(key.private_key, 'hex'),
   );
-  expect(registered).toMatchObject({ has_safe: true, spend_public_key: key.public_key });
+  expect(registration).toMatchObject({ has_safe: true, spend_public_key: key.public_key });
   expect(await api.safe.checkRegisteration()).toMatchObject({ has_safe: true });
   expect(await api.user.profile()).toMatchObject({ has_safe: true });
 
@@ -46,7 +46,7 @@ test('a bot goes all the way: TIP PIN, verification, registration', async () => 
   ]);
 });
 
-test('a network user is created by an app, is reachable through pin_token_base64 and registers', async () => {
+test('with the official SDK an app creates a network user that works by pin_token_base64 and registers', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser();
   const [session, tip, spend] = [newKey(), newKey(), newKey()];
@@ -69,16 +69,16 @@ test('a network user is created by an app, is reachable through pin_token_base64
   const byPinToken = sdk(standIn.url, { ...network, pin_token_base64: user.pin_token_base64 } as never);
   await byPinToken.pin.updateTipPin('', tip.public_key, 1);
   const byServerKey = sdk(standIn.url, { ...network, server_public_key: user.server_public_key });
-  const registered = await byServerKey.safe.register(
+  const registration = await byServerKey.safe.register(
     user.user_id,
     tip.private_key,
     Buffer.from(spend.private_key, 'hex'),
   );
-  expect(registered.has_safe).toBe(true);
-  expect(await codeOf(byServerKey.user.createBareUser('Another', sessionSecret))).toBe(403);
+  expect(registration.has_safe).toBe(true);
+  expect(await readCode(byServerKey.user.createBareUser('Another', sessionSecret))).toBe(403);
 });
 
-test('a bare user is bought once, reads its profile, sets its PIN and verifies it', async () => {
+test('with the official SDK a network user is bought once, reads its profile, sets its PIN and verifies it', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser();
   const [session, tip] = [newKey(), newKey()];
@@ -100,24 +100,24 @@ test('a bare user is bought once, reads its profile, sets its PIN and verifies i
   });
   expect(await bare.pin.updateTipPin('', tip.public_key, 1)).toMatchObject({ has_pin: true, tip_counter: 1 });
   expect(await bare.pin.verifyTipPin(tip.private_key)).toMatchObject({ user_id: user.user_id });
-  expect(await codeOf(bare.pin.verifyTipPin(newKey().private_key))).toBe(20119);
-  const created = standIn.ledger().flatMap((entry) => entry.created ?? []);
-  expect(created).toEqual([{ kind: 'network', user_id: user.user_id }]);
+  expect(await readCode(bare.pin.verifyTipPin(newKey().private_key))).toBe(20119);
+  const users = standIn.ledger().flatMap((entry) => entry.created ?? []);
+  expect(users).toEqual([{ kind: 'network', user_id: user.user_id }]);
 });
 
-test('the SDK gets 20123 for an app whose bill is not paid', async () => {
+test('the official SDK gets 20123 for an app whose bill is not paid', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser({ unpaid: true });
   const sessionSecret = Buffer.from(newKey().public_key, 'hex').toString('base64url');
-  expect(await codeOf(sdk(standIn.url, keystore).user.createBareUser('Bare', sessionSecret))).toBe(20123);
+  expect(await readCode(sdk(standIn.url, keystore).user.createBareUser('Bare', sessionSecret))).toBe(20123);
 });
 
-test('six digits must reach the SDK as hex of their ASCII: given as they are they become a wrong PIN', async () => {
+test('six digits must be given to the official SDK as hex of their ASCII; given as they are they become a wrong PIN', async () => {
   const standIn = await start();
   const { keystore } = await standIn.createUser({ six_digit_pin: '123456' });
   const api = sdk(standIn.url, keystore);
 
-  expect(await codeOf(api.pin.verify('123456'))).toBe(20119);
+  expect(await readCode(api.pin.verify('123456'))).toBe(20119);
   expect(standIn.accounts()[0]?.pin_errors).toBe(1);
   expect(await api.pin.verify('313233343536')).toMatchObject({ has_pin: true, tip_key_base64: '' });
 
@@ -126,12 +126,12 @@ test('six digits must reach the SDK as hex of their ASCII: given as they are the
   expect(await api.pin.verifyTipPin(tip.private_key)).toMatchObject({ has_pin: true });
 });
 
-test('a wrong TIP PIN shows up in the logs', async () => {
+test('the official SDK reads a wrong TIP PIN in the logs', async () => {
   const standIn = await start();
   const tip = newKey();
   const { keystore } = await standIn.createUser({ tip });
   const api = sdk(standIn.url, keystore);
-  expect(await codeOf(api.pin.verifyTipPin(newKey().private_key))).toBe(20119);
+  expect(await readCode(api.pin.verifyTipPin(newKey().private_key))).toBe(20119);
   const logs = await api.user.logs({ category: 'PIN_INCORRECT', offset: '', limit: 5 });
   expect(logs).toMatchObject([{ type: 'log', code: 'PIN_INCORRECT' }]);
 });

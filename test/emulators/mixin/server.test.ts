@@ -53,7 +53,7 @@ test.each([
   ['POST', '/safe/users/'],
   ['GET', '/constructor'],
   ['GET', '//safe/me'],
-])('%s %s is 404 in the envelope', async (method, target) => {
+])('the request %s %s is 404 in the envelope', async (method, target) => {
   const { client, standIn } = await setUp();
   expect(await client.send(method, target)).toMatchObject({ status: 202, error: { status: 202, code: 404 } });
   expect(readLastEntry(standIn)).toMatchObject({
@@ -109,7 +109,7 @@ test('keys that createUser set are not in the list of bound keys', async () => {
   expect(json).toEqual([]);
 });
 
-test('the keystore is all lower-case hex, in the dashboard’s form', async () => {
+test('the keystore is in lower-case hex, in the dashboard’s form', async () => {
   const { client } = await setUp();
   expect(Object.keys(client.keystore)).toEqual([
     'app_id',
@@ -154,12 +154,12 @@ test('the admin routes create users, show accounts and ledger, and set faults', 
   expect((await call(`${admin}/ledger?after=1`, 'GET')).json).toEqual(standIn.ledger().slice(1));
 });
 
-test('wrong calls of the admin routes are 400 or 404 and change nothing', async () => {
+test('invalid calls of the admin routes are 400 or 404 and change nothing', async () => {
   const { standIn } = await setUp();
   const admin = `${standIn.url}/_stand-in`;
   expect((await call(`${admin}/users`, 'POST', [{}, { six_digit_pin: 'x' }])).status).toBe(400);
   expect((await call(`${admin}/users`, 'POST', 7)).status).toBe(400);
-  expect((await call(`${admin}/faults`, 'PUT', [{ name: 'gremlins' }])).status).toBe(400);
+  expect((await call(`${admin}/faults`, 'PUT', [{ name: 'unknown' }])).status).toBe(400);
   expect((await call(`${admin}/faults`, 'PUT', {})).status).toBe(400);
   expect((await call(`${admin}/ledger?after=x`, 'GET')).status).toBe(400);
   expect((await call(`${admin}/secrets`, 'GET')).status).toBe(404);
@@ -170,13 +170,13 @@ test('wrong calls of the admin routes are 400 or 404 and change nothing', async 
 test('the server listens on the loopback address only', async () => {
   const { standIn } = await setUp();
   expect(standIn.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-  const failed = new Promise((resolve) => {
+  const error = new Promise((resolve) => {
     request(standIn.url.replace('127.0.0.1', '127.0.0.2')).on('error', resolve).end();
   });
-  expect(await failed).toMatchObject({ code: 'ECONNREFUSED' });
+  expect(await error).toMatchObject({ code: 'ECONNREFUSED' });
 });
 
-test('a taken port is an error', async () => {
+test('a port that is in use is an error', async () => {
   const { standIn } = await setUp();
   await expect(start({ port: Number(new URL(standIn.url).port) })).rejects.toThrow('EADDRINUSE');
 });

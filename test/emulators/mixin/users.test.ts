@@ -11,7 +11,7 @@ const setUp = async (user = {}) => {
 
 const newSecret = (): string => Buffer.from(newKey().public_key, 'hex').toString('base64url');
 
-test('a network user with an RSA session signs RS512 and opens its PIN key', async () => {
+test('a network user with an RSA session can sign RS512 and decrypt its PIN key', async () => {
   const { client, clock, standIn } = await setUp();
   const { pem, secret } = newRsaSession();
   const { data } = await client.send('POST', '/users', { session_secret: secret, full_name: 'Old' });
@@ -49,7 +49,7 @@ test.each([
     'of a curve',
     () => generateKeyPairSync('ed25519').publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
   ],
-])('an RSA key %s is 10002', async (_name, make) => {
+])('a session key of a new user is 10002 when it is an RSA key %s', async (_name, make) => {
   const { client, standIn } = await setUp();
   const body = { session_secret: make(), full_name: 'User' };
   expect((await client.send('POST', '/users', body)).error).toMatchObject({

@@ -1,4 +1,4 @@
-/** Values made with the Node SDK 7.5.5 and cross-checked with Python; never use these keys live. */
+/** Values from the Node SDK 7.5.5, checked with Python. Never use these keys for real accounts. */
 import { expect, test } from 'vitest';
 import {
   convertToX25519,
@@ -42,18 +42,18 @@ const setUp = async (user = {}) => {
   return { client, keystore: created.keystore, account: () => findAccount(standIn, client) };
 };
 
-test('the arithmetic agrees with the vectors', () => {
+test('public keys and shared keys agree with the vectors', () => {
   expect(derivePublicKey(Buffer.from(session_private_key, 'hex'))).toBe(session_public_key);
   expect(derivePublicKey(Buffer.from(spend_private_key, 'hex'))).toBe(spend_public_key);
   expect(convertToX25519(server_public_key).toString('base64url')).toBe(
     'VzCACrNA_LGM5REe2p1wX5E4i0HkVEy9EDullC2yIz4',
   );
-  const shared = 'f6f92efb32945aff683324a1c984c5001f46aaea513f3453138d740b3a604b7d';
+  const sharedKey = 'f6f92efb32945aff683324a1c984c5001f46aaea513f3453138d740b3a604b7d';
   expect(deriveSharedKey(Buffer.from(session_private_key, 'hex'), server_public_key).toString('hex')).toBe(
-    shared,
+    sharedKey,
   );
   expect(deriveSharedKey(Buffer.from(server_private_key, 'hex'), session_public_key).toString('hex')).toBe(
-    shared,
+    sharedKey,
   );
 });
 
@@ -63,23 +63,23 @@ test.each([
   ['order 4', '00'.repeat(32)],
   ['order 8', 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'],
   ['order 8, the other', '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05'],
-  ['no point', '02'.padEnd(64, '0')],
+  ['not a point', '02'.padEnd(64, '0')],
   ['not reduced', `f0${'ff'.repeat(30)}7f`],
   ['upper case', spend_public_key.toUpperCase()],
   ['too short', spend_public_key.slice(2)],
-])('a public key of %s is none', (_name, key) => {
+])('a public key is refused: %s', (_name, key) => {
   expect(isPublicKey(key)).toBe(false);
   expect(isPublicKey(spend_public_key)).toBe(true);
 });
 
-test('the keystore and the token of the vectors', async () => {
+test('the stand-in returns the keystore of the vectors and accepts their token', async () => {
   const { client, keystore } = await setUp();
   expect(keystore).toEqual({ app_id: user_id, session_id, server_public_key, session_private_key });
   const { data } = await client.send('GET', '/safe/me', undefined, { token, request_id });
   expect(data).toMatchObject({ user_id, pin_token_base64: 'VzCACrNA_LGM5REe2p1wX5E4i0HkVEy9EDullC2yIz4' });
 });
 
-test('the TIP PIN of the vectors is bound', async () => {
+test('the TIP PIN of the vectors is registered', async () => {
   const { client, account } = await setUp();
   const pin = { old_pin_base64: '', pin_base64: encryptedTip };
   expect((await client.send('POST', '/pin/update', pin)).data.has_pin).toBe(true);
@@ -97,10 +97,10 @@ test('the registration of the vectors is accepted', async () => {
   expect(account().spend_public_key).toBe(spend_public_key);
 });
 
-test('six digits are ASCII: the vectors’ hex reading is a wrong PIN', async () => {
+test('six digits are encrypted as ASCII, and read as hex they are a wrong PIN', async () => {
   const right = await setUp({ six_digit_pin: '123456' });
   expect((await right.client.send('POST', '/pin/verify', { pin: encryptedDigits })).data.has_pin).toBe(true);
-  const trapped = await setUp({ six_digit_pin: '123456' });
-  expect((await trapped.client.send('POST', '/pin/verify', { pin: encryptedTrap })).error.code).toBe(20119);
-  expect(trapped.account().pin_errors).toBe(1);
+  const other = await setUp({ six_digit_pin: '123456' });
+  expect((await other.client.send('POST', '/pin/verify', { pin: encryptedTrap })).error.code).toBe(20119);
+  expect(other.account().pin_errors).toBe(1);
 });

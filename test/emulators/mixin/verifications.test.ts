@@ -39,7 +39,7 @@ const setUp = async (phone?: Partial<NewPhone>) => {
 
 const secret = newSession().secret;
 
-test('a code is sent, once a minute', async () => {
+test('a code is sent at most once a minute', async () => {
   const { clock, standIn } = await setUp();
   const { status, data } = await requestCode(standIn);
   expect(status).toBe(200);
@@ -67,7 +67,7 @@ test('a code is sent, once a minute', async () => {
   expect(standIn.verifications().map(({ phone }) => phone)).toEqual([PHONE, '+12025550123', PHONE]);
 });
 
-test('codes are random', async () => {
+test('verification codes are random', async () => {
   const { standIn } = await setUp();
   for (let last = 10; last < 30; last += 1) await requestCode(standIn, { phone: `+120255501${last}` });
   expect(new Set(standIn.verifications().map(({ code }) => code)).size).toBeGreaterThan(10);
@@ -93,7 +93,7 @@ test.each([
   ['package_name', { package_name: 7 }],
   ['platform_version', { platform_version: 11 }],
   ['app_version', { app_version: null }],
-])('POST /verifications: %s as in %j is 10002', async (field, fields) => {
+])('POST /verifications is 10002 for an invalid %s: %j', async (field, fields) => {
   const { standIn } = await setUp();
   expect((await requestCode(standIn, fields)).error).toMatchObject({ code: 10002, extra: { field } });
   expect(standIn.verifications()).toEqual([]);
@@ -108,8 +108,8 @@ test('a device id must be a UUID', async () => {
   const { code } = lastCode(standIn);
   const path = `/verifications/${String(data.id)}`;
   const fields = signInFields(code, secret);
-  const refused = await sendOpenly(standIn, path, fields, { 'Mixin-Device-Id': '1' });
-  expect(refused.error.extra?.field).toBe('Mixin-Device-Id');
+  const refusal = await sendOpenly(standIn, path, fields, { 'Mixin-Device-Id': '1' });
+  expect(refusal.error.extra?.field).toBe('Mixin-Device-Id');
   expect((await sendOpenly(standIn, path, fields, device)).data.type).toBe('user');
 });
 
@@ -134,8 +134,8 @@ test.each([
   async (captcha, right, name) => {
     const { standIn } = await setUp({ captcha });
     const others = { g_recaptcha_response: 'solved', hcaptcha_response: 'solved', ...geetest };
-    const ofOtherKinds = Object.fromEntries(Object.entries(others).filter(([field]) => !(field in right)));
-    for (const fields of [{}, ofOtherKinds]) {
+    const otherAnswers = Object.fromEntries(Object.entries(others).filter(([field]) => !(field in right)));
+    for (const fields of [{}, otherAnswers]) {
       const { error } = await requestCode(standIn, fields);
       expect(error.code).toBe(10005);
       expect(error.description).toMatch(name);
@@ -160,7 +160,7 @@ test('a test can choose the right answer to a captcha, and remove the captcha', 
   expect((await requestCode(standIn)).data.type).toBe('verification');
 });
 
-test('signing up: a person with every field of the page, whose session and PIN work', async () => {
+test('a sign-up creates a person with every field of the page, whose session and PIN work', async () => {
   const { clock, standIn, account } = await setUp();
   const session = newSession();
   const { status, data } = await signIn(standIn, session.secret);
@@ -198,7 +198,7 @@ test('signing up: a person with every field of the page, whose session and PIN w
   expect((await person.send('POST', '/users', sessionSecret)).error.code).toBe(403);
 });
 
-test('signing up with an RSA key, as the old page has it', async () => {
+test('a sign-up works with an RSA key, as on the old page', async () => {
   const { clock, standIn, account } = await setUp();
   const { pem, secret: session_secret } = newRsaSession();
   const { data } = await signIn(standIn, session_secret);
@@ -214,7 +214,7 @@ test('signing up with an RSA key, as the old page has it', async () => {
   expect((await person.setTip(newKey())).data.has_pin).toBe(true);
 });
 
-test('signing in: the account stays, its old session ends', async () => {
+test('a sign-in keeps the account and ends its old session', async () => {
   const tip = newKey();
   const { clock, standIn, prepared } = await setUp({ account: { tip, full_name: 'Ann', safe: 'foreign' } });
   const before = connect(standIn, prepared?.keystore as Keystore, clock);
@@ -247,7 +247,7 @@ test('a person who signed up signs in the next time', async () => {
   expect(standIn.accounts()).toHaveLength(1);
 });
 
-test('a phone can belong to an account with an RSA session, and pass to an Ed25519 one', async () => {
+test('a phone can belong to an account with an RSA session, and a sign-in changes that to an Ed25519 session', async () => {
   const { clock, standIn, prepared, account } = await setUp({
     account: { session_key: 'rsa', six_digit_pin: '123456' },
   });
@@ -271,20 +271,20 @@ test('a verification creates one session only', async () => {
   expect(standIn.accounts()).toEqual(before);
 });
 
-const wrongOf = (code: string): string => String((Number(code) + 1) % 10_000).padStart(4, '0');
+const changeCode = (code: string): string => String((Number(code) + 1) % 10_000).padStart(4, '0');
 
-test('a wrong code is 20113; after five of them even the right one is 20114', async () => {
+test('a wrong code is 20113, and after five of them even the right one is 20114', async () => {
   const { clock, standIn } = await setUp();
   const tryCodes = async (wrongTries: number) => {
     await requestCode(standIn);
     const { id, code } = lastCode(standIn);
-    const tried = [];
+    const codes = [];
     for (let tries = 0; tries <= wrongTries; tries += 1) {
-      const fields = signInFields(tries === wrongTries ? code : wrongOf(code), secret);
+      const fields = signInFields(tries === wrongTries ? code : changeCode(code), secret);
       const { error } = await sendOpenly(standIn, `/verifications/${id}`, fields);
-      tried.push(error?.code);
+      codes.push(error?.code);
     }
-    return tried;
+    return codes;
   };
   expect(await tryCodes(5)).toEqual([20113, 20113, 20113, 20113, 20113, 20114]);
   clock.advance(60_000);
@@ -347,18 +347,21 @@ test.each([
   ['registration_id', { registration_id: 3702.5 }],
   ['registration_id', { registration_id: -1 }],
   ['registration_id', { registration_id: null }],
-])('POST /verifications/:id: %s as in %j is 10002, and the code stays valid', async (field, fields) => {
-  const { standIn } = await setUp();
-  await requestCode(standIn);
-  const { id, code } = lastCode(standIn);
-  const right = signInFields(code, secret);
-  for (let tries = 0; tries < 6; tries += 1) {
-    const { error } = await sendOpenly(standIn, `/verifications/${id}`, { ...right, ...fields });
-    expect(error).toMatchObject({ code: 10002, extra: { field } });
-  }
-  expect(standIn.accounts()).toEqual([]);
-  expect((await sendOpenly(standIn, `/verifications/${id}`, right)).data.phone).toBe(PHONE);
-});
+])(
+  'POST /verifications/:id is 10002 for an invalid %s, and the code stays valid: %j',
+  async (field, fields) => {
+    const { standIn } = await setUp();
+    await requestCode(standIn);
+    const { id, code } = lastCode(standIn);
+    const right = signInFields(code, secret);
+    for (let tries = 0; tries < 6; tries += 1) {
+      const { error } = await sendOpenly(standIn, `/verifications/${id}`, { ...right, ...fields });
+      expect(error).toMatchObject({ code: 10002, extra: { field } });
+    }
+    expect(standIn.accounts()).toEqual([]);
+    expect((await sendOpenly(standIn, `/verifications/${id}`, right)).data.phone).toBe(PHONE);
+  },
+);
 
 test('the old page’s fields and both base64 forms of an Ed25519 key are accepted', async () => {
   const { clock, standIn } = await setUp();
@@ -385,7 +388,7 @@ test('a pending deactivation is shown, and only signing in aborts it', async () 
     deactivation_effective_at,
   });
   const { id, code } = lastCode(standIn);
-  await sendOpenly(standIn, `/verifications/${id}`, signInFields(wrongOf(code), secret));
+  await sendOpenly(standIn, `/verifications/${id}`, signInFields(changeCode(code), secret));
   expect(account().deactivation).toEqual(pending);
 
   const signedIn = await sendOpenly(standIn, `/verifications/${id}`, signInFields(code, secret));
@@ -416,7 +419,7 @@ test('preparePhone refuses invalid options', async () => {
   expect(standIn.accounts()).toHaveLength(2);
 });
 
-test('over HTTP: phones and verifications', async () => {
+test('phones and verifications can be managed over HTTP', async () => {
   const { standIn } = await setUp();
   const admin = `${standIn.url}/_stand-in`;
   const prepare = async (body: unknown) => {

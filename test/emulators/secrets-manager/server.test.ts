@@ -78,11 +78,11 @@ const stages = async (secrets: Awaited<ReturnType<typeof start>>) =>
 describe('CreateSecret', () => {
   test('CreateSecret makes a first version that is AWSCURRENT and has the token as its id', async () => {
     const secrets = await start();
-    const created = await secrets.create();
-    expect(created).toMatchObject({ Name: NAME, VersionId: v1 });
-    expect(created.ARN).toMatch(/^arn:aws:secretsmanager:us-east-1:000000000000:secret:enlist\/.*-\w{6}$/);
+    const secret = await secrets.create();
+    expect(secret).toMatchObject({ Name: NAME, VersionId: v1 });
+    expect(secret.ARN).toMatch(/^arn:aws:secretsmanager:us-east-1:000000000000:secret:enlist\/.*-\w{6}$/);
     expect(await secrets.get()).toMatchObject({
-      ARN: created.ARN,
+      ARN: secret.ARN,
       SecretString: 'one',
       VersionId: v1,
       VersionStages: ['AWSCURRENT'],
@@ -98,8 +98,8 @@ describe('CreateSecret', () => {
 
   test('CreateSecret of an existing name succeeds only as a repetition of the same call', async () => {
     const secrets = await start();
-    const created = await secrets.create();
-    expect((await secrets.create()).ARN).toBe(created.ARN);
+    const secret = await secrets.create();
+    expect((await secrets.create()).ARN).toBe(secret.ARN);
     expect(await errorName(secrets.create({ SecretString: 'two' }))).toBe('ResourceExistsException');
     expect(await errorName(secrets.create({ ClientRequestToken: v2 }))).toBe('ResourceExistsException');
     expect(await stages(secrets)).toEqual({ [v1]: ['AWSCURRENT'] });
@@ -119,8 +119,8 @@ describe('CreateSecret', () => {
 
   test('CreateSecret needs no value: a later PutSecretValue can add it', async () => {
     const secrets = await start();
-    const created = await secrets.create({ SecretString: undefined });
-    expect(created.VersionId).toBeUndefined();
+    const secret = await secrets.create({ SecretString: undefined });
+    expect(secret.VersionId).toBeUndefined();
     expect(await errorName(secrets.get())).toBe('ResourceNotFoundException');
     await secrets.put({ SecretString: 'first', ClientRequestToken: v2, VersionStages: ['OWN'] });
     expect(await stages(secrets)).toEqual({ [v2]: ['AWSCURRENT', 'OWN'] });
@@ -355,7 +355,7 @@ describe('DeleteSecret and RestoreSecret', () => {
     [{ RecoveryWindowInDays: 6 }, 'InvalidParameterException'],
     [{ RecoveryWindowInDays: 31 }, 'InvalidParameterException'],
     [{ RecoveryWindowInDays: 7, ForceDeleteWithoutRecovery: true }, 'InvalidParameterException'],
-  ])('DeleteSecret refuses %j', async (input, name) => {
+  ])('DeleteSecret refuses the parameters %j', async (input, name) => {
     const secrets = await start();
     await secrets.create();
     expect(await errorName(secrets.remove(input))).toBe(name);
@@ -370,14 +370,14 @@ describe('ListSecrets', () => {
     for (const Name of names) await secrets.create({ Name });
     await secrets.create();
     await secrets.remove();
-    const seen: (string | undefined)[] = [];
+    const listedNames: (string | undefined)[] = [];
     let NextToken: string | undefined;
     do {
       const page = await secrets.list({ MaxResults: 3, NextToken });
-      seen.push(...(page.SecretList ?? []).map((secret) => secret.Name));
+      listedNames.push(...(page.SecretList ?? []).map((secret) => secret.Name));
       NextToken = page.NextToken;
     } while (NextToken);
-    expect(seen.toSorted()).toEqual(names.toSorted());
+    expect(listedNames.toSorted()).toEqual(names.toSorted());
     const all = await secrets.list({
       IncludePlannedDeletion: true,
       Filters: [{ Key: 'name', Values: ['enlist/'] }],
@@ -482,8 +482,8 @@ describe('the endpoint', () => {
     expect((await call({ origin: 'https://evil.example' })).status).toBe(403);
     const unknown = await call({ 'x-amz-target': 'secretsmanager.toString' });
     expect(await unknown.json()).toEqual({ __type: 'UnknownOperationException' });
-    const unsigned = await call({ authorization: '' });
-    expect(await unsigned.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' });
+    const withoutSignature = await call({ authorization: '' });
+    expect(await withoutSignature.json()).toMatchObject({ __type: 'MissingAuthenticationTokenException' });
   });
 });
 
