@@ -155,29 +155,6 @@ export const answerExamples: Readonly<Record<RouteName, Readonly<Record<string, 
   },
 };
 
-export const locationExamples: Readonly<Partial<Record<RouteName, string>>> = {
-  createBatch: `/batches/${batch_id}`,
-  completeUpload: `/batches/${batch_id}`,
-  signIn: `/bots/${bot_id}`,
-};
-
-interface BadRequest {
-  readonly query?: Readonly<Record<string, string>>;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-}
-
-/** Requests that do not fit the contract: the document shows what the API answers to them. */
-export const badRequests: Readonly<Partial<Record<RouteName, BadRequest>>> = {
-  createBatch: { headers: { 'idempotency-key': 'short' } },
-  createUpload: { body: '{"content_type": "text/html"}' },
-  confirmBatch: { body: '{}' },
-  listRowErrors: { query: { limit: '101' } },
-  listBots: { query: { state: 'done' } },
-  retryBatch: { body: '{"states": ["registered"]}' },
-  requestCode: { body: '{}' },
-};
-
 const call = { method: 'POST', request_id: '00000000-0000-4000-8000-0000000000f1' } as const;
 
 /** Errors of Mixin, by the status that the API answers them with. */
@@ -187,10 +164,4 @@ export const mixinErrors = {
   502: createMixinError('server_error', call),
   503: createMixinError('no_connection', call),
   504: createMixinError('no_answer', call),
-} as const;
-
-/** What a row of a sign-in has as its reason, and the API answers as a problem. */
-export const signInReasons = {
-  409: describeReason('secret_pending_deletion'),
-  504: describeReason('sign_in_unknown'),
 } as const;

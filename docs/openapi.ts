@@ -4,21 +4,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { describeMixinError } from '../lib/api/accounts.ts';
-import { answers, type Route, type RouteName, requests, routes } from '../lib/api/contract.ts';
-import { problemOf } from '../lib/api/http.ts';
-import { parseRequest } from '../lib/api/parse-request.ts';
-import { describeProblem, type ProblemCode, problems } from '../lib/api/problems.ts';
+import { answers, type RouteContract, type RouteName, requests, routes } from '../lib/api/contract.ts';
+import { fillPath } from '../lib/api/http.ts';
+import { capitalize, parseRequest } from '../lib/api/parse-request.ts';
+import { type ProblemAnswer, type ProblemCode, problem } from '../lib/api/problems.ts';
 import { listFormats } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
 import {
   answerExamples,
-  badRequests,
   listExamples,
-  locationExamples,
   mixinErrors,
   parameterExamples,
   requestExamples,
-  signInReasons,
 } from './openapi-examples.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -87,9 +84,7 @@ const media = (schema: Json, examples: readonly Example[]): Json => ({
   examples: Object.fromEntries(examples.map(([name, value]) => [name, { value }])),
 });
 
-const capitalize = (name: string) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
-
-const describeParameters = (place: 'path' | 'query' | 'header', schema: z.ZodObject): readonly Json[] => {
+const describeParameters = (place: 'path' | 'query' | 'header', schema = z.object({})): readonly Json[] => {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', override: tidy });
   return Object.entries(properties).map(([name, property]) => {
     const { description, ...rest } = property as Json;
@@ -128,60 +123,39 @@ const listBody = {
 };
 
 const describeBody = (name: RouteName): Json => {
-  const route = routes[name];
-  if (!('body' in route)) return {};
-  const { body } = route;
+  const { body }: RouteContract = routes[name];
+  if (!body) return {};
   if (body.kind === 'list') return { requestBody: listBody };
-  const schema = 'documented' in body ? body.documented : body.schema;
+  const { documented: schema = body.schema } = body;
   const required = !schema.safeParse({}).success;
   const content = media({ $ref: referTo(nameOf(schema)) }, Object.entries(requestExamples[name] ?? {}));
   return { requestBody: { required, content: { 'application/json': content } } };
 };
 
-/** What the API really answers to a request that does not fit. */
-const answerBadRequest = (name: RouteName): Json | undefined => {
-  const bad = badRequests[name];
-  if (!bad) return undefined;
-  const parsed = parseRequest(name, {
-    path: parameterExamples,
-    query: bad.query ?? {},
-    headers: { 'content-type': 'application/json', ...bad.headers },
-    body: new TextEncoder().encode(bad.body ?? '[]'),
-  });
-  if (parsed.ok) throw new Error(`the bad request of ${name} fits`);
-  return parsed.error.problem;
-};
-
 const problemSchema = { $ref: referTo('ProblemDocument') };
-const describeProblems = (description: string, examples: readonly Json[]): Json => ({
+const describeProblems = (description: string, examples: readonly ProblemAnswer[]): Json => ({
   description,
   content: {
     'application/problem+json': media(
       problemSchema,
-      examples.map((example) => [String(example.code), example]),
+      examples.map(({ body }) => [body.code, body]),
     ),
   },
 });
 
-const exampleOf = (code: ProblemCode): Json => {
-  const { status, message, fix } = problems[code];
-  return describeProblem(status, { code, message, fix });
-};
-
 const throttled = {
   ...describeProblems(
     'AWS throttles Enlist. Nothing is lost, and the request can be sent again; `Retry-After` says when.',
-    [exampleOf('throttled')],
+    [problem('throttled')],
   ),
   headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } },
 };
 const internalError = describeProblems('Something unexpected happened. The request can be sent again.', [
-  exampleOf('internal_error'),
-  exampleOf('other_schema'),
+  problem('internal_error'),
+  problem('other_schema'),
 ]);
 
 const mixinTexts = {
-  409: "The sign-in cannot go on; the code is the reason in its bot's row.",
   422: "Mixin refused; the code is Mixin's.",
   429: 'Mixin asks for fewer calls.',
   502: 'Mixin answered with an error, or unreadably: it may have taken effect.',
@@ -189,63 +163,68 @@ const mixinTexts = {
   504: 'Mixin did not answer: it may have taken effect.',
 } as const;
 
-const mixinExample = (name: RouteName, status: keyof typeof mixinTexts): Json => {
-  if (status === 409 || (status === 504 && name === 'signIn'))
-    return problemOf(status, signInReasons[status]).problem;
-  return describeMixinError(mixinErrors[status]).problem;
+/** A bad request to every route that checks a parameter or needs a field. */
+const badRequest = {
+  path: parameterExamples,
+  query: { limit: '0' },
+  headers: { 'idempotency-key': '' },
+  body: new TextEncoder().encode('{}'),
+};
+
+/** What the API really answers to a bad request; else the problem as it is in general. */
+const showProblem = (name: RouteName, code: ProblemCode): ProblemAnswer => {
+  const parsed = parseRequest(name, badRequest);
+  return !parsed.ok && parsed.error.body.code === code ? parsed.error : problem(code);
 };
 
 /** Problems by status; those that every route may answer are shared. */
 const describeRefusals = (name: RouteName): Json => {
-  const route = routes[name];
-  const bad = answerBadRequest(name);
-  const byStatus = new Map<number, { readonly texts: string[]; readonly examples: Json[] }>();
-  const add = (status: number, text: string, example: Json) => {
-    const { texts, examples } = byStatus.get(status) ?? { texts: [], examples: [] };
-    byStatus.set(status, { texts: [...texts, text], examples: [...examples, example] });
-  };
-  for (const code of route.problems as readonly ProblemCode[]) {
-    const { status, message } = problems[code];
-    add(status, message, bad?.code === code ? bad : exampleOf(code));
-  }
-  for (const status of 'mixinStatuses' in route ? route.mixinStatuses : [])
-    add(status, mixinTexts[status], mixinExample(name, status));
-  if (byStatus.has(503)) add(503, 'AWS throttles Enlist.', exampleOf('throttled'));
+  const { problems, mixinStatuses = [] }: RouteContract = routes[name];
+  const refusals = [
+    ...problems.map((code) => ({ text: problem(code).body.message, example: showProblem(name, code) })),
+    ...mixinStatuses.map((status) => ({
+      text: mixinTexts[status],
+      example: describeMixinError(mixinErrors[status]),
+    })),
+  ];
+  const has503 = mixinStatuses.includes(503);
+  if (has503) refusals.push({ text: 'AWS throttles Enlist.', example: problem('throttled') });
+  const byStatus = Object.groupBy(refusals, ({ example }) => example.status);
   return {
     ...Object.fromEntries(
-      [...byStatus].map(([status, { texts, examples }]) => [
+      Object.entries(byStatus).map(([status, same = []]) => [
         status,
-        describeProblems([...new Set(texts)].join(' '), examples),
+        describeProblems(
+          [...new Set(same.map(({ text }) => text))].join(' '),
+          same.map(({ example }) => example),
+        ),
       ]),
     ),
     500: { $ref: '#/components/responses/InternalError' },
-    ...(!byStatus.has(503) && { 503: { $ref: '#/components/responses/Throttled' } }),
+    ...(!has503 && { 503: { $ref: '#/components/responses/Throttled' } }),
   };
 };
 
 const describeAnswer = (name: RouteName): Json => {
-  const { answer } = routes[name];
-  const { status, description, body } = answer;
-  const content = media({ $ref: referTo(nameOf(body)) }, Object.entries(answerExamples[name]));
+  const { status, description, body, location }: RouteContract['answer'] = routes[name].answer;
+  const example = location && fillPath(location, parameterExamples);
   return {
     [status]: {
       description,
-      ...('location' in answer && {
+      ...(location && {
         headers: {
-          location: {
-            description: answer.location,
-            schema: { type: 'string' },
-            example: locationExamples[name],
-          },
+          location: { description: 'GET this path for the status.', schema: { type: 'string' }, example },
         },
       }),
-      content: { 'application/json': content },
+      content: {
+        'application/json': media({ $ref: referTo(nameOf(body)) }, Object.entries(answerExamples[name])),
+      },
     },
   };
 };
 
 const describeRoute = (name: RouteName): Json => {
-  const route = routes[name];
+  const { tag, summary, description, ...route }: RouteContract = routes[name];
   const parameters = [
     ...describeParameters('path', route.parameters),
     ...describeParameters('query', route.query),
@@ -253,9 +232,9 @@ const describeRoute = (name: RouteName): Json => {
   ];
   return {
     operationId: name,
-    tags: [route.tag],
-    summary: route.summary,
-    ...('description' in route && { description: route.description }),
+    tags: [tag],
+    summary,
+    ...(description && { description }),
     ...(parameters.length > 0 && { parameters }),
     ...describeBody(name),
     responses: { ...describeAnswer(name), ...describeRefusals(name) },
@@ -265,7 +244,7 @@ const describeRoute = (name: RouteName): Json => {
 /** The whole document. */
 export const describeApi = (): Json => {
   const paths: Record<string, Record<string, Json>> = {};
-  for (const [name, { method, path }] of Object.entries<Route>(routes))
+  for (const [name, { method, path }] of Object.entries<RouteContract>(routes))
     paths[path] = { ...paths[path], [method.toLowerCase()]: describeRoute(name as RouteName) };
   return {
     openapi: '3.1.0',

@@ -1,7 +1,6 @@
 /** SQS → intake. Builds, wraps, exports; decides nothing. */
 
-import { giveUpBatch } from '../lib/batches/crash.ts';
-import { intake } from '../lib/batches/intake.ts';
+import { giveUpBatch, intake } from '../lib/batches/intake.ts';
 import { lazily } from '../lib/runtime/handler.ts';
 import { queueFunction } from '../lib/runtime/queue-function.ts';
 

@@ -18,8 +18,8 @@ import type { Services, SignInResult } from '../model/ports.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
 import { allows } from '../model/states.ts';
 import type { RouteRequest } from './contract.ts';
-import { createAnswers } from './create-answers.ts';
-import { type ProblemAnswer, problem, problemOf, type Reply } from './http.ts';
+import { createAnswers, type Reply } from './http.ts';
+import { answerProblem, type ProblemAnswer, problem } from './problems.ts';
 
 const step = 'accounts';
 /** Left of the function's time for its answer. */
@@ -35,7 +35,7 @@ const statusOf = ({ verdict, code }: MixinError): number => {
 /** What Mixin refused, or did not answer. */
 export const describeMixinError = (error: MixinError): ProblemAnswer => {
   const { verdict, request_id, captcha } = error;
-  return problemOf(statusOf(error), error, {
+  return answerProblem(statusOf(error), error, {
     verdict,
     ...(request_id !== undefined && { request_id }),
     ...(captcha !== undefined && { captcha }),
@@ -82,7 +82,7 @@ const requestCode = async (
 /** Why the sign-in must not be tried now; undefined when it may. */
 const findObstacle = ({ state, reason, account }: Bot): ProblemAnswer | undefined => {
   if (state === 'enrolled') return problem('signed_in_already', account && { user_id: account.user_id });
-  return state === 'unsure' && reason ? problemOf(409, reason) : undefined;
+  return state === 'unsure' && reason ? answerProblem(409, reason) : undefined;
 };
 
 /** The row of the sign-in, queued; undefined when another request works on it. It has a batch of its own. */
@@ -104,7 +104,6 @@ const upsertRow = async (services: Services, verification_id: string): Promise<B
 };
 
 const showSession = ({ batch_id }: Bot, { account, person }: SignInResult): Reply<'signIn'> => ({
-  location: `/bots/${account.user_id}`,
   body: {
     bot_id: account.user_id,
     user_id: account.user_id,
@@ -146,7 +145,7 @@ const signInAccount = async (
   if (result) return showSession(row, result);
   const after = await services.table.readBot(row.bot_id);
   return after?.reason
-    ? problemOf(after.state === 'unsure' ? 504 : 409, after.reason)
+    ? answerProblem(after.state === 'unsure' ? 504 : 409, after.reason)
     : problem('sign_in_busy');
 };
 

@@ -1,17 +1,16 @@
 /** The routes of batches: send a list, see its status and its errors, accept its cost. */
-import { describeCost } from '../batches/cost.ts';
-import { confirmPlan } from '../batches/plan.ts';
+import { listKey } from '../batches/batch.ts';
+import { confirmPlan, describeCost } from '../batches/plan.ts';
 import { measureProgress } from '../batches/progress.ts';
-import { createBatchId, receiveList } from '../batches/receive.ts';
+import { createBatchId, receiveList, receiveUpload } from '../batches/receive.ts';
 import type { Batch } from '../model/batch.ts';
+import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
-import type { BatchReferenceView, BatchView, RouteRequest } from './contract.ts';
-import { PAGE_MAX } from './contract.ts';
-import { problem, type Reply } from './http.ts';
+import { type BatchReferenceView, type BatchView, PAGE_MAX, type RouteRequest } from './contract.ts';
+import type { Reply } from './http.ts';
+import { badCursor, problem } from './problems.ts';
 
-/** How a batch is named in answers. */
-export const referTo = ({ batch_id, status }: Batch): BatchReferenceView => ({ batch_id, status });
-export const locate = ({ batch_id }: Batch): string => `/batches/${batch_id}`;
+const referTo = ({ batch_id, status }: Batch): BatchReferenceView => ({ batch_id, status });
 
 export const createBatch = async (
   services: Services,
@@ -19,8 +18,37 @@ export const createBatch = async (
 ): Promise<Reply<'createBatch'>> => {
   const batch_id = createBatchId(services, headers['idempotency-key']);
   const received = await receiveList(services, batch_id, body);
-  if (!received.ok) return problem(received.error);
-  return { body: referTo(received.value), location: locate(received.value) };
+  return received.ok ? { body: referTo(received.value) } : problem(received.error);
+};
+
+export const createUpload = async (
+  services: Services,
+  { body }: RouteRequest<'createUpload'>,
+): Promise<Reply<'createUpload'>> => {
+  const batch_id = services.randomId();
+  const { url, fields } = await services.uploads.createForm({
+    key: listKey(batch_id),
+    contentType: body.content_type,
+    maxBytes: limits.maxUploadBytes,
+    expiresInSeconds: limits.formSeconds,
+  });
+  return {
+    body: {
+      batch_id,
+      url,
+      fields: { ...fields },
+      max_bytes: limits.maxUploadBytes,
+      expires_in_seconds: limits.formSeconds,
+    },
+  };
+};
+
+export const completeUpload = async (
+  services: Services,
+  { parameters }: RouteRequest<'completeUpload'>,
+): Promise<Reply<'completeUpload'>> => {
+  const batch = await receiveUpload(services, parameters.batch_id);
+  return batch ? { body: referTo(batch) } : problem('no_such_batch');
 };
 
 const showBatch = async (services: Services, batch: Batch): Promise<BatchView> => {
@@ -76,13 +104,6 @@ export const confirmBatch = async (
   });
 };
 
-export const badCursor = () =>
-  problem('bad_parameter', {
-    message: 'The parameter cursor is not valid.',
-    fix: 'Use the cursor of the page before, unchanged, or leave it out.',
-    field: 'cursor',
-  });
-
 export const listRowErrors = async (
   services: Services,
   { parameters, query }: RouteRequest<'listRowErrors'>,
@@ -91,5 +112,6 @@ export const listRowErrors = async (
   if (!batch) return problem('no_such_batch');
   const page = await services.table.listRowErrors(batch.batch_id, query.limit, query.cursor);
   if (!page) return badCursor();
-  return { body: { errors: [...page.items], ...(page.cursor !== undefined && { cursor: page.cursor }) } };
+  const { items, ...more } = page;
+  return { body: { errors: [...items], ...more } };
 };

@@ -1,9 +1,10 @@
 /** The routes of bots: list them, show one, try them again. */
+import { isPinLocked, matchesRetry, retryBot } from '../bots/retry.ts';
 import type { Bot } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
-import { badCursor } from './batches.ts';
 import type { BotView, RouteRequest } from './contract.ts';
-import { problem, type Reply } from './http.ts';
+import type { Reply } from './http.ts';
+import { badCursor, problem } from './problems.ts';
 
 /** Named one by one: nothing else of a row is shown. */
 const showBot = (bot: Bot): BotView => {
@@ -26,20 +27,14 @@ const showBot = (bot: Bot): BotView => {
 
 export const listBots = async (
   services: Services,
-  { parameters, query: { state, limit, cursor } }: RouteRequest<'listBots'>,
+  { parameters, query }: RouteRequest<'listBots'>,
 ): Promise<Reply<'listBots'>> => {
   const batch = await services.table.readBatch(parameters.batch_id);
   if (!batch) return problem('no_such_batch');
-  const page = await services.table.listBots({
-    batch_id: batch.batch_id,
-    limit,
-    ...(state !== undefined && { state }),
-    ...(cursor !== undefined && { cursor }),
-  });
+  const page = await services.table.listBots({ batch_id: batch.batch_id, ...query });
   if (!page) return badCursor();
-  return {
-    body: { bots: page.items.map(showBot), ...(page.cursor !== undefined && { cursor: page.cursor }) },
-  };
+  const { items, ...more } = page;
+  return { body: { bots: items.map(showBot), ...more } };
 };
 
 export const readBot = async (
@@ -48,4 +43,46 @@ export const readBot = async (
 ): Promise<Reply<'readBot'>> => {
   const bot = await services.table.readBot(parameters.bot_id);
   return bot ? { body: showBot(bot) } : problem('no_such_bot');
+};
+
+/** The most bots that one request to retry queues: well within API Gateway's 30 seconds. */
+const RETRY_PAGE = 200;
+
+const payAgain = () =>
+  problem('bad_body', {
+    message:
+      'An unsure state stands for a call that may have taken effect: sending it again can cost money twice.',
+    fix: 'To accept that, send {"states": ["unsure"], "pay_again": true}.',
+    field: 'pay_again',
+  });
+
+export const retryBatch = async (
+  services: Services,
+  { parameters, body: options }: RouteRequest<'retryBatch'>,
+): Promise<Reply<'retryBatch'>> => {
+  // guard: paying-again-is-accepted
+  if (options.states.includes('unsure') && !options.pay_again) return payAgain();
+  const batch = await services.table.readBatch(parameters.batch_id);
+  if (!batch) return problem('no_such_batch');
+  // Its message may be lost, whatever its status says; intake goes on where it stopped.
+  if (batch.status !== 'imported' && batch.status !== 'rejected' && batch.status !== 'planned')
+    await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
+  const page = await services.table.listBots({
+    batch_id: batch.batch_id,
+    limit: RETRY_PAGE,
+    ...(options.cursor !== undefined && { cursor: options.cursor }),
+  });
+  if (!page) return badCursor();
+  const { items, ...more } = page;
+  const wanted = items.filter((bot) => matchesRetry(bot, options));
+  const free = wanted.filter((bot) => !isPinLocked(bot, services.now()));
+  let retried = 0;
+  for (const bot of free) if (await retryBot(services, bot)) retried += 1;
+  return {
+    body: {
+      retried,
+      pin_locked: wanted.length - free.length,
+      ...more,
+    },
+  };
 };

@@ -20,14 +20,14 @@ export interface Route {
   readonly function: HttpFunctionName;
 }
 
-interface RouteContract extends Route {
+export interface RouteContract extends Route {
   readonly tag: 'batches' | 'bots' | 'accounts';
   readonly summary: string;
   readonly description?: string;
-  readonly parameters: z.ZodObject;
-  readonly query: z.ZodObject;
+  readonly parameters?: z.ZodObject;
+  readonly query?: z.ZodObject;
   /** Names in lower case. */
-  readonly headers: z.ZodObject;
+  readonly headers?: z.ZodObject;
   /** JSON to be parsed, or the bytes of a list. Without either, the body is ignored. */
   readonly body?:
     | { readonly kind: 'json'; readonly schema: z.ZodType; readonly documented?: z.ZodType }
@@ -36,13 +36,13 @@ interface RouteContract extends Route {
     readonly status: 200 | 201 | 202;
     readonly description: string;
     readonly body: z.ZodType;
-    /** What the Location header names. */
+    /** The Location header: a path, with the names of fields of the body in braces. */
     readonly location?: string;
   };
   /** Every route may answer internal_error, other_schema and throttled too. */
   readonly problems: readonly ProblemCode[];
   /** With these statuses, what Mixin refused or did not answer comes back as a problem of its own code. */
-  readonly mixinStatuses?: readonly (409 | 422 | 429 | 502 | 503 | 504)[];
+  readonly mixinStatuses?: readonly (422 | 429 | 502 | 503 | 504)[];
 }
 
 /** Which problem a path parameter means that is not an id. */
@@ -72,7 +72,7 @@ const page = {
   cursor: z
     .string()
     .describe('The cursor of the page before, unchanged. It is good for the same list of things only.')
-    .optional(),
+    .exactOptional(),
 };
 
 /** The id of a batch is derived from its UTF-8, which a lone surrogate has none of. */
@@ -87,9 +87,6 @@ const idempotencyKey = z
   )
   .optional();
 
-const nothing = z.object({});
-const none = { parameters: nothing, query: nothing, headers: nothing } as const;
-
 export const routes = {
   createBatch: {
     method: 'POST',
@@ -99,7 +96,6 @@ export const routes = {
     summary: 'Send a list',
     description:
       'Stores the list and queues it. The list is read afterwards: its errors are shown in the batch.\n\nA list that asks for network users is not imported before its cost is accepted: it waits as `planned`.\n\nThe formats, and the fields of a row, are in docs/keystores.md.',
-    ...none,
     headers: z.object({ 'idempotency-key': idempotencyKey }),
     body: { kind: 'list' },
     answer: {
@@ -107,7 +103,7 @@ export const routes = {
       description:
         'The list is stored. An Idempotency-Key that was used before gets the same batch, with its present status.',
       body: answers.BatchReference,
-      location: 'The batch.',
+      location: '/batches/{batch_id}',
     },
     problems: ['empty_list', 'bad_parameter', 'idempotency_key_reused', 'list_too_large', 'unknown_format'],
   },
@@ -119,7 +115,6 @@ export const routes = {
     summary: 'Get a form for a large list',
     description:
       'For a list that is too large for a request. Send it as multipart/form-data to `url`: first all `fields` as they are, then the list as the field `file`. Then call POST /uploads/{batch_id}.',
-    ...none,
     body: { kind: 'json', schema: requests.UploadOptions },
     answer: {
       status: 201,
@@ -136,13 +131,12 @@ export const routes = {
     summary: 'Report that a form was used',
     description:
       'The uploaded list becomes a batch. Calling it again changes nothing. If the list was not uploaded, the batch shows it (`rejected`, `list_gone`).',
-    ...none,
     parameters: batchId,
     answer: {
       status: 202,
       description: 'The batch.',
       body: answers.BatchReference,
-      location: 'The batch.',
+      location: '/batches/{batch_id}',
     },
     problems: ['no_such_batch'],
   },
@@ -152,7 +146,6 @@ export const routes = {
     function: 'api',
     tag: 'batches',
     summary: 'Get the status of a batch',
-    ...none,
     parameters: batchId,
     answer: {
       status: 200,
@@ -169,7 +162,6 @@ export const routes = {
     summary: 'Accept the cost of a list',
     description:
       'Imports a batch that is `planned`, if it costs no more than the amount that you accept. Possible for 20 hours after the list was sent.\n\nRepeating a request is harmless.',
-    ...none,
     parameters: batchId,
     body: { kind: 'json', schema: requests.Confirmation },
     answer: { status: 200, description: 'The batch is being imported.', body: answers.BatchReference },
@@ -181,7 +173,6 @@ export const routes = {
     function: 'api',
     tag: 'batches',
     summary: 'List the errors of the rows, by line',
-    ...none,
     parameters: batchId,
     query: z.object(page),
     answer: { status: 200, description: 'One page of errors.', body: answers.RowErrorPage },
@@ -194,13 +185,12 @@ export const routes = {
     tag: 'bots',
     summary: 'List the bots of a batch',
     description: 'A bot that a later list named again is in the batch of that list.',
-    ...none,
     parameters: batchId,
     query: z.object({
       state: z
         .enum(states, { error: `Use one of ${states.join(', ')}.` })
         .describe('Only bots in this state.')
-        .optional(),
+        .exactOptional(),
       ...page,
     }),
     answer: { status: 200, description: 'One page of bots.', body: answers.BotPage },
@@ -214,7 +204,6 @@ export const routes = {
     summary: 'Try bots of a batch again',
     description:
       'Looks at up to 200 bots of the batch and queues those that were asked for. If the answer has a cursor there are more bots: send the same request with the cursor, until an answer has none.\n\nA bot whose PIN is locked is not queued, and is counted in `pin_locked`. Of a batch that is `stuck`, the list or its missing parts are queued again.\n\nUnsure rows without an account are tried again only with `pay_again`: their call may have taken effect, and cost money. Without it, repeating a request is harmless.',
-    ...none,
     parameters: batchId,
     body: { kind: 'json', schema: requests.RetryOptions },
     answer: { status: 200, description: 'How many bots were queued again.', body: answers.RetryCount },
@@ -226,7 +215,6 @@ export const routes = {
     function: 'api',
     tag: 'bots',
     summary: 'Get one bot, with its history',
-    ...none,
     parameters: botId,
     answer: { status: 200, description: 'The bot.', body: answers.Bot },
     problems: ['no_such_bot'],
@@ -239,7 +227,6 @@ export const routes = {
     summary: 'Ask Mixin for a code',
     description:
       'Mixin sends a code to one phone that the operator holds. One phone at a time, never from a list, on purpose. If Mixin asks for a captcha, the answer says so; Enlist does not work around it.',
-    ...none,
     body: { kind: 'json', schema: requests.CodeRequest },
     answer: { status: 200, description: 'Mixin has sent the code.', body: answers.Verification },
     problems: ['bad_body'],
@@ -252,8 +239,7 @@ export const routes = {
     tag: 'accounts',
     summary: 'Sign an account in with its code',
     description:
-      'Creates and stores a session key, then signs the account in. The account becomes a bot of a batch of one, which is checked and registered like any other.',
-    ...none,
+      "Creates and stores a session key, then signs the account in. The account becomes a bot of a batch of one, which is checked and registered like any other.\n\nIf the sign-in cannot go on, the answer is the reason in its bot's row.",
     parameters: verificationId,
     body: {
       kind: 'json',
@@ -264,7 +250,7 @@ export const routes = {
       status: 201,
       description: 'The account is signed in, and its bot is queued.',
       body: answers.NewSession,
-      location: 'The bot.',
+      location: '/bots/{bot_id}',
     },
     problems: [
       'bad_body',
@@ -273,9 +259,10 @@ export const routes = {
       'signed_in_already',
       'sign_in_busy',
       'session_key_exists',
+      'secret_pending_deletion',
       'sign_in_unknown',
     ],
-    mixinStatuses: [409, 422, 429, 503, 504],
+    mixinStatuses: [422, 429, 503],
   },
 } as const satisfies Readonly<Record<string, RouteContract>>;
 export type RouteName = keyof typeof routes;
@@ -286,11 +273,16 @@ export type RouteNameOf<F extends HttpFunctionName> = {
 
 /** A request after parsing. */
 export interface RouteRequest<Name extends RouteName> {
-  readonly parameters: z.output<(typeof routes)[Name]['parameters']>;
-  readonly query: z.output<(typeof routes)[Name]['query']>;
-  readonly headers: z.output<(typeof routes)[Name]['headers']>;
+  readonly parameters: RoutePart<(typeof routes)[Name], 'parameters'>;
+  readonly query: RoutePart<(typeof routes)[Name], 'query'>;
+  readonly headers: RoutePart<(typeof routes)[Name], 'headers'>;
   readonly body: RouteBody<(typeof routes)[Name]>;
 }
+type RoutePart<R, Part extends 'parameters' | 'query' | 'headers'> = R extends {
+  readonly [P in Part]: infer S extends z.ZodType;
+}
+  ? z.output<S>
+  : undefined;
 type RouteBody<R> = R extends { readonly body: { readonly schema: infer S extends z.ZodType } }
   ? z.output<S>
   : R extends { readonly body: { readonly kind: 'list' } }

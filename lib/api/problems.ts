@@ -4,12 +4,6 @@ import { limits } from '../model/limits.ts';
 import type { Problem } from '../model/problem.ts';
 import { describeReason } from '../model/reasons.ts';
 
-interface ApiProblem {
-  readonly status: number;
-  readonly message: string;
-  readonly fix: string;
-}
-
 export const problems = {
   bad_parameter: {
     status: 400,
@@ -73,6 +67,7 @@ export const problems = {
     message: 'A session key of the other kind is stored for this code already.',
     fix: 'Send the same session_key as before, or request a new code.',
   },
+  secret_pending_deletion: { status: 409, ...describeReason('secret_pending_deletion') },
   sign_in_unknown: { status: 504, ...describeReason('sign_in_unknown') },
   list_too_large: {
     status: 413,
@@ -104,7 +99,7 @@ export const problems = {
     message: 'AWS accepts no more calls at the moment.',
     fix: 'Send the same request again in some seconds.',
   },
-} as const satisfies Readonly<Record<string, ApiProblem>>;
+} as const satisfies Readonly<Record<string, Omit<Problem, 'code'> & { readonly status: number }>>;
 export type ProblemCode = keyof typeof problems;
 
 const titles: Readonly<Record<number, string>> = {
@@ -121,9 +116,32 @@ const titles: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 };
 
-/** A problem document (RFC 9457); `more` are members of its own. */
-export const describeProblem = (
+/** A problem in place of a route's answer. The body is a problem document (RFC 9457). */
+export interface ProblemAnswer {
+  readonly status: number;
+  readonly body: Problem & Readonly<Record<string, unknown>>;
+}
+
+/** Any problem, such as one of Mixin's or of a row. @param more members of its own */
+export const answerProblem = (
   status: number,
   { code, message, fix }: Problem,
   more: Readonly<Record<string, unknown>> = {},
-) => ({ type: 'about:blank', title: titles[status] ?? 'Error', status, code, message, fix, ...more });
+): ProblemAnswer => ({
+  status,
+  body: { type: 'about:blank', title: titles[status] ?? 'Error', status, code, message, fix, ...more },
+});
+
+/** A problem of the contract. @param more its sentences for this request, and members of its own */
+export const problem = (code: ProblemCode, more: Readonly<Record<string, unknown>> = {}): ProblemAnswer =>
+  answerProblem(problems[code].status, { code, ...problems[code] }, more);
+
+export const CURSOR_FIX = 'Use the cursor of the page before, unchanged, or leave it out.';
+
+/** The table does not know the cursor, or it is one of another query. */
+export const badCursor = (): ProblemAnswer =>
+  problem('bad_parameter', {
+    message: 'The parameter cursor is not valid.',
+    fix: CURSOR_FIX,
+    field: 'cursor',
+  });

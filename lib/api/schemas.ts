@@ -6,20 +6,15 @@ import { networkUserSchema, platforms, signInFieldsSchema, signInSchema } from '
 import { limits } from '../model/limits.ts';
 import { mixin } from '../model/mixin.ts';
 import { type BotState, retryStates, states } from '../model/states.ts';
+import { CURSOR_FIX } from './problems.ts';
 
 /** Items of one page at most, and the errors that a batch shows. */
 export const PAGE_MAX = 100;
 
-const id = (description?: string) => (description === undefined ? z.guid() : z.guid().describe(description));
-const time = (description?: string) => {
-  const schema = z.iso.datetime({ offset: true });
-  return description === undefined ? schema : schema.describe(description);
-};
-const count = (description?: string) => {
-  const schema = z.int().nonnegative();
-  return description === undefined ? schema : schema.describe(description);
-};
-const usd = (description: string) => z.number().nonnegative().describe(description);
+const id = z.guid();
+const time = z.iso.datetime({ offset: true });
+const count = z.int().nonnegative();
+const usd = z.number().nonnegative();
 const cursor = z
   .string()
   .describe('There when more follows. Send it back unchanged to go on.')
@@ -42,35 +37,38 @@ const batchStatus = z.enum(batchStatuses).describe(
     .join(' '),
 );
 
-const batchReference = z.object({ batch_id: id(), status: batchStatus });
+const batchReference = z.object({ batch_id: id, status: batchStatus });
+
+/** Every error has these. @param codes the sentence that says where the codes are listed */
+const problemFields = (codes: string) => ({
+  code: z.string().describe(`Stable, for scripts. ${codes}`),
+  message: z.string().describe('What happened. Never quotes a value.'),
+  fix: z.string().describe('What to do about it.'),
+});
 
 const listProblem = z
-  .object({
-    code: z.string().describe('Stable, for scripts.'),
-    message: z.string().describe('What is wrong.'),
-    fix: z.string().describe('How to fix it.'),
-  })
-  .describe('What is wrong with a whole list. The codes are in docs/keystores.md.');
+  .object(problemFields('The codes are in docs/keystores.md.'))
+  .describe('What is wrong with a whole list.');
 
 const rowError = z.object({
   file: z.string().describe('The file of a ZIP archive that the row is in.').exactOptional(),
   row: z.int().min(1).describe('Which row of the list, from 1.'),
   line: z.int().min(1).describe('Where the row begins in the file, from 1.'),
   field: z.string().describe('`(row)` for the row as a whole.'),
-  code: z.string().describe('Stable, for scripts. The codes are in docs/keystores.md.'),
-  message: z.string().describe('What is wrong. Never quotes a value.'),
-  fix: z.string().describe('How to fix it.'),
+  ...problemFields('The codes are in docs/keystores.md.'),
 });
 
 const cost = z
   .object({
-    price_usd: usd('The price of one user.'),
-    planned_users: count('Users that the list asks for.'),
-    planned_usd: usd('What they cost.'),
-    created_users: count('Users that Mixin confirmed as created.'),
-    created_usd: usd('What they cost.'),
-    unsure_users: count('Users that may have been created: the call was sent and its answer was lost.'),
-    unsure_usd: usd('What they may have cost.'),
+    price_usd: usd.describe('The price of one user.'),
+    planned_users: count.describe('Users that the list asks for.'),
+    planned_usd: usd.describe('What they cost.'),
+    created_users: count.describe('Users that Mixin confirmed as created.'),
+    created_usd: usd.describe('What they cost.'),
+    unsure_users: count.describe(
+      'Users that may have been created: the call was sent and its answer was lost.',
+    ),
+    unsure_usd: usd.describe('What they may have cost.'),
   })
   .describe('Present for a list that asks for network users. Mixin charges their owner.');
 
@@ -80,26 +78,28 @@ const stateCounts = z
       states.map((state) => [
         state,
         state === 'enrolled'
-          ? count('Rows whose account has a row of its own now. They are in none of the other numbers.')
-          : count(),
+          ? count.describe(
+              'Rows whose account has a row of its own now. They are in none of the other numbers.',
+            )
+          : count,
       ]),
-    ) as Record<BotState, ReturnType<typeof count>>,
+    ) as Record<BotState, typeof count>,
   )
   .describe('Bots by state, zeroes included. Counted for each request; a bot that is moving may be missed.');
 
 const batch = z.object({
-  batch_id: id(),
+  batch_id: id,
   status: batchStatus,
-  created_at: time(),
-  total: count('Rows of the list; 0 until it is read.'),
-  invalid: count('Rows with errors.'),
-  duplicates: count('Rows whose bot or sign-in is in an earlier row of the list.'),
+  created_at: time,
+  total: count.describe('Rows of the list; 0 until it is read.'),
+  invalid: count.describe('Rows with errors.'),
+  duplicates: count.describe('Rows whose bot or sign-in is in an earlier row of the list.'),
   states: stateCounts,
-  accepted: count('total − invalid − duplicates.'),
-  finished: count(
+  accepted: count.describe('total − invalid − duplicates.'),
+  finished: count.describe(
     'Bots that no step touches by itself, audits aside: registered, external, blocked, failed, and unsure rows without an account.',
   ),
-  not_in_batch: count(
+  not_in_batch: count.describe(
     'Rows whose bot a later list named again, or that were refused while they were imported. 0 until the whole list is imported.',
   ),
   percent_done: z.int().min(0).max(100),
@@ -112,21 +112,17 @@ const batch = z.object({
   problem: listProblem.exactOptional(),
   errors: z.array(rowError).max(PAGE_MAX).describe('The first errors of the rows.'),
   more_errors: z.boolean().describe('There are more: see GET /batches/{batch_id}/errors.'),
-  errors_left_out: count(
+  errors_left_out: count.describe(
     `Errors beyond the first ${limits.maxErrors.toLocaleString('en-US')}, which are counted and not stored.`,
   ),
 });
 
 const rowErrorPage = z.object({ errors: z.array(rowError), cursor });
 
-const reason = z.object({
-  code: z.string().describe('Stable, for scripts. All codes are in docs/reasons.md.'),
-  message: z.string().describe('What happened.'),
-  fix: z.string().describe('What to do.'),
-});
+const reason = z.object(problemFields('The codes are in docs/reasons.md.'));
 
 const historyEntry = z.object({
-  at: time(),
+  at: time,
   state: botState,
   step: z.string().describe('intake, enroll, check, register, recheck, accounts, or api for a retry.'),
   code: z.string().describe('The code of the reason.').exactOptional(),
@@ -141,21 +137,23 @@ const enrolment = z
   .describe('How a row without an account gets one; the owner is the bot that creates a network user.');
 
 const bot = z.object({
-  bot_id: id("Mixin's user id; while there is no account, an id of Enlist's own."),
-  user_id: id(
-    "Mixin's id of the account; absent while there is none. In the row of an enrolment: the account that was made for it.",
-  ).exactOptional(),
-  batch_id: id('The last batch whose list named the bot.'),
+  bot_id: id.describe("Mixin's user id; while there is no account, an id of Enlist's own."),
+  user_id: id
+    .describe(
+      "Mixin's id of the account; absent while there is none. In the row of an enrolment: the account that was made for it.",
+    )
+    .exactOptional(),
+  batch_id: id.describe('The last batch whose list named the bot.'),
   line: z.int().min(1).describe('Its line in that list.'),
   state: botState,
-  state_since: time(),
+  state_since: time,
   reason: reason.exactOptional(),
   public_key: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .describe('The spend key, 64 hex characters; present once its private half is stored.')
     .exactOptional(),
-  wait_until: time('Nothing happens before this time.').exactOptional(),
+  wait_until: time.describe('Nothing happens before this time.').exactOptional(),
   enrolment: enrolment.exactOptional(),
   history: z
     .array(historyEntry)
@@ -166,8 +164,8 @@ const bot = z.object({
 const botPage = z.object({ bots: z.array(bot), cursor });
 
 const retryCount = z.object({
-  retried: count('Bots that were queued again.'),
-  pin_locked: count('Bots that keep waiting because their PIN is locked.'),
+  retried: count.describe('Bots that were queued again.'),
+  pin_locked: count.describe('Bots that keep waiting because their PIN is locked.'),
   cursor,
 });
 
@@ -190,10 +188,7 @@ const retryOptions = z.strictObject({
     .string({ error: 'Use a reason code as text, or leave it out.' })
     .describe('Only bots with this reason code.')
     .exactOptional(),
-  cursor: z
-    .string({ error: 'Use the cursor of the page before, unchanged, or leave it out.' })
-    .describe('Where the request before stopped.')
-    .exactOptional(),
+  cursor: z.string({ error: CURSOR_FIX }).describe('Where the request before stopped.').exactOptional(),
   pay_again: z
     .literal(true, { error: 'Send true, or leave it out.' })
     .describe(
@@ -209,7 +204,7 @@ const uploadOptions = z.strictObject({
 });
 
 const uploadForm = z.object({
-  batch_id: id(),
+  batch_id: id,
   url: z.url(),
   fields: z.record(z.string(), z.string()),
   max_bytes: z.int().min(1),
@@ -218,8 +213,8 @@ const uploadForm = z.object({
 
 const listRow = z
   .looseObject({
-    app_id: id("The bot's user id.").exactOptional(),
-    session_id: id().exactOptional(),
+    app_id: id.describe("The bot's user id.").exactOptional(),
+    session_id: id.exactOptional(),
     server_public_key: z.string().describe('64 hex characters.').exactOptional(),
     session_private_key: z.string().describe('64 hex characters.').exactOptional(),
     spend_private_key: z
@@ -237,12 +232,12 @@ const listRow = z
 
 const createList = z.strictObject({
   create: z.strictObject({
-    owner: id('User id of the bot that creates them. Its keystore must be in the vault.'),
+    owner: id.describe('User id of the bot that creates them. Its keystore must be in the vault.'),
     count: z.int().min(1).max(limits.maxRows),
     full_name: z.string().min(1).max(128).describe('`{n}` in it becomes the number of the user, from 1.'),
-    accept_cost_usd: usd(
-      'Accepts the cost at once; without it the batch waits as `planned`.',
-    ).exactOptional(),
+    accept_cost_usd: usd
+      .describe('Accepts the cost at once; without it the batch waits as `planned`.')
+      .exactOptional(),
   }),
 });
 
@@ -297,8 +292,8 @@ const codeRequest = z.strictObject({
 });
 
 const verification = z.object({
-  verification_id: id(),
-  device_id: id(),
+  verification_id: id,
+  device_id: id,
   has_emergency_contact: z.boolean(),
   contact_id: z.string().exactOptional(),
   deactivation_requested_at: z.string().exactOptional(),
@@ -327,10 +322,10 @@ const signIn = z.looseObject({
 });
 
 const newSession = z.object({
-  bot_id: id(),
-  user_id: id(),
-  session_id: id(),
-  batch_id: id('A batch of this one account.'),
+  bot_id: id,
+  user_id: id,
+  session_id: id,
+  batch_id: id.describe('A batch of this one account.'),
   state: botState,
   account: z
     .record(z.string(), z.unknown())
@@ -344,9 +339,7 @@ const problemDocument = z
     type: z.literal('about:blank'),
     title: z.string(),
     status: z.int(),
-    code: z.string().describe('Stable, for scripts.'),
-    message: z.string().describe('What is wrong.'),
-    fix: z.string().describe('How to fix it.'),
+    ...problemFields("Mixin's are in docs/mixin.md."),
     field: z.string().describe('The field of the request that it is about.').exactOptional(),
     verdict: z
       .enum(['again', 'never', 'unsure'])

@@ -1,10 +1,32 @@
-/** A list that costs money waits as a plan, until an operator accepts its cost. */
+/**
+ * A list that costs money waits as a plan, until an operator accepts its cost. Mixin charges the owner of the network
+ * users; Enlist charges nothing.
+ */
 import type { Batch, BatchStatus } from '../model/batch.ts';
 import { limits } from '../model/limits.ts';
-import type { Services } from '../model/ports.ts';
+import type { BotCounts, Services } from '../model/ports.ts';
+import { prices } from '../model/prices.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
-import { queueChunks } from './chunks.ts';
-import { priceUsd } from './cost.ts';
+import { queueChunks } from './batch.ts';
+
+/** The price of network users, in US dollars. */
+export const priceUsd = (users: number): number => users * prices.networkUserUsd;
+
+/** What a batch costs, in the words of the API (lib/api/schemas.ts). Undefined for one that costs nothing. */
+export const describeCost = ({ paid_rows }: Batch, { network_users }: BotCounts) => {
+  if (paid_rows === undefined) return undefined;
+  const created = network_users.enrolled ?? 0;
+  const unsure = network_users.unsure ?? 0;
+  return {
+    price_usd: prices.networkUserUsd,
+    planned_users: paid_rows,
+    planned_usd: priceUsd(paid_rows),
+    created_users: created,
+    created_usd: priceUsd(created),
+    unsure_users: unsure,
+    unsure_usd: priceUsd(unsure),
+  };
+};
 
 export type PlanProblem =
   | { readonly code: 'not_planned'; readonly status: BatchStatus }

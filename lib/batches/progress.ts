@@ -5,24 +5,14 @@ import { type BotState, states } from '../model/states.ts';
 
 const finishedStates: readonly BotState[] = ['registered', 'external', 'blocked', 'failed'];
 
-export interface BatchProgress {
-  /** Every state, zeroes included. */
-  readonly states: Readonly<Record<BotState, number>>;
-  /** Rows that should make bots of this batch. */
-  readonly accepted: number;
-  /** Bots that no step touches by itself, audits aside. */
-  readonly finished: number;
-  /** Rows whose bot a later list named again, or that were refused while they were imported. */
-  readonly not_in_batch: number;
-  readonly percent_done: number;
-  readonly bots_per_minute: number | null;
-  readonly eta_seconds: number | null;
-}
-
 const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
 
-/** @param counts bots of the batch by state, @param nowMs milliseconds since 1970 */
-export const measureProgress = (batch: Batch, counts: BotCounts, nowMs: number): BatchProgress => {
+/**
+ * @param counts bots of the batch by state
+ * @param nowMs milliseconds since 1970
+ * @returns fields of a batch as the API shows them (lib/api/schemas.ts)
+ */
+export const measureProgress = (batch: Batch, counts: BotCounts, nowMs: number) => {
   const byState = Object.fromEntries(states.map((state) => [state, counts.states[state] ?? 0])) as Record<
     BotState,
     number

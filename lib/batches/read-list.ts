@@ -7,9 +7,8 @@ import type { Batch } from '../model/batch.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
 import type { Problem, RowError } from '../model/problem.ts';
-import { listKey } from './batch.ts';
-import { queueChunks, storeChunks } from './chunks.ts';
-import { priceUsd } from './cost.ts';
+import { listKey, queueChunks, storeChunks } from './batch.ts';
+import { priceUsd } from './plan.ts';
 
 const listGone: Problem = {
   code: 'list_gone',

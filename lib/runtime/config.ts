@@ -55,13 +55,8 @@ export interface Config {
     readonly region: string;
     /** Made up, for emulators; on AWS the SDK uses those of the role. */
     readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
-    /** Where the emulators answer; absent on AWS. */
-    readonly endpoints: {
-      readonly dynamodb?: string;
-      readonly s3?: string;
-      readonly secretsManager?: string;
-      readonly sqs?: string;
-    };
+    /** Where the emulators answer; undefined on AWS. */
+    readonly endpoints: Readonly<Record<'dynamodb' | 's3' | 'secretsManager' | 'sqs', string | undefined>>;
   };
 }
 
@@ -76,13 +71,13 @@ export const readConfig = (environment: Environment): Config => {
     throw new Error(`environment variables missing or invalid: ${names.join(', ')}`);
   }
   const env = parsed.data;
-  const endpoint = (specific: string | undefined) => specific ?? env.AWS_ENDPOINT_URL;
-  const dynamodb = endpoint(env.AWS_ENDPOINT_URL_DYNAMODB);
-  const s3 = endpoint(env.AWS_ENDPOINT_URL_S3);
-  const secretsManager = endpoint(env.AWS_ENDPOINT_URL_SECRETS_MANAGER);
-  const sqs = endpoint(env.AWS_ENDPOINT_URL_SQS);
-  const emulated =
-    dynamodb !== undefined && s3 !== undefined && secretsManager !== undefined && sqs !== undefined;
+  const endpoints = {
+    dynamodb: env.AWS_ENDPOINT_URL_DYNAMODB ?? env.AWS_ENDPOINT_URL,
+    s3: env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL,
+    secretsManager: env.AWS_ENDPOINT_URL_SECRETS_MANAGER ?? env.AWS_ENDPOINT_URL,
+    sqs: env.AWS_ENDPOINT_URL_SQS ?? env.AWS_ENDPOINT_URL,
+  };
+  const isEmulated = Object.values(endpoints).every((endpoint) => endpoint !== undefined);
   const accessKeyId = env.AWS_ACCESS_KEY_ID;
   const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
   return {
@@ -101,13 +96,8 @@ export const readConfig = (environment: Environment): Config => {
     registrationSignature: env.MIXIN_REGISTRATION_SIGNATURE,
     aws: {
       region: env.AWS_REGION,
-      ...(emulated && accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey } }),
-      endpoints: {
-        ...(dynamodb && { dynamodb }),
-        ...(s3 && { s3 }),
-        ...(secretsManager && { secretsManager }),
-        ...(sqs && { sqs }),
-      },
+      ...(isEmulated && accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey } }),
+      endpoints,
     },
   };
 };

@@ -12,32 +12,14 @@ import { createUploads } from '../aws/uploads.ts';
 import { createVault } from '../aws/vault/vault.ts';
 import { createMixinAccounts } from '../mixin/accounts.ts';
 import { createMixinClient } from '../mixin/client.ts';
-import {
-  canDecryptPinToken,
-  derivePublicKey,
-  ed25519FromX25519,
-  generateRsaKey,
-  isPublicKey,
-  isScalar,
-  readRsaKey,
-} from '../mixin/keys.ts';
+import * as keys from '../mixin/keys.ts';
 import { createMixinSafe } from '../mixin/safe.ts';
 import type { QueueName } from '../model/deployment.ts';
 import type { Log } from '../model/log.ts';
 import { mixin } from '../model/mixin.ts';
-import type { Keys, Services } from '../model/ports.ts';
+import type { Services } from '../model/ports.ts';
 import { compression } from './compression.ts';
 import type { Config } from './config.ts';
-
-const keys: Keys = {
-  ed25519FromX25519,
-  isPublicKey,
-  isScalar,
-  generateRsaKey,
-  canDecryptPinToken,
-  derivePublicKey,
-  readRsaKey,
-};
 
 /**
  * All AWS calls here are idempotent (conditions, tokens), so the SDK may repeat throttled ones. Its pauses are random,

@@ -34,10 +34,6 @@ const PROBE_ID = '00000000-0000-0000-0000-000000000000';
 const PROBE_KEY = `smoke/${PROBE_ID}`;
 const TIMEOUT_MS = 5_000;
 
-class ProbeTimeout extends Error {
-  override readonly name = 'TimeoutError';
-}
-
 interface Probe {
   readonly what: string;
   readonly fix: string;
@@ -70,23 +66,22 @@ const vaultProbe: Probe = {
   run: ({ services }) => services.vault.readKeystore(PROBE_ID),
 };
 
-/** A bucket that answers "you may not read this" is there; who only stores lists may not read them. */
-const ignoreAccessDenied = (error: unknown): void => {
-  if (!(error instanceof Error && error.name === 'AccessDenied')) throw error;
-};
-
-const probeUploads = ({ lists }: Permissions): Probe =>
-  lists.includes('get')
-    ? {
-        what: 'uploads',
-        fix: 'Check ENLIST_UPLOADS_BUCKET, and that the role allows s3:GetObject and s3:ListBucket.',
-        run: ({ services }) => services.uploads.get(PROBE_KEY),
+const probeUploads = ({ lists }: Permissions): Probe => {
+  const mayRead = lists.includes('get');
+  const need = mayRead ? 'the role allows s3:GetObject and s3:ListBucket' : 'the bucket exists';
+  return {
+    what: 'uploads',
+    fix: `Check ENLIST_UPLOADS_BUCKET, and that ${need}.`,
+    run: async ({ services }) => {
+      try {
+        await services.uploads.get(PROBE_KEY);
+      } catch (error) {
+        // A bucket that answers so is there; who only stores lists may not read them.
+        if (mayRead || !(error instanceof Error && error.name === 'AccessDenied')) throw error;
       }
-    : {
-        what: 'uploads',
-        fix: 'Check ENLIST_UPLOADS_BUCKET, and that the bucket exists.',
-        run: ({ services }) => services.uploads.get(PROBE_KEY).catch(ignoreAccessDenied),
-      };
+    },
+  };
+};
 
 const mixinProbe: Probe = {
   what: 'mixin',
@@ -121,7 +116,11 @@ const runProbe = async (
   options: Required<SmokeTestOptions>,
 ): Promise<SmokeCheck> => {
   try {
-    await withTimeout(run(options), options.timeoutMs, () => new ProbeTimeout('no answer in time'));
+    await withTimeout(
+      run(options),
+      options.timeoutMs,
+      () => new DOMException('no answer in time', 'TimeoutError'),
+    );
     return { what, ok: true };
   } catch (error) {
     const code = findErrorCode(error);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { giveUpBatch } from '../../lib/batches/crash.ts';
+import { giveUpBatch } from '../../lib/batches/intake.ts';
 import { buildBatch, recordServices } from '../helpers/services.ts';
 
 test.each([

@@ -27,7 +27,7 @@ const rowCodes = [
 ];
 const problemCodes = [
   ...readers.flatMap((path) => matches(path, PROBLEM)).filter((code) => !fileCodes.includes(code)),
-  ...['read-list', 'inbox', 'crash'].flatMap((name) => matches(`lib/batches/${name}.ts`, CODE)),
+  ...['read-list', 'inbox', 'intake'].flatMap((name) => matches(`lib/batches/${name}.ts`, CODE)),
 ];
 
 test('every code of a row has its line in the table, and no other', () => {

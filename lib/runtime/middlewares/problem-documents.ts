@@ -1,7 +1,8 @@
 /** An error that nothing else handles becomes a problem document; its text is neither sent nor logged. */
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { answerProblem, type HttpAnswer, problem } from '../../api/http.ts';
+import type { HttpAnswer } from '../../api/http.ts';
+import { problem } from '../../api/problems.ts';
 import { SchemaError } from '../../aws/table/items.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { Log } from '../../model/log.ts';
@@ -16,14 +17,12 @@ export const toResult = ({ status, body, headers = {} }: HttpAnswer): APIGateway
 export const problemDocuments = (log: Log): MiddlewareObj => ({
   onError: ({ error }) => {
     log('error', 'request_failed', { error: findErrorCode(error) });
-    if (error instanceof SchemaError) return toResult(answerProblem(problem('other_schema')));
+    if (error instanceof SchemaError) return toResult(problem('other_schema'));
     return toResult(
-      answerProblem(
-        problem(
-          'internal_error',
-          // guard: problem-has-no-error-text
-          {},
-        ),
+      problem(
+        'internal_error',
+        // guard: problem-has-no-error-text
+        {},
       ),
     );
   },

@@ -1,6 +1,6 @@
 /** Plays the queues and the schedule with a clock that is moved on: messages arrive, crashed ones return, the sweep runs. */
 
-import { giveUpBatch } from '../../../lib/batches/crash.ts';
+import { giveUpBatch } from '../../../lib/batches/intake.ts';
 import { giveUpBot } from '../../../lib/bots/crash.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import { crashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
