@@ -140,8 +140,6 @@ export interface ApiClient {
   readonly url: string;
   /** Sends a list; with the same key and list again it answers the same batch, and its status. */
   sendList(list: Uint8Array, contentType: string, idempotencyKey: string): Promise<BatchReferenceView>;
-  /** The same, if only the batch id is wanted. */
-  createBatch(list: Uint8Array, contentType: string, idempotencyKey: string): Promise<string>;
   /** Sends a list that is too large for a request, by an upload form: a new batch each time. */
   uploadLarge(list: Uint8Array, contentType: string): Promise<BatchReferenceView>;
   readBatch(batch_id: string): Promise<BatchView>;
@@ -245,7 +243,6 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
   return {
     url,
     sendList,
-    createBatch: async (...list) => (await sendList(...list)).batch_id,
     uploadLarge: async (list, content_type) => {
       const form = await call('createUpload', { body: { content_type } });
       await submitForm(form, list);

@@ -1,10 +1,12 @@
-/** Reads the lists to upload. Their contents are sent and never shown. */
+/** Reads lists and uploads them. Their contents are sent and never shown. */
 import { createHash, randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import type { BatchReferenceView } from '../lib/api/contract.ts';
 import { findContentType, listEndings } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
+import type { ApiClient } from './api-client.ts';
 import type { Terminal } from './context.ts';
-import { UsageError } from './errors.ts';
+import { RequestError, UsageError } from './errors.ts';
 import { explainFileErrors, readBytes } from './files.ts';
 import { packFolder } from './folder.ts';
 import { formatNumber } from './output.ts';
@@ -20,12 +22,15 @@ export interface List {
   readonly note?: string;
 }
 
+/** Its stdin is read only for the list `-`. */
+type Stdin = Pick<Terminal, 'stdin'>;
+
 /** @param type one of `listTypes`, or undefined: the name of the file then says it */
 const chooseContentType = (file: string, type: string | undefined): string => {
   if (type === undefined && file === '-') throw new UsageError('A list from stdin needs --type.');
   const contentType = findContentType(type === undefined ? file : `.${type}`);
   if (contentType !== undefined) return contentType;
-  throw new UsageError(`${file} is not a list: expected ${listEndings}. If it is one, give its --type.`);
+  throw new UsageError(`${file} is not a list: expected ${listEndings}.`);
 };
 
 const readStream = async (stream: NodeJS.ReadableStream): Promise<Uint8Array> => {
@@ -45,15 +50,17 @@ const readFolder = async (file: string, type: string | undefined): Promise<List>
   return { file, contentType: 'application/zip', ...(await packFolder(file)) };
 };
 
-const readFile = async (file: string, type: string | undefined, { stdin }: Terminal): Promise<List> => {
+const readFile = async (file: string, type: string | undefined, terminal: Stdin): Promise<List> => {
   const contentType = chooseContentType(file, type);
-  const body = await (file === '-' ? explainFileErrors(file, () => readStream(stdin)) : readBytes(file));
+  const body = await (file === '-'
+    ? explainFileErrors(file, () => readStream(terminal.stdin))
+    : readBytes(file));
   if (body.length === 0) throw new UsageError(`${file} is empty.`);
   return { file, body, contentType };
 };
 
 /** Reads a file, or packs a folder. Throws UsageError when it cannot be a list. */
-export const readList = async (file: string, type: string | undefined, terminal: Terminal): Promise<List> => {
+export const readList = async (file: string, type: string | undefined, terminal: Stdin): Promise<List> => {
   const isPacked = file !== '-' && (await isFolder(file));
   const list = await (isPacked ? readFolder(file, type) : readFile(file, type, terminal));
   if (list.body.length > limits.maxUploadBytes) {
@@ -64,9 +71,22 @@ export const readList = async (file: string, type: string | undefined, terminal:
   return list;
 };
 
-/** Too large for one request: it goes by an upload form. */
-export const isLarge = ({ body }: List): boolean => body.length > limits.maxInlineBytes;
+/** The same list gives the same key, and so the same batch. */
+const createIdempotencyKey = ({ body, contentType }: List): string =>
+  createHash('sha256').update(`${contentType}\n`).update(body).digest('hex');
 
-/** The same list gives the same key, and so the same batch; `isNew` gives one that was never used. */
-export const createIdempotencyKey = ({ body, contentType }: List, isNew: boolean): string =>
-  isNew ? randomUUID() : createHash('sha256').update(`${contentType}\n`).update(body).digest('hex');
+/**
+ * Uploads the list: one that is too large for a request goes by an upload form, and always makes a new batch. Throws
+ * RequestError, which names the list.
+ * @param isNew whether to make a new batch even if the list was uploaded before
+ */
+export const sendList = async (api: ApiClient, list: List, isNew = false): Promise<BatchReferenceView> => {
+  const { file, body, contentType } = list;
+  try {
+    if (body.length > limits.maxInlineBytes) return await api.uploadLarge(body, contentType);
+    return await api.sendList(body, contentType, isNew ? randomUUID() : createIdempotencyKey(list));
+  } catch (error) {
+    if (error instanceof RequestError) throw new RequestError(`${file} was not uploaded. ${error.message}`);
+    throw error;
+  }
+};

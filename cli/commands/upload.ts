@@ -1,12 +1,10 @@
 /** upload: sends lists; each becomes a batch. */
 import { type Command, Option } from 'commander';
-import type { BatchReferenceView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
-import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
-import { RequestError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { exitCodes, findMostUrgent } from '../exit-codes.ts';
-import { createIdempotencyKey, isLarge, type List, listTypes, readList } from '../lists.ts';
+import { type List, listTypes, readList, sendList } from '../lists.ts';
 import { formatExamples, joinParagraphs, watchOption } from '../options.ts';
 import { formatNumber } from '../output.ts';
 import { watchBatch } from './watch.ts';
@@ -25,17 +23,6 @@ const readLists = async (files: readonly string[], { type }: Options, { terminal
   return lists;
 };
 
-const sendList = async (api: ApiClient, list: List, isNew: boolean): Promise<BatchReferenceView> => {
-  try {
-    if (isLarge(list)) return await api.uploadLarge(list.body, list.contentType);
-    return await api.sendList(list.body, list.contentType, createIdempotencyKey(list, isNew));
-  } catch (error) {
-    if (error instanceof RequestError)
-      throw new RequestError(`${list.file} was not uploaded. ${error.message}`);
-    throw error;
-  }
-};
-
 const upload = async (context: Context, files: readonly string[], options: Options) => {
   const { output } = context;
   const lists = await readLists(files, options, context);
@@ -43,7 +30,7 @@ const upload = async (context: Context, files: readonly string[], options: Optio
   const api = await context.connect();
   const batches: { file: string; batch_id: string }[] = [];
   for (const list of lists) {
-    const { batch_id, status } = await sendList(api, list, options.new === true);
+    const { batch_id, status } = await sendList(api, list, options.new);
     const { file } = list;
     batches.push({ file, batch_id });
     const note = status === 'received' ? '' : `  (this list was uploaded before: ${status})`;

@@ -9,11 +9,6 @@ const FILE = 'enlist.json';
 
 const description = z.object({ schema: z.number() });
 
-/** The folder's content cannot be used. The message is one sentence for the operator. */
-export class DataFolderError extends Error {
-  override readonly name = 'DataFolderError';
-}
-
 /** Undefined when the file is missing, or is not whole. */
 const readSchema = async (file: string): Promise<number | undefined> => {
   try {
@@ -24,9 +19,9 @@ const readSchema = async (file: string): Promise<number | undefined> => {
 };
 
 /**
- * Makes the folder (0700) where there is none, and marks an empty one with the schema number. Throws
- * DataFolderError, and changes nothing, when the folder holds anything that was written by another schema: its
- * rows would be read as if nothing had been sent.
+ * Makes the folder (0700) where there is none, and marks an empty one with the schema number. Throws, and changes
+ * nothing, when the folder holds anything that was written by another schema: its rows would be read as if nothing
+ * had been sent.
  */
 export const prepareDataFolder = async (folder: string): Promise<void> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -35,7 +30,7 @@ export const prepareDataFolder = async (folder: string): Promise<void> => {
   if (schema === SCHEMA) return;
   const isEmpty = (await readdir(folder)).every((name) => name === FILE);
   if (schema !== undefined || !isEmpty)
-    throw new DataFolderError(
+    throw new Error(
       `The folder ${folder} was not written by this version of Enlist: use the version that wrote it, or choose another folder with --data.`,
     );
   await writeFile(file, `${JSON.stringify({ schema: SCHEMA })}\n`, { mode: 0o600 });

@@ -52,7 +52,6 @@ const breakRow = (keystore: Row): Row => {
   return broken[randomInt(broken.length)] ?? {};
 };
 
-const post = 'POST';
 const kinds: readonly Kind[] = [
   { outcome: 'registered', share: 40, account: createTipUser, row: addTipKey },
   { outcome: 'registered', share: 20, row: toLegacyRow },
@@ -96,17 +95,17 @@ const kinds: readonly Kind[] = [
   {
     outcome: 'registered',
     share: 5,
-    faults: (user_id) => [{ name: 'answer_lost', method: post, path: '/pin/update', user_id, times: 1 }],
+    faults: (user_id) => [{ name: 'answer_lost', method: 'POST', path: '/pin/update', user_id, times: 1 }],
   },
   {
     outcome: 'registered',
     share: 5,
-    faults: (user_id) => [{ name: 'answer_lost', method: post, path: '/safe/users', user_id, times: 1 }],
+    faults: (user_id) => [{ name: 'answer_lost', method: 'POST', path: '/safe/users', user_id, times: 1 }],
   },
   {
     outcome: 'registered',
     share: 2,
-    faults: (user_id) => [{ name: 'lagging_reads', delayMs: 3_000, method: post, user_id, times: 1 }],
+    faults: (user_id) => [{ name: 'lagging_reads', delayMs: 3_000, method: 'POST', user_id, times: 1 }],
   },
   {
     outcome: 'registered',
@@ -117,16 +116,16 @@ const kinds: readonly Kind[] = [
 const fresh: Kind = { outcome: 'registered', share: 114 };
 const DUPLICATES_SHARE = 8;
 
+/** The smallest list that has every outcome. */
+export const minDemoBots = 22;
+
 const countFor = (share: number, size: number) => Math.max(1, Math.round((share * size) / 300));
 
 /** Every kind as often as its share says; new bots fill the rest. */
 const plan = (size: number): Kind[] => {
   const special = kinds.flatMap((kind) => Array.from({ length: countFor(kind.share, size) }, () => kind));
   const rest = size - special.length - countFor(DUPLICATES_SHARE, size);
-  if (rest < 1)
-    throw new RangeError(
-      `bots with every outcome need at least ${kinds.length + 2} rows: choose a larger --bots`,
-    );
+  if (rest < 1) throw new RangeError(`A list with every outcome has at least ${minDemoBots} bots.`);
   return [...special, ...Array.from({ length: rest }, () => fresh)];
 };
 

@@ -5,9 +5,9 @@ import { Readable } from 'node:stream';
 import {
   CreateTableCommand,
   type CreateTableCommandInput,
-  DescribeTableCommand,
   DynamoDBClient,
-  ResourceNotFoundException,
+  ResourceInUseException,
+  waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { cut, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
@@ -20,7 +20,6 @@ export interface DynamoDb {
 }
 
 const MAX_BODY_BYTES = 17 * 1_048_576;
-const POLL_MS = 5;
 
 /** The request with its body already read: dynalite ends the process when a caller hangs up before the end. */
 const bufferRequest = ({ method, url, headers }: IncomingMessage, body: Buffer): IncomingMessage =>
@@ -65,26 +64,14 @@ export const describeTable = (TableName: string): CreateTableCommandInput => ({
   })),
 });
 
-const tableStatus = async (client: DynamoDBClient, TableName: string): Promise<string | undefined> => {
-  try {
-    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
-    return Table?.TableStatus;
-  } catch (error) {
-    if (error instanceof ResourceNotFoundException) return undefined;
-    throw error;
-  }
-};
-
 /** Creates the table of the deployment where it does not exist, and waits until it is ready. */
-const ensureTable = async (endpoint: string, tableName: string): Promise<void> => {
+const ensureTable = async (endpoint: string, TableName: string): Promise<void> => {
   const client = new DynamoDBClient(clientConfig(endpoint));
   try {
-    let status = await tableStatus(client, tableName);
-    if (status === undefined) await client.send(new CreateTableCommand(describeTable(tableName)));
-    while (status !== 'ACTIVE') {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-      status = await tableStatus(client, tableName);
-    }
+    await client.send(new CreateTableCommand(describeTable(TableName))).catch((error: unknown) => {
+      if (!(error instanceof ResourceInUseException)) throw error;
+    });
+    await waitUntilTableExists({ client, maxWaitTime: 10, minDelay: 0.01, maxDelay: 1 }, { TableName });
   } finally {
     client.destroy();
   }

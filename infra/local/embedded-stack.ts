@@ -8,7 +8,7 @@ import { createHandler as createEnrollHandler } from '../../functions/enroll.ts'
 import { createHandler as createIntakeHandler } from '../../functions/intake.ts';
 import { createHandler as createRecheckHandler } from '../../functions/recheck.ts';
 import { createHandler as createRegisterHandler } from '../../functions/register.ts';
-import { type HttpFunctionName, routes } from '../../lib/api/contract.ts';
+import { routes } from '../../lib/api/contract.ts';
 import {
   type FunctionName,
   functionNames,
@@ -27,8 +27,8 @@ import { clientConfig } from './client-config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { startEmulators } from './emulators.ts';
 import { lockFolder } from './folder-lock.ts';
-import { type HttpFunction, startGateway } from './gateway.ts';
-import { createLambdaEndpoint, type Handlers } from './lambda-endpoint.ts';
+import { startGateway } from './gateway.ts';
+import { createLambdaEndpoint, type LocalFunctions } from './lambda-endpoint.ts';
 import { startPoller } from './poller.ts';
 import { createQueueArn } from './queues.ts';
 import { startSchedule } from './schedule.ts';
@@ -49,7 +49,7 @@ export interface EmbeddedStackOptions {
 }
 
 /** All but the emulators: the functions, and what brings events to them. */
-export interface LocalFunctions {
+interface RunningFunctions {
   /** Where the HTTP API answers. */
   readonly url: string;
   /** Runs the scheduled recheck now. Throws what it throws. */
@@ -59,7 +59,7 @@ export interface LocalFunctions {
 }
 
 /** The functions with their emulators. stop() also releases the data folder. */
-export interface EmbeddedStack extends LocalFunctions {
+export interface EmbeddedStack extends RunningFunctions {
   /** What the functions were built from. */
   readonly environment: Environment;
 }
@@ -96,26 +96,25 @@ const loadBundles = (bundles: NonNullable<EmbeddedStackOptions['bundles']>): Han
   ) as HandlerFactories;
 };
 
-const createHandlers = (factories: HandlerFactories, environment: Environment, log: Log): Handlers =>
-  Object.fromEntries(functionNames.map((name) => [name, factories[name](environment, log)])) as Handlers;
+const createFunctions = (factories: HandlerFactories, environment: Environment, log: Log): LocalFunctions =>
+  Object.fromEntries(
+    functionNames.map((functionName) => {
+      const { timeoutSeconds } = functions[functionName];
+      const handler = factories[functionName](environment, log);
+      return [functionName, { functionName, timeoutSeconds, handler }];
+    }),
+  ) as LocalFunctions;
 
-const createHttpFunction = (name: HttpFunctionName, handlers: Handlers): HttpFunction => ({
-  handler: handlers[name],
-  timeoutSeconds: functions[name].timeoutSeconds,
-});
-
-const startPollers = (environment: Environment, handlers: Handlers, log: Log) => {
+const startPollers = (environment: Environment, localFunctions: LocalFunctions, log: Log) => {
   const { queueUrls, aws } = readConfig(environment);
   const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
   const start = (name: QueueName) =>
     startPoller({
+      ...localFunctions[name],
       sqs,
       queueUrl: queueUrls[name],
       queueArn: createQueueArn(name),
       shape: queues[name],
-      functionName: name,
-      timeoutSeconds: functions[name].timeoutSeconds,
-      handler: handlers[name],
       onError: createErrorLogger(log, name, 'record_crashed'),
     });
   const pollers = queueNames.map(start);
@@ -131,28 +130,23 @@ const startPollers = (environment: Environment, handlers: Handlers, log: Log) =>
 export const startFunctions = async (
   environment: Environment,
   { log, bundles, port }: Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port'>,
-): Promise<LocalFunctions> => {
+): Promise<RunningFunctions> => {
   await using started = new AsyncDisposableStack();
 
-  const handlers = createHandlers(bundles ? loadBundles(bundles) : sources, environment, log);
-  const pollers = startPollers(environment, handlers, log);
+  const localFunctions = createFunctions(bundles ? loadBundles(bundles) : sources, environment, log);
+  const pollers = startPollers(environment, localFunctions, log);
   started.defer(() => pollers.stop());
 
   const recheck = startSchedule({
-    functionName: 'recheck',
+    ...localFunctions.recheck,
     everySeconds: schedules.recheck.everySeconds,
-    timeoutSeconds: functions.recheck.timeoutSeconds,
-    handler: handlers.recheck,
     onError: createErrorLogger(log, 'recheck', 'record_crashed'),
   });
   started.defer(() => recheck.stop());
 
   const gateway = await startGateway({
-    functions: {
-      api: createHttpFunction('api', handlers),
-      accounts: createHttpFunction('accounts', handlers),
-    },
-    intercept: createLambdaEndpoint(handlers),
+    functions: localFunctions,
+    intercept: createLambdaEndpoint(localFunctions),
     routes,
     ...(port !== undefined && { port }),
     onError: (error, name) => createErrorLogger(log, name, 'request_failed')(error),
@@ -180,14 +174,14 @@ export const startEmbeddedStack = async (options: EmbeddedStackOptions): Promise
     await prepareDataFolder(dataDir);
     started.defer(await lockFolder(dataDir));
   }
-  const emulators = await startEmulators(dataDir === undefined ? {} : { dataDir });
+  const emulators = await startEmulators(options);
   started.defer(() => emulators.stop());
   await emulators.releaseInFlight();
 
   const environment = createEnvironment(await wrapEndpoints(emulators.environment), options);
-  const localFunctions = await startFunctions(environment, options);
-  started.defer(() => localFunctions.stop());
+  const runningFunctions = await startFunctions(environment, options);
+  started.defer(() => runningFunctions.stop());
 
   const running = started.move();
-  return { ...localFunctions, environment, stop: () => running.disposeAsync() };
+  return { ...runningFunctions, environment, stop: () => running.disposeAsync() };
 };

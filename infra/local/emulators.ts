@@ -1,7 +1,7 @@
 /** AWS on one machine: DynamoDB, SQS, S3 and Secrets Manager, with the table, queues and bucket of the deployment. */
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { startSecretsManager } from '../../emulators/secrets-manager/server.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
@@ -29,15 +29,6 @@ export interface Emulators {
 const TABLE = 'enlist';
 const BUCKET = 'enlist-uploads';
 const SECRET_PREFIX = 'enlist';
-
-const ensureBucket = async (s3: S3Client): Promise<void> => {
-  try {
-    await s3.send(new HeadBucketCommand({ Bucket: BUCKET }));
-  } catch (error) {
-    if (!(error instanceof NotFound)) throw error;
-    await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
-  }
-};
 
 const prepareFolders = async (dataDir: string | undefined) => {
   if (dataDir === undefined) return undefined;
@@ -85,7 +76,8 @@ export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promis
   started.defer(() => sqs.destroy());
   await ensureQueues(sqs, fauxqs.url);
   const s3 = new S3Client({ ...clientConfig(fauxqs.url), forcePathStyle: true });
-  await ensureBucket(s3).finally(() => s3.destroy());
+  // A bucket that is there already stays as it is.
+  await s3.send(new CreateBucketCommand({ Bucket: BUCKET })).finally(() => s3.destroy());
 
   const running = started.move();
   return {

@@ -1,6 +1,6 @@
 /** Lets one process at a time use a data folder. */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 
@@ -75,13 +75,12 @@ const refuseIfAlive = async (file: string, folder: string): Promise<void> => {
 };
 
 /**
- * Locks the folder for this process and returns the function that unlocks it. Throws, and names the process, when
- * another one has it; the lock of a dead process is taken over.
+ * Locks the folder, which must exist, for this process, and returns the function that unlocks it. Throws, and names
+ * the process, when another one has it; the lock of a dead process is taken over.
  */
 export const lockFolder = async (dataDir: string): Promise<() => Promise<void>> => {
   const folder = resolve(dataDir);
   const file = join(folder, FILE);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     if (await claim(file)) {
       lockedFolders.add(folder);

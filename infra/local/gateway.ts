@@ -3,19 +3,19 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { close, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loopback.ts';
 import type { HttpFunctionName, Route } from '../../lib/api/contract.ts';
-import { createMessageAnswer, type HttpAnswer, serverError, toAnswer, toEvent } from './http-event.ts';
-import { type Handler, InvocationTimeout, invoke, toError } from './invocation.ts';
-import { matchRoute } from './route-match.ts';
-
-/** A function that answers routes. */
-export interface HttpFunction {
-  readonly handler: Handler<APIGatewayProxyEventV2>;
-  /** The function's own time-out, after which the caller gets a 500. @default none */
-  readonly timeoutSeconds?: number;
-}
+import {
+  createMessageAnswer,
+  type HttpAnswer,
+  type RouteMatch,
+  serverError,
+  toAnswer,
+  toEvent,
+} from './http-event.ts';
+import { InvocationTimeout, invoke, type LocalFunction, toError } from './invocation.ts';
 
 export interface GatewayOptions {
-  readonly functions: Readonly<Record<HttpFunctionName, HttpFunction>>;
+  /** After a function's own time-out the caller gets a 500. */
+  readonly functions: Readonly<Record<HttpFunctionName, LocalFunction<APIGatewayProxyEventV2>>>;
   readonly routes: Readonly<Record<string, Route>>;
   /** @default a free one */
   readonly port?: number;
@@ -41,16 +41,30 @@ const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
 
 const tooLarge = createMessageAnswer(413, 'Request Entity Too Large');
 
+/** No path fits two of our routes, so the first one that fits is the one. */
+const matchRoute = (
+  routes: readonly Route[],
+  method: string | undefined,
+  path: string,
+): RouteMatch | undefined => {
+  for (const route of routes) {
+    const pattern = route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+    const match = route.method === method ? new RegExp(`^${pattern}$`).exec(path) : null;
+    if (match) return { route, encodedParameters: { ...match.groups } };
+  }
+  return undefined;
+};
+
 const run = async (
   options: GatewayOptions,
   functionName: HttpFunctionName,
   event: APIGatewayProxyEventV2,
 ): Promise<HttpAnswer> => {
   const { functions, onError, integrationTimeoutSeconds = INTEGRATION_TIMEOUT_SECONDS } = options;
-  const { handler, timeoutSeconds = integrationTimeoutSeconds } = functions[functionName];
+  const { timeoutSeconds } = functions[functionName];
   try {
     const limit = Math.min(timeoutSeconds, integrationTimeoutSeconds);
-    const result = await invoke({ functionName, handler, event, timeoutSeconds: limit });
+    const result = await invoke({ ...functions[functionName], timeoutSeconds: limit }, event);
     const answer = toAnswer(result);
     return answer.body.length > MAX_PAYLOAD_BYTES ? serverError : answer;
   } catch (error) {
@@ -65,7 +79,7 @@ const answer = async (options: GatewayOptions, request: IncomingMessage): Promis
   const [path = '/'] = (request.url ?? '/').split('?');
   const intercepted = await options.intercept?.(request, path);
   if (intercepted) return intercepted;
-  const match = matchRoute(Object.values(options.routes), request.method ?? '', path);
+  const match = matchRoute(Object.values(options.routes), request.method, path);
   if (!match) return createMessageAnswer(404, 'Not Found');
   const body = await readBody(request, MAX_REQUEST_BYTES);
   if (!body) return tooLarge;

@@ -4,12 +4,19 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import * as z from 'zod';
+import type { Route } from '../../lib/api/contract.ts';
 import { ACCOUNT } from './client-config.ts';
-import type { RouteMatch } from './route-match.ts';
+
+export interface RouteMatch {
+  readonly route: Route;
+  /** Values of the route's `{names}`, as they stand in the path. */
+  readonly encodedParameters: Readonly<Record<string, string>>;
+}
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
@@ -17,15 +24,20 @@ const TEXT_TYPE =
   /^(text\/|application\/([\w.-]+\+)?json\b|application\/javascript\b|application\/([\w.-]+\+)?xml\b)/i;
 
 const joinHeaders = ({ headersDistinct }: IncomingMessage): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(headersDistinct)
-      .filter(([name]) => name !== 'cookie')
-      .map(([name, values = []]) => [name, values.join(',')]),
-  );
+  Object.fromEntries(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(',')]));
 
 const joinQuery = (query: string): Record<string, string> => {
   const parameters = new URLSearchParams(query);
   return Object.fromEntries([...parameters.keys()].map((name) => [name, parameters.getAll(name).join(',')]));
+};
+
+/** A value that cannot be decoded stays as it is. */
+const decode = (value: string): string => {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
 };
 
 /** 22/Nov/2026:07:05:00 +0000 */
@@ -66,18 +78,19 @@ const describeBody = (body: Buffer, contentType: string | undefined) => {
 export const toEvent = (
   request: IncomingMessage,
   body: Buffer,
-  { route, pathParameters }: RouteMatch,
+  { route, encodedParameters }: RouteMatch,
 ): APIGatewayProxyEventV2 => {
   const [rawPath = '/', ...rest] = (request.url ?? '/').split('?');
   const rawQueryString = rest.join('?');
   const routeKey = `${route.method} ${route.path}`;
-  const { cookie } = request.headers;
+  const pathParameters = Object.fromEntries(
+    Object.entries(encodedParameters).map(([name, value]) => [name, decode(value)]),
+  );
   return {
     version: '2.0',
     routeKey,
     rawPath,
     rawQueryString,
-    ...(cookie && { cookies: cookie.split('; ') }),
     headers: joinHeaders(request),
     ...(rawQueryString && { queryStringParameters: joinQuery(rawQueryString) }),
     ...(Object.keys(pathParameters).length > 0 && { pathParameters }),
@@ -95,38 +108,17 @@ export const createMessageAnswer = (status: number, message: string): HttpAnswer
 
 export const serverError = createMessageAnswer(500, 'Internal Server Error');
 
-const structuredAnswer = z.object({
-  statusCode: z.coerce.number().int().min(200).max(599),
-  headers: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullish(),
-  cookies: z.array(z.string()).nullish(),
-  body: z.string().nullish(),
-  isBase64Encoded: z.boolean().nullish(),
+const functionAnswer = z.object({
+  statusCode: z.int().min(200).max(599),
+  headers: z.record(z.string(), z.string()).default({}),
+  body: z.string().default(''),
+  isBase64Encoded: z.boolean().default(false),
 });
 
-const parseStructuredAnswer = (result: object): HttpAnswer => {
-  const parsed = structuredAnswer.safeParse(result);
-  if (!parsed.success) return serverError;
-  const { statusCode, headers, cookies, body, isBase64Encoded } = parsed.data;
-  const given = Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]);
-  return {
-    status: statusCode,
-    headers: {
-      'content-type': 'text/plain;charset=UTF-8',
-      ...Object.fromEntries(given),
-      ...(cookies?.length && { 'set-cookie': cookies }),
-    },
-    body: Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8'),
-  };
-};
-
-/**
- * The HTTP answer to what a function returned. Without a `statusCode` the whole of it is the body of a 200;
- * something that cannot be an answer becomes a 500
- * (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
- */
+/** The HTTP answer to what a function returned. What Enlist's own functions never return becomes a 500. */
 export const toAnswer = (result: unknown): HttpAnswer => {
-  if (typeof result === 'object' && result !== null && 'statusCode' in result)
-    return parseStructuredAnswer(result);
-  const text = typeof result === 'string' ? result : JSON.stringify(result ?? null);
-  return { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
+  const parsed = functionAnswer.safeParse(result);
+  if (!parsed.success) return serverError;
+  const { statusCode, headers, body, isBase64Encoded } = parsed.data;
+  return { status: statusCode, headers, body: Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8') };
 };

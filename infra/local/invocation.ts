@@ -6,11 +6,10 @@ import { ACCOUNT, REGION } from './client-config.ts';
 
 export type Handler<Event> = (event: Event, context: Context) => Promise<unknown>;
 
-export interface Invocation<Event> {
+export interface LocalFunction<Event> {
   readonly functionName: string;
-  readonly handler: Handler<Event>;
-  readonly event: Event;
   readonly timeoutSeconds: number;
+  readonly handler: Handler<Event>;
 }
 
 /** The handler did not answer in time. What it started may still be running. */
@@ -42,8 +41,10 @@ const createContext = (functionName: string, timeoutSeconds: number): Context =>
  * Runs the handler and returns its answer. Throws what the handler throws, and InvocationTimeout after
  * `timeoutSeconds`: as on Lambda, nobody waits for the handler any longer, but here it is not stopped.
  */
-export const invoke = async <Event>(invocation: Invocation<Event>): Promise<unknown> => {
-  const { functionName, handler, event, timeoutSeconds } = invocation;
+export const invoke = async <Event>(
+  { functionName, timeoutSeconds, handler }: LocalFunction<Event>,
+  event: Event,
+): Promise<unknown> => {
   const run = (async () => handler(event, createContext(functionName, timeoutSeconds)))();
   return withTimeout(
     run,

@@ -4,12 +4,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { readBody } from '../../emulators/loopback.ts';
-import { type FunctionName, functionNames, functions } from '../../lib/model/deployment.ts';
+import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
 import { ACCOUNT, REGION } from './client-config.ts';
 import type { HttpAnswer } from './http-event.ts';
-import { type Handler, InvocationTimeout, invoke, toError } from './invocation.ts';
+import { InvocationTimeout, invoke, type LocalFunction, toError } from './invocation.ts';
 
-export type Handlers = Readonly<Record<FunctionName, Handler<unknown>>>;
+export type LocalFunctions = Readonly<Record<FunctionName, LocalFunction<unknown>>>;
 
 const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
@@ -45,10 +45,9 @@ const parse = (body: Buffer): { event: unknown } | undefined => {
 const isFunction = (name: string): name is FunctionName =>
   (functionNames as readonly string[]).includes(name);
 
-const run = async (handlers: Handlers, name: FunctionName, event: unknown): Promise<HttpAnswer> => {
-  const { timeoutSeconds } = functions[name];
+const run = async (localFunction: LocalFunction<unknown>, event: unknown): Promise<HttpAnswer> => {
   try {
-    return createResult(await invoke({ functionName: name, handler: handlers[name], event, timeoutSeconds }));
+    return createResult(await invoke(localFunction, event));
   } catch (error) {
     return createFunctionError(toError(error));
   }
@@ -56,7 +55,7 @@ const run = async (handlers: Handlers, name: FunctionName, event: unknown): Prom
 
 /** Answers a request to invoke a function and waits for it; undefined for any other path. */
 export const createLambdaEndpoint =
-  (handlers: Handlers) =>
+  (functions: LocalFunctions) =>
   async (request: IncomingMessage, path: string): Promise<HttpAnswer | undefined> => {
     const name = PATH.exec(path)?.[1];
     if (name === undefined || request.method !== 'POST') return undefined;
@@ -72,5 +71,5 @@ export const createLambdaEndpoint =
     if (!body) return createRefusal(413, 'RequestTooLargeException', 'The event is larger than 6 MB.');
     const parsed = parse(body);
     if (!parsed) return createRefusal(400, 'InvalidRequestContentException', 'The event is not JSON.');
-    return run(handlers, name, parsed.event);
+    return run(functions[name], parsed.event);
   };

@@ -6,20 +6,17 @@ import {
   ReceiveMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { SQSEvent, SQSMessageAttributes, SQSRecord } from 'aws-lambda';
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import * as z from 'zod';
 import type { QueueShape } from '../../lib/model/deployment.ts';
 import { REGION } from './client-config.ts';
-import { type Handler, invoke, toError } from './invocation.ts';
+import { invoke, type LocalFunction, toError } from './invocation.ts';
 
-export interface PollerOptions {
+export interface PollerOptions extends LocalFunction<SQSEvent> {
   readonly sqs: SQSClient;
   readonly queueUrl: string;
   readonly queueArn: string;
   readonly shape: QueueShape;
-  readonly functionName: string;
-  readonly timeoutSeconds: number;
-  readonly handler: Handler<SQSEvent>;
   /** Called when a whole batch failed, and when SQS failed. */
   readonly onError?: (error: Error) => void;
 }
@@ -29,7 +26,6 @@ export interface Poller {
   stop(): Promise<void>;
 }
 
-const MAX_RECEIVE = 10;
 /**
  * The pause after an empty answer, in place of a long poll: one that is aborted may still take messages, and one
  * that is not aborted delays the stop.
@@ -37,20 +33,6 @@ const MAX_RECEIVE = 10;
 const IDLE_PAUSE_MS = 100;
 const STOP_GRACE_MS = 2_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
-
-const toAttributes = (attributes: Message['MessageAttributes'] = {}): SQSMessageAttributes =>
-  Object.fromEntries(
-    Object.entries(attributes).map(([name, { DataType, StringValue, BinaryValue }]) => [
-      name,
-      {
-        ...(StringValue !== undefined && { stringValue: StringValue }),
-        ...(BinaryValue !== undefined && { binaryValue: Buffer.from(BinaryValue).toString('base64') }),
-        stringListValues: [],
-        binaryListValues: [],
-        dataType: DataType ?? 'String',
-      },
-    ]),
-  );
 
 const toRecord = (message: Message, queueArn: string): SQSRecord => ({
   messageId: message.MessageId ?? '',
@@ -63,8 +45,8 @@ const toRecord = (message: Message, queueArn: string): SQSRecord => ({
     ApproximateFirstReceiveTimestamp: '',
     ...message.Attributes,
   },
-  messageAttributes: toAttributes(message.MessageAttributes),
-  ...(message.MD5OfMessageAttributes && { md5OfMessageAttributes: message.MD5OfMessageAttributes }),
+  // Enlist sends none.
+  messageAttributes: {},
   md5OfBody: message.MD5OfBody ?? '',
   eventSource: 'aws:sqs',
   eventSourceARN: queueArn,
@@ -75,10 +57,9 @@ const receive = async (options: PollerOptions, signal: AbortSignal): Promise<rea
   const { sqs, queueUrl, queueArn, shape } = options;
   const command = new ReceiveMessageCommand({
     QueueUrl: queueUrl,
-    MaxNumberOfMessages: Math.min(shape.batchSize, MAX_RECEIVE),
+    MaxNumberOfMessages: shape.batchSize,
     WaitTimeSeconds: 0,
     MessageSystemAttributeNames: ['All'],
-    MessageAttributeNames: ['All'],
   });
   const { Messages = [] } = await sqs.send(command, { abortSignal: signal });
   return Messages.map((message) => toRecord(message, queueArn));
@@ -120,8 +101,7 @@ export const readFailedIds = (answer: unknown, batch: readonly string[]): Readon
 
 /** Runs the function on one batch and deletes the messages that succeeded; SQS delivers the others again. */
 const deliver = async (options: PollerOptions, records: readonly SQSRecord[]): Promise<void> => {
-  const { functionName, handler, timeoutSeconds } = options;
-  const answer = await invoke({ functionName, handler, timeoutSeconds, event: { Records: [...records] } });
+  const answer = await invoke(options, { Records: [...records] });
   const failed = readFailedIds(
     answer,
     records.map(({ messageId }) => messageId),

@@ -2,9 +2,6 @@
 import {
   CreateQueueCommand,
   DeleteMessageCommand,
-  GetQueueUrlCommand,
-  type MessageAttributeValue,
-  QueueDoesNotExist,
   SendMessageCommand,
   SetQueueAttributesCommand,
   type SQSClient,
@@ -18,10 +15,6 @@ import {
 } from '../../lib/model/deployment.ts';
 import { ACCOUNT, REGION } from './client-config.ts';
 import type { Fauxqs } from './fauxqs.ts';
-
-/** All queues, dead-letter queues included. */
-export const listQueueNames = (): readonly string[] =>
-  queueNames.flatMap((name) => [name, nameDeadLetterQueue(name)]);
 
 /**
  * A queue's URL as fauxqs takes it. Its own URLs (http://sqs.us-east-1.localhost:…) need a resolver that knows
@@ -40,26 +33,15 @@ const describeQueue = (name: QueueName): Record<string, string> => ({
   }),
 });
 
-const hasQueue = async (sqs: SQSClient, name: string): Promise<boolean> => {
-  try {
-    await sqs.send(new GetQueueUrlCommand({ QueueName: name }));
-    return true;
-  } catch (error) {
-    if (error instanceof QueueDoesNotExist) return false;
-    throw error;
-  }
-};
-
-/** Creates the queue, or brings its settings up to date (CreateQueue refuses to change any). */
+/** Creates the queue where there is none, and sets its attributes (CreateQueue refuses to change any). */
 const ensureQueue = async (
   sqs: SQSClient,
   sqsUrl: string,
   name: string,
   Attributes: Record<string, string>,
 ): Promise<void> => {
-  if (await hasQueue(sqs, name))
-    await sqs.send(new SetQueueAttributesCommand({ QueueUrl: createQueueUrl(sqsUrl, name), Attributes }));
-  else await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes }));
+  await sqs.send(new CreateQueueCommand({ QueueName: name }));
+  await sqs.send(new SetQueueAttributesCommand({ QueueUrl: createQueueUrl(sqsUrl, name), Attributes }));
 };
 
 /** Creates every queue with its dead-letter queue. Messages in existing queues stay. */
@@ -75,23 +57,13 @@ export const ensureQueues = async (sqs: SQSClient, sqsUrl: string): Promise<void
 type QueueInspection = NonNullable<ReturnType<Fauxqs['inspectQueue']>>;
 type InflightMessage = QueueInspection['messages']['inflight'][number];
 
-const toAttributes = ({ message }: InflightMessage): Record<string, MessageAttributeValue> =>
-  Object.fromEntries(
-    Object.entries(message.messageAttributes).map(([name, { DataType, StringValue, BinaryValue }]) => [
-      name,
-      {
-        DataType,
-        ...(StringValue !== undefined && { StringValue }),
-        ...(BinaryValue !== undefined && { BinaryValue: Buffer.from(BinaryValue, 'base64') }),
-      },
-    ]),
-  );
-
 /** First the copy, then the original: a crash between the two leaves one message too many, never one too few. */
-const releaseOne = async (sqs: SQSClient, QueueUrl: string, inflight: InflightMessage): Promise<void> => {
-  const { message, receiptHandle } = inflight;
-  const MessageAttributes = toAttributes(inflight);
-  await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: message.body, MessageAttributes }));
+const releaseOne = async (
+  sqs: SQSClient,
+  QueueUrl: string,
+  { message, receiptHandle }: InflightMessage,
+): Promise<void> => {
+  await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: message.body }));
   await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: receiptHandle }));
 };
 
@@ -102,7 +74,7 @@ const releaseOne = async (sqs: SQSClient, QueueUrl: string, inflight: InflightMe
  */
 export const releaseInFlight = async (fauxqs: Fauxqs, sqs: SQSClient): Promise<number> => {
   let released = 0;
-  for (const name of listQueueNames())
+  for (const name of queueNames.flatMap((queue) => [queue, nameDeadLetterQueue(queue)]))
     for (const inflight of fauxqs.inspectQueue(name)?.messages.inflight ?? []) {
       await releaseOne(sqs, createQueueUrl(fauxqs.url, name), inflight);
       released += 1;

@@ -2,13 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ScheduledEvent } from 'aws-lambda';
 import { ACCOUNT, REGION } from './client-config.ts';
-import { type Handler, invoke, toError } from './invocation.ts';
+import { invoke, type LocalFunction, toError } from './invocation.ts';
 
-export interface ScheduleOptions {
-  readonly functionName: string;
+export interface ScheduleOptions extends LocalFunction<ScheduledEvent> {
   readonly everySeconds: number;
-  readonly timeoutSeconds: number;
-  readonly handler: Handler<ScheduledEvent>;
   /** Called for each scheduled run that failed. */
   readonly onError?: (error: Error) => void;
 }
@@ -34,15 +31,13 @@ const createEvent = (functionName: string): ScheduledEvent => ({
 
 /** Starts the schedule; the first run comes after `everySeconds`. Runs never overlap: a tick in a long run is skipped. */
 export const startSchedule = (options: ScheduleOptions): Schedule => {
-  const { functionName, everySeconds, timeoutSeconds, handler, onError } = options;
+  const { functionName, everySeconds, onError } = options;
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
 
   const run = (): Promise<unknown> => {
     waiting += 1;
-    const next = last.then(() =>
-      invoke({ functionName, handler, event: createEvent(functionName), timeoutSeconds }),
-    );
+    const next = last.then(() => invoke(options, createEvent(functionName)));
     last = next
       .catch(() => undefined)
       .finally(() => {

@@ -1,37 +1,20 @@
 /** `npm start`: Enlist on one machine, with a stand-in for Mixin or with a Mixin API. */
-import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CommanderError, InvalidArgumentError } from 'commander';
 import { createApiClient } from '../../cli/api-client.ts';
+import { isAbort, UsageError } from '../../cli/errors.ts';
+import { exitCodes } from '../../cli/exit-codes.ts';
+import { type List, readList, sendList } from '../../cli/lists.ts';
+import { acceptCostOption, parseWholeNumber } from '../../cli/options.ts';
 import { followBatch } from '../../cli/progress.ts';
 import { summarizeBatch } from '../../cli/summary.ts';
 import { createCommand, parsePort } from '../../emulators/command-line.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { findContentType, listEndings } from '../../lib/lists/formats.ts';
 import { countKeys, fetchLedger, type KeyCounts, type Ledger } from './custody.ts';
-import { DataFolderError, prepareDataFolder } from './data-folder.ts';
-import { createDemoList } from './demo.ts';
+import { prepareDataFolder } from './data-folder.ts';
+import { createDemoList, minDemoBots } from './demo.ts';
 import { type EmbeddedStack, startEmbeddedStack } from './embedded-stack.ts';
-
-/** As those of `enlist`. */
-const exitCodes = { usage: 1, failed: 1, refused: 2, planned: 6, interrupted: 130 } as const;
-
-/** A wrong call: its sentence is all the user needs. */
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
-const parseCount = (text: string): number => {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.');
-  return Number(text);
-};
-
-const parseDollars = (text: string): number => {
-  if (!/^\d{1,7}(\.\d{1,2})?$/.test(text))
-    throw new InvalidArgumentError('It takes US dollars, such as 1.50.');
-  return Number(text);
-};
 
 const parseUrl = (text: string): string => {
   if (!URL.canParse(text)) throw new InvalidArgumentError('It takes a URL.');
@@ -53,13 +36,13 @@ const command = createCommand(
   'npm start --',
   'Runs Enlist on this machine and registers every bot of a list with Mixin Safe.',
 )
-  .argument('[FILE]', 'list of bots: .json, .jsonl, .ndjson, .csv or .zip')
+  .argument('[FILE]', 'list of bots: .json, .jsonl, .ndjson, .csv or .zip; or a folder of lists')
   .option('--mixin <URL>', 'Mixin API to use for FILE', parseUrl)
   .option('--data <DIR>', 'folder for rows, queues and private keys', 'data')
   .option('--once', 'stop when all bots are finished or have a long wait')
   .option('--json', 'print the summary as JSON on the last line')
-  .option('--accept-cost <USD>', 'accept this price for the network users of the list', parseDollars)
-  .option('--bots <N>', 'number of test bots', parseCount, 300)
+  .addOption(acceptCostOption('the most that the network users of the list may cost, in US dollars'))
+  .option('--bots <N>', 'number of test bots', parseWholeNumber('--bots', minDemoBots, 999_999), 300)
   .option('--port <N>', 'port of the HTTP API on 127.0.0.1 (default: any free port)', parsePort)
   .option('--bundled', 'run the bundles for AWS Lambda in place of the sources')
   .addHelpText(
@@ -85,22 +68,6 @@ const readOptions = () => {
 
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
-interface List {
-  readonly body: Uint8Array;
-  readonly contentType: string;
-  readonly path: string;
-}
-
-const readList = (path: string): List => {
-  const contentType = findContentType(path);
-  if (contentType === undefined) throw new UsageError(`Not a list: ${path}. Expected ${listEndings}.`);
-  try {
-    return { body: readFileSync(path), contentType, path };
-  } catch {
-    throw new UsageError(`Cannot read the list ${path}.`);
-  }
-};
-
 /** The list of the test bots is a file, written whole or not at all; a later start uses the same file. */
 const readDemoList = async (standIn: MixinStandIn, { data, bots }: Options): Promise<List> => {
   const path = join(data, 'list.json');
@@ -110,12 +77,13 @@ const readDemoList = async (standIn: MixinStandIn, { data, bots }: Options): Pro
     writeFileSync(`${path}.new`, list, { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }
-  return readList(path);
+  return readList(path, undefined, process);
 };
 
 const introduce = ({ mixin, data }: Options, stack: EmbeddedStack, mixinUrl: string, list: List) => {
   say(`Enlist is running. HTTP API: ${stack.url}   Mixin: ${mixinUrl}${mixin ? '' : ' (stand-in)'}`);
-  say(`List: ${list.path}`);
+  say(`List: ${list.file}`);
+  if (list.note !== undefined) say(list.note);
   if (mixin) {
     say(`Private keys are stored as plain files (mode 0600) in ${join(data, 'secrets')}.`);
     say('Keep that folder safe and make backups: a lost key cannot be replaced.');
@@ -129,10 +97,12 @@ const readLedger = async (standIn: MixinStandIn | undefined, mixinUrl: string): 
   return fetchLedger(mixinUrl);
 };
 
-const describeKeys = ({ keys_stored, keys_bound, keys_lost }: KeyCounts) =>
-  keys_bound === null
-    ? `Keys: ${keys_stored} in the vault.`
-    : `Keys: ${keys_stored} in the vault; ${keys_bound} set at Mixin, ${keys_lost} of them lost.`;
+const describeKeys = ({ keys_stored, keys_bound, keys_lost }: KeyCounts) => {
+  const stored = `Keys: ${keys_stored} in the vault.`;
+  if (keys_bound === null || keys_lost === null) return stored;
+  const set = keys_bound - keys_lost;
+  return `${stored} Enlist set ${set} of them at Mixin; the other ${keys_stored - set} were set before, or are not set yet. Lost keys: ${keys_lost}.`;
+};
 
 const waitForSignal = () =>
   new Promise<void>((end) => {
@@ -140,7 +110,10 @@ const waitForSignal = () =>
     process.once('SIGTERM', end);
   });
 
-/** Uploads the list, follows it to its end, and prints the summary. Returns the exit code. */
+/**
+ * Uploads the list, follows it to its end, and prints the summary. Returns the exit code, which does not depend on how
+ * its bots ended: `enlist watch` has one that does.
+ */
 const runBatch = async (
   stack: EmbeddedStack,
   ledger: () => Promise<Ledger>,
@@ -149,8 +122,7 @@ const runBatch = async (
 ) => {
   const startedAt = performance.now();
   const api = createApiClient(stack.url);
-  const idempotencyKey = createHash('sha256').update(list.body).digest('hex');
-  const batch_id = await api.createBatch(list.body, list.contentType, idempotencyKey);
+  const { batch_id } = await sendList(api, list);
   const abort = new AbortController();
   const interrupt = () => abort.abort();
   process.once('SIGINT', interrupt);
@@ -169,14 +141,14 @@ const runBatch = async (
   if (isPlanned) say('Nothing was done. To accept the cost, start again with --accept-cost USD.');
   say(describeKeys(keys));
   say(
-    `Keystores: ${join(options.data, 'secrets')}   Log: ${join(options.data, 'enlist.log')}   ${seconds} s`,
+    `Keystores: ${join(options.data, 'secrets')}   Log: ${join(options.data, 'enlist.log')}   Time: ${seconds} s`,
   );
   if (options.json) {
     const { total, invalid, duplicates, states } = batch;
     say(JSON.stringify({ batch_id, total, invalid, duplicates, states, seconds, ...keys }));
   }
   if (isPlanned) return exitCodes.planned;
-  return batch.status === 'rejected' || (keys.keys_lost ?? 0) > 0 ? exitCodes.failed : 0;
+  return batch.status === 'rejected' || (keys.keys_lost ?? 0) > 0 ? exitCodes.actionNeeded : exitCodes.done;
 };
 
 /** The code that a deployment would upload, from the assembly in cdk.out. */
@@ -188,7 +160,8 @@ const synthesiseBundles = async () => {
 
 const main = async (): Promise<number> => {
   const options = readOptions();
-  const ownList = options.file === undefined ? undefined : readList(resolve(options.file));
+  const ownList =
+    options.file === undefined ? undefined : await readList(resolve(options.file), undefined, process);
   // Lists and keystores are stored in this folder: nobody else may read them.
   process.umask(0o077);
   await prepareDataFolder(options.data);
@@ -220,15 +193,16 @@ const main = async (): Promise<number> => {
   return code;
 };
 
-const chooseExitCode = (error: unknown): number => {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-  if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted;
+const reportError = (error: unknown): number => {
+  // Commander has printed its own errors, and the help.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+  if (isAbort(error)) return exitCodes.interrupted;
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  return error instanceof DataFolderError ? exitCodes.refused : exitCodes.failed;
+  return error instanceof UsageError ? exitCodes.usage : exitCodes.refused;
 };
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.exitCode = chooseExitCode(error);
+  process.exitCode = reportError(error);
 }

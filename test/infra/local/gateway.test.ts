@@ -1,18 +1,35 @@
 import { type IncomingMessage, request } from 'node:http';
+import { matchesGlob } from 'node:path';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { expect, onTestFinished, test } from 'vitest';
-import { type GatewayOptions, type HttpFunction, startGateway } from '../../../infra/local/gateway.ts';
+import { type GatewayOptions, startGateway } from '../../../infra/local/gateway.ts';
+import type { Handler, LocalFunction } from '../../../infra/local/invocation.ts';
 import { routes } from '../../../lib/api/contract.ts';
 
-/** The same function for every route. */
-const everywhere = (answering: HttpFunction) => ({ api: answering, accounts: answering });
+type HttpHandler = Handler<APIGatewayProxyEventV2>;
 
-const start = async (
-  handler: HttpFunction['handler'],
-  { timeoutSeconds, ...options }: Partial<GatewayOptions> & Pick<HttpFunction, 'timeoutSeconds'> = {},
-) => {
-  const answering = { handler, ...(timeoutSeconds !== undefined && { timeoutSeconds }) };
-  const gateway = await startGateway({ functions: everywhere(answering), routes, ...options });
+const createFunction = (
+  handler: HttpHandler,
+  timeoutSeconds = 30,
+): LocalFunction<APIGatewayProxyEventV2> => ({
+  functionName: 'test',
+  timeoutSeconds,
+  handler,
+});
+
+/** The same function for every route. */
+const everywhere = (handler: HttpHandler, timeoutSeconds?: number) => {
+  const answering = createFunction(handler, timeoutSeconds);
+  return { api: answering, accounts: answering };
+};
+
+interface Options extends Partial<GatewayOptions> {
+  readonly timeoutSeconds?: number;
+}
+
+const start = async (handler: HttpHandler, { timeoutSeconds, ...options }: Options = {}) => {
+  const functions = everywhere(handler, timeoutSeconds);
+  const gateway = await startGateway({ functions, routes, ...options });
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= gateway.stop();
@@ -46,7 +63,7 @@ const raw = (url: string, headers: Record<string, string>): Promise<IncomingMess
 test('a request becomes an event of payload format 2.0', async () => {
   const { url, last } = await listen();
   const response = await fetch(`${url}/batches/b%201/bots?state=failed&tag=a&tag=b%26c`, {
-    headers: { 'X-Mixed-Case': 'Yes', cookie: 'a=1; b=2', 'user-agent': 'test' },
+    headers: { 'X-Mixed-Case': 'Yes', 'user-agent': 'test' },
   });
   expect(response.status).toBe(204);
   const event = last();
@@ -55,7 +72,6 @@ test('a request becomes an event of payload format 2.0', async () => {
     routeKey: 'GET /batches/{batch_id}/bots',
     rawPath: '/batches/b%201/bots',
     rawQueryString: 'state=failed&tag=a&tag=b%26c',
-    cookies: ['a=1', 'b=2'],
     queryStringParameters: { state: 'failed', tag: 'a,b&c' },
     pathParameters: { batch_id: 'b 1' },
     isBase64Encoded: false,
@@ -75,7 +91,6 @@ test('a request becomes an event of payload format 2.0', async () => {
     },
   });
   expect(event?.headers).toMatchObject({ 'x-mixed-case': 'Yes' });
-  expect(event?.headers.cookie).toBeUndefined();
   expect(event?.body).toBeUndefined();
   expect(Math.abs((event?.requestContext.timeEpoch ?? 0) - Date.now())).toBeLessThan(5_000);
 });
@@ -93,11 +108,10 @@ test.each([
   expect(last()).toMatchObject({ body: expected, isBase64Encoded });
 });
 
-test('the answer has the function’s status, headers, cookies and bytes', async () => {
+test('the answer has the function’s status, headers and bytes', async () => {
   const { url } = await start(async () => ({
     statusCode: 201,
-    headers: { 'X-Number': 7, 'Content-Type': 'application/zip' },
-    cookies: ['a=1', 'b=2'],
+    headers: { 'x-number': '7', 'content-type': 'application/zip' },
     body: Buffer.from([0, 255]).toString('base64'),
     isBase64Encoded: true,
   }));
@@ -105,25 +119,14 @@ test('the answer has the function’s status, headers, cookies and bytes', async
   expect(response.status).toBe(201);
   expect(response.headers.get('x-number')).toBe('7');
   expect(response.headers.get('content-type')).toBe('application/zip');
-  expect(response.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
   expect(new Uint8Array(await response.arrayBuffer())).toEqual(Uint8Array.of(0, 255));
-});
-
-test.each([
-  ['an object', { a: 1 }, '{"a":1}'],
-  ['text', 'hello', 'hello'],
-  ['nothing', undefined, 'null'],
-])('%s without a status is the body of a 200', async (_what, result, body) => {
-  const { url } = await start(async () => result);
-  const response = await fetch(`${url}/batches`, { method: 'POST' });
-  expect(response.status).toBe(200);
-  expect(response.headers.get('content-type')).toBe('application/json');
-  expect(await response.text()).toBe(body);
 });
 
 test.each([
   ['throws', async () => Promise.reject(new Error('the text of which stays here'))],
   ['answers a strange status', async () => ({ statusCode: 'fine' })],
+  ['answers without a status', async () => ({ a: 1 })],
+  ['answers nothing', async () => undefined],
   ['answers a body that is not a text', async () => ({ statusCode: 200, body: { a: 1 } })],
 ])('a function that %s is a 500 without its text', async (_what, handler) => {
   const { url } = await start(handler);
@@ -143,21 +146,24 @@ test('onError is called for a failed invocation, with its function', async () =>
 });
 
 test.each(Object.entries(routes))('the route %s goes to its function', async (_name, route) => {
-  const says = (name: string): HttpFunction => ({ handler: async () => ({ name }) });
+  const says = (body: string) => createFunction(async () => ({ statusCode: 200, body }));
   const { url } = await start(async () => undefined, {
     functions: { api: says('api'), accounts: says('accounts') },
   });
   const path = route.path.replace(/\{\w+\}/, '1');
   const response = await fetch(`${url}${path}`, { method: route.method });
-  expect(await response.json()).toEqual({ name: route.function });
+  expect(await response.text()).toBe(route.function);
 });
 
 test('each function has its own time-out', async () => {
   const never = () => new Promise<never>(() => undefined);
   const { url } = await start(never, {
-    functions: { api: { handler: async () => 'soon' }, accounts: { handler: never, timeoutSeconds: 0.02 } },
+    functions: {
+      api: createFunction(async () => ({ statusCode: 204 })),
+      accounts: createFunction(never, 0.02),
+    },
   });
-  expect((await fetch(`${url}/bots/1`)).status).toBe(200);
+  expect((await fetch(`${url}/bots/1`)).status).toBe(204);
   expect((await fetch(`${url}/accounts/verifications`, { method: 'POST' })).status).toBe(500);
 });
 
@@ -176,21 +182,12 @@ test.each([
   expect(events).toEqual([]);
 });
 
-test('a route without variables is preferred to one with', async () => {
-  const keys: string[] = [];
-  const { url } = await start(
-    async ({ routeKey }) => {
-      keys.push(routeKey);
-    },
-    {
-      routes: {
-        one: { method: 'GET', path: '/bots/{bot_id}', function: 'api' },
-        all: { method: 'GET', path: '/bots/all', function: 'api' },
-      },
-    },
+test('no path fits two routes, so their order does not matter', () => {
+  const patterns = Object.values(routes).map(
+    ({ method, path }) => `${method} ${path.replace(/\{\w+\}/g, '*')}`,
   );
-  for (const path of ['/bots/all', '/bots/1']) await fetch(`${url}${path}`);
-  expect(keys).toEqual(['GET /bots/all', 'GET /bots/{bot_id}']);
+  for (const one of patterns)
+    for (const other of patterns) expect(one !== other && matchesGlob(one, other)).toBe(false);
 });
 
 test.each([
@@ -246,7 +243,7 @@ test('stop waits for the running request and accepts no new one', async () => {
   const { url, stop } = await start(async () => {
     entered.resolve();
     await gate.promise;
-    return 'done';
+    return { statusCode: 200, body: 'done' };
   });
   const response = fetch(`${url}/bots/1`);
   await entered.promise;
@@ -260,6 +257,6 @@ test('stop waits for the running request and accepts no new one', async () => {
 test('a taken port is an error at once', async () => {
   const { url } = await listen();
   const port = Number(new URL(url).port);
-  const functions = everywhere({ handler: async () => undefined });
+  const functions = everywhere(async () => undefined);
   await expect(startGateway({ functions, routes, port })).rejects.toThrow('EADDRINUSE');
 });

@@ -116,16 +116,7 @@ test('the function gets records and a context as from Lambda', async () => {
     },
     { bodies: [] },
   );
-  await sqs.send(
-    new SendMessageCommand({
-      QueueUrl: queue.url,
-      MessageBody: 'hello',
-      MessageAttributes: {
-        word: { DataType: 'String', StringValue: 'w' },
-        bytes: { DataType: 'Binary', BinaryValue: Uint8Array.of(0, 254) },
-      },
-    }),
-  );
+  await sqs.send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: 'hello' }));
   await eventually(() => expect(seen).toHaveLength(1));
   expect(seen[0]).toMatchObject({ name: 'work', id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
   expect(seen[0]?.remaining).toBeGreaterThan(4_000);
@@ -141,11 +132,7 @@ test('the function gets records and a context as from Lambda', async () => {
         SenderId: expect.stringMatching(/./),
         ApproximateFirstReceiveTimestamp: expect.stringMatching(/^\d{13}$/),
       },
-      messageAttributes: {
-        word: { stringValue: 'w', dataType: 'String', stringListValues: [], binaryListValues: [] },
-        bytes: { binaryValue: 'AP4=', dataType: 'Binary', stringListValues: [], binaryListValues: [] },
-      },
-      md5OfMessageAttributes: expect.stringMatching(/^[0-9a-f]{32}$/),
+      messageAttributes: {},
       md5OfBody: '5d41402abc4b2a76b9719d911017c592',
       eventSource: 'aws:sqs',
       eventSourceARN: createQueueArn(queue.name),

@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { startMixinStandIn } from '../../../emulators/mixin/server.ts';
+import { createDemoList, minDemoBots } from '../../../infra/local/demo.ts';
 import { temporaryFolder } from './helpers.ts';
 
 const run = (...args: string[]) => promisify(execFile)(process.execPath, ['infra/local/start.ts', ...args]);
@@ -20,9 +22,10 @@ test.each([
   ['a file without --mixin', ['one.json'], 'Give both FILE and --mixin URL'],
   ['--mixin without a file', ['--mixin', 'http://127.0.0.1:1'], 'Give both FILE and --mixin URL'],
   ['a port that is not a number', ['--port', 'x'], 'A port is a number'],
-  ['a cost that is not a price', ['--accept-cost', '1.505'], 'US dollars'],
-  ['a number of bots that is not whole', ['--bots', '1.5'], 'whole number'],
-  ['a file that is not a list', ['bots.txt', '--mixin', 'http://127.0.0.1:1'], 'Not a list'],
+  ['a cost that is not a price', ['--accept-cost', '1.5.5'], 'US dollars'],
+  ['a number of bots that is not whole', ['--bots', '25.5'], 'whole number'],
+  ['too few bots for every outcome', ['--bots', String(minDemoBots - 1)], `from ${minDemoBots} to`],
+  ['a file that is not a list', ['bots.txt', '--mixin', 'http://127.0.0.1:1'], 'is not a list'],
 ])('npm start refuses %s with exit code 1', async (_what, args, message) => {
   const folder = await temporaryFolder();
   await expect(run('--data', join(folder, 'data'), ...args)).rejects.toMatchObject({
@@ -30,6 +33,15 @@ test.each([
     stderr: expect.stringContaining(message),
   });
   expect(await readdir(folder)).toEqual([]);
+});
+
+test('the smallest list of test bots has every outcome, and a smaller one cannot', async () => {
+  const standIn = await startMixinStandIn({});
+  onTestFinished(() => standIn.stop());
+  const { outcomes } = await createDemoList(standIn, minDemoBots);
+  expect(outcomes).toHaveLength(minDemoBots);
+  expect(new Set(outcomes.map(({ outcome }) => outcome)).size).toBe(6);
+  await expect(createDemoList(standIn, minDemoBots - 1)).rejects.toThrow(RangeError);
 });
 
 test('npm start refuses a data folder of another version with exit code 2 and leaves it unchanged', async () => {
