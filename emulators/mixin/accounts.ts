@@ -150,33 +150,25 @@ export interface Accounts {
   createIdentityNumber(): string;
 }
 
-export const openAccounts = ({ database }: Store): Accounts => {
-  const select = database.prepare('SELECT document FROM accounts WHERE user_id = ?');
-  const selectOther = database.prepare(
+export const openAccounts = ({ database, query }: Store): Accounts => {
+  const select = query<Account>('SELECT document FROM accounts WHERE user_id = ?');
+  const selectOther = query<Account>(
     'SELECT document FROM accounts WHERE user_id <> ? ORDER BY user_id LIMIT 1',
   );
-  const selectAll = database.prepare('SELECT document FROM accounts ORDER BY user_id');
+  const selectAll = query<Account>('SELECT document FROM accounts ORDER BY user_id');
   const upsert = database.prepare('INSERT OR REPLACE INTO accounts (user_id, document) VALUES (?, ?)');
   const count = database.prepare('SELECT COUNT(*) AS accounts FROM accounts');
   const countCreated = database.prepare(
     "SELECT COUNT(*) AS accounts FROM accounts WHERE document ->> 'created_by' = ?",
   );
-  const readCount = (row: unknown): number => Number((row as { accounts: number }).accounts);
-  const parse = (row: unknown): Account => JSON.parse((row as { document: string }).document) as Account;
-  const parseOptional = (row: unknown): Account | undefined => (row === undefined ? undefined : parse(row));
-
-  const find: Accounts['find'] = (user_id) => parseOptional(select.get(user_id));
-  const save: Accounts['save'] = (account) => {
-    upsert.run(account.user_id, JSON.stringify(account));
-  };
-  const nextIdentityNumber = (): string => String(7_000_000_001 + readCount(count.get()));
-
   return {
-    find,
-    findAnother: (user_id) => parseOptional(selectOther.get(user_id)),
-    save,
-    countCreatedBy: (user_id) => readCount(countCreated.get(user_id)),
-    createIdentityNumber: nextIdentityNumber,
-    listViews: (nowMs) => selectAll.all().map((row) => createView(parse(row), nowMs)),
+    find: select.find,
+    findAnother: selectOther.find,
+    save: (account) => {
+      upsert.run(account.user_id, JSON.stringify(account));
+    },
+    countCreatedBy: (user_id) => Number(countCreated.get(user_id)?.accounts),
+    createIdentityNumber: () => String(7_000_000_001 + Number(count.get()?.accounts)),
+    listViews: (nowMs) => selectAll.list().map((account) => createView(account, nowMs)),
   };
 };

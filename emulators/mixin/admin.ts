@@ -12,37 +12,34 @@
  * Not signed: the server listens on 127.0.0.1 only. Errors are HTTP 400 or 404 with the usual `error` object.
  */
 import type { Accounts } from './accounts.ts';
-import type { Answer } from './answers.ts';
+import { type Answer, createJsonAnswer } from './answers.ts';
 import type { Call } from './call.ts';
 import type { Fault, Faults } from './faults.ts';
 import type { Ledger } from './ledger.ts';
-import { createUser, type NewLegacyUser, type NewUser } from './new-user.ts';
+import { createUser, type UserOptions } from './new-user.ts';
 import { type NewPhone, type Phones, preparePhone } from './phones.ts';
+import type { Store } from './store.ts';
 
 export const ADMIN_PREFIX = '/_stand-in/';
 
 export interface AdminContext {
+  readonly store: Store;
   readonly accounts: Accounts;
   readonly phones: Phones;
   readonly ledger: Ledger;
   readonly faults: Faults;
+  readonly nowMs: number;
 }
 
-const json = (status: number, value: unknown): Answer => ({
-  status,
-  body: JSON.stringify(value),
-  contentType: 'application/json; charset=utf-8',
-});
-
 const createError = (status: number, description: string): Answer =>
-  json(status, { error: { status, code: status, description } });
+  createJsonAnswer(status, { error: { status, code: status, description } });
 
 const readLedger = (ledger: Ledger, query: URLSearchParams) => {
   const after = Number(query.get('after') ?? 0);
   if (!Number.isInteger(after)) throw new TypeError('after is not a whole number');
   return query.get('bound') === 'true'
-    ? ledger.bound().filter(({ id }) => id > after)
-    : ledger.entries(after);
+    ? ledger.listBound().filter(({ id }) => id > after)
+    : ledger.list(after);
 };
 
 const requireList = <T>(value: unknown): readonly T[] => {
@@ -57,36 +54,41 @@ const mapOneOrMany = <T>(body: unknown, create: (item: T) => unknown): unknown =
   return Array.isArray(body) ? results : results[0];
 };
 
-/** Runs within one transaction: a list of users is created as a whole or not at all. */
-export const handleAdminCall = (call: Call, administered: AdminContext, nowMs: number): Answer => {
-  const { accounts, phones, ledger, faults } = administered;
-  const body = (): unknown => JSON.parse(call.body.toString() || '{}');
+const answerAdminCall = (call: Call, context: AdminContext): Answer => {
+  const { accounts, phones, ledger, faults, nowMs } = context;
+  const readBody = (): unknown => JSON.parse(call.body.toString() || '{}');
   switch (`${call.method} ${call.path.slice(ADMIN_PREFIX.length)}`) {
     case 'POST users':
-      return json(
+      return createJsonAnswer(
         200,
-        mapOneOrMany<NewUser | NewLegacyUser>(body(), (user) => createUser(accounts, user, nowMs)),
+        mapOneOrMany<UserOptions>(readBody(), (user) => createUser(accounts, user, nowMs)),
       );
     case 'POST phones':
-      return json(
+      return createJsonAnswer(
         200,
-        mapOneOrMany<NewPhone>(body(), (phone) => preparePhone(accounts, phones, phone, nowMs)),
+        mapOneOrMany<NewPhone>(readBody(), (phone) => preparePhone(accounts, phones, phone, nowMs)),
       );
     case 'GET verifications':
-      return json(200, phones.listViews());
+      return createJsonAnswer(200, phones.listViews());
     case 'GET accounts':
-      return json(200, accounts.listViews(nowMs));
+      return createJsonAnswer(200, accounts.listViews(nowMs));
     case 'GET ledger':
-      return json(200, readLedger(ledger, call.query));
+      return createJsonAnswer(200, readLedger(ledger, call.query));
     case 'GET faults':
-      return json(200, faults.list());
+      return createJsonAnswer(200, faults.list());
     case 'PUT faults':
-      faults.set(requireList<Fault>(body()));
-      return json(200, faults.list());
+      faults.set(requireList<Fault>(readBody()));
+      return createJsonAnswer(200, faults.list());
     default:
       return createError(404, 'expected users, phones, verifications, accounts, ledger or faults');
   }
 };
 
-export const createAdminError = (error: unknown): Answer =>
-  createError(400, error instanceof Error ? error.message : 'the request cannot be read');
+/** One transaction: a list of users is created as a whole or not at all. */
+export const handleAdminCall = (call: Call, context: AdminContext): Answer => {
+  try {
+    return context.store.transaction(() => answerAdminCall(call, context));
+  } catch (error) {
+    return createError(400, error instanceof Error ? error.message : 'the request cannot be read');
+  }
+};

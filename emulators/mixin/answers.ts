@@ -59,18 +59,19 @@ export interface Answer {
   readonly code?: number;
 }
 
-const json = (status: number, value: unknown): Answer => ({
-  status,
-  body: JSON.stringify(value),
-  contentType: 'application/json; charset=utf-8',
-});
+export const createAnswer = (
+  status: number,
+  body: string,
+  contentType = 'application/json; charset=utf-8',
+): Answer => ({ status, body, contentType });
 
-export const success = (data: unknown): Answer => json(200, { data });
+export const createJsonAnswer = (status: number, value: unknown): Answer =>
+  createAnswer(status, JSON.stringify(value));
 
-export const failure = (code: number, details: RefusalDetails = {}): Answer => {
+export const createFailure = (code: number, details: RefusalDetails = {}): Answer => {
   const status = code === 500 || code === 7000 || code === 7001 ? 500 : 202;
   const error = { status, code, description: descriptions[code] ?? `Error ${code}.`, ...details };
-  return { ...json(status, { error }), code };
+  return { ...createJsonAnswer(status, { error }), code };
 };
 
 /** The account as GET /safe/me and the POSTs answer it. */

@@ -60,7 +60,7 @@ export const readCall = async (request: IncomingMessage): Promise<Call> => {
 };
 
 /** A JSON number by its digits: a PIN timestamp is greater than 2^53 and is signed digit by digit. */
-export interface Digits {
+interface Digits {
   readonly digits: string;
 }
 
@@ -103,6 +103,14 @@ export const requireText = (fields: Fields, name: string): string => {
   return value;
 };
 
+/** The digits of a number that must be there, not negative and whole: 10002 with its name otherwise. */
+export const requireDigits = (fields: Fields, name: string, maxLength: number): string => {
+  const digits = (fields[name] as Digits | null | undefined)?.digits;
+  if (typeof digits !== 'string' || !/^\d+$/.test(digits) || digits.length > maxLength)
+    throw invalidField(name, 'not an integer');
+  return digits;
+};
+
 /** Fields that may be absent, but must be texts where they are given. */
 export const checkTexts = (fields: Fields, ...names: readonly string[]): void => {
   const other = names.find((name) => fields[name] !== undefined && typeof fields[name] !== 'string');
@@ -119,9 +127,10 @@ export const decodeBase64 = (text: string): Buffer | undefined => {
 };
 
 /** What every endpoint works with. */
-interface CallContext {
+export interface CallContext {
   readonly call: Call;
   readonly accounts: Accounts;
+  readonly phones: Phones;
   readonly settings: Settings;
   /** The server's clock. */
   readonly nowMs: number;
@@ -132,11 +141,6 @@ interface CallContext {
 /** For endpoints that need a session. They change `account`, and the server saves it. */
 export interface SignedContext extends CallContext {
   readonly account: Account;
-}
-
-/** For endpoints without a session. */
-export interface OpenContext extends CallContext {
-  readonly phones: Phones;
 }
 
 export interface Settings {

@@ -1,7 +1,7 @@
 /** Answers under a fault: broken pages, and account objects with wrong data. */
 import { createHash, randomUUID } from 'node:crypto';
 import { type Account, type Accounts, createAccount } from './accounts.ts';
-import { type Answer, createUserObject, failure } from './answers.ts';
+import { type Answer, createAnswer, createFailure, createUserObject } from './answers.ts';
 import { createSeed, derivePublicKey } from './ed25519.ts';
 import type { Fault, FaultPlan } from './faults.ts';
 import { createServerSession } from './sessions.ts';
@@ -10,35 +10,30 @@ const HUGE_BYTES = 2_500_000;
 /** A path of this server without an endpoint: a client that follows the redirect appears in the ledger. */
 const UNUSED_PATH = '/elsewhere';
 
-const page = (status: number, title: string): Answer => ({
-  status,
-  body: `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`,
-  contentType: 'text/html',
-});
-
-const json = (status: number, body: string): Answer => ({
-  status,
-  body,
-  contentType: 'application/json; charset=utf-8',
-});
+const createPage = (status: number, title: string): Answer =>
+  createAnswer(
+    status,
+    `<html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>\n`,
+    'text/html',
+  );
 
 /** Undefined breaks the connection. */
 export const createFaultAnswer = (fault: Fault): Answer | undefined => {
   switch (fault.name) {
     case 'rate_limited':
-      return failure(429);
+      return createFailure(429);
     case 'code':
-      return failure(fault.code ?? 500);
+      return createFailure(fault.code ?? 500);
     case 'server_error':
-      return page(fault.status ?? 500, `${fault.status ?? 500} Server Error`);
+      return createPage(fault.status ?? 500, `${fault.status ?? 500} Server Error`);
     case 'empty_body':
-      return json(200, '');
+      return createAnswer(200, '');
     case 'html':
-      return page(200, 'Welcome');
+      return createPage(200, 'Welcome');
     case 'huge_body':
-      return json(200, `{"data":{"padding":"${'x'.repeat(HUGE_BYTES)}"}}`);
+      return createAnswer(200, `{"data":{"padding":"${'x'.repeat(HUGE_BYTES)}"}}`);
     case 'redirect':
-      return { ...json(fault.status ?? 302, ''), location: fault.location ?? UNUSED_PATH };
+      return { ...createAnswer(fault.status ?? 302, ''), location: fault.location ?? UNUSED_PATH };
     default:
       return undefined;
   }
@@ -50,15 +45,18 @@ const isUserObject = (data: unknown): data is UserObject =>
   typeof data === 'object' && data !== null && (data as { type?: unknown }).type === 'user';
 
 /** An account that does not exist, for a server that has only one. */
-const createStranger = (nowMs: number): Account => {
-  const identity = { user_id: randomUUID(), full_name: 'Nobody', kind: 'app', identity_number: '0' } as const;
+const createOtherAccount = (nowMs: number): Account => {
+  const identity = { user_id: randomUUID(), full_name: 'Other', kind: 'app', identity_number: '0' } as const;
   const session = createServerSession({ kind: 'ed25519', public_key: derivePublicKey(createSeed()) });
   return createAccount(identity, session, nowMs);
 };
 
 /** The same fields with the values of another account. */
 const replaceByAnother = (user: UserObject, accounts: Accounts, nowMs: number): UserObject => {
-  const other = createUserObject(accounts.findAnother(String(user.user_id)) ?? createStranger(nowMs), true);
+  const other = createUserObject(
+    accounts.findAnother(String(user.user_id)) ?? createOtherAccount(nowMs),
+    true,
+  );
   return Object.fromEntries(Object.entries(user).map(([name, value]) => [name, other[name] ?? value]));
 };
 

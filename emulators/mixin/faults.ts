@@ -119,7 +119,7 @@ const matches = (fault: Fault, target: Target): boolean =>
   (fault.name !== 'lagging_reads' || (target.method === 'POST' && writes.includes(target.path)));
 
 /** 0 ≤ chance < 1, the same for the same arguments. */
-const chance = (...parts: readonly (string | number)[]): number =>
+const computeChance = (...parts: readonly (string | number)[]): number =>
   createHash('sha256').update(parts.join('/')).digest().readUIntBE(0, 6) / 2 ** 48;
 
 export interface Faults {
@@ -128,25 +128,24 @@ export interface Faults {
   plan(target: Target): FaultPlan;
 }
 
-export const openFaults = ({ database }: Store, seed: number): Faults => {
+export const openFaults = ({ database, query }: Store, seed: number): Faults => {
   const clear = database.prepare('DELETE FROM faults');
   const clearCounts = database.prepare('DELETE FROM fault_counts');
   const insert = database.prepare('INSERT INTO faults (position, document) VALUES (?, ?)');
-  const select = database.prepare('SELECT document FROM faults ORDER BY position');
+  const select = query<Fault>('SELECT document FROM faults ORDER BY position');
   const selectCount = database.prepare(
     'SELECT seen, fired FROM fault_counts WHERE position = ? AND user_id = ?',
   );
   const upsertCount = database.prepare(
     'INSERT OR REPLACE INTO fault_counts (position, user_id, seen, fired) VALUES (?, ?, ?, ?)',
   );
-  const read = (): Fault[] =>
-    select.all().map((row) => JSON.parse((row as { document: string }).document) as Fault);
-  let faults = read();
+  let faults = select.list();
 
   const decideHit = (fault: Fault, position: number, user: string): boolean => {
     const row = selectCount.get(position, user) as { seen: number; fired: number } | undefined;
     const { seen, fired } = row ?? { seen: 0, fired: 0 };
-    const isHit = fired < (fault.times ?? Infinity) && chance(seed, position, user, seen) < (fault.rate ?? 1);
+    const isHit =
+      fired < (fault.times ?? Infinity) && computeChance(seed, position, user, seen) < (fault.rate ?? 1);
     upsertCount.run(position, user, seen + 1, fired + (isHit ? 1 : 0));
     return isHit;
   };
@@ -159,7 +158,7 @@ export const openFaults = ({ database }: Store, seed: number): Faults => {
       next.forEach((fault, position) => {
         insert.run(position, JSON.stringify(fault));
       });
-      faults = read();
+      faults = select.list();
     },
     list: () => faults,
     plan: (target) => {

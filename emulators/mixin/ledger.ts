@@ -47,9 +47,9 @@ export interface LedgerEntry {
 
 export interface Ledger {
   add(entry: Omit<LedgerEntry, 'id'>): void;
-  entries(after?: number): LedgerEntry[];
+  list(after?: number): LedgerEntry[];
   /** Every key that was set through the API; keys that createUser set are not among them. */
-  bound(): LedgerEntry[];
+  listBound(): LedgerEntry[];
 }
 
 export const openLedger = ({ database }: Store): Ledger => {
@@ -64,7 +64,7 @@ export const openLedger = ({ database }: Store): Ledger => {
     add: (entry) => {
       insert.run(JSON.stringify(entry), entry.bound?.public_key ?? null);
     },
-    entries: (after = 0) => select.all(after).map(parse),
-    bound: () => selectBound.all().map(parse),
+    list: (after = 0) => select.all(after).map(parse),
+    listBound: () => selectBound.all().map(parse),
   };
 };

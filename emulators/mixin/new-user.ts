@@ -11,7 +11,7 @@ import {
 } from './accounts.ts';
 import { createSeed, derivePublicKey } from './ed25519.ts';
 import { readRsaKeyPair } from './rsa.ts';
-import { createServerSession, type PresetSession, type Session } from './sessions.ts';
+import { createServerSession, type Session, type SessionKey } from './sessions.ts';
 
 export interface NewUser {
   /**
@@ -48,6 +48,8 @@ export interface NewLegacyUser extends Omit<NewUser, 'session_key'> {
   readonly session_key: 'rsa';
 }
 
+export type UserOptions = NewUser | NewLegacyUser;
+
 export interface CreatedUser {
   /** As the dashboard exports it: everything in lower-case hex, private keys as 32-byte seeds. */
   readonly keystore: {
@@ -70,6 +72,8 @@ export interface CreatedLegacyUser {
   };
 }
 
+export type Keystore = (CreatedUser | CreatedLegacyUser)['keystore'];
+
 const parseSeed = (hex: string): Buffer => {
   if (!/^[0-9a-f]{64}$/.test(hex)) throw new TypeError('a private key is 64 lower-case hex characters');
   return Buffer.from(hex, 'hex');
@@ -82,10 +86,10 @@ const derivePresetKey = (preset: NewUser['tip']): string => {
 
 const FULL_NAME = { app: 'Bot', network: 'Bot', person: '' } as const;
 
-const chooseKind = ({ kind, created_by }: NewUser | NewLegacyUser): AccountKind =>
+const chooseKind = ({ kind, created_by }: UserOptions): AccountKind =>
   kind ?? (created_by === undefined ? 'app' : 'network');
 
-const checkOptions = (options: NewUser | NewLegacyUser): void => {
+const checkOptions = (options: UserOptions): void => {
   const { user_id, session_id, session_key, six_digit_pin, tip, unpaid } = options;
   if (user_id !== undefined && !isUuid(user_id)) throw new TypeError('user_id is not a lower-case UUID');
   if (session_id !== undefined && !isUuid(session_id))
@@ -104,7 +108,7 @@ const checkOptions = (options: NewUser | NewLegacyUser): void => {
 
 /** The new account, from checked options. */
 const buildAccount = (
-  options: NewUser | NewLegacyUser,
+  options: UserOptions,
   names: Pick<Account, 'user_id' | 'identity_number'>,
   session: Session,
   nowMs: number,
@@ -133,39 +137,19 @@ const buildAccount = (
   };
 };
 
-/** A session of the server, and the client's keystore for it. */
-interface SessionWithKeystore {
-  readonly session: Session;
-  keystore(user_id: string): (CreatedUser | CreatedLegacyUser)['keystore'];
-}
+const createSessionKey = (options: UserOptions): SessionKey & { readonly private_key: string } => {
+  const { session_private_key } = options;
+  if (options.session_key === 'rsa') return { kind: 'rsa', ...readRsaKeyPair(session_private_key) };
+  const seed = session_private_key === undefined ? createSeed() : parseSeed(session_private_key);
+  return { kind: 'ed25519', public_key: derivePublicKey(seed), private_key: seed.toString('hex') };
+};
 
-const createRsaSession = (privateKey: string | undefined, fixed: PresetSession): SessionWithKeystore => {
-  const { private_key, public_key } = readRsaKeyPair(privateKey);
-  const session = createServerSession({ kind: 'rsa', public_key }, fixed);
-  const { session_id } = session;
+const createKeystore = (user_id: string, session: Session, private_key: string): Keystore => {
+  const { session_id, session_kind, server_public_key } = session;
+  if (session_kind === 'ed25519')
+    return { app_id: user_id, session_id, server_public_key, session_private_key: private_key };
   const pin_token = Buffer.from(session.pin_token, 'base64url').toString('base64');
-  return { session, keystore: (client_id) => ({ client_id, session_id, pin_token, private_key }) };
-};
-
-const createEd25519Session = (privateKey: string | undefined, fixed: PresetSession): SessionWithKeystore => {
-  const seed = privateKey === undefined ? createSeed() : parseSeed(privateKey);
-  const session = createServerSession({ kind: 'ed25519', public_key: derivePublicKey(seed) }, fixed);
-  const { session_id, server_public_key } = session;
-  const session_private_key = seed.toString('hex');
-  return {
-    session,
-    keystore: (app_id) => ({ app_id, session_id, server_public_key, session_private_key }),
-  };
-};
-
-const createSession = (options: NewUser | NewLegacyUser): SessionWithKeystore => {
-  const { session_id, server_private_key } = options;
-  const create = options.session_key === 'rsa' ? createRsaSession : createEd25519Session;
-  const created = create(options.session_private_key, {
-    ...(session_id === undefined ? {} : { session_id }),
-    ...(server_private_key === undefined ? {} : { server_seed: parseSeed(server_private_key) }),
-  });
-  return { ...created, session: { ...created.session, session_live: options.session !== 'revoked' } };
+  return { client_id: user_id, session_id, pin_token, private_key };
 };
 
 const SESSION_OPTIONS = [
@@ -177,27 +161,40 @@ const SESSION_OPTIONS = [
   'server_private_key',
 ];
 
-const checkSessionOnly = (options: NewUser | NewLegacyUser): void => {
+const checkSessionOnly = (options: UserOptions): void => {
   const other = Object.keys(options).find((name) => !SESSION_OPTIONS.includes(name));
   if (other !== undefined) throw new TypeError(`the account exists already: ${other} cannot be set again`);
 };
 
 /** A new account, or a new session of one that exists. */
+export const saveUser = (
+  accounts: Accounts,
+  options: UserOptions,
+  nowMs: number,
+): { readonly account: Account; readonly keystore: Keystore } => {
+  checkOptions(options);
+  const { user_id = randomUUID(), session_id, server_private_key } = options;
+  const { private_key, ...key } = createSessionKey(options);
+  const server_seed = server_private_key === undefined ? undefined : parseSeed(server_private_key);
+  const session = {
+    ...createServerSession(key, { session_id, server_seed }),
+    session_live: options.session !== 'revoked',
+  };
+  const known = accounts.find(user_id);
+  if (known !== undefined) checkSessionOnly(options);
+  const account =
+    known === undefined
+      ? buildAccount(options, { user_id, identity_number: accounts.createIdentityNumber() }, session, nowMs)
+      : { ...known, ...session };
+  accounts.save(account);
+  return { account, keystore: createKeystore(user_id, session, private_key) };
+};
+
 export const createUser = (
   accounts: Accounts,
-  options: NewUser | NewLegacyUser,
+  options: UserOptions,
   nowMs: number,
 ): CreatedUser | CreatedLegacyUser => {
-  checkOptions(options);
-  const user_id = options.user_id ?? randomUUID();
-  const { session, keystore } = createSession(options);
-  const known = accounts.find(user_id);
-  if (known === undefined) {
-    const names = { user_id, identity_number: accounts.createIdentityNumber() };
-    accounts.save(buildAccount(options, names, session, nowMs));
-  } else {
-    checkSessionOnly(options);
-    accounts.save({ ...known, ...session });
-  }
-  return { keystore: keystore(user_id) } as CreatedUser | CreatedLegacyUser;
+  const { keystore } = saveUser(accounts, options, nowMs);
+  return { keystore } as CreatedUser | CreatedLegacyUser;
 };

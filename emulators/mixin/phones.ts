@@ -4,13 +4,7 @@
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Account, Accounts } from './accounts.ts';
-import {
-  type CreatedLegacyUser,
-  type CreatedUser,
-  createUser,
-  type NewLegacyUser,
-  type NewUser,
-} from './new-user.ts';
+import { type Keystore, type NewLegacyUser, type NewUser, saveUser } from './new-user.ts';
 import type { Store } from './store.ts';
 
 export type Captcha = 'recaptcha' | 'hcaptcha' | 'geetest';
@@ -38,7 +32,7 @@ export interface PhonePreparation {
   /** Of the account that has this phone; absent when there is none. */
   readonly user_id?: string;
   /** The keystore of the account's first session, if this preparation created the account. */
-  readonly keystore?: (CreatedUser | CreatedLegacyUser)['keystore'];
+  readonly keystore?: Keystore;
 }
 
 export interface Phone {
@@ -99,31 +93,28 @@ export interface Phones {
   listViews(): VerificationView[];
 }
 
-export const openPhones = ({ database }: Store): Phones => {
-  const select = database.prepare('SELECT document FROM phones WHERE phone = ?');
+export const openPhones = ({ database, query }: Store): Phones => {
+  const select = query<Phone>('SELECT document FROM phones WHERE phone = ?');
   const upsert = database.prepare('INSERT OR REPLACE INTO phones (phone, document) VALUES (?, ?)');
-  const selectById = database.prepare('SELECT document FROM verifications WHERE id = ?');
-  const selectLatest = database.prepare(
+  const selectById = query<Verification>('SELECT document FROM verifications WHERE id = ?');
+  const selectLatest = query<Verification>(
     'SELECT document FROM verifications WHERE phone = ? ORDER BY position DESC LIMIT 1',
   );
-  const selectAll = database.prepare('SELECT document FROM verifications ORDER BY position');
+  const selectAll = query<Verification>('SELECT document FROM verifications ORDER BY position');
   const upsertVerification = database.prepare(
     'INSERT INTO verifications (id, phone, document) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET document = excluded.document',
   );
-  const parse = <T>(row: unknown): T => JSON.parse((row as { document: string }).document) as T;
-  const parseOptional = <T>(row: unknown): T | undefined => (row === undefined ? undefined : parse<T>(row));
-
   return {
-    find: (phone) => parseOptional<Phone>(select.get(phone)) ?? { phone, captcha_answer: '' },
+    find: (phone) => select.find(phone) ?? { phone, captcha_answer: '' },
     save: (phone) => {
       upsert.run(phone.phone, JSON.stringify(phone));
     },
-    findVerification: (id) => parseOptional<Verification>(selectById.get(id)),
-    findLatest: (phone) => parseOptional<Verification>(selectLatest.get(phone)),
+    findVerification: selectById.find,
+    findLatest: selectLatest.find,
     saveVerification: (verification) => {
       upsertVerification.run(verification.id, verification.phone, JSON.stringify(verification));
     },
-    listViews: () => selectAll.all().map((row) => createView(parse<Verification>(row))),
+    listViews: () => selectAll.list().map(createView),
   };
 };
 
@@ -136,13 +127,6 @@ const check = (options: NewPhone): void => {
   if (deactivation_effective_at !== undefined && Number.isNaN(Date.parse(deactivation_effective_at)))
     throw new TypeError('deactivation_effective_at is not a time');
 };
-
-/** A new account for a phone that has none, and its keystore. */
-const createPerson = (accounts: Accounts, options: NewPhone, nowMs: number) =>
-  createUser(accounts, { ...options.account, kind: 'person' }, nowMs);
-
-const readUserId = ({ keystore }: CreatedUser | CreatedLegacyUser): string =>
-  'client_id' in keystore ? keystore.client_id : keystore.app_id;
 
 /** The account with the phone and its other options. */
 const addPhone = (account: Account, options: NewPhone, nowMs: number): Account => {
@@ -173,12 +157,13 @@ export const preparePhone = (
   const { deactivation_effective_at, emergency_contact } = options;
   const needsAccount =
     options.account !== undefined || deactivation_effective_at !== undefined || emergency_contact === true;
-  const created = known === undefined && needsAccount ? createPerson(accounts, options, nowMs) : undefined;
-
-  const user_id = created === undefined ? known : readUserId(created);
-  const account = user_id === undefined ? undefined : accounts.find(user_id);
+  const created =
+    known === undefined && needsAccount
+      ? saveUser(accounts, { ...options.account, kind: 'person' }, nowMs)
+      : undefined;
+  const account = created?.account ?? (known === undefined ? undefined : accounts.find(known));
   if (account !== undefined) accounts.save(addPhone(account, options, nowMs));
-  const owner = user_id === undefined ? {} : { user_id };
+  const owner = account === undefined ? {} : { user_id: account.user_id };
   phones.save({ phone, captcha_answer, ...(captcha === undefined ? {} : { captcha }), ...owner });
   return { phone, ...owner, ...(created === undefined ? {} : { keystore: created.keystore }) };
 };

@@ -8,10 +8,9 @@
  */
 import { createDecipheriv, randomUUID } from 'node:crypto';
 import { type Account, DAY_MS, findRecentPinErrors, PIN_ERRORS_MAX } from './accounts.ts';
-import { Refusal } from './answers.ts';
+import { invalidField, Refusal } from './answers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from './authentication.ts';
-import type { SignedContext } from './call.ts';
-import { decodeBase64 } from './call.ts';
+import { decodeBase64, type Fields, readText, type SignedContext } from './call.ts';
 import { derivePinKey } from './sessions.ts';
 
 const BLOCK = 16;
@@ -19,17 +18,19 @@ const BLOCK = 16;
 const createRefusal = (reason: string): Refusal => new Refusal(20119, reason);
 
 const decrypt = (account: Account, wire: Buffer): Buffer => {
-  const decipher = createDecipheriv(
-    'aes-256-cbc',
-    derivePinKey(account),
-    wire.subarray(0, BLOCK),
-  ).setAutoPadding(false);
-  const padded = Buffer.concat([decipher.update(wire.subarray(BLOCK)), decipher.final()]);
-  const padding = padded.at(-1) ?? 0;
-  const proper =
-    padding >= 1 && padding <= BLOCK && padded.subarray(-padding).every((byte) => byte === padding);
-  if (!proper || padded.length - padding < 16) throw createRefusal('the PIN does not decrypt');
-  return padded.subarray(0, padded.length - padding);
+  const decipher = createDecipheriv('aes-256-cbc', derivePinKey(account), wire.subarray(0, BLOCK));
+  try {
+    return Buffer.concat([decipher.update(wire.subarray(BLOCK)), decipher.final()]);
+  } catch {
+    throw createRefusal('the PIN does not decrypt');
+  }
+};
+
+/** The encrypted PIN of a request. */
+export const requirePin = (fields: Fields): string => {
+  const encrypted = readText(fields, 'pin_base64', 'pin');
+  if (encrypted === '') throw invalidField('pin_base64', 'the PIN is missing');
+  return encrypted;
 };
 
 /** The PIN's bytes. Its iterator counts as used from here on, whether the PIN is right or wrong. */
@@ -38,6 +39,7 @@ export const decryptPin = ({ account, clockMs }: SignedContext, encrypted: strin
   if (wire === undefined || wire.length < 3 * BLOCK || wire.length % BLOCK !== 0)
     throw createRefusal('the encrypted PIN is not base64 of whole blocks');
   const plain = decrypt(account, wire);
+  if (plain.length < 16) throw createRefusal('the PIN does not decrypt');
   const time = plain.readBigUInt64LE(plain.length - 16);
   const iterator = plain.readBigUInt64LE(plain.length - 8);
 

@@ -11,14 +11,14 @@ import { createReadView } from './accounts.ts';
 import { createUserObject, invalidField, Refusal } from './answers.ts';
 import { decodeBase64, type EndpointResult, readFields, readText, type SignedContext } from './call.ts';
 import { isPublicKey, isSigned } from './ed25519.ts';
-import { countWrongPin, decryptPin, refuseWhenLocked } from './pin.ts';
+import { countWrongPin, decryptPin, refuseWhenLocked, requirePin } from './pin.ts';
 
 const hashRegistration = (user_id: string, publicKey: string): Buffer =>
   createHash('sha256').update(`SEQUENCER:REGISTER:${user_id}${publicKey}`).digest();
 
-const isSignedByKey = (visit: SignedContext, publicKey: string, signature: string): boolean => {
-  const { user_id } = visit.account;
-  if (visit.settings.signature === 'documented')
+const isSignedByKey = (context: SignedContext, publicKey: string, signature: string): boolean => {
+  const { user_id } = context.account;
+  if (context.settings.signature === 'documented')
     return (
       /^[0-9a-f]{128}$/.test(signature) &&
       isSigned(publicKey, hashRegistration(user_id, publicKey), Buffer.from(signature, 'hex'))
@@ -29,24 +29,23 @@ const isSignedByKey = (visit: SignedContext, publicKey: string, signature: strin
 
 const createRegisteredError = (): Refusal => invalidField('public_key', 'registered already');
 
-export const registerSafe = (visit: SignedContext): EndpointResult => {
-  const { account, settings } = visit;
-  const fields = readFields(visit.call.body);
-  const seen = createReadView(account, visit.nowMs);
+export const registerSafe = (context: SignedContext): EndpointResult => {
+  const { account, settings } = context;
+  const fields = readFields(context.call.body);
+  const seen = createReadView(account, context.nowMs);
   if (seen.has_safe) throw createRegisteredError();
 
   const publicKey = readText(fields, 'public_key');
   if (!isPublicKey(publicKey)) throw invalidField('public_key', 'not an Ed25519 point in lower-case hex');
-  if (!isSignedByKey(visit, publicKey, readText(fields, 'signature')))
+  if (!isSignedByKey(context, publicKey, readText(fields, 'signature')))
     throw invalidField('signature', 'not signed by public_key');
-  const encrypted = readText(fields, 'pin_base64', 'pin');
-  if (encrypted === '') throw invalidField('pin_base64', 'the PIN is missing');
+  const encrypted = requirePin(fields);
 
   if (seen.tip_public_key === '') throw new Refusal(20118, 'there is no TIP PIN');
-  refuseWhenLocked(visit);
-  const pin = decryptPin(visit, encrypted);
+  refuseWhenLocked(context);
+  const pin = decryptPin(context, encrypted);
   if (!isSigned(account.tip_public_key, hashRegistration(account.user_id, publicKey), pin))
-    throw countWrongPin(visit, 'the PIN is wrong');
+    throw countWrongPin(context, 'the PIN is wrong');
   // Readers may lag, the write itself never does: no account gets a second key.
   if (account.has_safe) throw createRegisteredError();
 

@@ -8,13 +8,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cut, LOOPBACK, listen } from '../loopback.ts';
 import { type AccountView, createReadView, openAccounts, pickKeys } from './accounts.ts';
-import { ADMIN_PREFIX, createAdminError, handleAdminCall } from './admin.ts';
-import { type Answer, failure, Refusal, success } from './answers.ts';
+import { ADMIN_PREFIX, handleAdminCall } from './admin.ts';
+import { type Answer, createFailure, createJsonAnswer, Refusal } from './answers.ts';
 import { openTokens, readClaimedUser, refuseToken } from './authentication.ts';
 import {
   type Call,
+  type CallContext,
   type EndpointResult,
-  type OpenContext,
   readCall,
   type Settings,
   type SignedContext,
@@ -28,6 +28,7 @@ import {
   createUser,
   type NewLegacyUser,
   type NewUser,
+  type UserOptions,
 } from './new-user.ts';
 import {
   type NewPhone,
@@ -94,28 +95,22 @@ export interface StandInOptions {
 /** Longer than clients keep idle connections, so that none is closed under a request. */
 const KEEP_ALIVE_MS = 65_000;
 
-type Endpoint = (visit: SignedContext) => EndpointResult;
-type OpenEndpoint = (visit: OpenContext) => EndpointResult;
+/** For callers who have no session yet. */
+const openRoutes: ReadonlyMap<string, (context: CallContext) => EndpointResult> = new Map([
+  ['POST /verifications', requestCode],
+  ['POST /verifications/:id', signIn],
+]);
 
-/** Of those who have no session yet. */
-const openRoutes: Readonly<Record<string, OpenEndpoint>> = {
-  'POST /verifications': requestCode,
-  'POST /verifications/:id': signIn,
-};
-
-const routes: Readonly<Record<string, Endpoint>> = {
-  'GET /safe/me': readMe,
-  'GET /me': readMe,
-  'GET /logs': readLogs,
-  'POST /users': createNetworkUser,
-  'POST /pin/update': updatePin,
-  'POST /pin/verify': verifyPin,
-  'POST /safe/users': registerSafe,
-  'GET /safe/apps/:id/billing': readBilling,
-};
-
-const findEndpoint = <E>(table: Readonly<Record<string, E>>, { method, route }: Call): E | undefined =>
-  Object.hasOwn(table, `${method} ${route}`) ? table[`${method} ${route}`] : undefined;
+const signedRoutes: ReadonlyMap<string, (context: SignedContext) => EndpointResult> = new Map([
+  ['GET /safe/me', readMe],
+  ['GET /me', readMe],
+  ['GET /logs', readLogs],
+  ['POST /users', createNetworkUser],
+  ['POST /pin/update', updatePin],
+  ['POST /pin/verify', verifyPin],
+  ['POST /safe/users', registerSafe],
+  ['GET /safe/apps/:id/billing', readBilling],
+]);
 
 /** How the server decided a request, before a fault changes the answer. */
 interface Decision {
@@ -150,6 +145,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
   const createContext = (call: Call, plan: FaultPlan, nowMs: number) => ({
     call,
     accounts,
+    phones,
     nowMs,
     clockMs: nowMs + plan.skewMs,
     settings: {
@@ -159,50 +155,39 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     },
   });
 
-  const callOpenEndpoint = (
-    endpoint: OpenEndpoint,
-    call: Call,
-    plan: FaultPlan,
-    nowMs: number,
-  ): EndpointResult => {
-    refuseToken(call);
-    return endpoint({ ...createContext(call, plan, nowMs), phones });
-  };
-
-  const callSignedEndpoint = (
-    endpoint: Endpoint,
-    call: Call,
-    plan: FaultPlan,
-    nowMs: number,
-  ): EndpointResult => {
-    const around = createContext(call, plan, nowMs);
-    const account = tokens.authenticate(call, accounts, around.clockMs);
+  const callEndpoint = (call: Call, plan: FaultPlan, nowMs: number): EndpointResult => {
+    const context = createContext(call, plan, nowMs);
+    const route = `${call.method} ${call.route}`;
+    const openEndpoint = openRoutes.get(route);
+    if (openEndpoint !== undefined) {
+      refuseToken(call);
+      return openEndpoint(context);
+    }
+    const endpoint = signedRoutes.get(route);
+    if (endpoint === undefined) throw new Refusal(404, 'there is no such endpoint');
+    const account = tokens.authenticate(call, accounts, context.clockMs);
     const keysBefore = pickKeys(createReadView(account, nowMs));
     try {
-      const outcome = endpoint({ ...around, account });
+      const result = endpoint({ ...context, account });
       if (plan.lagMs > 0) account.stale = { until: nowMs + plan.lagMs, keys: keysBefore };
-      return outcome;
+      return result;
     } finally {
       // A refusal has effects too: a spent iterator, a wrong PIN, a longer lock.
       if (call.method === 'POST') accounts.save(account);
     }
   };
 
-  const callEndpoint = (call: Call, plan: FaultPlan, nowMs: number): EndpointResult => {
-    const openEndpoint = findEndpoint(openRoutes, call);
-    if (openEndpoint !== undefined) return callOpenEndpoint(openEndpoint, call, plan, nowMs);
-    const endpoint = findEndpoint(routes, call);
-    if (endpoint === undefined) throw new Refusal(404, 'there is no such endpoint');
-    return callSignedEndpoint(endpoint, call, plan, nowMs);
-  };
-
   const decide = (call: Call, plan: FaultPlan, nowMs: number): Decision => {
     try {
       const { data, ...effects } = callEndpoint(call, plan, nowMs);
-      return { outcome: 'accepted', answer: success(falsifyData(data, plan, accounts, nowMs)), effects };
+      return {
+        outcome: 'accepted',
+        answer: createJsonAnswer(200, { data: falsifyData(data, plan, accounts, nowMs) }),
+        effects,
+      };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      return { outcome: 'refused', answer: failure(error.code, error.details), reason: error.message };
+      return { outcome: 'refused', answer: createFailure(error.code, error.details), reason: error.message };
     }
   };
 
@@ -244,7 +229,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       });
     } catch (error) {
       const reason = `internal error: ${error instanceof Error ? error.message : 'unknown'}`;
-      const decision: Decision = { outcome: 'refused', answer: failure(500), reason };
+      const decision: Decision = { outcome: 'refused', answer: createFailure(500), reason };
       store.transaction(() => record(call, nowMs, plan, decision, decision.answer));
       return decision.answer;
     }
@@ -252,24 +237,13 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
 
   let stopped = false;
 
-  const serve = async (
-    request: IncomingMessage,
-    response: ServerResponse,
-    hangUp: () => void,
-  ): Promise<void> => {
+  /** Rejects to break the connection. */
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const call = await readCall(request);
     if (call.path.startsWith(ADMIN_PREFIX)) {
-      try {
-        send(
-          response,
-          store.transaction(() => handleAdminCall(call, { accounts, phones, ledger, faults }, now())),
-        );
-      } catch (error) {
-        send(response, createAdminError(error));
-      }
+      send(response, handleAdminCall(call, { store, accounts, phones, ledger, faults, nowMs: now() }));
       return;
     }
-
     const { method, path, route } = call;
     const plan = store.transaction(() =>
       faults.plan({ method, path, route, user_id: readClaimedUser(call) }),
@@ -278,10 +252,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     if (stopped) return;
     const answer = decideAndRecord(call, plan);
     if (plan.after?.name === 'answer_held') await wait(plan.after.delayMs ?? 0);
-    if (answer === undefined) {
-      hangUp();
-      return;
-    }
+    if (answer === undefined) throw new Error('a fault breaks the connection');
     const isWrongId = plan.after?.name === 'wrong_request_id';
     const headers = {
       'X-Request-Id': isWrongId ? randomUUID() : (call.request_id ?? randomUUID()),
@@ -294,14 +265,14 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
 
   function makeUser(user: NewLegacyUser): CreatedLegacyUser;
   function makeUser(user?: NewUser): CreatedUser;
-  function makeUser(user: NewUser | NewLegacyUser = {}) {
+  function makeUser(user: UserOptions = {}) {
     return store.transaction(() => createUser(accounts, user, now()));
   }
 
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     // Taken here: a request that is not read to its end loses its socket.
     const { socket } = request;
-    serve(request, response, () => socket.destroy()).catch(() => socket.destroy());
+    serve(request, response).catch(() => socket.destroy());
   });
   let port: number;
   try {
@@ -317,7 +288,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     preparePhone: (phone) => store.transaction(() => preparePhone(accounts, phones, phone, now())),
     verifications: () => phones.listViews(),
     accounts: () => accounts.listViews(now()),
-    ledger: () => ledger.entries(),
+    ledger: () => ledger.list(),
     setFaults: (next) => store.transaction(() => faults.set(next)),
     stop: async () => {
       if (stopped) return;

@@ -37,8 +37,8 @@ export interface Session {
 }
 
 export interface PresetSession {
-  readonly session_id?: string;
-  readonly server_seed?: Buffer;
+  readonly session_id?: string | undefined;
+  readonly server_seed?: Buffer | undefined;
 }
 
 export const createServerSession = (key: SessionKey, fixed: PresetSession = {}): Session => {

@@ -33,8 +33,15 @@ const openFile = (dataDir: string): string => {
   return file;
 };
 
+/** A prepared query of rows that have their value as JSON in the column `document`. */
+export interface Query<T> {
+  find(...parameters: readonly string[]): T | undefined;
+  list(...parameters: readonly string[]): T[];
+}
+
 export interface Store {
   readonly database: DatabaseSync;
+  query<T>(sql: string): Query<T>;
   transaction<T>(work: () => T): T;
   close(): void;
 }
@@ -62,6 +69,17 @@ export const openStore = (dataDir: string | undefined): Store => {
   const rollback = database.prepare('ROLLBACK');
   return {
     database,
+    query: <T>(sql: string) => {
+      const statement = database.prepare(sql);
+      const parse = (row: { document?: unknown }) => JSON.parse(row.document as string) as T;
+      return {
+        find: (...parameters) => {
+          const row = statement.get(...parameters);
+          return row === undefined ? undefined : parse(row);
+        },
+        list: (...parameters) => statement.all(...parameters).map(parse),
+      };
+    },
     transaction: (work) => {
       begin.run();
       try {

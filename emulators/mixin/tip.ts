@@ -6,17 +6,10 @@
  * and for a wrong counter.
  */
 import { type Account, createReadView } from './accounts.ts';
-import { createUserObject, invalidField, Refusal } from './answers.ts';
-import {
-  type Digits,
-  type EndpointResult,
-  type Fields,
-  readFields,
-  readText,
-  type SignedContext,
-} from './call.ts';
+import { createUserObject, Refusal } from './answers.ts';
+import { type EndpointResult, readFields, readText, requireDigits, type SignedContext } from './call.ts';
 import { isPublicKey, isSigned } from './ed25519.ts';
-import { countWrongPin, decryptPin, refuseWhenLocked } from './pin.ts';
+import { countWrongPin, decryptPin, refuseWhenLocked, requirePin } from './pin.ts';
 
 /** Not hashed, unlike every other TIP body. */
 export const createVerifyBody = (timestamp: string): Buffer =>
@@ -27,8 +20,8 @@ interface NewTip {
   readonly counter: bigint;
 }
 
-const readNewTip = (visit: SignedContext, encrypted: string): NewTip => {
-  const pin = decryptPin(visit, encrypted);
+const readNewTip = (context: SignedContext, encrypted: string): NewTip => {
+  const pin = decryptPin(context, encrypted);
   if (pin.length !== 40) throw new Refusal(20118, 'the new PIN is not public key and counter');
   const public_key = pin.subarray(0, 32).toString('hex');
   if (!isPublicKey(public_key)) throw new Refusal(20118, 'the new PIN is not an Ed25519 point');
@@ -38,8 +31,8 @@ const readNewTip = (visit: SignedContext, encrypted: string): NewTip => {
 const isSixDigitPin = (account: Account, pin: Buffer): boolean =>
   pin.equals(Buffer.from(account.six_digit_pin));
 
-const bind = (visit: SignedContext, tip: NewTip): EndpointResult => {
-  const { account, settings } = visit;
+const bind = (context: SignedContext, tip: NewTip): EndpointResult => {
+  const { account, settings } = context;
   if (tip.counter !== 1n) throw new Refusal(20118, 'the first counter is not 1');
   account.tip_public_key = tip.public_key;
   account.tip_counter = 1;
@@ -50,60 +43,54 @@ const bind = (visit: SignedContext, tip: NewTip): EndpointResult => {
   };
 };
 
-const upgrade = (visit: SignedContext, oldPin: string, newPin: string): EndpointResult => {
-  if (visit.settings.suspend_upgrade) throw new Refusal(20118, 'the upgrade of six-digit PINs is suspended');
-  if (oldPin === '') throw countWrongPin(visit, 'the old PIN is missing');
-  if (!isSixDigitPin(visit.account, decryptPin(visit, oldPin)))
-    throw countWrongPin(visit, 'the old PIN is wrong');
-  return bind(visit, readNewTip(visit, newPin));
+const upgrade = (context: SignedContext, oldPin: string, newPin: string): EndpointResult => {
+  if (context.settings.suspend_upgrade)
+    throw new Refusal(20118, 'the upgrade of six-digit PINs is suspended');
+  if (oldPin === '') throw countWrongPin(context, 'the old PIN is missing');
+  if (!isSixDigitPin(context.account, decryptPin(context, oldPin)))
+    throw countWrongPin(context, 'the old PIN is wrong');
+  return bind(context, readNewTip(context, newPin));
 };
 
-const renew = (visit: SignedContext, oldPin: string, newPin: string): EndpointResult => {
-  const { account, settings } = visit;
-  if (oldPin === '') throw countWrongPin(visit, 'the old PIN is missing');
-  const proof = decryptPin(visit, oldPin);
+const renew = (context: SignedContext, oldPin: string, newPin: string): EndpointResult => {
+  const { account, settings } = context;
+  if (oldPin === '') throw countWrongPin(context, 'the old PIN is missing');
+  const proof = decryptPin(context, oldPin);
   if (!isSigned(account.tip_public_key, createVerifyBody(String(account.tip_counter)), proof))
-    throw countWrongPin(visit, 'the old PIN is wrong');
-  const tip = readNewTip(visit, newPin);
-  if (tip.public_key !== account.tip_public_key) throw countWrongPin(visit, 'the TIP key cannot be changed');
+    throw countWrongPin(context, 'the old PIN is wrong');
+  const tip = readNewTip(context, newPin);
+  if (tip.public_key !== account.tip_public_key)
+    throw countWrongPin(context, 'the TIP key cannot be changed');
   if (tip.counter !== BigInt(account.tip_counter) + 1n)
     throw new Refusal(20119, 'the counter is not the next');
   account.tip_counter += 1;
   return { data: createUserObject(account, settings.shows_spend_key) };
 };
 
-export const updatePin = (visit: SignedContext): EndpointResult => {
-  const { account } = visit;
-  const fields = readFields(visit.call.body);
+export const updatePin = (context: SignedContext): EndpointResult => {
+  const { account } = context;
+  const fields = readFields(context.call.body);
   const oldPin = readText(fields, 'old_pin_base64', 'old_pin');
-  const newPin = readText(fields, 'pin_base64', 'pin');
-  if (newPin === '') throw invalidField('pin_base64', 'the new PIN is missing');
-  refuseWhenLocked(visit);
-  if (account.tip_public_key !== '') return renew(visit, oldPin, newPin);
-  if (account.six_digit_pin !== '') return upgrade(visit, oldPin, newPin);
+  const newPin = requirePin(fields);
+  refuseWhenLocked(context);
+  if (account.tip_public_key !== '') return renew(context, oldPin, newPin);
+  if (account.six_digit_pin !== '') return upgrade(context, oldPin, newPin);
   if (oldPin !== '') throw new Refusal(20119, 'there is no old PIN');
-  return bind(visit, readNewTip(visit, newPin));
+  return bind(context, readNewTip(context, newPin));
 };
 
-const readTimestamp = (fields: Fields): string => {
-  const digits = (fields.timestamp as Digits | undefined)?.digits;
-  if (typeof digits !== 'string' || !/^\d{1,32}$/.test(digits))
-    throw invalidField('timestamp', 'not an integer');
-  return digits;
-};
-
-export const verifyPin = (visit: SignedContext): EndpointResult => {
-  const { account, settings } = visit;
-  const fields = readFields(visit.call.body);
-  const encrypted = readText(fields, 'pin_base64', 'pin');
-  if (encrypted === '') throw invalidField('pin_base64', 'the PIN is missing');
-  refuseWhenLocked(visit);
+export const verifyPin = (context: SignedContext): EndpointResult => {
+  const { account, settings } = context;
+  const fields = readFields(context.call.body);
+  const encrypted = requirePin(fields);
+  refuseWhenLocked(context);
   if (account.tip_public_key !== '') {
-    const body = createVerifyBody(readTimestamp(fields));
-    if (!isSigned(account.tip_public_key, body, decryptPin(visit, encrypted)))
-      throw countWrongPin(visit, 'the PIN is wrong');
+    const body = createVerifyBody(requireDigits(fields, 'timestamp', 32));
+    if (!isSigned(account.tip_public_key, body, decryptPin(context, encrypted)))
+      throw countWrongPin(context, 'the PIN is wrong');
   } else if (account.six_digit_pin !== '') {
-    if (!isSixDigitPin(account, decryptPin(visit, encrypted))) throw countWrongPin(visit, 'the PIN is wrong');
+    if (!isSixDigitPin(account, decryptPin(context, encrypted)))
+      throw countWrongPin(context, 'the PIN is wrong');
   } else throw new Refusal(20118, 'there is no PIN');
-  return { data: createUserObject(createReadView(account, visit.nowMs), settings.shows_spend_key) };
+  return { data: createUserObject(createReadView(account, context.nowMs), settings.shows_spend_key) };
 };

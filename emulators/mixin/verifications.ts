@@ -11,13 +11,13 @@ import { type Account, type Accounts, createAccount } from './accounts.ts';
 import { createSignedInUserObject, invalidField, Refusal } from './answers.ts';
 import {
   type Call,
+  type CallContext,
   checkTexts,
-  type Digits,
   type EndpointResult,
   type Fields,
-  type OpenContext,
   readFields,
   readText,
+  requireDigits,
   requireText,
 } from './call.ts';
 import {
@@ -97,7 +97,7 @@ const createVerificationObject = (id: string, account: Account | undefined): Rec
 const findOwner = (accounts: Accounts, { user_id }: Phone): Account | undefined =>
   user_id === undefined ? undefined : accounts.find(user_id);
 
-export const requestCode = ({ call, accounts, phones, nowMs }: OpenContext): EndpointResult => {
+export const requestCode = ({ call, accounts, phones, nowMs }: CallContext): EndpointResult => {
   const fields = readFields(call.body);
   checkClient(call, fields);
   const number = requireText(fields, 'phone');
@@ -125,9 +125,7 @@ const readSignIn = (call: Call, fields: Fields): SignInRequest => {
   requireText(fields, 'app_version');
   const code = requireText(fields, 'code');
   if (!/^\d{4}$/.test(code)) throw invalidField('code', 'not four digits');
-  const registration = (fields.registration_id as Digits | null | undefined)?.digits;
-  if (typeof registration !== 'string' || !/^\d{1,10}$/.test(registration))
-    throw invalidField('registration_id', 'not an integer');
+  requireDigits(fields, 'registration_id', 10);
   const key = parseSessionKey(requireText(fields, 'session_secret'));
   if (key === undefined) throw invalidField('session_secret', 'not base64 of an Ed25519 or RSA public key');
   return { code, key };
@@ -164,7 +162,7 @@ const createPerson = (accounts: Accounts, phone: string, session: Session, nowMs
   return { ...createAccount(identity, session, nowMs), phone };
 };
 
-export const signIn = ({ call, accounts, phones, settings, nowMs }: OpenContext): EndpointResult => {
+export const signIn = ({ call, accounts, phones, settings, nowMs }: CallContext): EndpointResult => {
   const fields = readFields(call.body);
   const verification = phones.findVerification(call.id);
   if (verification === undefined) throw new Refusal(404, 'there is no such verification');

@@ -1,5 +1,5 @@
 /** Alarms. Each says what it means for a bot and what to do; all go to one topic. */
-import { Aws, Duration } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
@@ -16,8 +16,11 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import type { FunctionName } from '../../lib/model/deployment.ts';
 import type { Names } from './names.ts';
+import { ownAccount } from './statements.ts';
 
 export const FIVE_MINUTES = Duration.minutes(5);
+export const sum = { period: FIVE_MINUTES, statistic: 'Sum' };
+export const maximum = { period: FIVE_MINUTES, statistic: 'Maximum' };
 
 export interface AlarmOptions {
   readonly metric: IMetric;
@@ -49,7 +52,7 @@ export class Alarms extends Construct {
         principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
         actions: ['sns:Publish'],
         resources: [this.topic.topicArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+        conditions: ownAccount,
       }),
     );
     if (email !== undefined) this.topic.addSubscription(new EmailSubscription(email));
@@ -77,8 +80,8 @@ export class Alarms extends Construct {
 
   /** Adds the alarms that every function has. */
   watchFunction(name: FunctionName, fn: LambdaFunction, impact: string): void {
-    const errors = fn.metricErrors({ period: FIVE_MINUTES, statistic: 'Sum' });
-    const invocations = fn.metricInvocations({ period: FIVE_MINUTES, statistic: 'Sum' });
+    const errors = fn.metricErrors(sum);
+    const invocations = fn.metricInvocations(sum);
     this.add(`${name}-errors`, {
       metric: new MathExpression({
         label: `${name}: errors in 100 runs`,
@@ -92,7 +95,7 @@ export class Alarms extends Construct {
       fix: `look in the log of ${name} for timeouts and failed starts; its messages are delivered again automatically.`,
     });
     this.add(`${name}-throttles`, {
-      metric: fn.metricThrottles({ period: FIVE_MINUTES, statistic: 'Sum' }),
+      metric: fn.metricThrottles(sum),
       threshold: 1,
       periods: 3,
       impact,

@@ -11,11 +11,10 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import { Construct } from 'constructs';
 import { type HttpFunctionName, type Route, routes } from '../../lib/api/contract.ts';
-import { FIVE_MINUTES } from './alarms.ts';
-import { createFunction, createLogGroup, type FunctionResources } from './function.ts';
-import type { StackContext } from './stack-context.ts';
+import { sum } from './alarms.ts';
+import { createFunction, createLogGroup, type FunctionResources, functionTexts } from './function.ts';
+import type { EnlistStack } from './stack.ts';
 
 /** Who called what, with what result; no header, no body. */
 const accessLogFormat = AccessLogFormat.custom(
@@ -32,20 +31,6 @@ const accessLogFormat = AccessLogFormat.custom(
   }),
 );
 
-/** The functions behind the API, and what it means for a bot when one of them does not answer. */
-const httpFunctions: Readonly<
-  Record<HttpFunctionName, { readonly description: string; readonly impact: string }>
-> = {
-  api: {
-    description: 'Receives lists and answers about batches and bots; may read no secret',
-    impact: 'lists are not accepted and nobody can ask about bots; bots that are in progress go on.',
-  },
-  accounts: {
-    description: 'Signs accounts in with a verification code, one at a time',
-    impact: 'nobody can ask for a code or sign in with one; lists and bots that are in progress go on.',
-  },
-};
-
 /** Each of these makes Mixin send a code or try one, and comes from a person. */
 const SIGN_IN_REQUESTS_PER_SECOND = 2;
 
@@ -56,17 +41,6 @@ export interface ApiResources {
   readonly url: string;
   readonly functions: Readonly<Record<HttpFunctionName, FunctionResources>>;
 }
-
-const createHttpFunction = (
-  scope: Construct,
-  context: StackContext,
-  name: HttpFunctionName,
-): FunctionResources => {
-  const { description, impact } = httpFunctions[name];
-  const resources = createFunction(scope, context, { name, description });
-  context.alarms.watchFunction(name, resources.fn, impact);
-  return resources;
-};
 
 /** The routes of `accounts` have a limit of their own. The stage finds them by name, so they must exist first. */
 const throttleSignIns = (stage: HttpStage, httpRoutes: readonly HttpRoute[], perSecond: number) => {
@@ -81,13 +55,10 @@ const throttleSignIns = (stage: HttpStage, httpRoutes: readonly HttpRoute[], per
   stage.node.addDependency(...httpRoutes);
 };
 
-export const createApi = (scope: Construct, context: StackContext): ApiResources => {
-  const { names, storage, settings, alarms } = context;
-  const part = new Construct(scope, 'api');
-  const functions = {
-    api: createHttpFunction(part, context, 'api'),
-    accounts: createHttpFunction(new Construct(scope, 'accounts'), context, 'accounts'),
-  };
+export const createApi = (stack: EnlistStack): ApiResources => {
+  const { names, settings, alarms } = stack;
+  const functions = { api: createFunction(stack, 'api'), accounts: createFunction(stack, 'accounts') };
+  const { part } = functions.api;
   const api = new HttpApi(part, 'HttpApi', {
     apiName: names.api,
     description: `Enlist ${settings.stage}`,
@@ -102,13 +73,7 @@ export const createApi = (scope: Construct, context: StackContext): ApiResources
   const httpRoutes = Object.values<Route>(routes).flatMap(({ method, path, function: name }) =>
     api.addRoutes({ path, methods: [HttpMethod[method]], integration: integrations[name] }),
   );
-  const accessLogs = createLogGroup(
-    part,
-    'AccessLogs',
-    names.logGroup('http-api'),
-    storage.keys.data,
-    settings.logRetentionDays,
-  );
+  const accessLogs = createLogGroup(part, 'AccessLogs', stack, 'http-api');
   const stage = new HttpStage(part, 'Stage', {
     httpApi: api,
     stageName: '$default',
@@ -118,9 +83,9 @@ export const createApi = (scope: Construct, context: StackContext): ApiResources
   });
   throttleSignIns(stage, httpRoutes, settings.apiRequestsPerSecond);
   alarms.add('api-server-errors', {
-    metric: api.metricServerError({ period: FIVE_MINUTES, statistic: 'Sum' }),
+    metric: api.metricServerError(sum),
     threshold: 5,
-    impact: httpFunctions.api.impact,
+    impact: functionTexts.api.impact,
     fix: 'look for request_failed in the logs of api and accounts; a failed request of api may be sent again.',
   });
   return { api, url: stage.url, functions };

@@ -49,19 +49,13 @@ export { ${exported.join(', ')} };`,
   },
 });
 
-export interface Bundle {
-  /** The folder that becomes the function's code. */
-  readonly folder: string;
-  /** Size of the code alone, without its map. */
-  readonly bytes: number;
-}
-export type BundleFolders = Readonly<Record<FunctionName, Pick<Bundle, 'folder'>>>;
-export type Bundles = Readonly<Record<FunctionName, Bundle>>;
+/** For each function the folder that becomes its code. */
+export type BundleFolders = Readonly<Record<FunctionName, { readonly folder: string }>>;
 
 /** The file in which Lambda looks for `handler`. */
 export const BUNDLE_FILE = 'index.mjs';
 
-const bundleFunction = async (name: FunctionName, folder: string): Promise<Bundle> => {
+const bundleFunction = async (name: FunctionName, folder: string): Promise<void> => {
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: { index: `functions/${name}.ts` },
@@ -84,14 +78,16 @@ const bundleFunction = async (name: FunctionName, folder: string): Promise<Bundl
   });
   mkdirSync(folder, { recursive: true });
   for (const { path, contents } of outputFiles) writeFileSync(join(folder, basename(path)), contents);
-  const code = outputFiles.find(({ path }) => path.endsWith(BUNDLE_FILE));
-  return { folder, bytes: code?.contents.byteLength ?? 0 };
 };
 
 /** Bundles every function into a folder of its own under `into`. */
-export const bundleFunctions = async (into: string): Promise<Bundles> => {
+export const bundleFunctions = async (into: string): Promise<BundleFolders> => {
   const bundles = await Promise.all(
-    functionNames.map(async (name) => [name, await bundleFunction(name, join(into, name))] as const),
+    functionNames.map(async (name) => {
+      const folder = join(into, name);
+      await bundleFunction(name, folder);
+      return [name, { folder }] as const;
+    }),
   );
-  return Object.fromEntries(bundles) as Record<FunctionName, Bundle>;
+  return Object.fromEntries(bundles) as Record<FunctionName, { folder: string }>;
 };

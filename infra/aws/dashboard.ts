@@ -1,5 +1,4 @@
 /** The dashboard: the progress of lists, and what an operator must act on. */
-
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import {
   AlarmStatusWidget,
@@ -9,13 +8,13 @@ import {
   type IWidget,
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Construct } from 'constructs';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
-import { states } from '../../lib/model/states.ts';
-import { FIVE_MINUTES } from './alarms.ts';
+import { type BotState, states } from '../../lib/model/states.ts';
+import { maximum, sum } from './alarms.ts';
 import type { FunctionResources } from './function.ts';
-import type { LogMetrics } from './log-metrics.ts';
-import type { StackContext } from './stack-context.ts';
+import type { QueuePair } from './queue.ts';
+import type { EnlistStack } from './stack.ts';
 
 const graph = (title: string, left: IMetric[], leftLabel: string, stacked = false) =>
   new GraphWidget({
@@ -27,17 +26,18 @@ const graph = (title: string, left: IMetric[], leftLabel: string, stacked = fals
     leftYAxis: { label: leftLabel, min: 0, showUnits: false },
   });
 
-const sum = { period: FIVE_MINUTES, statistic: 'Sum' };
-const maximum = { period: FIVE_MINUTES, statistic: 'Maximum' };
-
 export const createDashboard = (
-  scope: Construct,
-  { names, settings, storage, alarms }: StackContext,
+  stack: EnlistStack,
   functions: Readonly<Record<FunctionName, FunctionResources>>,
   api: HttpApi,
-  metrics: LogMetrics,
+  countMoves: (state: BotState) => IMetric,
 ): Dashboard => {
-  const dashboard = new Dashboard(scope, 'Dashboard', { dashboardName: names.dashboard });
+  const { alarms, names, settings, storage } = stack;
+  const forQueues = (read: (pair: QueuePair, label: string) => IMetric) =>
+    queueNames.map((name) => read(storage.queues[name], name));
+  const forFunctions = (read: (fn: LambdaFunction, label: string) => IMetric) =>
+    functionNames.map((name) => read(functions[name].fn, name));
+  const dashboard = new Dashboard(stack, 'Dashboard', { dashboardName: names.dashboard });
   const rows: IWidget[][] = [
     [
       new TextWidget({
@@ -48,58 +48,48 @@ export const createDashboard = (
     ],
     [new AlarmStatusWidget({ title: 'Alarms', alarms: alarms.all, width: 24, height: 5 })],
     [
-      graph(
-        'Bots that moved, by their new state',
-        states.map((state) => metrics.movedTo(state)),
-        'bots',
-        true,
-      ),
+      graph('Bots that moved, by their new state', states.map(countMoves), 'bots', true),
       graph(
         'Messages waiting',
-        queueNames.map((name) =>
-          storage.queues[name].queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label: name }),
+        forQueues(({ queue }, label) =>
+          queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label }),
         ),
         'messages',
       ),
       graph(
         'Age of the oldest message',
-        queueNames.map((name) =>
-          storage.queues[name].queue.metricApproximateAgeOfOldestMessage({ ...maximum, label: name }),
-        ),
+        forQueues(({ queue }, label) => queue.metricApproximateAgeOfOldestMessage({ ...maximum, label })),
         'seconds',
       ),
     ],
     [
       graph(
         'Dead letters',
-        queueNames.map((name) =>
-          storage.queues[name].deadLetters.metricApproximateNumberOfMessagesVisible({
-            ...maximum,
-            label: name,
-          }),
+        forQueues(({ deadLetters }, label) =>
+          deadLetters.metricApproximateNumberOfMessagesVisible({ ...maximum, label }),
         ),
         'messages',
       ),
       graph(
         'Function errors',
-        functionNames.map((name) => functions[name].fn.metricErrors({ ...sum, label: name })),
+        forFunctions((fn, label) => fn.metricErrors({ ...sum, label })),
         'runs',
       ),
       graph(
         'Throttles',
-        functionNames.map((name) => functions[name].fn.metricThrottles({ ...sum, label: name })),
+        forFunctions((fn, label) => fn.metricThrottles({ ...sum, label })),
         'runs',
       ),
     ],
     [
       graph(
         'Function runs',
-        functionNames.map((name) => functions[name].fn.metricInvocations({ ...sum, label: name })),
+        forFunctions((fn, label) => fn.metricInvocations({ ...sum, label })),
         'runs',
       ),
       graph(
         'Slowest run',
-        functionNames.map((name) => functions[name].fn.metricDuration({ ...maximum, label: name })),
+        forFunctions((fn, label) => fn.metricDuration({ ...maximum, label })),
         'milliseconds',
       ),
       graph(

@@ -1,36 +1,12 @@
 /** The IAM policy of each function's role, from lib/model/permissions.ts and from nothing else. */
-import { ArnFormat, Aws, Stack } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { ArnFormat } from 'aws-cdk-lib';
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import type { Construct } from 'constructs';
-import type { FunctionName, QueueName } from '../../lib/model/deployment.ts';
+import { type FunctionName, type QueueName, queueNames } from '../../lib/model/deployment.ts';
 import { type Permissions, permissions, type SecretAction } from '../../lib/model/permissions.ts';
+import type { EnlistStack } from './stack.ts';
+import { allow, encryptionActions, messageActions, onlyThrough } from './statements.ts';
 import type { Storage } from './storage.ts';
-
-const allow = (
-  actions: readonly string[],
-  resources: readonly string[],
-  conditions = {},
-): PolicyStatement[] =>
-  actions.length === 0 || resources.length === 0
-    ? []
-    : [new PolicyStatement({ actions: [...actions], resources: [...resources], conditions })];
-
-/** A key may be used only through the service whose data it encrypts. */
-const through = (service: string) => ({
-  StringEquals: { 'kms:ViaService': `${service}.${Aws.REGION}.${Aws.URL_SUFFIX}` },
-});
-
-/** DynamoDB uses the key on behalf of whoever uses the table. */
-const tableKeyActions = [
-  'kms:Decrypt',
-  'kms:DescribeKey',
-  'kms:Encrypt',
-  'kms:GenerateDataKey',
-  'kms:GenerateDataKeyWithoutPlaintext',
-  'kms:ReEncryptFrom',
-  'kms:ReEncryptTo',
-];
 
 const tableStatements = ({ table, keys }: Storage, { table: actions, indexes }: Permissions) => [
   ...allow(
@@ -41,18 +17,20 @@ const tableStatements = ({ table, keys }: Storage, { table: actions, indexes }: 
     ['dynamodb:Query'],
     indexes.map((index) => `${table.tableArn}/index/${index}`),
   ),
-  ...allow(tableKeyActions, [keys.data.keyArn], through('dynamodb')),
+  // DynamoDB uses the key on behalf of whoever uses the table.
+  ...allow(encryptionActions, [keys.data.keyArn], onlyThrough('dynamodb')),
 ];
 
-const queueStatements = ({ queues, keys }: Storage, { sends }: Permissions, own: QueueName | undefined) => {
-  const findArn = (name: QueueName) => queues[name].queue.queueArn;
+/** A function receives the messages of the queue that has its name. */
+const queueStatements = ({ queues, keys }: Storage, { sends }: Permissions, name: FunctionName) => {
+  const findArn = (queue: QueueName) => queues[queue].queue.queueArn;
   return [
     ...allow(['sqs:GetQueueAttributes', 'sqs:SendMessage'], sends.map(findArn)),
     ...allow(
       ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
-      own === undefined ? [] : [findArn(own)],
+      queueNames.filter((queue) => queue === name).map(findArn),
     ),
-    ...allow(['kms:Decrypt', 'kms:GenerateDataKey'], [keys.data.keyArn], through('sqs')),
+    ...allow(messageActions, [keys.data.keyArn], onlyThrough('sqs')),
   ];
 };
 
@@ -70,7 +48,7 @@ const uploadStatements = ({ uploads, keys }: Storage, { lists }: Permissions) =>
     ...allow(
       [...(lists.includes('put') ? ['kms:GenerateDataKey'] : []), ...(reads ? ['kms:Decrypt'] : [])],
       [keys.data.keyArn],
-      through('s3'),
+      onlyThrough('s3'),
     ),
   ];
 };
@@ -85,50 +63,46 @@ const secretActions: Readonly<Record<SecretAction, string>> = {
 /** A deleted secret can be restored for some days. */
 const withRecovery = { BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } };
 
-const secretStatements = (scope: Construct, storage: Storage, { secrets }: Permissions) => {
-  const { keys, secretPrefix, enrolmentPrefix } = storage;
-  const under = (prefix: string) =>
-    Stack.of(scope).formatArn({
+const secretStatements = (stack: EnlistStack, { secrets }: Permissions) => {
+  const { names, storage } = stack;
+  const formatArn = (prefix: string) =>
+    stack.formatArn({
       service: 'secretsmanager',
       resource: 'secret',
       resourceName: `${prefix}/*`,
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
-  const [removing, others] = [
-    secrets.filter((right) => right === 'removeEnrolment'),
-    secrets.filter((right) => right !== 'removeEnrolment'),
-  ];
+  const removals = secrets.filter((right) => right === 'removeEnrolment');
+  const others = secrets.filter((right) => right !== 'removeEnrolment');
   const writes = others.some((right) => right !== 'read');
-  const keyActions = [
-    ...(others.length > 0 ? ['kms:Decrypt'] : []),
-    ...(writes ? ['kms:GenerateDataKey'] : []),
-  ];
   return [
     ...allow(
       others.map((right) => secretActions[right]),
-      [under(secretPrefix)],
+      [formatArn(names.secretPrefix)],
     ),
     ...allow(
-      removing.map((right) => secretActions[right]),
-      [under(enrolmentPrefix)],
+      removals.map((right) => secretActions[right]),
+      [formatArn(names.enrolmentPrefix)],
       withRecovery,
     ),
-    ...allow(keyActions, [keys.vault.keyArn], through('secretsmanager')),
+    ...allow(
+      [...(others.length > 0 ? ['kms:Decrypt'] : []), ...(writes ? ['kms:GenerateDataKey'] : [])],
+      [storage.keys.vault.keyArn],
+      onlyThrough('secretsmanager'),
+    ),
   ];
 };
 
-/** Everything that the role of a function may do. `own` is the queue whose messages it receives. */
+/** Everything that the role of a function may do. */
 export const createStatements = (
-  scope: Construct,
+  stack: EnlistStack,
   name: FunctionName,
-  storage: Storage,
   logs: ILogGroup,
-  own: QueueName | undefined,
 ): PolicyStatement[] => [
-  ...tableStatements(storage, permissions[name]),
-  ...queueStatements(storage, permissions[name], own),
-  ...uploadStatements(storage, permissions[name]),
-  ...secretStatements(scope, storage, permissions[name]),
+  ...tableStatements(stack.storage, permissions[name]),
+  ...queueStatements(stack.storage, permissions[name], name),
+  ...uploadStatements(stack.storage, permissions[name]),
+  ...secretStatements(stack, permissions[name]),
   ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logs.logGroupArn]),
   // X-Ray has no resources that a policy could name.
   ...allow(['xray:PutTelemetryRecords', 'xray:PutTraceSegments'], ['*']),

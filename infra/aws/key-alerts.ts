@@ -4,9 +4,10 @@
  */
 import { Aws } from 'aws-cdk-lib';
 import { CfnRule, EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { type IRole, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import type { StackContext } from './stack-context.ts';
+import type { EnlistStack } from './stack.ts';
+import { allow, createServiceRole, messageActions, onlyThrough } from './statements.ts';
 
 interface KeyAlert {
   readonly id: string;
@@ -29,8 +30,8 @@ const anyoneExcept = (roles: readonly IRole[]) => [
   { exists: false },
 ];
 
-const listKeyAlerts = ({ storage, names }: StackContext, enrolling: EnrolmentRoles): readonly KeyAlert[] => {
-  const prefix = `${storage.secretPrefix}/`;
+const listKeyAlerts = ({ storage, names }: EnlistStack, roles: EnrolmentRoles): readonly KeyAlert[] => {
+  const prefix = `${names.secretPrefix}/`;
   const secretId = [
     { prefix },
     { prefix: `arn:${Aws.PARTITION}:secretsmanager:${Aws.REGION}:${Aws.ACCOUNT_ID}:secret:${prefix}` },
@@ -44,7 +45,7 @@ const listKeyAlerts = ({ storage, names }: StackContext, enrolling: EnrolmentRol
         eventName: ['DeleteSecret'],
         requestParameters: { secretId },
         // These delete secrets of enrolments every day, and may delete no others.
-        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(enrolling.removers) } } },
+        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(roles.removers) } } },
       },
       target: 'secretId',
       text: 'somebody deleted the secret of a bot. After the recovery period its key is lost for ever. Restore it with `aws secretsmanager restore-secret`.',
@@ -57,7 +58,7 @@ const listKeyAlerts = ({ storage, names }: StackContext, enrolling: EnrolmentRol
         errorCode: ['InvalidRequestException'],
         requestParameters: { secretId },
         // These may read the secret of an enrolment that was removed; for a bot's secret there is an alarm.
-        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(enrolling.creators) } } },
+        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(roles.creators) } } },
       },
       target: 'secretId',
       text: 'somebody read the secret of a bot, and it is scheduled for deletion. Restore it with `aws secretsmanager restore-secret`.',
@@ -75,28 +76,19 @@ const listKeyAlerts = ({ storage, names }: StackContext, enrolling: EnrolmentRol
   ];
 };
 
-export const createKeyAlerts = (scope: Construct, context: StackContext, enrolling: EnrolmentRoles): void => {
-  const { names, alarms, storage, settings } = context;
-  const part = new Construct(scope, 'KeyAlerts');
-  const role = new Role(part, 'Role', {
+export const createKeyAlerts = (stack: EnlistStack, roles: EnrolmentRoles): void => {
+  const { names, alarms, storage, settings } = stack;
+  const part = new Construct(stack, 'KeyAlerts');
+  const role = createServiceRole(part, 'Role', {
+    service: 'events',
     description: `Enlist ${settings.stage}: sends alerts about secrets and keys`,
-    assumedBy: new ServicePrincipal('events.amazonaws.com', {
-      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
-    }),
-    inlinePolicies: {
-      publish: new PolicyDocument({
-        statements: [
-          new PolicyStatement({ actions: ['sns:Publish'], resources: [alarms.topic.topicArn] }),
-          new PolicyStatement({
-            actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-            resources: [storage.keys.data.keyArn],
-            conditions: { StringEquals: { 'kms:ViaService': `sns.${Aws.REGION}.${Aws.URL_SUFFIX}` } },
-          }),
-        ],
-      }),
-    },
+    policyName: 'publish',
+    statements: [
+      ...allow(['sns:Publish'], [alarms.topic.topicArn]),
+      ...allow(messageActions, [storage.keys.data.keyArn], onlyThrough('sns')),
+    ],
   });
-  for (const { id, source, detail, target, text } of listKeyAlerts(context, enrolling)) {
+  for (const { id, source, detail, target, text } of listKeyAlerts(stack, roles)) {
     const by = EventField.fromPath('$.detail.userIdentity.arn');
     const what = EventField.fromPath(`$.detail.requestParameters.${target}`);
     const at = EventField.fromPath('$.detail.eventTime');

@@ -5,6 +5,7 @@ import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 import type { Names } from './names.ts';
 import type { Settings } from './settings.ts';
+import { encryptionActions, messageActions, ownAccount } from './statements.ts';
 
 export interface Keys {
   /** Rows, messages, lists, logs and alarms. */
@@ -23,55 +24,32 @@ const createKey = (scope: Construct, id: string, alias: string, description: str
     removalPolicy: RemovalPolicy.RETAIN,
   });
 
-const ownAccount = { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } };
-
 /** Allows the services that use the data key on their own behalf. */
 const allowServices = (scope: Construct, key: Key, names: Names) => {
-  const stack = Stack.of(scope);
-  const logGroups = stack.formatArn({
+  const logGroups = Stack.of(scope).formatArn({
     service: 'logs',
     resource: 'log-group',
-    resourceName: `${names.logGroup('*')}`,
+    resourceName: names.logGroup('*'),
     arnFormat: ArnFormat.COLON_RESOURCE_NAME,
   });
-  key.addToResourcePolicy(
-    new PolicyStatement({
-      sid: 'NotifyIntakeOfInbox',
-      principals: [new ServicePrincipal('s3.amazonaws.com')],
-      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-      resources: ['*'],
-      conditions: {
-        ...ownAccount,
-        ArnEquals: { 'aws:SourceArn': `arn:${Aws.PARTITION}:s3:::${names.bucket}` },
-      },
-    }),
-  );
-  key.addToResourcePolicy(
-    new PolicyStatement({
-      sid: 'SendAlarms',
-      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-      actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-      resources: ['*'],
-      conditions: ownAccount,
-    }),
-  );
-  key.addToResourcePolicy(
-    new PolicyStatement({
-      sid: 'EncryptLogs',
-      principals: [new ServicePrincipal(`logs.${Aws.REGION}.${Aws.URL_SUFFIX}`)],
-      actions: [
-        'kms:Decrypt',
-        'kms:DescribeKey',
-        'kms:Encrypt',
-        'kms:GenerateDataKey',
-        'kms:GenerateDataKeyWithoutPlaintext',
-        'kms:ReEncryptFrom',
-        'kms:ReEncryptTo',
-      ],
-      resources: ['*'],
-      conditions: { ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logGroups } },
-    }),
-  );
+  const allowService = (sid: string, service: string, actions: string[], conditions: object) =>
+    key.addToResourcePolicy(
+      new PolicyStatement({
+        sid,
+        principals: [new ServicePrincipal(service)],
+        actions,
+        resources: ['*'],
+        conditions: { ...conditions },
+      }),
+    );
+  allowService('NotifyIntakeOfInbox', 's3.amazonaws.com', messageActions, {
+    ...ownAccount,
+    ArnEquals: { 'aws:SourceArn': `arn:${Aws.PARTITION}:s3:::${names.bucket}` },
+  });
+  allowService('SendAlarms', 'cloudwatch.amazonaws.com', messageActions, ownAccount);
+  allowService('EncryptLogs', `logs.${Aws.REGION}.${Aws.URL_SUFFIX}`, encryptionActions, {
+    ArnLike: { 'kms:EncryptionContext:aws:logs:arn': logGroups },
+  });
 };
 
 export const createKeys = (scope: Construct, names: Names, settings: Settings): Keys => {

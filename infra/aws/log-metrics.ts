@@ -1,14 +1,15 @@
 /** Metrics that CloudWatch counts from log lines: moves of bots, and reasons that an operator must act on. */
 import { type IMetric, Metric, Unit } from 'aws-cdk-lib/aws-cloudwatch';
-import { FilterPattern, type LogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { FilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
 import type { LogCode } from '../../lib/model/log.ts';
 import type { ReasonCode } from '../../lib/model/reasons.ts';
 import type { BotState } from '../../lib/model/states.ts';
 import { timing } from '../../lib/model/timing.ts';
-import type { Alarms } from './alarms.ts';
-import { FIVE_MINUTES } from './alarms.ts';
-import type { Names } from './names.ts';
+import { FIVE_MINUTES, sum } from './alarms.ts';
+import type { FunctionResources } from './function.ts';
+import type { EnlistStack } from './stack.ts';
 
 const moved: LogCode = 'bot_moved';
 const swept: LogCode = 'swept';
@@ -27,7 +28,7 @@ const accountInDoubt = `{ (${isMove}) && ($.from = "${enrolling}") && ($.to = "$
 const matchReasons = (codes: readonly ReasonCode[]) =>
   `{ (${hasReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
 
-const names = {
+const metrics = {
   moved: 'BotsMoved',
   swept: 'Sweeps',
   pendingDeletion: 'SecretsPendingDeletion',
@@ -35,91 +36,81 @@ const names = {
   accountsInDoubt: 'AccountsInDoubt',
 } as const;
 
-export interface LogMetrics {
-  /** Bots that moved to a state. */
-  movedTo(state: BotState): IMetric;
-}
-
-/** Counts lines of all these log groups. `sweeps` is the log group of recheck. */
+/**
+ * Counts the log lines of all functions, and adds the alarms that need the counts.
+ * Returns the metric of the bots that moved to a state.
+ */
 export const createLogMetrics = (
-  scope: Construct,
-  { metrics: metricNamespace }: Names,
-  logGroups: Readonly<Record<string, LogGroup>>,
-  sweeps: LogGroup,
-  alarms: Alarms,
-  recheckMinutes: number,
-): LogMetrics => {
-  const part = new Construct(scope, 'LogMetrics');
+  stack: EnlistStack,
+  functions: Readonly<Record<FunctionName, FunctionResources>>,
+): ((state: BotState) => IMetric) => {
+  const { alarms, names, settings } = stack;
+  const part = new Construct(stack, 'LogMetrics');
   const count = (
     id: string,
-    logGroup: LogGroup,
+    { logs }: FunctionResources,
     metricName: string,
     pattern: string,
     dimensions?: Record<string, string>,
   ) =>
     new MetricFilter(part, id, {
-      logGroup,
-      metricNamespace,
+      logGroup: logs,
+      metricNamespace: names.metrics,
       metricName,
       filterPattern: FilterPattern.literal(pattern),
       metricValue: '1',
       unit: Unit.COUNT,
       ...(dimensions && { dimensions }),
     });
-  for (const [name, logGroup] of Object.entries(logGroups)) {
-    count(`${name}-moved`, logGroup, names.moved, `{ ${isMove} }`, { State: '$.to' });
-    count(`${name}-pending`, logGroup, names.pendingDeletion, matchReasons([pendingDeletion]));
-    count(`${name}-doubt`, logGroup, names.keysInDoubt, matchReasons(keysInDoubt));
-    count(`${name}-account`, logGroup, names.accountsInDoubt, accountInDoubt);
+  for (const name of functionNames) {
+    const resources = functions[name];
+    count(`${name}-moved`, resources, metrics.moved, `{ ${isMove} }`, { State: '$.to' });
+    count(`${name}-pending`, resources, metrics.pendingDeletion, matchReasons([pendingDeletion]));
+    count(`${name}-doubt`, resources, metrics.keysInDoubt, matchReasons(keysInDoubt));
+    count(`${name}-account`, resources, metrics.accountsInDoubt, accountInDoubt);
   }
-  count('sweeps', sweeps, names.swept, `{ $.code = "${swept}" }`);
+  count('sweeps', functions.recheck, metrics.swept, `{ $.code = "${swept}" }`);
 
-  const sum = (metricName: string, dimensionsMap?: Record<string, string>) =>
-    new Metric({
-      namespace: metricNamespace,
-      metricName,
-      period: FIVE_MINUTES,
-      statistic: 'Sum',
-      ...(dimensionsMap && { dimensionsMap }),
-    });
-  const movedTo = (state: BotState) => sum(names.moved, { State: state });
+  const createMetric = (metricName: string, dimensionsMap: Record<string, string> = {}) =>
+    new Metric({ namespace: names.metrics, metricName, ...sum, dimensionsMap });
+  const countMoves = (state: BotState) => createMetric(metrics.moved, { State: state });
 
   alarms.add('bots-blocked', {
-    metric: movedTo(blocked),
+    metric: countMoves(blocked),
     threshold: 1,
     impact:
       'it stays blocked until an operator acts; its key, if it has one, is in the vault, and nothing more is sent.',
     fix: 'find its batch in the log (bot_moved to blocked), run `enlist bots BATCH --state blocked`, do what each reason says, then retry the batch.',
   });
   alarms.add('secret-pending-deletion', {
-    metric: sum(names.pendingDeletion),
+    metric: createMetric(metrics.pendingDeletion),
     threshold: 1,
     impact:
       'a function read its secret, which is scheduled for deletion; after the recovery period its key is lost for ever, with its money.',
     fix: 'restore it at once with `aws secretsmanager restore-secret`, and find out who deleted it.',
   });
   alarms.add('keys-in-doubt', {
-    metric: sum(names.keysInDoubt),
+    metric: createMetric(metrics.keysInDoubt),
     threshold: 1,
     impact:
       'the key in the vault and the key that Mixin shows are not the same, or one of them is gone; nothing was sent.',
     fix: 'compare them as docs/reasons.md says before any retry, and delete nothing.',
   });
   alarms.add('accounts-in-doubt', {
-    metric: sum(names.accountsInDoubt),
+    metric: createMetric(metrics.accountsInDoubt),
     threshold: 1,
     impact:
       'the call that creates its account was sent and the answer was lost; it is not sent again automatically, because a network user costs money.',
     fix: 'run `enlist bots BATCH --state unsure`, find out with the owner whether the user exists, and only then decide.',
   });
   alarms.add('recheck-not-running', {
-    metric: sum(names.swept),
+    metric: createMetric(metrics.swept),
     threshold: 1,
     below: true,
-    periods: Math.max(2, Math.ceil((2 * 60 * recheckMinutes) / FIVE_MINUTES.toSeconds())),
+    periods: Math.max(2, Math.ceil((2 * 60 * settings.recheckMinutes) / FIVE_MINUTES.toSeconds())),
     ringsWithoutData: true,
     impact: `waiting and unsure bots whose pause is longer than ${timing.maxMessageDelaySeconds / 60} minutes are not checked again; none is lost.`,
     fix: 'check in the log of recheck whether it ends with `swept`, and in EventBridge Scheduler whether the schedule is enabled.',
   });
-  return { movedTo };
+  return countMoves;
 };

@@ -10,41 +10,45 @@ const accept = (construct: IConstruct, id: string, reason: string) =>
 const findLogicalId = (construct: IConstruct) =>
   Stack.of(construct).getLogicalId(construct.node.defaultChild as CfnElement);
 
-/** The finding for a resource with a wildcard, as cdk-nag writes it. */
-const wildcard = (resource: string) => `AwsSolutions-IAM5[Resource::${resource}]`;
+/** Accepts a wildcard; the resource is written as cdk-nag writes it. */
+const acceptWildcard = (holder: IConstruct, resource: string, reason: string): void =>
+  accept(holder, `AwsSolutions-IAM5[Resource::${resource}]`, reason);
+
+const formatArn = (service: string, resource: string) =>
+  `arn:<AWS::Partition>:${service}:<AWS::Region>:<AWS::AccountId>:${resource}`;
 
 export const acceptTraceWildcard = (role: IConstruct): void =>
-  accept(
+  acceptWildcard(
     role,
-    wildcard('*'),
+    '*',
     'Only the two actions that send traces have it: X-Ray has no resources that a policy could name for them.',
   );
 
 export const acceptObjectWildcard = (holder: IConstruct, bucket: Bucket, prefix = ''): void =>
-  accept(
+  acceptWildcard(
     holder,
-    wildcard(`<${findLogicalId(bucket)}.Arn>/${prefix}*`),
+    `<${findLogicalId(bucket)}.Arn>/${prefix}*`,
     'Objects of this one bucket, which has nothing but lists: the key of each contains the id of its batch, so no key can be named in advance.',
   );
 
 export const acceptSecretWildcard = (role: IConstruct, prefix: string): void =>
-  accept(
+  acceptWildcard(
     role,
-    wildcard(`arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${prefix}/*`),
+    formatArn('secretsmanager', `secret:${prefix}/*`),
     "One secret a bot, named by the bot's user id: the bots of this stage and no other secret of the account. They are not known when the role is created.",
   );
 
 export const acceptEnrolmentWildcard = (role: IConstruct, prefix: string): void =>
-  accept(
+  acceptWildcard(
     role,
-    wildcard(`arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${prefix}/*`),
+    formatArn('secretsmanager', `secret:${prefix}/*`),
     "Only for the right to delete: the copy of a session key from the time before its account existed. No bot's own secret has such a name, and each can be restored for days.",
   );
 
 export const acceptRouteWildcard = (policy: IConstruct, api: IConstruct): void =>
-  accept(
+  acceptWildcard(
     policy,
-    wildcard(`arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${findLogicalId(api)}>/*/*/*`),
+    formatArn('execute-api', `<${findLogicalId(api)}>/*/*/*`),
     'An operator may call every route of this one API; nobody has the policy until it is attached by hand.',
   );
 

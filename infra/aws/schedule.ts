@@ -1,74 +1,42 @@
 /** A function that EventBridge Scheduler starts, with a role that may start this one function. */
-import { Aws, Duration } from 'aws-cdk-lib';
-import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
-import { Construct } from 'constructs';
+import { Duration } from 'aws-cdk-lib';
+import { CfnSchedule, CfnScheduleGroup, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import type { schedules } from '../../lib/model/deployment.ts';
-import { FIVE_MINUTES } from './alarms.ts';
-import { createFunction, type FunctionResources } from './function.ts';
+import { maximum } from './alarms.ts';
+import { createFunction, type FunctionResources, functionTexts } from './function.ts';
 import { acceptNoDeadLetterQueue } from './nag-exceptions.ts';
 import { createDeadLetters } from './queue.ts';
-import type { StackContext } from './stack-context.ts';
+import type { EnlistStack } from './stack.ts';
+import { allow, createServiceRole, messageActions, onlyThrough } from './statements.ts';
 
-export type ScheduleName = keyof typeof schedules;
-
-export interface ScheduleOptions {
-  readonly name: ScheduleName;
-  readonly description: string;
-  /** What it means for a bot when this does not run: a sentence for the alarms. */
-  readonly impact: string;
-}
-
-/** As EventBridge Scheduler writes it, in whole minutes. Throws for anything else. */
-export const formatRate = (everySeconds: number): string => {
-  const minutes = everySeconds / 60;
-  if (!Number.isInteger(minutes) || minutes < 1)
-    throw new Error(`a schedule of ${everySeconds} s is not in whole minutes`);
-  return `rate(${minutes} ${minutes === 1 ? 'minute' : 'minutes'})`;
-};
-
-export const createSchedule = (
-  scope: Construct,
-  context: StackContext,
-  options: ScheduleOptions,
-): FunctionResources => {
-  const { name, description, impact } = options;
-  const { names, storage, alarms } = context;
+export const createSchedule = (stack: EnlistStack, name: keyof typeof schedules): FunctionResources => {
+  const { names, storage, alarms, settings } = stack;
   const key = storage.keys.data;
-  const part = new Construct(scope, name);
-  const resources = createFunction(part, context, { name, description });
+  const resources = createFunction(stack, name);
+  const { part, fn } = resources;
   // The next run does the same soon, so one that failed is not tried again.
-  resources.fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
+  fn.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
   const deadLetters = createDeadLetters(part, 'DeadLetters', names.scheduleDeadLetters(name), key);
   acceptNoDeadLetterQueue(deadLetters);
-  const role = new Role(part, 'SchedulerRole', {
-    description: `Enlist ${context.settings.stage}: starts ${name}`,
-    assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
-      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
-    }),
-    inlinePolicies: {
-      start: new PolicyDocument({
-        statements: [
-          new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [resources.fn.functionArn] }),
-          new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [deadLetters.queueArn] }),
-          new PolicyStatement({
-            actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-            resources: [key.keyArn],
-            conditions: { StringEquals: { 'kms:ViaService': `sqs.${Aws.REGION}.${Aws.URL_SUFFIX}` } },
-          }),
-        ],
-      }),
-    },
+  const role = createServiceRole(part, 'SchedulerRole', {
+    service: 'scheduler',
+    description: `Enlist ${settings.stage}: starts ${name}`,
+    policyName: 'start',
+    statements: [
+      ...allow(['lambda:InvokeFunction'], [fn.functionArn]),
+      ...allow(['sqs:SendMessage'], [deadLetters.queueArn]),
+      ...allow(messageActions, [key.keyArn], onlyThrough('sqs')),
+    ],
   });
   const group = new CfnScheduleGroup(part, 'Group', { name: names.function(name) });
   new CfnSchedule(part, 'Schedule', {
     name: names.function(name),
     groupName: group.ref,
-    description,
-    scheduleExpression: formatRate(60 * context.settings.recheckMinutes),
+    description: functionTexts[name].description,
+    scheduleExpression: ScheduleExpression.rate(Duration.minutes(settings.recheckMinutes)).expressionString,
     flexibleTimeWindow: { mode: 'OFF' },
     target: {
-      arn: resources.fn.functionArn,
+      arn: fn.functionArn,
       roleArn: role.roleArn,
       // An empty event would be a smoke test (lib/runtime/middlewares/smoke-test.ts).
       input: JSON.stringify({ 'detail-type': 'Scheduled Event', source: 'aws.scheduler' }),
@@ -76,14 +44,10 @@ export const createSchedule = (
       retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 1 },
     },
   });
-  alarms.watchFunction(name, resources.fn, impact);
   alarms.add(`${name}-dead-letters`, {
-    metric: deadLetters.metricApproximateNumberOfMessagesVisible({
-      period: FIVE_MINUTES,
-      statistic: 'Maximum',
-    }),
+    metric: deadLetters.metricApproximateNumberOfMessagesVisible(maximum),
     threshold: 1,
-    impact,
+    impact: functionTexts[name].impact,
     fix: `the schedule could not start ${name}: read the error in the dead letter, fix its cause, then purge the queue; nothing in it is needed.`,
   });
   return resources;

@@ -15,14 +15,15 @@ const keyArn = z
 
 const DAY_SECONDS = 86_400;
 
-const whole = (minimum: number, maximum: number) =>
-  z.coerce
-    .number({ error: 'is not a whole number' })
+const number = z.coerce.number({ error: 'is not a whole number' });
+const whole = (minimum: number, maximum: number, unit = '') =>
+  number
     .int('is not a whole number')
-    .min(minimum, `is less than ${minimum}`)
-    .max(maximum, `is more than ${maximum}`);
+    .min(minimum, `is less than ${minimum}${unit}`)
+    .max(maximum, `is more than ${maximum}${unit}`);
 
 const schema = z.strictObject({
+  /** Every name derives from the stage, so that one account can have several stacks. */
   stage: z
     .string()
     .regex(/^[a-z0-9-]{1,20}$/, 'is not 1 to 20 of a-z, 0-9 and -')
@@ -34,47 +35,27 @@ const schema = z.strictObject({
   registrationSignature: z
     .enum(['shipped', 'documented'], { error: 'is neither shipped nor documented' })
     .default('shipped'),
+  /** Alarms go to this address as well as to the topic. */
   alarmEmail: z.email({ error: 'is not an e-mail address' }).optional(),
+  /** Above this the HTTP API answers 429; its sign-in routes have a lower limit (api.ts). */
   apiRequestsPerSecond: whole(1, 1_000).default(50),
+  /** How often the sweep queues bots that are due. */
   recheckMinutes: whole(1, 60).default(schedules.recheck.everySeconds / 60),
+  /** How long after a check a registered bot is audited. */
   auditDays: whole(1, 365).default(timing.auditSeconds / DAY_SECONDS),
+  /** How many invocations of check, and of register, run at once. @default what lib/model/deployment.ts says */
   mixinConcurrency: whole(2, 1_000).optional(),
-  keyDeletionWindowDays: z.coerce
-    .number({ error: 'is not a whole number' })
-    .int('is not a whole number')
-    .min(7, 'is less than 7 days')
-    .max(30, 'is more than 30 days')
-    .default(30),
-  logRetentionDays: z.coerce
-    .number({ error: 'is not a whole number' })
+  /** How many days a KMS key can be restored after somebody deletes it. */
+  keyDeletionWindowDays: whole(7, 30, ' days').default(30),
+  logRetentionDays: number
     .refine((days) => retentions.includes(days), `is not one of ${retentions.join(', ')}`)
     .default(90),
+  /** Keys of an earlier stack of this stage, to use in place of new ones. */
   dataKeyArn: keyArn,
   vaultKeyArn: keyArn,
 });
 
-export interface Settings {
-  /** Every name derives from the stage, so that one account can have several stacks. */
-  readonly stage: string;
-  readonly mixinUrl: string;
-  readonly registrationSignature: 'shipped' | 'documented';
-  /** Alarms go to this address as well as to the topic. */
-  readonly alarmEmail?: string | undefined;
-  /** Above this the HTTP API answers 429; its sign-in routes have a lower limit (api.ts). */
-  readonly apiRequestsPerSecond: number;
-  /** How often the sweep queues bots that are due. */
-  readonly recheckMinutes: number;
-  /** How long after a check a registered bot is audited. */
-  readonly auditDays: number;
-  /** How many invocations of check, and of register, run at once. @default what lib/model/deployment.ts says */
-  readonly mixinConcurrency?: number | undefined;
-  /** How many days a KMS key can be restored after somebody deletes it. */
-  readonly keyDeletionWindowDays: number;
-  readonly logRetentionDays: number;
-  /** Keys of an earlier stack of this stage, to use in place of new ones. */
-  readonly dataKeyArn?: string | undefined;
-  readonly vaultKeyArn?: string | undefined;
-}
+export type Settings = Readonly<z.infer<typeof schema>>;
 
 export const settingNames = Object.keys(schema.shape) as readonly (keyof Settings)[];
 
@@ -97,9 +78,3 @@ export const readSettings = (context: Readonly<Record<string, unknown>>): Settin
   if (parsed.success) return parsed.data;
   throw new Error(parsed.error.issues.map((issue) => describeIssue(issue, ours)).join(' '));
 };
-
-/** Secrets are named `<prefix>/<user_id>` (lib/aws/vault/vault.ts); each stage has its own prefix. */
-export const secretPrefix = (stage: string): string => (stage === 'prod' ? 'enlist' : `enlist-${stage}`);
-
-/** Secrets of enrolments, which have no account yet, are named `<prefix>/enrolment/<id>`. No user id begins so. */
-export const enrolmentPrefix = (stage: string): string => `${secretPrefix(stage)}/enrolment`;

@@ -1,7 +1,7 @@
 /** Enlist on AWS: one stack for each stage, built from lib/model/deployment.ts. */
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { type FunctionName, functionNames, type QueueName, queueNames } from '../../lib/model/deployment.ts';
+import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
 import { canDoWithSecrets, type SecretAction } from '../../lib/model/permissions.ts';
 import { Alarms } from './alarms.ts';
 import { createApi } from './api.ts';
@@ -10,44 +10,25 @@ import { createDashboard } from './dashboard.ts';
 import type { FunctionResources } from './function.ts';
 import { createKeyAlerts } from './key-alerts.ts';
 import { createLogMetrics } from './log-metrics.ts';
-import { deriveNames } from './names.ts';
+import { capitalise, deriveNames, type Names } from './names.ts';
 import { createOperatorPolicy } from './operator.ts';
 import { createSchedule } from './schedule.ts';
 import type { Settings } from './settings.ts';
-import type { StackContext } from './stack-context.ts';
-import { createStorage } from './storage.ts';
+import { createStorage, type Storage } from './storage.ts';
 import { createWorker } from './worker.ts';
-
-const workers: Readonly<Record<QueueName, { readonly description: string; readonly impact: string }>> = {
-  intake: {
-    description: 'Reads lists, stores keystores in the vault and bots in the table',
-    impact: 'part of a list is not imported: its bots have no row yet and are not registered.',
-  },
-  enroll: {
-    description: 'Gets an account for one row: POST /users, or a sign-in with a code',
-    impact:
-      'its row has no account yet and is not registered; a call that may have created one is never repeated automatically.',
-  },
-  check: {
-    description: 'Checks one bot at Mixin: GET /safe/me',
-    impact: 'it waits for its check; no call that changes anything was sent, and its keys are safe.',
-  },
-  register: {
-    description: 'Creates and stores the key of one bot, then registers it: POST /safe/users',
-    impact:
-      'it waits for its registration; its key is in the vault, and after a lost answer a GET finds out what happened.',
-  },
-};
 
 export interface EnlistStackProps {
   readonly settings: Settings;
   readonly bundles: BundleFolders;
 }
 
-const capitalise = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
-
+/** Every part of the stack gets the stack itself, and takes what it needs from these fields. */
 export class EnlistStack extends Stack {
-  readonly stage: string;
+  readonly settings: Settings;
+  readonly bundles: BundleFolders;
+  readonly names: Names;
+  readonly storage: Storage;
+  readonly alarms: Alarms;
 
   constructor(scope: Construct, { settings, bundles }: EnlistStackProps) {
     const names = deriveNames(settings.stage);
@@ -55,41 +36,37 @@ export class EnlistStack extends Stack {
       stackName: names.stack,
       description: `Enlist ${settings.stage}: registers Mixin bots with Mixin Safe`,
     });
-    this.stage = settings.stage;
-    const storage = createStorage(this, names, settings);
-    const alarms = new Alarms(this, names, storage.keys.data, settings.alarmEmail);
-    const context: StackContext = { settings, names, storage, bundles, alarms };
+    this.settings = settings;
+    this.bundles = bundles;
+    this.names = names;
+    this.storage = createStorage(this, names, settings);
+    this.alarms = new Alarms(this, names, this.storage.keys.data, settings.alarmEmail);
 
-    const api = createApi(this, context);
-    const workerFunctions = queueNames.map((name) => [
-      name,
-      createWorker(this, context, { name, ...workers[name] }),
-    ]);
-    const recheck = createSchedule(this, context, {
-      name: 'recheck',
-      description: 'Finds bots that are due and queues them for a check',
-      impact: 'waiting and unsure bots are not checked again in time; none is lost.',
-    });
-    const functions = { ...api.functions, recheck, ...Object.fromEntries(workerFunctions) } as Record<
+    const api = createApi(this);
+    const workers = queueNames.map((name) => [name, createWorker(this, name)]);
+    const recheck = createSchedule(this, 'recheck');
+    const functions = { ...api.functions, ...Object.fromEntries(workers), recheck } as Record<
       FunctionName,
       FunctionResources
     >;
-
-    const logs = Object.fromEntries(functionNames.map((name) => [name, functions[name].logs]));
-    const metrics = createLogMetrics(this, names, logs, recheck.logs, alarms, settings.recheckMinutes);
-    const rolesWith = (right: SecretAction) =>
+    const countMoves = createLogMetrics(this, functions);
+    const findRoles = (right: SecretAction) =>
       functionNames.filter((name) => canDoWithSecrets(name, right)).map((name) => functions[name].role);
-    createKeyAlerts(this, context, { creators: rolesWith('create'), removers: rolesWith('removeEnrolment') });
-    const dashboard = createDashboard(this, context, functions, api.api, metrics);
+    createKeyAlerts(this, { creators: findRoles('create'), removers: findRoles('removeEnrolment') });
+    const dashboard = createDashboard(this, functions, api.api, countMoves);
     const fns = functionNames.map((name) => functions[name].fn);
-    const operator = createOperatorPolicy(this, context, api.api, fns);
+    const operator = createOperatorPolicy(this, api.api, fns);
 
     const addOutput = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
     addOutput('ApiUrl', 'URL of the HTTP API', api.url);
-    addOutput('UploadsBucket', 'Lists that are put under inbox/ are imported', storage.uploads.bucketName);
-    addOutput('TableName', 'The rows of bots and batches', storage.table.tableName);
-    addOutput('AlarmTopic', 'Subscribe to this topic to get alarms', alarms.topic.topicArn);
+    addOutput(
+      'UploadsBucket',
+      'Lists that are put under inbox/ are imported',
+      this.storage.uploads.bucketName,
+    );
+    addOutput('TableName', 'The rows of bots and batches', this.storage.table.tableName);
+    addOutput('AlarmTopic', 'Subscribe to this topic to get alarms', this.alarms.topic.topicArn);
     addOutput(
       'OperatorPolicy',
       'Attach this policy to everybody who may use the enlist command',
@@ -98,12 +75,12 @@ export class EnlistStack extends Stack {
     addOutput(
       'DataKeyArn',
       'This key outlives the stack; it is the setting dataKeyArn',
-      storage.keys.data.keyArn,
+      this.storage.keys.data.keyArn,
     );
     addOutput(
       'VaultKeyArn',
       'This key outlives the stack; it is the setting vaultKeyArn',
-      storage.keys.vault.keyArn,
+      this.storage.keys.vault.keyArn,
     );
     addOutput(
       'DashboardUrl',

@@ -1,27 +1,104 @@
-/** What stores data: KMS keys, table, queues, bucket. */
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+/** What stores data: KMS keys, table, queues, and the bucket of lists. */
+import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type CfnBucket,
+  ObjectOwnership,
+} from 'aws-cdk-lib/aws-s3';
+import { CfnQueuePolicy, type Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { type QueueName, queueNames } from '../../lib/model/deployment.ts';
+import { type QueueName, queueNames, table as shape } from '../../lib/model/deployment.ts';
+import { limits } from '../../lib/model/limits.ts';
 import { createKeys, type Keys } from './keys.ts';
-import type { Names } from './names.ts';
+import { acceptNoAccessLog } from './nag-exceptions.ts';
+import { capitalise, type Names } from './names.ts';
 import { createQueue, type QueuePair } from './queue.ts';
-import { enrolmentPrefix, type Settings, secretPrefix } from './settings.ts';
-import { createTable } from './table.ts';
-import { createUploads, notifyIntakeOfInbox } from './uploads.ts';
+import type { Settings } from './settings.ts';
+import { ownAccount } from './statements.ts';
+
+const text = (name: string) => ({ name, type: AttributeType.STRING });
+
+const createTable = (scope: Construct, names: Names, key: IKey): Table => {
+  const table = new Table(scope, 'Table', {
+    tableName: names.table,
+    partitionKey: text(shape.partitionKey),
+    sortKey: text(shape.sortKey),
+    billingMode: BillingMode.PAY_PER_REQUEST,
+    encryption: TableEncryption.CUSTOMER_MANAGED,
+    encryptionKey: key,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    deletionProtection: true,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+  for (const [indexName, { partitionKey, sortKey, projection }] of Object.entries(shape.indexes)) {
+    table.addGlobalSecondaryIndex({
+      indexName,
+      partitionKey: text(partitionKey),
+      sortKey: text(sortKey),
+      projectionType: ProjectionType[projection],
+    });
+  }
+  return table;
+};
+
+/** Lists are stored until they are imported, for a day at most. */
+const createUploads = (scope: Construct, names: Names, key: IKey): Bucket => {
+  const bucket = new Bucket(scope, 'Uploads', {
+    bucketName: names.bucket,
+    encryption: BucketEncryption.KMS,
+    encryptionKey: key,
+    enforceSSL: true,
+    minimumTLSVersion: 1.2,
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    versioned: false,
+    lifecycleRules: [{ expiration: Duration.days(1), abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+    removalPolicy: RemovalPolicy.DESTROY,
+  });
+  acceptNoAccessLog(bucket);
+  return bucket;
+};
+
+/** S3 sends intake a message for each list that is put into the inbox. */
+const notifyIntakeOfInbox = (bucket: Bucket, queue: Queue, names: Names) => {
+  queue.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'NotifyOfInbox',
+      principals: [new ServicePrincipal('s3.amazonaws.com')],
+      actions: ['sqs:SendMessage'],
+      resources: [queue.queueArn],
+      conditions: {
+        ...ownAccount,
+        ArnEquals: { 'aws:SourceArn': `arn:${Aws.PARTITION}:s3:::${names.bucket}` },
+      },
+    }),
+  );
+  const resource = bucket.node.defaultChild as CfnBucket;
+  resource.notificationConfiguration = {
+    queueConfigurations: [
+      {
+        event: 's3:ObjectCreated:*',
+        queue: queue.queueArn,
+        filter: { s3Key: { rules: [{ name: 'prefix', value: limits.inboxPrefix }] } },
+      },
+    ],
+  };
+  // S3 tests the queue when the notification is set up, so the policy of the queue must exist by then.
+  for (const child of queue.node.findAll())
+    if (child instanceof CfnQueuePolicy) resource.addResourceDependency(child);
+};
 
 export interface Storage {
   readonly keys: Keys;
   readonly table: Table;
   readonly uploads: Bucket;
   readonly queues: Readonly<Record<QueueName, QueuePair>>;
-  /** Secrets are named `<prefix>/<user_id>`. They are not part of the stack and outlive it. */
-  readonly secretPrefix: string;
-  /** Secrets of enrolments are named `<enrolmentPrefix>/<id>`. */
-  readonly enrolmentPrefix: string;
 }
-
-const capitalise = (name: string) => name.slice(0, 1).toUpperCase() + name.slice(1);
 
 export const createStorage = (scope: Construct, names: Names, settings: Settings): Storage => {
   const keys = createKeys(scope, names, settings);
@@ -32,12 +109,5 @@ export const createStorage = (scope: Construct, names: Names, settings: Settings
   const queues = Object.fromEntries(pairs) as Record<QueueName, QueuePair>;
   const uploads = createUploads(scope, names, keys.data);
   notifyIntakeOfInbox(uploads, queues.intake.queue, names);
-  return {
-    keys,
-    queues,
-    uploads,
-    table: createTable(scope, names, keys.data),
-    secretPrefix: secretPrefix(settings.stage),
-    enrolmentPrefix: enrolmentPrefix(settings.stage),
-  };
+  return { keys, queues, uploads, table: createTable(scope, names, keys.data) };
 };

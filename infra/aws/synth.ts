@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
 import { BUNDLE_FILE, type BundleFolders, bundleFunctions } from './bundle.ts';
-import { deriveNames } from './names.ts';
 import { readSettings } from './settings.ts';
 import { EnlistStack } from './stack.ts';
 
@@ -42,11 +41,10 @@ export const synthesiseCode = async (outdir: string): Promise<Readonly<Record<Fu
   const { app, stack } = await createApp({ outdir });
   const { template, assembly } = app.synth().getStackByName(stack.stackName);
   const resources = Object.values(template.Resources as Readonly<Record<string, Resource>>);
-  const names = deriveNames(stack.stage);
   const files = functionNames.map((name) => {
     const found = resources.find(
       ({ Type, Properties }) =>
-        Type === 'AWS::Lambda::Function' && Properties.FunctionName === names.function(name),
+        Type === 'AWS::Lambda::Function' && Properties.FunctionName === stack.names.function(name),
     );
     if (!found?.Properties.Code) throw new Error(`the template has no code for ${name}`);
     const hash = found.Properties.Code.S3Key.replace(/\.zip$/, '');

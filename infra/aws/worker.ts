@@ -1,18 +1,10 @@
 /** A worker: the function that receives the messages of a queue, and the alarms of both. */
 import { Duration } from 'aws-cdk-lib';
 import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda';
-import { Construct } from 'constructs';
 import { type QueueName, queues } from '../../lib/model/deployment.ts';
-import { FIVE_MINUTES } from './alarms.ts';
-import { createFunction, type FunctionResources } from './function.ts';
-import type { StackContext } from './stack-context.ts';
-
-export interface WorkerOptions {
-  readonly name: QueueName;
-  readonly description: string;
-  /** What it means for a bot when this step does not work: a sentence for the alarms. */
-  readonly impact: string;
-}
+import { maximum } from './alarms.ts';
+import { createFunction, type FunctionResources, functionTexts } from './function.ts';
+import type { EnlistStack } from './stack.ts';
 
 const HOUR_SECONDS = 3_600;
 
@@ -22,38 +14,28 @@ const HOUR_SECONDS = 3_600;
  */
 const limitedBySetting: readonly QueueName[] = ['check', 'register'];
 
-const chooseConcurrency = (name: QueueName, { settings }: StackContext) =>
-  (limitedBySetting.includes(name) ? settings.mixinConcurrency : undefined) ?? queues[name].maxConcurrency;
-
-export const createWorker = (
-  scope: Construct,
-  context: StackContext,
-  options: WorkerOptions,
-): FunctionResources => {
-  const { name, description, impact } = options;
-  const { storage, alarms } = context;
+export const createWorker = (stack: EnlistStack, name: QueueName): FunctionResources => {
+  const { alarms, settings, storage } = stack;
   const { queue, deadLetters } = storage.queues[name];
-  const part = new Construct(scope, name);
-  const resources = createFunction(part, context, { name, description, queue: name });
-  new EventSourceMapping(part, 'Messages', {
+  const { batchSize, maxConcurrency, maxReceiveCount } = queues[name];
+  const { impact } = functionTexts[name];
+  const resources = createFunction(stack, name);
+  new EventSourceMapping(resources.part, 'Messages', {
     target: resources.fn,
     eventSourceArn: queue.queueArn,
-    batchSize: queues[name].batchSize,
-    maxConcurrency: chooseConcurrency(name, context),
+    batchSize,
+    maxConcurrency:
+      (limitedBySetting.includes(name) ? settings.mixinConcurrency : undefined) ?? maxConcurrency,
     reportBatchItemFailures: true,
   });
-  alarms.watchFunction(name, resources.fn, impact);
   alarms.add(`${name}-dead-letters`, {
-    metric: deadLetters.metricApproximateNumberOfMessagesVisible({
-      period: FIVE_MINUTES,
-      statistic: 'Maximum',
-    }),
+    metric: deadLetters.metricApproximateNumberOfMessagesVisible(maximum),
     threshold: 1,
-    impact: `a message crashed ${name} ${queues[name].maxReceiveCount} times and went to the dead-letter queue; its bot is blocked with handler_crashed. ${impact}`,
+    impact: `a message crashed ${name} ${maxReceiveCount} times and went to the dead-letter queue; its bot is blocked with handler_crashed. ${impact}`,
     fix: `look for record_crashed in the log of ${name}, fix the cause, retry the batch, and only then redrive or purge the dead letters.`,
   });
   alarms.add(`${name}-oldest-message`, {
-    metric: queue.metricApproximateAgeOfOldestMessage({ period: FIVE_MINUTES, statistic: 'Maximum' }),
+    metric: queue.metricApproximateAgeOfOldestMessage(maximum),
     threshold: HOUR_SECONDS,
     periods: 3,
     impact: `messages wait longer than ${Duration.seconds(HOUR_SECONDS).toMinutes()} minutes. ${impact}`,

@@ -2,7 +2,7 @@
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startMixinStandIn } from '../../../emulators/mixin/server.ts';
-import { secretPrefix } from '../../../infra/aws/settings.ts';
+import { deriveNames } from '../../../infra/aws/names.ts';
 import { createVault } from '../../../lib/aws/vault/vault.ts';
 import { functionNames } from '../../../lib/model/deployment.ts';
 import { enrolmentRecoveryDays } from '../../../lib/model/mixin.ts';
@@ -171,7 +171,7 @@ describe('secrets', () => {
     'no function may delete the secret of a bot, in a stage named %s',
     async (stage) => {
       const { template: made } = await synthesise({ stage });
-      const prefix = secretPrefix(stage);
+      const prefix = deriveNames(stage).secretPrefix;
       const [resources, ...others] = new Set(deletions(made).map((it) => it.resources.join(' ')));
       expect(others).toEqual([]);
       expect(resources).toMatch(new RegExp(`:secret:${prefix}/enrolment/\\*$`));

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { deriveNames } from '../../../infra/aws/names.ts';
-import { formatRate } from '../../../infra/aws/schedule.ts';
-import { enrolmentPrefix, readSettings, secretPrefix, settingNames } from '../../../infra/aws/settings.ts';
+import { readSettings, settingNames } from '../../../infra/aws/settings.ts';
 import { createApp } from '../../../infra/aws/synth.ts';
 import { readPage, section, tableRows } from '../../docs/page.ts';
 
@@ -93,15 +92,18 @@ describe('names', () => {
         names.alarm('x'),
         names.alias('data'),
       ];
-      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...called, secretPrefix(stage)];
+      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...called, names.secretPrefix];
     };
     const test = new Set(flat('test'));
     expect(flat('prod').filter((name) => test.has(name))).toEqual([]);
   });
 
   test('secrets of prod are named enlist/, those of other stages enlist-<stage>/', () => {
-    expect([secretPrefix('prod'), secretPrefix('test')]).toEqual(['enlist', 'enlist-test']);
-    expect(enrolmentPrefix('test')).toBe('enlist-test/enrolment');
+    expect([deriveNames('prod').secretPrefix, deriveNames('test').secretPrefix]).toEqual([
+      'enlist',
+      'enlist-test',
+    ]);
+    expect(deriveNames('test').enrolmentPrefix).toBe('enlist-test/enrolment');
   });
 
   test('bucket names have 63 characters or fewer', () => {
@@ -110,16 +112,5 @@ describe('names', () => {
       '1'.repeat(12),
     );
     expect(longest.replace(/\$\{Token\[AWS\.Region[^}]*\}/, 'ap-southeast-1').length).toBeLessThanOrEqual(63);
-  });
-});
-
-describe('formatRate', () => {
-  test.each([
-    [60, 'rate(1 minute)'],
-    [300, 'rate(5 minutes)'],
-  ])('%i s', (seconds, rate) => expect(formatRate(seconds)).toBe(rate));
-
-  test('formatRate refuses a rate that is not in whole minutes', () => {
-    expect(() => formatRate(90)).toThrow('not in whole minutes');
   });
 });
