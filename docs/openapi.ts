@@ -21,11 +21,8 @@ import {
 type Json = Readonly<Record<string, unknown>>;
 type Example = readonly [name: string, value: unknown];
 
-const version = (
-  JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as {
-    version: string;
-  }
-).version;
+const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+const { version } = JSON.parse(manifest) as { readonly version: string };
 
 const info = {
   title: 'Enlist',

@@ -56,27 +56,26 @@ const requestCode = async (
   services: Services,
   { body }: RouteRequest<'requestCode'>,
 ): Promise<Reply<'requestCode'>> => {
-  const { phone, purpose, platform, platform_version, app_version, package_name, device_id, ...answers } =
-    body;
-  const device = device_id ?? services.randomId();
+  const { phone, purpose, platform, platform_version, app_version, package_name, ...others } = body;
+  const { device_id = services.randomId(), ...captcha } = others;
   const { request_id, ...verification } = await services.accounts.requestCode({
     phone,
     purpose,
-    device_id: device,
+    device_id,
     platform,
     platform_version,
     app_version,
     package_name,
-    captcha: answers as Readonly<Record<string, string>>,
+    captcha,
   });
   const { verification_id, deactivation_effective_at } = verification;
   await services.table.createVerification({
     verification_id,
-    device_id: device,
+    device_id,
     ...(deactivation_effective_at !== undefined && { deactivation_effective_at }),
   });
   services.log('info', 'code_requested', { request_id });
-  return { body: { ...verification, device_id: device } };
+  return { body: { ...verification, device_id } };
 };
 
 /** Why the sign-in must not be tried now; undefined when it may. */

@@ -1,4 +1,5 @@
 /** The routes of bots: list them, show one, try them again. */
+import { queueList } from '../batches/batch.ts';
 import { isPinLocked, matchesRetry, retryBot } from '../bots/retry.ts';
 import type { Bot } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
@@ -64,9 +65,9 @@ export const retryBatch = async (
   if (options.states.includes('unsure') && !options.pay_again) return payAgain();
   const batch = await services.table.readBatch(parameters.batch_id);
   if (!batch) return problem('no_such_batch');
-  // Its message may be lost, whatever its status says; intake goes on where it stopped.
+  // Its message may be lost, whatever its status says.
   if (batch.status !== 'imported' && batch.status !== 'rejected' && batch.status !== 'planned')
-    await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
+    await queueList(services, batch.batch_id);
   const page = await services.table.listBots({
     batch_id: batch.batch_id,
     limit: RETRY_PAGE,
