@@ -5,7 +5,7 @@ import httpRouter from '@middy/http-router';
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2 } from 'aws-lambda';
 import { type HttpFunctionName, type RouteName, type RouteNameOf, routes } from '../api/contract.ts';
 import type { Answers, HttpRequest } from '../api/http.ts';
-import { problem } from '../api/problems.ts';
+import { answerProblem } from '../api/problems.ts';
 import { type CreateHandler, connectFunction, type Handler } from './handler.ts';
 import { deadline, failAtDeadline } from './middlewares/deadline.ts';
 import { problemDocuments, toResult } from './middlewares/problem-documents.ts';
@@ -37,7 +37,7 @@ export const httpFunction =
         handler: async (event: APIGatewayProxyEventV2) =>
           toResult(await answers[route](services, toRequest(event))),
       })),
-      notFoundResponse: () => toResult(problem('no_such_route')),
+      notFoundResponse: () => toResult(answerProblem('no_such_route')),
     });
     // Errors are handled from the last to the first.
     return middy(router, failAtDeadline).use([
