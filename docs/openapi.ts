@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import { describeMixinError } from '../lib/api/accounts.ts';
+import { answerMixinError } from '../lib/api/accounts.ts';
 import { answers, type RouteContract, type RouteName, requests, routes } from '../lib/api/contract.ts';
 import { fillPath } from '../lib/api/http.ts';
 import { capitalize, parseRequest } from '../lib/api/parse-request.ts';
-import { type ProblemAnswer, type ProblemCode, problem } from '../lib/api/problems.ts';
+import { answerProblem, type ProblemAnswer, type ProblemCode } from '../lib/api/problems.ts';
 import { listFormats } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
 import {
@@ -21,11 +21,8 @@ import {
 type Json = Readonly<Record<string, unknown>>;
 type Example = readonly [name: string, value: unknown];
 
-const version = (
-  JSON.parse(readFileSync(fileURLToPath(new URL('../package.json', import.meta.url)), 'utf8')) as {
-    version: string;
-  }
-).version;
+const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+const { version } = JSON.parse(manifest) as { readonly version: string };
 
 const info = {
   title: 'Enlist',
@@ -73,7 +70,7 @@ const describeSchemas = (named: Readonly<Record<string, z.ZodType>>, io: 'input'
   );
 };
 
-const nameOf = (schema: z.ZodType): string => {
+const findName = (schema: z.ZodType): string => {
   const found = Object.entries({ ...requests, ...answers }).find(([, one]) => one === schema);
   if (!found) throw new Error('a schema of the contract has no name');
   return found[0];
@@ -128,7 +125,7 @@ const describeBody = (name: RouteName): Json => {
   if (body.kind === 'list') return { requestBody: listBody };
   const { documented: schema = body.schema } = body;
   const required = !schema.safeParse({}).success;
-  const content = media({ $ref: referTo(nameOf(schema)) }, Object.entries(requestExamples[name] ?? {}));
+  const content = media({ $ref: referTo(findName(schema)) }, Object.entries(requestExamples[name] ?? {}));
   return { requestBody: { required, content: { 'application/json': content } } };
 };
 
@@ -146,13 +143,13 @@ const describeProblems = (description: string, examples: readonly ProblemAnswer[
 const throttled = {
   ...describeProblems(
     'AWS throttles Enlist. Nothing is lost, and the request can be sent again; `Retry-After` says when.',
-    [problem('throttled')],
+    [answerProblem('throttled')],
   ),
   headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } },
 };
 const internalError = describeProblems('Something unexpected happened. The request can be sent again.', [
-  problem('internal_error'),
-  problem('other_schema'),
+  answerProblem('internal_error'),
+  answerProblem('other_schema'),
 ]);
 
 const mixinTexts = {
@@ -174,21 +171,21 @@ const badRequest = {
 /** What the API really answers to a bad request; else the problem as it is in general. */
 const showProblem = (name: RouteName, code: ProblemCode): ProblemAnswer => {
   const parsed = parseRequest(name, badRequest);
-  return !parsed.ok && parsed.error.body.code === code ? parsed.error : problem(code);
+  return !parsed.ok && parsed.error.body.code === code ? parsed.error : answerProblem(code);
 };
 
 /** Problems by status; those that every route may answer are shared. */
 const describeRefusals = (name: RouteName): Json => {
   const { problems, mixinStatuses = [] }: RouteContract = routes[name];
   const refusals = [
-    ...problems.map((code) => ({ text: problem(code).body.message, example: showProblem(name, code) })),
+    ...problems.map((code) => ({ text: answerProblem(code).body.message, example: showProblem(name, code) })),
     ...mixinStatuses.map((status) => ({
       text: mixinTexts[status],
-      example: describeMixinError(mixinErrors[status]),
+      example: answerMixinError(mixinErrors[status]),
     })),
   ];
   const has503 = mixinStatuses.includes(503);
-  if (has503) refusals.push({ text: 'AWS throttles Enlist.', example: problem('throttled') });
+  if (has503) refusals.push({ text: 'AWS throttles Enlist.', example: answerProblem('throttled') });
   const byStatus = Object.groupBy(refusals, ({ example }) => example.status);
   return {
     ...Object.fromEntries(
@@ -217,7 +214,7 @@ const describeAnswer = (name: RouteName): Json => {
         },
       }),
       content: {
-        'application/json': media({ $ref: referTo(nameOf(body)) }, Object.entries(answerExamples[name])),
+        'application/json': media({ $ref: referTo(findName(body)) }, Object.entries(answerExamples[name])),
       },
     },
   };

@@ -1,5 +1,4 @@
-/** HTTP API → accounts. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function accounts: answers routes of the HTTP API. */
 import { accounts } from '../lib/api/accounts.ts';
 import { lazily } from '../lib/runtime/handler.ts';
 import { httpFunction } from '../lib/runtime/http-function.ts';

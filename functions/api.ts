@@ -1,5 +1,4 @@
-/** HTTP API → api. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function api: answers routes of the HTTP API. */
 import { api } from '../lib/api/api.ts';
 import { lazily } from '../lib/runtime/handler.ts';
 import { httpFunction } from '../lib/runtime/http-function.ts';

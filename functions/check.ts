@@ -1,5 +1,4 @@
-/** SQS → check. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function check: receives the messages of its queue. */
 import { check } from '../lib/bots/check.ts';
 import { giveUpBot } from '../lib/bots/crash.ts';
 import { lazily } from '../lib/runtime/handler.ts';

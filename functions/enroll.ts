@@ -1,5 +1,4 @@
-/** SQS → enroll. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function enroll: receives the messages of its queue. */
 import { giveUpBot } from '../lib/bots/crash.ts';
 import { enroll } from '../lib/bots/enroll.ts';
 import { lazily } from '../lib/runtime/handler.ts';

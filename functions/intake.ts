@@ -1,5 +1,4 @@
-/** SQS → intake. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function intake: receives the messages of its queue. */
 import { giveUpBatch, intake } from '../lib/batches/intake.ts';
 import { lazily } from '../lib/runtime/handler.ts';
 import { queueFunction } from '../lib/runtime/queue-function.ts';

@@ -1,5 +1,4 @@
-/** Schedule → recheck. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function recheck: runs on a schedule. */
 import { recheck } from '../lib/bots/recheck.ts';
 import { lazily } from '../lib/runtime/handler.ts';
 import { scheduledFunction } from '../lib/runtime/scheduled-function.ts';

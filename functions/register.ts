@@ -1,5 +1,4 @@
-/** SQS → register. Builds, wraps, exports; decides nothing. */
-
+/** The Lambda function register: receives the messages of its queue. */
 import { giveUpBot } from '../lib/bots/crash.ts';
 import { register } from '../lib/bots/register.ts';
 import { lazily } from '../lib/runtime/handler.ts';

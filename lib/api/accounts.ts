@@ -19,13 +19,13 @@ import { fail, type Result, succeed } from '../model/result.ts';
 import { allows } from '../model/states.ts';
 import type { RouteRequest } from './contract.ts';
 import { createAnswers, type Reply } from './http.ts';
-import { answerProblem, type ProblemAnswer, problem } from './problems.ts';
+import { answerProblem, answerWith, type ProblemAnswer } from './problems.ts';
 
 const step = 'accounts';
 /** Left of the function's time for its answer. */
 const SPARE_SECONDS = 3;
 
-const statusOf = ({ verdict, code }: MixinError): number => {
+const chooseStatus = ({ verdict, code }: MixinError): number => {
   if (code === 'rate_limited' || code === 'sms_too_often') return 429;
   if (verdict === 'never') return 422;
   if (verdict === 'again') return 503;
@@ -33,9 +33,9 @@ const statusOf = ({ verdict, code }: MixinError): number => {
 };
 
 /** What Mixin refused, or did not answer. */
-export const describeMixinError = (error: MixinError): ProblemAnswer => {
+export const answerMixinError = (error: MixinError): ProblemAnswer => {
   const { verdict, request_id, captcha } = error;
-  return answerProblem(statusOf(error), error, {
+  return answerWith(chooseStatus(error), error, {
     verdict,
     ...(request_id !== undefined && { request_id }),
     ...(captcha !== undefined && { captcha }),
@@ -47,7 +47,7 @@ const catchMixinError = async <T>(work: Promise<T>): Promise<T | ProblemAnswer> 
   try {
     return await work;
   } catch (error) {
-    if (error instanceof MixinError) return describeMixinError(error);
+    if (error instanceof MixinError) return answerMixinError(error);
     throw error;
   }
 };
@@ -56,33 +56,33 @@ const requestCode = async (
   services: Services,
   { body }: RouteRequest<'requestCode'>,
 ): Promise<Reply<'requestCode'>> => {
-  const { phone, purpose, platform, platform_version, app_version, package_name, device_id, ...answers } =
-    body;
-  const device = device_id ?? services.randomId();
+  const { phone, purpose, platform, platform_version, app_version, package_name, ...others } = body;
+  const { device_id = services.randomId(), ...captcha } = others;
   const { request_id, ...verification } = await services.accounts.requestCode({
     phone,
     purpose,
-    device_id: device,
+    device_id,
     platform,
     platform_version,
     app_version,
     package_name,
-    captcha: answers as Readonly<Record<string, string>>,
+    captcha,
   });
   const { verification_id, deactivation_effective_at } = verification;
   await services.table.createVerification({
     verification_id,
-    device_id: device,
+    device_id,
     ...(deactivation_effective_at !== undefined && { deactivation_effective_at }),
   });
   services.log('info', 'code_requested', { request_id });
-  return { body: { ...verification, device_id: device } };
+  return { body: { ...verification, device_id } };
 };
 
 /** Why the sign-in must not be tried now; undefined when it may. */
 const findObstacle = ({ state, reason, account }: Bot): ProblemAnswer | undefined => {
-  if (state === 'enrolled') return problem('signed_in_already', account && { user_id: account.user_id });
-  return state === 'unsure' && reason ? answerProblem(409, reason) : undefined;
+  if (state === 'enrolled')
+    return answerProblem('signed_in_already', account && { user_id: account.user_id });
+  return state === 'unsure' && reason ? answerWith(409, reason) : undefined;
 };
 
 /** The row of the sign-in, queued; undefined when another request works on it. It has a batch of its own. */
@@ -125,7 +125,7 @@ const storeSessionKey = async (
   });
   if (stored === 'pending_deletion') return succeed(stored);
   const isSameKind = isRsaKey(stored.stored.session_key) === (kind === 'rsa');
-  return isSameKind ? succeed('stored') : fail(problem('session_key_exists'));
+  return isSameKind ? succeed('stored') : fail(answerProblem('session_key_exists'));
 };
 
 const signInAccount = async (
@@ -135,7 +135,7 @@ const signInAccount = async (
   kind: SessionKind,
 ): Promise<Reply<'signIn'>> => {
   const row = await upsertRow(services, verification_id);
-  if (!row) return problem('sign_in_busy');
+  if (!row) return answerProblem('sign_in_busy');
   const obstacle = findObstacle(row);
   if (obstacle) return obstacle;
   const stored = await storeSessionKey(services, row.bot_id, kind);
@@ -145,8 +145,8 @@ const signInAccount = async (
   if (result) return showSession(row, result);
   const after = await services.table.readBot(row.bot_id);
   return after?.reason
-    ? answerProblem(after.state === 'unsure' ? 504 : 409, after.reason)
-    : problem('sign_in_busy');
+    ? answerWith(after.state === 'unsure' ? 504 : 409, after.reason)
+    : answerProblem('sign_in_busy');
 };
 
 const signIn = async (
@@ -157,12 +157,12 @@ const signIn = async (
   const read = readSignIn(fields);
   if (!read.ok) {
     const { field = '(body)', message, fix } = read.error[0] ?? {};
-    return problem('bad_body', { message: `${field}: ${message}`, fix, field });
+    return answerProblem('bad_body', { message: `${field}: ${message}`, fix, field });
   }
   const known = await services.table.readVerification(verification_id);
   const deactivation_effective_at = known?.deactivation_effective_at;
   if (deactivation_effective_at !== undefined && abort_deactivation !== true)
-    return problem('deactivation_pending', { deactivation_effective_at });
+    return answerProblem('deactivation_pending', { deactivation_effective_at });
   const request = await buildSignInRequest(services, verification_id, read.value);
   return signInAccount(services, verification_id, request, read.value.session_key);
 };

@@ -8,7 +8,7 @@ import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
 import { type BatchReferenceView, type BatchView, PAGE_MAX, type RouteRequest } from './contract.ts';
 import type { Reply } from './http.ts';
-import { badCursor, problem } from './problems.ts';
+import { answerBadCursor, answerProblem } from './problems.ts';
 
 const referTo = ({ batch_id, status }: Batch): BatchReferenceView => ({ batch_id, status });
 
@@ -18,7 +18,7 @@ export const createBatch = async (
 ): Promise<Reply<'createBatch'>> => {
   const batch_id = createBatchId(services, headers['idempotency-key']);
   const received = await receiveList(services, batch_id, body);
-  return received.ok ? { body: referTo(received.value) } : problem(received.error);
+  return received.ok ? { body: referTo(received.value) } : answerProblem(received.error);
 };
 
 export const createUpload = async (
@@ -48,7 +48,7 @@ export const completeUpload = async (
   { parameters }: RouteRequest<'completeUpload'>,
 ): Promise<Reply<'completeUpload'>> => {
   const batch = await receiveUpload(services, parameters.batch_id);
-  return batch ? { body: referTo(batch) } : problem('no_such_batch');
+  return batch ? { body: referTo(batch) } : answerProblem('no_such_batch');
 };
 
 const showBatch = async (services: Services, batch: Batch): Promise<BatchView> => {
@@ -79,11 +79,11 @@ export const readBatch = async (
   { parameters }: RouteRequest<'readBatch'>,
 ): Promise<Reply<'readBatch'>> => {
   const batch = await services.table.readBatch(parameters.batch_id);
-  return batch ? { body: await showBatch(services, batch) } : problem('no_such_batch');
+  return batch ? { body: await showBatch(services, batch) } : answerProblem('no_such_batch');
 };
 
-const costNotAccepted = (usd: number) =>
-  problem('cost_not_accepted', {
+const answerCostNotAccepted = (usd: number) =>
+  answerProblem('cost_not_accepted', {
     message: `The list costs up to ${usd.toFixed(2)} US dollars, which is more than you accepted; nothing was done.`,
     fix: `Send {"accept_cost_usd": ${usd}} to go on.`,
   });
@@ -93,13 +93,13 @@ export const confirmBatch = async (
   { parameters, body }: RouteRequest<'confirmBatch'>,
 ): Promise<Reply<'confirmBatch'>> => {
   const batch = await services.table.readBatch(parameters.batch_id);
-  if (!batch) return problem('no_such_batch');
+  if (!batch) return answerProblem('no_such_batch');
   const confirmed = await confirmPlan(services, batch, body.accept_cost_usd);
   if (confirmed.ok) return { body: referTo(confirmed.value) };
   const { error } = confirmed;
-  if (error.code === 'plan_expired') return problem('plan_expired');
-  if (error.code === 'cost_not_accepted') return costNotAccepted(error.cost_usd);
-  return problem('not_planned', {
+  if (error.code === 'plan_expired') return answerProblem('plan_expired');
+  if (error.code === 'cost_not_accepted') return answerCostNotAccepted(error.cost_usd);
+  return answerProblem('not_planned', {
     message: `The batch needs no confirmation: its status is ${error.status}.`,
   });
 };
@@ -109,9 +109,9 @@ export const listRowErrors = async (
   { parameters, query }: RouteRequest<'listRowErrors'>,
 ): Promise<Reply<'listRowErrors'>> => {
   const batch = await services.table.readBatch(parameters.batch_id);
-  if (!batch) return problem('no_such_batch');
+  if (!batch) return answerProblem('no_such_batch');
   const page = await services.table.listRowErrors(batch.batch_id, query.limit, query.cursor);
-  if (!page) return badCursor();
+  if (!page) return answerBadCursor();
   const { items, ...more } = page;
   return { body: { errors: [...items], ...more } };
 };

@@ -1,10 +1,11 @@
 /** The routes of bots: list them, show one, try them again. */
+import { queueList } from '../batches/batch.ts';
 import { isPinLocked, matchesRetry, retryBot } from '../bots/retry.ts';
 import type { Bot } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
 import type { BotView, RouteRequest } from './contract.ts';
 import type { Reply } from './http.ts';
-import { badCursor, problem } from './problems.ts';
+import { answerBadCursor, answerProblem } from './problems.ts';
 
 /** Named one by one: nothing else of a row is shown. */
 const showBot = (bot: Bot): BotView => {
@@ -30,9 +31,9 @@ export const listBots = async (
   { parameters, query }: RouteRequest<'listBots'>,
 ): Promise<Reply<'listBots'>> => {
   const batch = await services.table.readBatch(parameters.batch_id);
-  if (!batch) return problem('no_such_batch');
+  if (!batch) return answerProblem('no_such_batch');
   const page = await services.table.listBots({ batch_id: batch.batch_id, ...query });
-  if (!page) return badCursor();
+  if (!page) return answerBadCursor();
   const { items, ...more } = page;
   return { body: { bots: items.map(showBot), ...more } };
 };
@@ -42,14 +43,14 @@ export const readBot = async (
   { parameters }: RouteRequest<'readBot'>,
 ): Promise<Reply<'readBot'>> => {
   const bot = await services.table.readBot(parameters.bot_id);
-  return bot ? { body: showBot(bot) } : problem('no_such_bot');
+  return bot ? { body: showBot(bot) } : answerProblem('no_such_bot');
 };
 
 /** The most bots that one request to retry queues: well within API Gateway's 30 seconds. */
 const RETRY_PAGE = 200;
 
-const payAgain = () =>
-  problem('bad_body', {
+const answerPayAgain = () =>
+  answerProblem('bad_body', {
     message:
       'An unsure state stands for a call that may have taken effect: sending it again can cost money twice.',
     fix: 'To accept that, send {"states": ["unsure"], "pay_again": true}.',
@@ -61,18 +62,18 @@ export const retryBatch = async (
   { parameters, body: options }: RouteRequest<'retryBatch'>,
 ): Promise<Reply<'retryBatch'>> => {
   // guard: paying-again-is-accepted
-  if (options.states.includes('unsure') && !options.pay_again) return payAgain();
+  if (options.states.includes('unsure') && !options.pay_again) return answerPayAgain();
   const batch = await services.table.readBatch(parameters.batch_id);
-  if (!batch) return problem('no_such_batch');
-  // Its message may be lost, whatever its status says; intake goes on where it stopped.
+  if (!batch) return answerProblem('no_such_batch');
+  // Its message may be lost, whatever its status says.
   if (batch.status !== 'imported' && batch.status !== 'rejected' && batch.status !== 'planned')
-    await services.queues.send('intake', [{ body: { batch_id: batch.batch_id } }]);
+    await queueList(services, batch.batch_id);
   const page = await services.table.listBots({
     batch_id: batch.batch_id,
     limit: RETRY_PAGE,
     ...(options.cursor !== undefined && { cursor: options.cursor }),
   });
-  if (!page) return badCursor();
+  if (!page) return answerBadCursor();
   const { items, ...more } = page;
   const wanted = items.filter((bot) => matchesRetry(bot, options));
   const free = wanted.filter((bot) => !isPinLocked(bot, services.now()));

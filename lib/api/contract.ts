@@ -75,7 +75,7 @@ const page = {
     .exactOptional(),
 };
 
-/** The id of a batch is derived from its UTF-8, which a lone surrogate has none of. */
+/** The id of a batch is derived from its UTF-8; half of a surrogate pair has none. */
 const IDEMPOTENCY_KEY = { error: 'Use 8 to 255 characters, such as a UUID.' };
 const idempotencyKey = z
   .string()

@@ -11,32 +11,33 @@ import {
   routes,
 } from './contract.ts';
 import type { HttpRequest } from './http.ts';
-import { type ProblemAnswer, problem } from './problems.ts';
+import { answerProblem, type ProblemAnswer } from './problems.ts';
 
 type ParseResult<T> = Result<T, ProblemAnswer>;
 
 /** Header names are written with capitals: Idempotency-Key. */
 export const capitalize = (name: string) => name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 
-const badParameter = (error: z.ZodError, nameOf = (name: string) => name): ProblemAnswer => {
+const answerBadParameter = (error: z.ZodError, formatName = (name: string) => name): ProblemAnswer => {
   const [issue] = error.issues;
-  const field = nameOf(String(issue?.path[0]));
-  return problem('bad_parameter', {
+  const field = formatName(String(issue?.path[0]));
+  return answerProblem('bad_parameter', {
     message: `The parameter ${field} is not valid.`,
     fix: issue?.message,
     field,
   });
 };
 
-const badBody = (message: string) => problem('bad_body', { message, field: '(body)' });
+const answerBadBody = (message: string) => answerProblem('bad_body', { message, field: '(body)' });
 
 /** Never quotes a value: a body may hold a code. */
-const badField = ({ issues: [issue] }: z.ZodError): ProblemAnswer => {
-  if (issue?.code === 'unrecognized_keys') return badBody('The body has a field that Enlist does not know.');
-  if (!issue || issue.path.length === 0) return badBody('The body is not a JSON object.');
+const answerBadField = ({ issues: [issue] }: z.ZodError): ProblemAnswer => {
+  if (issue?.code === 'unrecognized_keys')
+    return answerBadBody('The body has a field that Enlist does not know.');
+  if (!issue || issue.path.length === 0) return answerBadBody('The body is not a JSON object.');
   const field = issue.path.join('.');
   const wrong = issue.input === undefined ? 'is missing' : 'is not valid';
-  return problem('bad_body', { message: `The field ${field} ${wrong}.`, fix: issue.message, field });
+  return answerProblem('bad_body', { message: `The field ${field} ${wrong}.`, fix: issue.message, field });
 };
 
 /** No body counts as {}. */
@@ -46,18 +47,18 @@ const parseJson = (schema: z.ZodType, bytes: Uint8Array): ParseResult<unknown> =
   try {
     body = text === '' ? {} : JSON.parse(text);
   } catch {
-    return fail(badBody('The body is not JSON.'));
+    return fail(answerBadBody('The body is not JSON.'));
   }
   const parsed = schema.safeParse(body, { reportInput: true });
-  return parsed.success ? succeed(parsed.data) : fail(badField(parsed.error));
+  return parsed.success ? succeed(parsed.data) : fail(answerBadField(parsed.error));
 };
 
 const parseList = (contentType: string | undefined, bytes: Uint8Array): ParseResult<unknown> => {
   if (contentType === undefined || !findFormat(contentType)) {
-    return fail(problem('unknown_format'));
+    return fail(answerProblem('unknown_format'));
   }
-  if (bytes.byteLength === 0) return fail(problem('empty_list'));
-  if (bytes.byteLength > limits.maxInlineBytes) return fail(problem('list_too_large'));
+  if (bytes.byteLength === 0) return fail(answerProblem('empty_list'));
+  if (bytes.byteLength > limits.maxInlineBytes) return fail(answerProblem('list_too_large'));
   return succeed({ bytes, contentType });
 };
 
@@ -78,12 +79,12 @@ export const parseRequest = <Name extends RouteName>(
   const parameters = route.parameters?.safeParse(request.path);
   if (parameters?.error) {
     const parameter = parameters.error.issues[0]?.path[0] as keyof typeof parameterProblems;
-    return fail(problem(parameterProblems[parameter]));
+    return fail(answerProblem(parameterProblems[parameter]));
   }
   const query = route.query?.safeParse(request.query);
-  if (query?.error) return fail(badParameter(query.error));
+  if (query?.error) return fail(answerBadParameter(query.error));
   const headers = route.headers?.safeParse(request.headers);
-  if (headers?.error) return fail(badParameter(headers.error, capitalize));
+  if (headers?.error) return fail(answerBadParameter(headers.error, capitalize));
   const body = parseBody(name, request);
   if (!body.ok) return body;
   return succeed({

@@ -28,7 +28,7 @@ export const problems = {
   },
   no_such_verification: {
     status: 404,
-    message: 'The path names no verification.',
+    message: 'There is no verification with this id.',
     fix: 'Use the verification_id that POST /accounts/verifications answered.',
   },
   no_such_route: { status: 404, message: 'There is nothing at this path.', fix: 'See docs/openapi.json.' },
@@ -97,7 +97,7 @@ export const problems = {
   throttled: {
     status: 503,
     message: 'AWS accepts no more calls at the moment.',
-    fix: 'Send the same request again in some seconds.',
+    fix: 'Send the same request again in a few seconds.',
   },
 } as const satisfies Readonly<Record<string, Omit<Problem, 'code'> & { readonly status: number }>>;
 export type ProblemCode = keyof typeof problems;
@@ -123,7 +123,7 @@ export interface ProblemAnswer {
 }
 
 /** Any problem, such as one of Mixin's or of a row. @param more members of its own */
-export const answerProblem = (
+export const answerWith = (
   status: number,
   { code, message, fix }: Problem,
   more: Readonly<Record<string, unknown>> = {},
@@ -133,14 +133,16 @@ export const answerProblem = (
 });
 
 /** A problem of the contract. @param more its sentences for this request, and members of its own */
-export const problem = (code: ProblemCode, more: Readonly<Record<string, unknown>> = {}): ProblemAnswer =>
-  answerProblem(problems[code].status, { code, ...problems[code] }, more);
+export const answerProblem = (
+  code: ProblemCode,
+  more: Readonly<Record<string, unknown>> = {},
+): ProblemAnswer => answerWith(problems[code].status, { code, ...problems[code] }, more);
 
 export const CURSOR_FIX = 'Use the cursor of the page before, unchanged, or leave it out.';
 
 /** The table does not know the cursor, or it is one of another query. */
-export const badCursor = (): ProblemAnswer =>
-  problem('bad_parameter', {
+export const answerBadCursor = (): ProblemAnswer =>
+  answerProblem('bad_parameter', {
     message: 'The parameter cursor is not valid.',
     fix: CURSOR_FIX,
     field: 'cursor',

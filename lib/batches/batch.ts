@@ -43,6 +43,10 @@ export const storeChunks = async (
   return count;
 };
 
+/** Queues the list to be read; intake goes on where it stopped. */
+export const queueList = (services: Services, batch_id: string) =>
+  services.queues.send('intake', [{ body: { batch_id } }]);
+
 /** Queues the chunks that are not imported yet. */
 export const queueChunks = (services: Services, { batch_id, chunks, chunks_done }: Batch) => {
   const done = new Set(chunks_done);

@@ -4,7 +4,9 @@ import * as z from 'zod';
 import { findContentType } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
-import { buildBatch, listKey } from './batch.ts';
+import type { Problem } from '../model/problem.ts';
+import { buildBatch, listKey, queueList } from './batch.ts';
+import { rejectList } from './read-list.ts';
 
 /** Turns an object of the inbox into a batch id; must never change. */
 const INBOX_NAMESPACE = '7c3d2a90-1b5e-5f06-9d44-8e0a6b7c5d21';
@@ -29,19 +31,10 @@ export const inboxEvent = z.object({
   ),
 });
 
-/** Too large to be read: the batch says so, and the object is removed. */
-const rejectLarge = async (services: Services, batch_id: string, key: string) => {
-  await services.table.createBatch(buildBatch(batch_id, services.now()));
-  await services.table.recordListSummary(batch_id, {
-    status: 'rejected',
-    problem: {
-      code: 'list_too_large',
-      message: `The list is larger than ${limits.maxUploadBytes} bytes.`,
-      fix: 'Split it into several lists.',
-    },
-  });
-  await services.uploads.remove([key]);
-  services.log('warn', 'list_rejected', { batch_id, reason: 'list_too_large' });
+const tooLarge: Problem = {
+  code: 'list_too_large',
+  message: `The list is larger than ${limits.maxUploadBytes} bytes.`,
+  fix: 'Split it into several lists.',
 };
 
 /**
@@ -56,7 +49,10 @@ export const receiveFromInbox = async (
   // The bucket holds lists of other batches too, and this object is going to be removed.
   if (!key.startsWith(limits.inboxPrefix)) throw new Error('an event names an object outside the inbox');
   const batch_id = uuidv5(`${key} ${object.eTag} ${object.sequencer}`, INBOX_NAMESPACE);
-  if (object.size > limits.maxUploadBytes) return rejectLarge(services, batch_id, key);
+  if (object.size > limits.maxUploadBytes) {
+    await services.table.createBatch(buildBatch(batch_id, services.now()));
+    return rejectList(services, batch_id, tooLarge, key);
+  }
   const list = await services.uploads.get(key);
   if (list) {
     await services.uploads.put(listKey(batch_id), list.body, findContentType(key) ?? list.contentType);
@@ -68,5 +64,5 @@ export const receiveFromInbox = async (
     services.log('warn', 'inbox_gone', { batch_id });
     return;
   }
-  await services.queues.send('intake', [{ body: { batch_id } }]);
+  await queueList(services, batch_id);
 };

@@ -22,9 +22,15 @@ const unknownFormat: Problem = {
   fix: `Name it ${listEndings}, or use one of ${Object.keys(listFormats).join(', ')}.`,
 };
 
-const rejectList = async (services: Services, { batch_id }: Batch, problem: Problem): Promise<void> => {
+/** Nothing of the list can be read: its batch says so, and its object is removed. */
+export const rejectList = async (
+  services: Services,
+  batch_id: string,
+  problem: Problem,
+  key = listKey(batch_id),
+): Promise<void> => {
   await services.table.recordListSummary(batch_id, { status: 'rejected', problem });
-  await services.uploads.remove([listKey(batch_id)]);
+  await services.uploads.remove([key]);
   services.log('warn', 'list_rejected', { batch_id, reason: problem.code });
 };
 
@@ -53,11 +59,11 @@ const chooseStatus = (chunks: number, costUsd: number, acceptedUsd: number) => {
 export const readBatchList = async (services: Services, batch: Batch): Promise<void> => {
   const { batch_id } = batch;
   const list = await services.uploads.get(listKey(batch_id));
-  if (!list) return rejectList(services, batch, listGone);
+  if (!list) return rejectList(services, batch_id, listGone);
   const format = findFormat(list.contentType);
-  if (!format) return rejectList(services, batch, unknownFormat);
+  if (!format) return rejectList(services, batch_id, unknownFormat);
   const result = await readList(list.body, format, services.compression);
-  if (!result.ok) return rejectList(services, batch, result.error);
+  if (!result.ok) return rejectList(services, batch_id, result.error);
   const read = result.value;
   const { rows, errors } = await validateRows(services, read.rows);
   const { unique, duplicates } = splitDuplicates(rows);

@@ -4,7 +4,7 @@ import { v5 as uuidv5 } from 'uuid';
 import type { Batch } from '../model/batch.ts';
 import type { Services } from '../model/ports.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
-import { buildBatch, listKey } from './batch.ts';
+import { buildBatch, listKey, queueList } from './batch.ts';
 
 /** Turns an Idempotency-Key into a batch id; must never change. */
 const BATCH_NAMESPACE = '0e1f5c3a-94b7-5d62-8a3e-6c7d2b1f9e40';
@@ -12,9 +12,6 @@ const BATCH_NAMESPACE = '0e1f5c3a-94b7-5d62-8a3e-6c7d2b1f9e40';
 /** The id of the batch that an Idempotency-Key stands for; without a key, a new id. */
 export const createBatchId = (services: Services, idempotencyKey: string | undefined): string =>
   idempotencyKey === undefined ? services.randomId() : uuidv5(idempotencyKey, BATCH_NAMESPACE);
-
-const queueIntake = (services: Services, batch_id: string) =>
-  services.queues.send('intake', [{ body: { batch_id } }]);
 
 /**
  * Stores the list, then creates its batch, then queues intake: whoever lost the answer can send the list again.
@@ -32,7 +29,7 @@ export const receiveList = async (
   await services.uploads.put(listKey(batch_id), bytes, contentType);
   const batch: Batch = { ...buildBatch(batch_id, services.now()), list_digest };
   const created = known ?? (await services.table.createBatch(batch)) ?? batch;
-  await queueIntake(services, batch_id);
+  await queueList(services, batch_id);
   services.log('info', 'batch_received', { batch_id });
   return succeed(created);
 };
@@ -42,6 +39,6 @@ export const receiveUpload = async (services: Services, batch_id: string): Promi
   const batch =
     (await services.table.createBatch(buildBatch(batch_id, services.now()))) ??
     (await services.table.readBatch(batch_id));
-  if (batch?.status === 'received') await queueIntake(services, batch_id);
+  if (batch?.status === 'received') await queueList(services, batch_id);
   return batch;
 };

@@ -1,5 +1,4 @@
 /** The only reader of the environment; everything else gets a Config. It has no secrets: those are in the vault. */
-
 import * as z from 'zod';
 import type { QueueName } from '../model/deployment.ts';
 import type { RegistrationSignature } from '../model/mixin.ts';

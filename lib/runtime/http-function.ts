@@ -3,9 +3,9 @@ import middy from '@middy/core';
 import httpHeaderNormalizer from '@middy/http-header-normalizer';
 import httpRouter from '@middy/http-router';
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2 } from 'aws-lambda';
-import { type HttpFunctionName, type RouteNameOf, routes } from '../api/contract.ts';
+import { type HttpFunctionName, type RouteName, type RouteNameOf, routes } from '../api/contract.ts';
 import type { Answers, HttpRequest } from '../api/http.ts';
-import { problem } from '../api/problems.ts';
+import { answerProblem } from '../api/problems.ts';
 import { type CreateHandler, connectFunction, type Handler } from './handler.ts';
 import { deadline, failAtDeadline } from './middlewares/deadline.ts';
 import { problemDocuments, toResult } from './middlewares/problem-documents.ts';
@@ -19,6 +19,11 @@ const toRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
   body: Buffer.from(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8'),
 });
 
+const listRoutes = <F extends HttpFunctionName>(name: F): readonly RouteNameOf<F>[] =>
+  (Object.keys(routes) as RouteName[]).filter(
+    (route): route is RouteNameOf<F> => routes[route].function === name,
+  );
+
 /** Whatever goes wrong is answered with a problem document, before API Gateway gives up. */
 export const httpFunction =
   <F extends HttpFunctionName>(name: F, answers: Answers<F>): CreateHandler =>
@@ -26,13 +31,13 @@ export const httpFunction =
     const connection = connectFunction(name, environment, write);
     const { services, runSmokeTest } = connection;
     const router = httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({
-      routes: (Object.keys(answers) as RouteNameOf<F>[]).map((route) => ({
+      routes: listRoutes(name).map((route) => ({
         method: routes[route].method,
         path: routes[route].path,
         handler: async (event: APIGatewayProxyEventV2) =>
           toResult(await answers[route](services, toRequest(event))),
       })),
-      notFoundResponse: () => toResult(problem('no_such_route')),
+      notFoundResponse: () => toResult(answerProblem('no_such_route')),
     });
     // Errors are handled from the last to the first.
     return middy(router, failAtDeadline).use([

@@ -14,7 +14,7 @@ import { withTimeout } from './with-timeout.ts';
 export interface QueueStep {
   /** Does the work of one message. `deadlineMs` is when it must end (milliseconds since 1970). */
   readonly handle: (services: Services, body: unknown, deadlineMs: number) => Promise<void>;
-  /** Writes on the row of a message that SQS moves it to the dead-letter queue. `body` is undefined if it is not JSON. */
+  /** Records that SQS moves the message to the dead-letter queue. `body` is undefined if it is not JSON. */
   readonly giveUp: (services: Services, body: unknown, step: QueueName) => Promise<void>;
 }
 

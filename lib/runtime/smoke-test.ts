@@ -2,7 +2,6 @@
  * The smoke test of a function: it tries everything that its permissions name (lib/model/permissions.ts) and reports
  * what it cannot reach. It writes and sends nothing, and reads only rows, secrets and lists that do not exist.
  */
-
 import type { FunctionName, QueueName } from '../model/deployment.ts';
 import { findErrorCode } from '../model/error-code.ts';
 import { type IndexName, type Permissions, permissions } from '../model/permissions.ts';

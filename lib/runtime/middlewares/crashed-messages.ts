@@ -1,4 +1,4 @@
-/** A message that crashed its step comes back soon; at its last delivery the step gives it up. */
+/** A message that crashed its step comes back soon. At its last delivery the step gives it up. */
 import { crashRetrySeconds, type QueueName, queues } from '../../model/deployment.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { FunctionConnection } from '../handler.ts';
@@ -12,7 +12,7 @@ const parse = (body: string): unknown => {
   }
 };
 
-/** @param giveUp writes on the row of the message (parsed JSON) that SQS moves it to the dead-letter queue */
+/** @param giveUp records that SQS moves the message (parsed JSON) to the dead-letter queue */
 export const crashedMessages = (
   name: QueueName,
   { services, returnMessage }: FunctionConnection,

@@ -1,4 +1,4 @@
-/** Notes on the context when the invocation began and when its work must end. */
+/** Writes on the context when the invocation began and when its work must end. */
 import type { MiddlewareObj } from '@middy/core';
 import type { Context } from 'aws-lambda';
 

@@ -2,7 +2,7 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { HttpAnswer } from '../../api/http.ts';
-import { problem } from '../../api/problems.ts';
+import { answerProblem } from '../../api/problems.ts';
 import { SchemaError } from '../../aws/table/items.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { Log } from '../../model/log.ts';
@@ -17,9 +17,9 @@ export const toResult = ({ status, body, headers = {} }: HttpAnswer): APIGateway
 export const problemDocuments = (log: Log): MiddlewareObj => ({
   onError: ({ error }) => {
     log('error', 'request_failed', { error: findErrorCode(error) });
-    if (error instanceof SchemaError) return toResult(problem('other_schema'));
+    if (error instanceof SchemaError) return toResult(answerProblem('other_schema'));
     return toResult(
-      problem(
+      answerProblem(
         'internal_error',
         // guard: problem-has-no-error-text
         {},

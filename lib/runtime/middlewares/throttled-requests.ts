@@ -1,6 +1,6 @@
 /** A request that AWS throttled is answered with 503 and a time to try again. */
 import type { MiddlewareObj } from '@middy/core';
-import { problem } from '../../api/problems.ts';
+import { answerProblem } from '../../api/problems.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { FunctionConnection } from '../handler.ts';
 import type { ContextWithDeadline } from './deadline.ts';
@@ -16,7 +16,7 @@ export const throttledRequests = ({
     if (!isThrottled(error, context.startedMs)) return undefined;
     services.log('warn', 'request_throttled', { error: findErrorCode(error) });
     return toResult({
-      ...problem('throttled'),
+      ...answerProblem('throttled'),
       headers: { 'retry-after': RETRY_AFTER_SECONDS },
     });
   },
