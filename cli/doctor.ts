@@ -3,6 +3,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import * as z from 'zod';
 import { type FunctionName, functionNames } from '../lib/model/deployment.ts';
 import { createAwsError } from './errors.ts';
+import { parseJson } from './files.ts';
 import { createClientOptions, describeStack, formatStackName } from './stack.ts';
 import type { Target } from './target.ts';
 
@@ -30,20 +31,12 @@ const failInvoke = (name: string, code: string, message: string, fix: string): D
   checks: [{ what: 'invoke', ok: false, code, message, fix }],
 });
 
-const parseJson = (payload: Uint8Array | undefined): unknown => {
-  try {
-    return JSON.parse(Buffer.from(payload ?? []).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-};
-
 const invoke = async (client: LambdaClient, name: string, FunctionName: string): Promise<Diagnosis> => {
   try {
     const { FunctionError, Payload } = await client.send(
       new InvokeCommand({ FunctionName, Payload: Buffer.from('{}') }),
     );
-    const body = parseJson(Payload);
+    const body = parseJson(Payload?.transformToString() ?? '');
     if (FunctionError !== undefined) {
       const { errorType = 'Error', errorMessage = '' } = crash.safeParse(body).data ?? {};
       const message = `${errorType}: ${errorMessage.slice(0, 200)}`;

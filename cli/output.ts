@@ -50,6 +50,10 @@ export const alignColumns = (rows: readonly (readonly string[])[], gap = '  '): 
 /** Text from elsewhere, without the characters that control a terminal. */
 export const escapeControls = (text: string): string => text.replace(/\p{Cc}/gu, '?');
 
+/** (1, 'user') → 1 user; (2, 'user') → 2 users */
+export const formatCount = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** 4500000 → 4,500,000 */
 export const formatNumber = (count: number): string => count.toLocaleString('en-US');
 

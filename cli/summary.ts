@@ -3,7 +3,7 @@
 import type { BatchView, BotView, RowErrorView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import { countUnsureUsers, describeCost, describePlan } from './cost.ts';
-import { escapeControls } from './output.ts';
+import { escapeControls, formatCount } from './output.ts';
 
 const MAX_EXAMPLES = 2;
 const MAX_ERRORS_SHOWN = 5;
@@ -57,7 +57,7 @@ const describeRowErrors = ({ batch_id, errors, more_errors }: BatchView): string
   if (errors.length === 0) return [];
   const lines = errors.slice(0, MAX_ERRORS_SHOWN).map((error) => `    ${formatRowError(error)}`);
   const rest = errors.length - lines.length;
-  const more = `    … and ${more_errors ? 'many' : rest} more: enlist errors ${batch_id}`;
+  const more = `    … and ${more_errors ? 'many' : rest} more errors: enlist errors ${batch_id}`;
   return ['  Rows that were refused:', ...lines, ...(rest > 0 ? [more] : [])];
 };
 
@@ -88,11 +88,9 @@ export const describeUnsureUsers = (batch: BatchView): string[] => {
   ];
 };
 
-const formatCount = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-/** 300 rows: 12 invalid, 8 duplicates */
-export const formatRowCounts = ({ total, invalid, duplicates }: BatchView): string =>
-  `${formatCount(total, 'row')}: ${invalid} invalid, ${formatCount(duplicates, 'duplicate')}`;
+/** 300 rows (280 valid, 12 invalid, 8 duplicates) */
+export const formatRowCounts = ({ total, accepted, invalid, duplicates }: BatchView): string =>
+  `${formatCount(total, 'row')} (${accepted} valid, ${invalid} invalid, ${formatCount(duplicates, 'duplicate')})`;
 
 const indent = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
 
