@@ -7,11 +7,12 @@ import { escapeControls, formatCount } from './output.ts';
 
 const MAX_EXAMPLES = 2;
 const MAX_ERRORS_SHOWN = 5;
-const statesShown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
+const statesShown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed', 'enrolled'] as const;
 
 /** For bots without a reason. */
 const stateMessages: Readonly<Record<string, string>> = {
   registered: 'In Safe, with the key that is in the vault.',
+  enrolled: 'Rows whose account was created; each account has a row of its own.',
 };
 
 /** Bots with the same state and reason. */
@@ -67,17 +68,6 @@ const describeGroup = ({ state, count, message, fix, examples }: Group): string[
   ...(examples.length === 0 ? [] : [`${' '.repeat(21)}  for example ${examples.join(', ')}`]),
 ];
 
-const describeEnrolled = ({ states }: BatchView): string[] =>
-  states.enrolled
-    ? describeGroup({
-        state: 'enrolled',
-        message: 'Rows whose account was created; each account has a row of its own.',
-        fix: '',
-        examples: [],
-        count: states.enrolled,
-      })
-    : [];
-
 /** What to do about users whose creation got no answer. */
 export const describeUnsureUsers = (batch: BatchView): string[] => {
   const count = countUnsureUsers(batch);
@@ -106,7 +96,6 @@ export const summarizeBatch = async (api: ApiClient, batch: BatchView): Promise<
     ...refusal,
     head,
     ...groups.flatMap(describeGroup),
-    ...describeEnrolled(batch),
     ...indent(describeCost(batch)),
     ...indent(describeUnsureUsers(batch)),
     ...describeRowErrors(batch),

@@ -15,15 +15,11 @@ const check = z.object({
   fix: z.string().optional(),
 });
 export type Check = z.infer<typeof check>;
-const smokeAnswer = z.object({ function: z.string(), ok: z.boolean(), checks: z.array(check) });
+const diagnosis = z.object({ function: z.string(), ok: z.boolean(), checks: z.array(check) });
 const crash = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() });
 
 /** What one function, or the HTTP API, can reach. */
-export interface Diagnosis {
-  readonly function: string;
-  readonly ok: boolean;
-  readonly checks: readonly Check[];
-}
+export type Diagnosis = z.infer<typeof diagnosis>;
 
 const failInvoke = (name: string, code: string, message: string, fix: string): Diagnosis => ({
   function: name,
@@ -42,7 +38,7 @@ const invoke = async (client: LambdaClient, name: string, FunctionName: string):
       const message = `${errorType}: ${errorMessage.slice(0, 200)}`;
       return failInvoke(name, 'function_crashed', message, 'Look for the error in the log of this function.');
     }
-    const answer = smokeAnswer.safeParse(body);
+    const answer = diagnosis.safeParse(body);
     return answer.success
       ? { ...answer.data, function: name }
       : failInvoke(
