@@ -7,7 +7,7 @@ import { escapeControls, formatCount } from './output.ts';
 
 const MAX_EXAMPLES = 2;
 const MAX_ERRORS_SHOWN = 5;
-const statesShown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed', 'enrolled'] as const;
+const statesShown = ['registered', 'external', 'waiting', 'unsure', 'blocked', 'failed'] as const;
 
 /** For bots without a reason. */
 const stateMessages: Readonly<Record<string, string>> = {
@@ -25,15 +25,17 @@ interface Group {
   count: number;
 }
 
+const createGroup = (state: string, count: number, reason?: BotView['reason']): Group => ({
+  state,
+  message: reason?.message ?? stateMessages[state] ?? '',
+  fix: reason?.fix ?? '',
+  examples: [],
+  count,
+});
+
 const addToGroup = (groups: Map<string, Group>, state: string, bot: BotView) => {
   const key = `${state} ${bot.reason?.code ?? ''}`;
-  const group = groups.get(key) ?? {
-    state,
-    message: bot.reason?.message ?? stateMessages[state] ?? '',
-    fix: bot.reason?.fix ?? '',
-    examples: [],
-    count: 0,
-  };
+  const group = groups.get(key) ?? createGroup(state, 0, bot.reason);
   group.count += 1;
   if (group.fix !== '' && group.examples.length < MAX_EXAMPLES) group.examples.push(bot.bot_id);
   groups.set(key, group);
@@ -45,6 +47,8 @@ const groupBots = async (api: ApiClient, batch: BatchView): Promise<Group[]> => 
     if (!batch.states[state]) continue;
     for await (const bot of api.listBots(batch.batch_id, state)) addToGroup(groups, state, bot);
   }
+  const { enrolled: count } = batch.states;
+  if (count > 0) groups.set('enrolled', createGroup('enrolled', count));
   return [...groups.values()];
 };
 
