@@ -3,21 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import {
   answers,
-  type BatchReferenceView,
-  type BatchView,
-  type BotPageView,
-  type BotView,
-  type NewSessionView,
   type ProblemView,
-  type RetryCountView,
   type Route,
   type RouteAnswer,
   type RouteName,
-  type RowErrorPageView,
-  type RowErrorView,
   routes,
   type UploadFormView,
-  type VerificationView,
 } from '../lib/api/contract.ts';
 import { describeCause, isAbort, RequestError } from './errors.ts';
 import { type HttpRequest, type Send, sendPlain } from './send.ts';
@@ -121,12 +112,7 @@ const createApiError = (status: number, body: unknown, isOnce: boolean): Request
   return isOnce && status >= 500 ? new UnknownOutcomeError(text) : new ApiError(text, status);
 };
 
-export interface ListQuery {
-  readonly state?: string | undefined;
-  readonly cursor?: string | undefined;
-}
-
-export interface RetryQuery {
+interface RetryQuery {
   readonly states?: readonly string[];
   readonly reason?: string;
   /** Users whose creation was sent and not answered are created again, although each may cost a second time. */
@@ -136,42 +122,29 @@ export interface RetryQuery {
 /** Fields of a request, under the names of the API. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-export interface ApiClient {
-  readonly url: string;
-  /** Sends a list; with the same key and list again it answers the same batch, and its status. */
-  sendList(list: Uint8Array, contentType: string, idempotencyKey: string): Promise<BatchReferenceView>;
-  /** Sends a list that is too large for a request, by an upload form: a new batch each time. */
-  uploadLarge(list: Uint8Array, contentType: string): Promise<BatchReferenceView>;
-  readBatch(batch_id: string): Promise<BatchView>;
-  /** Accepts the cost of a planned batch. */
-  confirmBatch(batch_id: string, accept_cost_usd: number): Promise<BatchReferenceView>;
-  /** One page. */
-  readBotPage(batch_id: string, query: ListQuery): Promise<BotPageView>;
-  /** All bots, or all in a state, page by page. */
-  listBots(batch_id: string, state?: string): AsyncGenerator<BotView>;
-  listErrors(batch_id: string): AsyncGenerator<RowErrorView>;
-  readBot(bot_id: string): Promise<BotView>;
-  /** Counts how many bots were queued again, over all pages. */
-  retryBatch(batch_id: string, query: RetryQuery): Promise<{ retried: number; pin_locked: number }>;
-  /** Has a code sent to a phone; sent once only. */
-  requestCode(fields: Fields): Promise<VerificationView>;
-  /** Signs an account in with the code; sent once only. */
-  signIn(verification_id: string, fields: Fields): Promise<NewSessionView>;
-}
-
-export interface ApiClientOptions {
+interface ApiClientOptions {
   readonly send?: Send;
   /** Ends every call with its AbortError. */
   readonly signal?: AbortSignal;
 }
 
+/** Reads page after page, each with the cursor of the one before. */
+const readPages = async function* <Page extends { readonly cursor?: string | undefined }>(
+  readPage: (cursor: string | undefined) => Promise<Page>,
+): AsyncGenerator<Page> {
+  let cursor: string | undefined;
+  do {
+    const page = await readPage(cursor);
+    yield page;
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+};
+
 /**
  * @param url of the API, without a trailing slash. Calls throw ApiError when it refuses, and RequestError when it
  * cannot be reached.
  */
-export const createApiClient = (url: string, options: ApiClientOptions = {}): ApiClient => {
-  const { send = sendPlain, signal } = options;
-
+export const createApiClient = (url: string, { send = sendPlain, signal }: ApiClientOptions = {}) => {
   const exchange = async (path: string, httpRequest: Omit<HttpRequest, 'signal'>, isOnce: boolean) => {
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
@@ -231,65 +204,63 @@ export const createApiClient = (url: string, options: ApiClientOptions = {}): Ap
     if (!answer.ok) throw new RequestError(`The upload bucket answered ${answer.status}.`);
   };
 
-  const readBotPage: ApiClient['readBotPage'] = (batch_id, query) =>
-    call('listBots', { parameters: { batch_id }, query: { ...query } });
-
-  const sendList: ApiClient['sendList'] = (body, contentType, idempotencyKey) =>
-    call('createBatch', {
-      headers: { 'content-type': contentType, 'idempotency-key': idempotencyKey },
-      body,
-    });
+  /** One page of bots, of all or of those in a state. */
+  const readBotPage = (batch_id: string, state?: string, cursor?: string) =>
+    call('listBots', { parameters: { batch_id }, query: { state, cursor } });
 
   return {
     url,
-    sendList,
-    uploadLarge: async (list, content_type) => {
+    /** Sends a list; with the same key and list again it answers the same batch, and its status. */
+    sendList: (body: Uint8Array, contentType: string, idempotencyKey: string) =>
+      call('createBatch', {
+        headers: { 'content-type': contentType, 'idempotency-key': idempotencyKey },
+        body,
+      }),
+    /** Sends a list that is too large for a request, by an upload form: a new batch each time. */
+    uploadLarge: async (list: Uint8Array, content_type: string) => {
       const form = await call('createUpload', { body: { content_type } });
       await submitForm(form, list);
       return call('completeUpload', { parameters: { batch_id: form.batch_id } });
     },
-    readBatch: (batch_id) => call('readBatch', { parameters: { batch_id } }),
-    confirmBatch: (batch_id, accept_cost_usd) =>
+    readBatch: (batch_id: string) => call('readBatch', { parameters: { batch_id } }),
+    /** Accepts the cost of a planned batch. */
+    confirmBatch: (batch_id: string, accept_cost_usd: number) =>
       call('confirmBatch', { parameters: { batch_id }, body: { accept_cost_usd } }),
     readBotPage,
-    listBots: async function* (batch_id, state) {
-      let cursor: string | undefined;
-      do {
-        const page: BotPageView = await readBotPage(batch_id, { state, cursor });
-        yield* page.bots;
-        cursor = page.cursor;
-      } while (cursor !== undefined);
+    /** All bots, or all in a state, page by page. */
+    listBots: async function* (batch_id: string, state?: string) {
+      const pages = readPages((cursor) => readBotPage(batch_id, state, cursor));
+      for await (const { bots } of pages) yield* bots;
     },
-    listErrors: async function* (batch_id) {
-      let cursor: string | undefined;
-      do {
-        const page: RowErrorPageView = await call('listRowErrors', {
-          parameters: { batch_id },
-          query: { cursor },
-        });
-        yield* page.errors;
-        cursor = page.cursor;
-      } while (cursor !== undefined);
+    listErrors: async function* (batch_id: string) {
+      const pages = readPages((cursor) =>
+        call('listRowErrors', { parameters: { batch_id }, query: { cursor } }),
+      );
+      for await (const { errors } of pages) yield* errors;
     },
-    readBot: (bot_id) => call('readBot', { parameters: { bot_id } }),
-    retryBatch: async (batch_id, query) => {
-      const sum = { retried: 0, pin_locked: 0 };
-      let cursor: string | undefined;
-      do {
-        const page: RetryCountView = await call('retryBatch', {
+    readBot: (bot_id: string) => call('readBot', { parameters: { bot_id } }),
+    /** Counts how many bots were queued again, over all pages. */
+    retryBatch: async (batch_id: string, query: RetryQuery) => {
+      const pages = readPages((cursor) =>
+        call('retryBatch', {
           parameters: { batch_id },
-          body: { ...query, ...(cursor !== undefined && { cursor }) },
+          body: { ...query, cursor },
           // A creation that is repeated and lost once more must not be repeated by a second request.
           isOnce: query.pay_again === true,
-        });
-        sum.retried += page.retried;
-        sum.pin_locked += page.pin_locked;
-        cursor = page.cursor;
-      } while (cursor !== undefined);
+        }),
+      );
+      const sum = { retried: 0, pin_locked: 0 };
+      for await (const { retried, pin_locked } of pages) {
+        sum.retried += retried;
+        sum.pin_locked += pin_locked;
+      }
       return sum;
     },
-    requestCode: (fields) => call('requestCode', { body: fields, isOnce: true }),
-    signIn: (verification_id, fields) =>
+    /** Has a code sent to a phone; sent once only. */
+    requestCode: (fields: Fields) => call('requestCode', { body: fields, isOnce: true }),
+    /** Signs an account in with the code; sent once only. */
+    signIn: (verification_id: string, fields: Fields) =>
       call('signIn', { parameters: { verification_id }, body: fields, isOnce: true }),
   };
 };
+export type ApiClient = ReturnType<typeof createApiClient>;

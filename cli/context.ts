@@ -1,7 +1,7 @@
 /** What a command works with: the terminal, where answers go, and the API. */
 import type { Command } from 'commander';
 import { type ApiClient, createApiClient } from './api-client.ts';
-import { createOutput, type Output } from './output.ts';
+import { createOutput } from './output.ts';
 import { findTarget, type Target, type TargetOptions } from './target.ts';
 
 export interface Terminal {
@@ -16,36 +16,29 @@ export interface CommonOptions extends TargetOptions {
   readonly json?: true;
 }
 
-export interface Context {
-  readonly terminal: Terminal;
-  readonly output: Output;
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
-  /** Finds the API and how to send requests to it. Throws RequestError or UsageError. */
-  findTarget(): Promise<Target>;
-  /** A client of the API. Throws as findTarget does. */
-  connect(): Promise<ApiClient>;
-}
-
-/** Makes an action of commander out of one that gets the context first and returns the exit code. */
-export type Run = <Args extends readonly unknown[]>(
-  action: (context: Context, ...args: Args) => Promise<number>,
-) => (...args: [...Args, Command]) => Promise<void>;
-
-export const createContext = (options: CommonOptions, terminal: Terminal, signal: AbortSignal): Context => {
+export const createContext = (options: CommonOptions, terminal: Terminal, signal: AbortSignal) => {
   let target: Promise<Target> | undefined;
-  const find = () => {
+  const find = (): Promise<Target> => {
     target ??= findTarget(options, terminal.environment);
     return target;
   };
   return {
     terminal,
     output: createOutput(options.json === true, terminal),
+    /** Aborted by Ctrl-C. */
     signal,
+    /** Finds the API and how to send requests to it. Throws RequestError or UsageError. */
     findTarget: find,
-    connect: async () => {
+    /** A client of the API. Throws as findTarget does. */
+    connect: async (): Promise<ApiClient> => {
       const { url, send } = await find();
       return createApiClient(url, { send, signal });
     },
   };
 };
+export type Context = ReturnType<typeof createContext>;
+
+/** Makes an action of commander out of one that gets the context first and returns the exit code. */
+export type Run = <Args extends readonly unknown[]>(
+  action: (context: Context, ...args: Args) => Promise<number>,
+) => (...args: [...Args, Command]) => Promise<void>;

@@ -2,7 +2,7 @@
 
 import type { BatchView, CostView } from '../lib/api/contract.ts';
 import { limits } from '../lib/model/limits.ts';
-import { alignColumns, formatTime } from './output.ts';
+import { alignColumns, formatCount, formatTime } from './output.ts';
 
 /** 5 → 5.00; an amount with more than two decimals keeps them. */
 const formatAmount = (dollars: number): string => {
@@ -12,14 +12,12 @@ const formatAmount = (dollars: number): string => {
 
 export const formatUsd = (dollars: number): string => `${formatAmount(dollars)} USD`;
 
-export const formatUsers = (count: number): string => (count === 1 ? '1 user' : `${count} users`);
-
 /** The command that accepts the cost of a planned batch. */
 const confirmCommand = ({ batch_id, cost }: BatchView): string =>
   `enlist confirm ${batch_id} --accept-cost ${cost ? formatAmount(cost.planned_usd) : 'USD'}`;
 
 const describePrice = ({ planned_users, planned_usd, price_usd }: CostView) =>
-  `It would create ${formatUsers(planned_users)} at ${formatUsd(price_usd)} each: ${formatUsd(planned_usd)}, which Mixin charges to the owner.`;
+  `It would create ${formatCount(planned_users, 'user')} at ${formatUsd(price_usd)} each: ${formatUsd(planned_usd)}, which Mixin charges to the owner.`;
 
 /** When a plan expires. */
 const formatExpiry = ({ created_at }: BatchView) =>

@@ -26,8 +26,10 @@ export const exitCodeHelp = `Exit codes:
   6  planned: the batch would create users that cost money; nothing is created
      before enlist confirm`;
 
-const countUnfinished = ({ accepted, not_in_batch, finished }: BatchView) =>
-  accepted - not_in_batch - finished;
+/** The bots of the batch: its valid rows, without those that belong to another batch now. */
+export const countBots = ({ accepted, not_in_batch }: BatchView): number => accepted - not_in_batch;
+
+export const countUnfinished = (batch: BatchView): number => countBots(batch) - batch.finished;
 
 /** Accounts whose creation got no answer: they are finished, and only an operator can decide about them. */
 const countUnsure = ({ finished, states }: BatchView): number =>

@@ -1,4 +1,4 @@
-/** Reads files that the command line names. */
+/** Reads files that the command line names, and JSON. */
 import { readFile } from 'node:fs/promises';
 import { findErrorCode } from '../lib/model/error-code.ts';
 import { UsageError } from './errors.ts';
@@ -16,6 +16,15 @@ export const explainFileErrors = async <T>(file: string, read: () => Promise<T>)
   } catch (error) {
     const code = findErrorCode(error);
     throw new UsageError(`${file} cannot be read: ${explanations[code] ?? code}.`);
+  }
+};
+
+/** The value of a JSON text; undefined for a text that is not JSON. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 };
 

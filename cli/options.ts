@@ -22,12 +22,6 @@ const parseUsd = (name: string) => (text: string) => {
   throw new UsageError(`${name} must be an amount in US dollars, such as 5 or 5.50.`);
 };
 
-/** The value of an option that knows only some values. */
-export const parseChoice = (name: string, choices: readonly string[]) => (text: string) => {
-  if (choices.includes(text)) return text;
-  throw new UsageError(`${name} must be one of ${choices.join(', ')}.`);
-};
-
 const BATCH_HINT = 'the batch id that upload printed';
 
 export const batchArgument = () =>

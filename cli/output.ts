@@ -1,37 +1,27 @@
 /** Where answers go: to people as text, to scripts as JSON; and how numbers, times and columns are written. */
 import type { Terminal } from './context.ts';
 
-export interface Output {
-  readonly isJson: boolean;
-  /** Writes a line for people to stdout; nothing with --json. */
-  writeLine(text?: string): void;
-  /** Writes lines as writeLine does. */
-  writeLines(lines: readonly string[]): void;
-  /** Writes one line of JSON to stdout; nothing without --json. */
-  writeJson(value: unknown): void;
-  /** Writes a line to stderr, always. */
-  writeNote(text: string): void;
-}
-
-export const createOutput = (
-  isJson: boolean,
-  { stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>,
-): Output => {
-  const writeLine = (text = '') => {
+export const createOutput = (isJson: boolean, { stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>) => {
+  const writeLine = (text = ''): void => {
     if (!isJson) stdout.write(`${text}\n`);
   };
   return {
     isJson,
+    /** Writes a line for people to stdout; nothing with --json. */
     writeLine,
-    writeLines: (lines) => {
+    /** Writes lines as writeLine does. */
+    writeLines: (lines: readonly string[]): void => {
       for (const line of lines) writeLine(line);
     },
-    writeJson: (value) => {
+    /** Writes one line of JSON to stdout; nothing without --json. */
+    writeJson: (value: unknown): void => {
       if (isJson) stdout.write(`${JSON.stringify(value)}\n`);
     },
-    writeNote: (text) => void stderr.write(`${text}\n`),
+    /** Writes a line to stderr, always. */
+    writeNote: (text: string): void => void stderr.write(`${text}\n`),
   };
 };
+export type Output = ReturnType<typeof createOutput>;
 
 /** Lines of a table: each column is as wide as its widest cell. */
 export const alignColumns = (rows: readonly (readonly string[])[], gap = '  '): string[] => {
@@ -49,6 +39,10 @@ export const alignColumns = (rows: readonly (readonly string[])[], gap = '  '): 
 
 /** Text from elsewhere, without the characters that control a terminal. */
 export const escapeControls = (text: string): string => text.replace(/\p{Cc}/gu, '?');
+
+/** (1, 'user') → 1 user; (2, 'user') → 2 users */
+export const formatCount = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** 4500000 → 4,500,000 */
 export const formatNumber = (count: number): string => count.toLocaleString('en-US');

@@ -1,11 +1,38 @@
 /** The command line as a whole: its commands, the options that all of them have, and how it ends. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { addCommands } from './commands/index.ts';
+import { addBots } from './commands/bots.ts';
+import { addConfirm } from './commands/confirm.ts';
+import { addCreate } from './commands/create.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addErrors } from './commands/errors.ts';
+import { addRetry } from './commands/retry.ts';
+import { addShow } from './commands/show.ts';
+import { addSignIn } from './commands/sign-in.ts';
+import { addStatus } from './commands/status.ts';
+import { addTemplate } from './commands/template.ts';
+import { addUpload } from './commands/upload.ts';
+import { addWatch } from './commands/watch.ts';
 import { type Context, createContext, type Run, type Terminal } from './context.ts';
 import { isAbort, RequestError, UsageError } from './errors.ts';
 import { exitCodeHelp, exitCodes } from './exit-codes.ts';
 import { DEFAULT_STAGE } from './target.ts';
+
+/** In the order of --help. */
+const commandAdders = [
+  addTemplate,
+  addUpload,
+  addCreate,
+  addConfirm,
+  addWatch,
+  addStatus,
+  addBots,
+  addErrors,
+  addShow,
+  addRetry,
+  addSignIn,
+  addDoctor,
+];
 
 const HELP_WIDTH = 80;
 
@@ -50,7 +77,7 @@ export const createProgram = (run: Run, { stdout, stderr }: Pick<Terminal, 'stdo
       'after',
       `${targetHelp}\n\n${exitCodeHelp}\n\nenlist COMMAND --help shows more about a command.`,
     );
-  addCommands(program, run);
+  for (const addCommand of commandAdders) addCommand(program, run);
   return program;
 };
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Terminal } from './context.ts';
+import { countBots, countUnfinished } from './exit-codes.ts';
 
 const POLL_MS = 500;
 /** Counting a large batch takes long: for each second of it, this many seconds pass before the next. */
@@ -27,12 +28,10 @@ const stoppedStatuses: readonly BatchView['status'][] = ['rejected', 'stuck', 'p
 const isAtEnd = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<boolean> => {
   if (stoppedStatuses.includes(batch.status)) return true;
   if (batch.status !== 'imported') return false;
-  const unfinished = countBots(batch) - batch.finished;
+  const unfinished = countUnfinished(batch);
   if (unfinished === 0) return true;
   return unfinished === batch.states.waiting && unfinished === (await countLongWaits(api, batch, nowMs));
 };
-
-const countBots = ({ accepted, not_in_batch }: BatchView) => accepted - not_in_batch;
 
 const statesShown = [
   'enrolling',
@@ -50,9 +49,10 @@ const statusTexts: Readonly<Partial<Record<BatchView['status'], string>>> = {
   planned: 'planned: its cost is not accepted yet',
 };
 
-const describeStatus = ({ status, states }: BatchView) =>
-  statusTexts[status] ??
-  statesShown.flatMap((state) => (states[state] ? [`${states[state]} ${state}`] : [])).join(', ');
+const describeStatus = ({ status, states }: BatchView) => {
+  const counts = statesShown.filter((state) => states[state]).map((state) => `${states[state]} ${state}`);
+  return statusTexts[status] ?? (counts.join(', ') || 'in progress');
+};
 
 const formatProgress = (batch: BatchView) =>
   `${batch.percent_done}% | ${batch.finished}/${countBots(batch)} | ${describeStatus(batch)}`;

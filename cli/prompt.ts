@@ -3,15 +3,6 @@ import { on } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 
-export interface Prompt extends Disposable {
-  /** The user can be asked again. */
-  readonly isTerminal: boolean;
-  /** The next line, trimmed, or undefined when there is none. In a terminal the question is shown first. */
-  ask(question: string): Promise<string | undefined>;
-  /** The same, and what is typed is not shown. */
-  askHidden(question: string): Promise<string | undefined>;
-}
-
 /** Passes on only what is written while it is open. */
 const createGate = (output: NodeJS.WritableStream) => {
   const gate = { isOpen: false };
@@ -29,7 +20,7 @@ export const openPrompt = (
   input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
   output: NodeJS.WritableStream,
   signal: AbortSignal,
-): Prompt => {
+) => {
   const isTerminal = input.isTTY === true;
   const { gate, stream } = createGate(output);
 
@@ -58,9 +49,13 @@ export const openPrompt = (
   };
 
   return {
+    /** The user can be asked again. */
     isTerminal,
-    ask: (question) => nextLine(question, true),
-    askHidden: (question) => nextLine(question, false),
+    /** The next line, trimmed, or undefined when there is none. In a terminal the question is shown first. */
+    ask: (question: string) => nextLine(question, true),
+    /** The same, and what is typed is not shown. */
+    askHidden: (question: string) => nextLine(question, false),
     [Symbol.dispose]: () => reader?.lines.close(),
   };
 };
+export type Prompt = ReturnType<typeof openPrompt>;

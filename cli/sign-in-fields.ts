@@ -4,7 +4,7 @@ import { maxRegistrationId, platforms, sessionKinds } from '../lib/model/enrolme
 import { mixin } from '../lib/model/mixin.ts';
 import type { Fields } from './api-client.ts';
 import { UsageError } from './errors.ts';
-import { readText } from './files.ts';
+import { parseJson, readText } from './files.ts';
 import { parseId, parseWholeNumber } from './options.ts';
 
 const { device } = mixin;
@@ -73,14 +73,6 @@ export const addSignInOptions = (command: Command): Command =>
       'id of the device (default: a new one)',
       parseId('--device-id', 'uuidgen makes one'),
     );
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 const readCaptcha = async (file: string): Promise<Fields> => {
   const names = Object.values(captchaFields).flat();

@@ -19,12 +19,7 @@ export const createClientOptions = ({ region, profile }: AwsLocation) => ({
   maxAttempts: 3,
 });
 
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-export type CredentialsProvider = () => Promise<Credentials>;
+export type CredentialsProvider = ReturnType<typeof fromNodeProviderChain>;
 
 /** The operator's own credentials. */
 export const createCredentialsProvider = ({ profile, region }: AwsLocation): CredentialsProvider => {

@@ -3,7 +3,7 @@
 import type { BatchView, BotView, RowErrorView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import { countUnsureUsers, describeCost, describePlan } from './cost.ts';
-import { escapeControls } from './output.ts';
+import { escapeControls, formatCount } from './output.ts';
 
 const MAX_EXAMPLES = 2;
 const MAX_ERRORS_SHOWN = 5;
@@ -12,6 +12,7 @@ const statesShown = ['registered', 'external', 'waiting', 'unsure', 'blocked', '
 /** For bots without a reason. */
 const stateMessages: Readonly<Record<string, string>> = {
   registered: 'In Safe, with the key that is in the vault.',
+  enrolled: 'Rows whose account was created; each account has a row of its own.',
 };
 
 /** Bots with the same state and reason. */
@@ -24,15 +25,17 @@ interface Group {
   count: number;
 }
 
+const createGroup = (state: string, count: number, reason?: BotView['reason']): Group => ({
+  state,
+  message: reason?.message ?? stateMessages[state] ?? '',
+  fix: reason?.fix ?? '',
+  examples: [],
+  count,
+});
+
 const addToGroup = (groups: Map<string, Group>, state: string, bot: BotView) => {
   const key = `${state} ${bot.reason?.code ?? ''}`;
-  const group = groups.get(key) ?? {
-    state,
-    message: bot.reason?.message ?? stateMessages[state] ?? '',
-    fix: bot.reason?.fix ?? '',
-    examples: [],
-    count: 0,
-  };
+  const group = groups.get(key) ?? createGroup(state, 0, bot.reason);
   group.count += 1;
   if (group.fix !== '' && group.examples.length < MAX_EXAMPLES) group.examples.push(bot.bot_id);
   groups.set(key, group);
@@ -44,6 +47,8 @@ const groupBots = async (api: ApiClient, batch: BatchView): Promise<Group[]> => 
     if (!batch.states[state]) continue;
     for await (const bot of api.listBots(batch.batch_id, state)) addToGroup(groups, state, bot);
   }
+  const { enrolled: count } = batch.states;
+  if (count > 0) groups.set('enrolled', createGroup('enrolled', count));
   return [...groups.values()];
 };
 
@@ -57,7 +62,7 @@ const describeRowErrors = ({ batch_id, errors, more_errors }: BatchView): string
   if (errors.length === 0) return [];
   const lines = errors.slice(0, MAX_ERRORS_SHOWN).map((error) => `    ${formatRowError(error)}`);
   const rest = errors.length - lines.length;
-  const more = `    … and ${more_errors ? 'many' : rest} more: enlist errors ${batch_id}`;
+  const more = `    … and ${more_errors ? 'many' : rest} more errors: enlist errors ${batch_id}`;
   return ['  Rows that were refused:', ...lines, ...(rest > 0 ? [more] : [])];
 };
 
@@ -66,17 +71,6 @@ const describeGroup = ({ state, count, message, fix, examples }: Group): string[
   ...(fix === '' ? [] : [`${' '.repeat(21)}→ ${fix}`]),
   ...(examples.length === 0 ? [] : [`${' '.repeat(21)}  for example ${examples.join(', ')}`]),
 ];
-
-const describeEnrolled = ({ states }: BatchView): string[] =>
-  states.enrolled
-    ? describeGroup({
-        state: 'enrolled',
-        message: 'Rows whose account was created; each account has a row of its own.',
-        fix: '',
-        examples: [],
-        count: states.enrolled,
-      })
-    : [];
 
 /** What to do about users whose creation got no answer. */
 export const describeUnsureUsers = (batch: BatchView): string[] => {
@@ -88,11 +82,9 @@ export const describeUnsureUsers = (batch: BatchView): string[] => {
   ];
 };
 
-const formatCount = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-/** 300 rows: 12 invalid, 8 duplicates */
-export const formatRowCounts = ({ total, invalid, duplicates }: BatchView): string =>
-  `${formatCount(total, 'row')}: ${invalid} invalid, ${formatCount(duplicates, 'duplicate')}`;
+/** 300 rows (280 valid, 12 invalid, 8 duplicates) */
+export const formatRowCounts = ({ total, accepted, invalid, duplicates }: BatchView): string =>
+  `${formatCount(total, 'row')} (${accepted} valid, ${invalid} invalid, ${formatCount(duplicates, 'duplicate')})`;
 
 const indent = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
 
@@ -108,7 +100,6 @@ export const summarizeBatch = async (api: ApiClient, batch: BatchView): Promise<
     ...refusal,
     head,
     ...groups.flatMap(describeGroup),
-    ...describeEnrolled(batch),
     ...indent(describeCost(batch)),
     ...indent(describeUnsureUsers(batch)),
     ...describeRowErrors(batch),

@@ -26,7 +26,7 @@ interface Options {
 
 const readBots = async (api: ApiClient, batch_id: string, { state, all }: Options) => {
   if (!all) {
-    const { bots, cursor } = await api.readBotPage(batch_id, { state });
+    const { bots, cursor } = await api.readBotPage(batch_id, state);
     return { bots, hasMore: cursor !== undefined };
   }
   const bots: BotView[] = [];

@@ -6,7 +6,7 @@ import { limits } from '../../lib/model/limits.ts';
 import { prices } from '../../lib/model/prices.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
-import { describePlan, formatUsd, formatUsers } from '../cost.ts';
+import { describePlan, formatUsd } from '../cost.ts';
 import { isAbort, UsageError } from '../errors.ts';
 import { chooseExitCode, exitCodes } from '../exit-codes.ts';
 import {
@@ -17,7 +17,7 @@ import {
   parseWholeNumber,
   watchOption,
 } from '../options.ts';
-import { formatNumber } from '../output.ts';
+import { formatCount, formatNumber } from '../output.ts';
 import { waitUntilRead } from '../progress.ts';
 import { acceptCost } from './confirm.ts';
 import { watchBatch } from './watch.ts';
@@ -83,7 +83,7 @@ const createUsers = async (context: Context, given: Options) => {
   const { batch_id, status } = await requestPlan(api, options);
   const note =
     status === 'received' ? '' : `  (requested before: ${status}; another --key makes a new batch)`;
-  const line = `${batch_id}  ${formatUsers(options.count)} of ${options.owner}${note}`;
+  const line = `${batch_id}  ${formatCount(options.count, 'user')} of ${options.owner}${note}`;
   if (output.isJson) output.writeNote(line);
   else output.writeLine(line);
   const plan = await waitForPlan(context, api, batch_id);

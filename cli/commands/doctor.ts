@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { type ApiClient, ApiError } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
-import type { Check, Diagnosis } from '../doctor.ts';
 import { RequestError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
+import type { Check, Diagnosis } from '../lambda.ts';
 import { joinParagraphs } from '../options.ts';
 import { alignColumns } from '../output.ts';
 
@@ -45,7 +45,7 @@ const formatFixes = (parts: readonly Diagnosis[]): string[] => {
 
 const examine = async ({ findTarget, connect, output }: Context) => {
   const target = await findTarget();
-  const { invokeFunctions } = await import('../doctor.ts');
+  const { invokeFunctions } = await import('../lambda.ts');
   const http = await checkApi(await connect(), target.isLocal);
   const findings = [http, ...(await invokeFunctions(target))];
   const ok = findings.every((part) => part.ok);

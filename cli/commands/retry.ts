@@ -3,9 +3,11 @@ import { type Command, Option } from 'commander';
 import { retryStates } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
-import { countUnsureUsers, formatUsd, formatUsers } from '../cost.ts';
+import { countUnsureUsers, formatUsd } from '../cost.ts';
+import { UsageError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { batchArgument, formatExamples, joinParagraphs, parseChoice } from '../options.ts';
+import { batchArgument, formatExamples, joinParagraphs } from '../options.ts';
+import { formatCount } from '../output.ts';
 
 /** Retrying what is unsure may cost the price a second time, and has an option of its own. */
 const freeStates = retryStates.filter((state) => state !== 'unsure');
@@ -35,7 +37,7 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
   const unsure = countUnsureUsers(batch);
   if (unsure > 0)
     output.writeNote(
-      `${formatUsers(unsure)} possibly created: creating them again may cost up to ${formatUsd(unsure * price)} more.`,
+      `${formatCount(unsure, 'user')} possibly created: creating them again may cost up to ${formatUsd(unsure * price)} more.`,
     );
   const { retried, pin_locked } = await api.retryBatch(batch_id, {
     states: ['unsure'],
@@ -57,7 +59,10 @@ const retryBatch = async (context: Context, batch_id: string, options: Options) 
   return exitCodes.done;
 };
 
-const parseState = parseChoice('--state', freeStates);
+const collectStates = (text: string, earlier: readonly string[] = []): readonly string[] => {
+  if (freeStates.some((state) => state === text)) return [...earlier, text];
+  throw new UsageError(`--state must be one of ${freeStates.join(', ')}.`);
+};
 
 export const addRetry = (program: Command, run: Run): void => {
   program
@@ -75,7 +80,7 @@ export const addRetry = (program: Command, run: Run): void => {
       new Option(
         '--state <STATE>',
         `bots in this state: ${freeStates.join(', ')}; can be given several times`,
-      ).argParser((text: string, earlier: readonly string[] = []) => [...earlier, parseState(text)]),
+      ).argParser(collectStates),
     )
     .option('--reason <CODE>', 'only bots with this reason code, as enlist bots prints it')
     .addOption(

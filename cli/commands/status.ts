@@ -5,9 +5,9 @@ import type { BatchView } from '../../lib/api/contract.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
 import { describeCost, describePlan } from '../cost.ts';
-import { chooseExitCode } from '../exit-codes.ts';
+import { chooseExitCode, countBots, countUnfinished } from '../exit-codes.ts';
 import { batchArgument, joinParagraphs } from '../options.ts';
-import { alignColumns } from '../output.ts';
+import { alignColumns, formatCount } from '../output.ts';
 import { describeUnsureUsers, formatRowCounts } from '../summary.ts';
 
 const suggestNextSteps = (batch: BatchView): string[] => {
@@ -26,12 +26,11 @@ const stateNotes: Readonly<Record<string, string>> = {
 };
 
 const describeProgress = (batch: BatchView): string[] => {
-  const bots = batch.accepted - batch.not_in_batch;
-  const isOnlyWaiting = bots - batch.finished === batch.states.waiting;
+  const isOnlyWaiting = countUnfinished(batch) === batch.states.waiting;
   const timeLeft = batch.eta_seconds === null || isOnlyWaiting ? '' : `, about ${batch.eta_seconds} s left`;
   const counts = Object.entries(batch.states).filter(([, count]) => count > 0);
   return [
-    `  ${batch.percent_done}%: ${batch.finished} of ${bots} bots finished${timeLeft}`,
+    `  ${batch.percent_done}%: ${batch.finished} of ${formatCount(countBots(batch), 'bot')} finished${timeLeft}`,
     ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}${stateNotes[state] ?? ''}`),
     ...describeCost(batch).map((line) => `  ${line}`),
     ...describeUnsureUsers(batch),

@@ -14,11 +14,6 @@ import { cut, isForeign, LOOPBACK, listen, readBody } from '../../emulators/loop
 import { table } from '../../lib/model/deployment.ts';
 import { clientConfig } from './client-config.ts';
 
-export interface DynamoDb {
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
 const MAX_BODY_BYTES = 17 * 1_048_576;
 
 /** The request with its body already read: dynalite ends the process when a caller hangs up before the end. */
@@ -78,7 +73,7 @@ const ensureTable = async (endpoint: string, TableName: string): Promise<void> =
 };
 
 /** Starts DynamoDB on 127.0.0.1 with its data in `folder` (in memory without one) and creates the table. */
-export const startDynamoDb = async (tableName: string, folder?: string): Promise<DynamoDb> => {
+export const startDynamoDb = async (tableName: string, folder?: string) => {
   if (folder !== undefined) await mkdir(folder, { recursive: true, mode: 0o700 });
   const server = dynalite({
     ...(folder !== undefined && { path: folder }),

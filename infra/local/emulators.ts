@@ -30,19 +30,6 @@ const TABLE = 'enlist';
 const BUCKET = 'enlist-uploads';
 const SECRET_PREFIX = 'enlist';
 
-const prepareFolders = async (dataDir: string | undefined) => {
-  if (dataDir === undefined) return undefined;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await chmod(dataDir, 0o700);
-  const folder = (name: string) => join(dataDir, name);
-  return {
-    dynamodb: folder('dynamodb'),
-    sqs: folder('sqs'),
-    uploads: folder('uploads'),
-    secrets: folder('secrets'),
-  };
-};
-
 const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: string }): Environment => ({
   ENLIST_TABLE: TABLE,
   ENLIST_UPLOADS_BUCKET: BUCKET,
@@ -62,14 +49,19 @@ const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: 
 
 /** Starts them all on free ports of 127.0.0.1. If one cannot start, none is left running. */
 export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promise<Emulators> => {
-  const folders = await prepareFolders(dataDir);
+  if (dataDir !== undefined) {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await chmod(dataDir, 0o700);
+  }
   await using started = new AsyncDisposableStack();
 
-  const dynamodb = await startDynamoDb(TABLE, folders?.dynamodb);
+  const dynamodb = await startDynamoDb(TABLE, dataDir && join(dataDir, 'dynamodb'));
   started.defer(() => dynamodb.stop());
-  const fauxqs = await startLocalFauxqs(folders);
+  const fauxqs = await startLocalFauxqs(dataDir);
   started.defer(() => fauxqs.stop());
-  const secrets = await startSecretsManager(folders ? { dataDir: folders.secrets } : {});
+  const secrets = await startSecretsManager(
+    dataDir === undefined ? {} : { dataDir: join(dataDir, 'secrets') },
+  );
   started.defer(() => secrets.stop());
 
   const sqs = new SQSClient(clientConfig(fauxqs.url));

@@ -7,11 +7,6 @@ import { type FauxqsServer, startFauxqs } from 'fauxqs';
 import { isForeign, LOOPBACK } from '../../emulators/loopback.ts';
 import { REGION } from './client-config.ts';
 
-export interface FauxqsFolders {
-  readonly sqs: string;
-  readonly uploads: string;
-}
-
 export type Fauxqs = Omit<FauxqsServer, 'address'> & { readonly url: string };
 
 /** https://fastify.dev/docs/latest/Reference/Hooks/#diagnostics-channel-hooks */
@@ -65,11 +60,15 @@ const removeTornUploads = async (uploads: string): Promise<void> => {
 };
 
 /**
- * Starts fauxqs on 127.0.0.1, in memory without folders. Rejects, and leaves nothing running, when it would
+ * Starts fauxqs on 127.0.0.1, with its data in two folders of `dataDir`, or in memory. Rejects, and leaves nothing running, when it would
  * listen anywhere else.
  */
-export const startLocalFauxqs = async (folders?: FauxqsFolders): Promise<Fauxqs> => {
-  if (folders) await removeTornUploads(folders.uploads);
+export const startLocalFauxqs = async (dataDir?: string): Promise<Fauxqs> => {
+  const folders = dataDir !== undefined && {
+    dataDir: join(dataDir, 'sqs'),
+    s3StorageDir: join(dataDir, 'uploads'),
+  };
+  if (folders) await removeTornUploads(folders.s3StorageDir);
   subscribe(CREATED, restrictToLoopback);
   let starting: Promise<FauxqsServer>;
   try {
@@ -79,7 +78,7 @@ export const startLocalFauxqs = async (folders?: FauxqsFolders): Promise<Fauxqs>
       host: LOOPBACK,
       defaultRegion: REGION,
       init: {},
-      ...(folders && { dataDir: folders.sqs, s3StorageDir: folders.uploads }),
+      ...folders,
     });
   } finally {
     unsubscribe(CREATED, restrictToLoopback);

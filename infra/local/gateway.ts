@@ -11,33 +11,22 @@ import {
   toAnswer,
   toEvent,
 } from './http-event.ts';
-import { InvocationTimeout, invoke, type LocalFunction, toError } from './invocation.ts';
+import { invoke, type LocalFunction, MAX_PAYLOAD_BYTES, toError } from './invocation.ts';
 
 export interface GatewayOptions {
-  /** After a function's own time-out the caller gets a 500. */
+  /** After the time-out of a function the caller gets a 500; API Gateway itself waits longer than our functions. */
   readonly functions: Readonly<Record<HttpFunctionName, LocalFunction<APIGatewayProxyEventV2>>>;
   readonly routes: Readonly<Record<string, Route>>;
   /** @default a free one */
   readonly port?: number;
-  /** How long the gateway waits; after that the caller gets a 503. @default 30, as on AWS */
-  readonly integrationTimeoutSeconds?: number;
   /** Called before the routes; undefined leaves the request to them. @default none */
   readonly intercept?: (request: IncomingMessage, path: string) => Promise<HttpAnswer | undefined>;
   /** Called for each failed invocation. */
   readonly onError?: (error: Error, functionName: HttpFunctionName) => void;
 }
 
-export interface Gateway {
-  readonly url: string;
-  /** Accepts no new requests and waits for the running ones. */
-  stop(): Promise<void>;
-}
-
 /** https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html */
 const MAX_REQUEST_BYTES = 10 * 1_048_576;
-const INTEGRATION_TIMEOUT_SECONDS = 30;
-/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB for an event and for an answer. */
-const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
 
 const tooLarge = createMessageAnswer(413, 'Request Entity Too Large');
 
@@ -56,21 +45,16 @@ const matchRoute = (
 };
 
 const run = async (
-  options: GatewayOptions,
+  { functions, onError }: GatewayOptions,
   functionName: HttpFunctionName,
   event: APIGatewayProxyEventV2,
 ): Promise<HttpAnswer> => {
-  const { functions, onError, integrationTimeoutSeconds = INTEGRATION_TIMEOUT_SECONDS } = options;
-  const { timeoutSeconds } = functions[functionName];
   try {
-    const limit = Math.min(timeoutSeconds, integrationTimeoutSeconds);
-    const result = await invoke({ ...functions[functionName], timeoutSeconds: limit }, event);
-    const answer = toAnswer(result);
+    const answer = toAnswer(await invoke(functions[functionName], event));
     return answer.body.length > MAX_PAYLOAD_BYTES ? serverError : answer;
   } catch (error) {
     onError?.(toError(error), functionName);
-    const gatewayTimedOut = error instanceof InvocationTimeout && timeoutSeconds >= integrationTimeoutSeconds;
-    return gatewayTimedOut ? createMessageAnswer(503, 'Service Unavailable') : serverError;
+    return serverError;
   }
 };
 
@@ -96,7 +80,7 @@ const send = (response: ServerResponse, { status, headers, body }: HttpAnswer): 
 };
 
 /** Listens on 127.0.0.1 for this machine's own programs and pages only. Rejects when the port is taken. */
-export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
+export const startGateway = async (options: GatewayOptions) => {
   const server = createServer((request, response) => {
     answer(options, request)
       .then((reply) => {
@@ -106,5 +90,9 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
       .catch(() => response.destroy());
   });
   const port = await listen(server, options.port);
-  return { url: `http://${LOOPBACK}:${port}`, stop: () => close(server) };
+  return {
+    url: `http://${LOOPBACK}:${port}`,
+    /** Accepts no new requests and waits for the running ones. */
+    stop: () => close(server),
+  };
 };

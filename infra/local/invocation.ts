@@ -12,6 +12,12 @@ export interface LocalFunction<Event> {
   readonly handler: Handler<Event>;
 }
 
+/** Of an event, and of an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+export const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
+
+export const createFunctionArn = (functionName: string): string =>
+  `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${functionName}`;
+
 /** The handler did not answer in time. What it started may still be running. */
 export class InvocationTimeout extends Error {
   override readonly name = 'InvocationTimeout';
@@ -25,7 +31,7 @@ const createContext = (functionName: string, timeoutSeconds: number): Context =>
     callbackWaitsForEmptyEventLoop: true,
     functionName,
     functionVersion: '$LATEST',
-    invokedFunctionArn: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${functionName}`,
+    invokedFunctionArn: createFunctionArn(functionName),
     memoryLimitInMB: '512',
     awsRequestId: randomUUID(),
     logGroupName: `/aws/lambda/${functionName}`,

@@ -5,15 +5,19 @@
 import type { IncomingMessage } from 'node:http';
 import { readBody } from '../../emulators/loopback.ts';
 import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
-import { ACCOUNT, REGION } from './client-config.ts';
 import type { HttpAnswer } from './http-event.ts';
-import { InvocationTimeout, invoke, type LocalFunction, toError } from './invocation.ts';
+import {
+  createFunctionArn,
+  InvocationTimeout,
+  invoke,
+  type LocalFunction,
+  MAX_PAYLOAD_BYTES,
+  toError,
+} from './invocation.ts';
 
 export type LocalFunctions = Readonly<Record<FunctionName, LocalFunction<unknown>>>;
 
 const PATH = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
-/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
-const MAX_PAYLOAD_BYTES = 6 * 1_048_576;
 
 const json = (status: number, body: unknown, headers: HttpAnswer['headers'] = {}): HttpAnswer => ({
   status,
@@ -59,10 +63,12 @@ export const createLambdaEndpoint =
   async (request: IncomingMessage, path: string): Promise<HttpAnswer | undefined> => {
     const name = PATH.exec(path)?.[1];
     if (name === undefined || request.method !== 'POST') return undefined;
-    if (!isFunction(name)) {
-      const arn = `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
-      return createRefusal(404, 'ResourceNotFoundException', `Function not found: ${arn}`);
-    }
+    if (!isFunction(name))
+      return createRefusal(
+        404,
+        'ResourceNotFoundException',
+        `Function not found: ${createFunctionArn(name)}`,
+      );
     const type = request.headers['x-amz-invocation-type'] ?? 'RequestResponse';
     if (type !== 'RequestResponse') {
       return createRefusal(400, 'InvalidParameterValueException', 'Only RequestResponse is supported here.');

@@ -21,11 +21,6 @@ export interface PollerOptions extends LocalFunction<SQSEvent> {
   readonly onError?: (error: Error) => void;
 }
 
-export interface Poller {
-  /** Receives no more messages and waits for the running invocations. */
-  stop(): Promise<void>;
-}
-
 /**
  * The pause after an empty answer, in place of a long poll: one that is aborted may still take messages, and one
  * that is not aborted delays the stop.
@@ -117,7 +112,7 @@ const pause = (delayMs: number, signal: AbortSignal): Promise<void> =>
   sleep(delayMs, undefined, { signal }).catch(() => undefined);
 
 /** Starts to poll: up to `shape.maxConcurrency` invocations at once, each with up to `shape.batchSize` messages. */
-export const startPoller = (options: PollerOptions): Poller => {
+export const startPoller = (options: PollerOptions) => {
   const { shape, onError } = options;
   const stopping = new AbortController();
   const hanging = new AbortController();
@@ -152,7 +147,8 @@ export const startPoller = (options: PollerOptions): Poller => {
   const polling = poll();
 
   return {
-    stop: async () => {
+    /** Receives no more messages and waits for the running invocations. */
+    stop: async (): Promise<void> => {
       stopping.abort();
       const timer = setTimeout(() => hanging.abort(), STOP_GRACE_MS);
       await polling;

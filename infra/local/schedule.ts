@@ -10,13 +10,6 @@ export interface ScheduleOptions extends LocalFunction<ScheduledEvent> {
   readonly onError?: (error: Error) => void;
 }
 
-export interface Schedule {
-  /** Runs now, after the current run if there is one. Throws what the handler throws. */
-  runNow(): Promise<void>;
-  /** Starts no further run and waits for the current one. */
-  stop(): Promise<void>;
-}
-
 const createEvent = (functionName: string): ScheduledEvent => ({
   version: '0',
   id: randomUUID(),
@@ -30,7 +23,7 @@ const createEvent = (functionName: string): ScheduledEvent => ({
 });
 
 /** Starts the schedule; the first run comes after `everySeconds`. Runs never overlap: a tick in a long run is skipped. */
-export const startSchedule = (options: ScheduleOptions): Schedule => {
+export const startSchedule = (options: ScheduleOptions) => {
   const { functionName, everySeconds, onError } = options;
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
@@ -51,10 +44,12 @@ export const startSchedule = (options: ScheduleOptions): Schedule => {
   }, everySeconds * 1_000);
 
   return {
-    runNow: async () => {
+    /** Runs now, after the current run if there is one. Throws what the handler throws. */
+    runNow: async (): Promise<void> => {
       await run();
     },
-    stop: async () => {
+    /** Starts no further run and waits for the current one. */
+    stop: async (): Promise<void> => {
       clearInterval(timer);
       await last;
     },

@@ -11,10 +11,10 @@ import { followBatch } from '../../cli/progress.ts';
 import { summarizeBatch } from '../../cli/summary.ts';
 import { createCommand, parsePort } from '../../emulators/command-line.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { countKeys, fetchLedger, type KeyCounts, type Ledger } from './custody.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { createDemoList, minDemoBots } from './demo.ts';
 import { type EmbeddedStack, startEmbeddedStack } from './embedded-stack.ts';
+import { countKeys, fetchLedger, type KeyCounts, type Ledger } from './key-counts.ts';
 
 const parseUrl = (text: string): string => {
   if (!URL.canParse(text)) throw new InvalidArgumentError('It takes a URL.');

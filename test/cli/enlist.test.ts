@@ -201,7 +201,7 @@ describe('lists that end in every way', () => {
     const ran = await enlistHere(['status', mixed]);
     expect(ran.code).toBe(3);
     expect(ran.stdout).toContain(
-      `Batch ${mixed}: imported\n  3 rows: 1 invalid, 1 duplicate\n  100%: 1 of 1 bots finished`,
+      `Batch ${mixed}: imported\n  3 rows (1 valid, 1 invalid, 1 duplicate)\n  100%: 1 of 1 bot finished`,
     );
     expect(ran.stdout).toContain(`enlist bots ${mixed} --state blocked`);
     expect(ran.stdout).toContain(`enlist errors ${mixed}`);

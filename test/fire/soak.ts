@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fault, type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { countKeys } from '../../infra/local/custody.ts';
+import { countKeys } from '../../infra/local/key-counts.ts';
 import { createDemoList } from '../../infra/local/demo.ts';
 import {
   type ExpectedList,

@@ -5,7 +5,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { NewUser } from '../../emulators/mixin/server.ts';
-import { countKeys } from '../../infra/local/custody.ts';
+import { countKeys } from '../../infra/local/key-counts.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { connect as connectClient, sendOpenly } from '../emulators/mixin/client.ts';
 import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';

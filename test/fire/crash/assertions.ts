@@ -2,7 +2,7 @@
 import { paginateListSecrets, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { LedgerEntry } from '../../../emulators/mixin/server.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
-import { countKeys } from '../../../infra/local/custody.ts';
+import { countKeys } from '../../../infra/local/key-counts.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import { readConfig } from '../../../lib/runtime/config.ts';
 import type { Sandbox } from './sandbox.ts';

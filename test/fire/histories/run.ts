@@ -1,7 +1,7 @@
 /** Runs the events of a scenario, and afterwards everything that is needed until all rows are finished. */
 
+import { derivePublicKey } from '../../../emulators/mixin/ed25519.ts';
 import type { Fault } from '../../../emulators/mixin/server.ts';
-import { derivePublicKeyOfSeed } from '../../../infra/local/custody.ts';
 import { api } from '../../../lib/api/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
 import { giveUpBatch, intake } from '../../../lib/batches/intake.ts';
@@ -273,6 +273,8 @@ const retry = async (
   const wanted = pay_again ? { states: [...states, 'unsure'], pay_again } : { states };
   await ask(world, 'retryBatch', { path: { batch_id }, body: json({ ...wanted, ...rest }) }, death);
 };
+
+const derivePublicKeyOfSeed = (seedHex: string) => derivePublicKey(Buffer.from(seedHex, 'hex'));
 
 const deriveKey = (private_key: string) => ({ private_key, public_key: derivePublicKeyOfSeed(private_key) });
 

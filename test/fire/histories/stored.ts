@@ -1,7 +1,7 @@
 /** What the table and the vault hold, read without the code that wrote it. */
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { ScanCommand } from '@aws-sdk/lib-dynamodb';
-import { derivePublicKeys } from '../../../infra/local/custody.ts';
+import { derivePublicKeys } from '../../../infra/local/key-counts.ts';
 import type { World } from './world.ts';
 
 /** A row of a bot or an enrolment, as far as the checks need it. */

@@ -28,16 +28,15 @@ export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
   return Array.isArray(body) ? (body as LedgerEntry[]) : undefined;
 };
 
-/** Both in 64 hex characters. Derived with node:crypto, apart from the library that made the keys. */
-export const derivePublicKeyOfSeed = (seedHex: string): string =>
-  derivePublicKey(Buffer.from(seedHex, 'hex'));
-
-/** A key of a list without a mark may be a seed or a scalar: the public keys of both. */
+/**
+ * A key of a list without a mark may be a seed or a scalar: the public keys of both, in 64 hex characters. Derived with
+ * node:crypto, apart from the library that made the keys.
+ */
 export const derivePublicKeys = (key: string): readonly string[] => {
   const [hex = '', mark] = key.split(':').reverse();
   const ofScalar = derivePublicKeyOfScalar(hex);
   return [
-    ...(mark === undefined ? [derivePublicKeyOfSeed(hex)] : []),
+    ...(mark === undefined ? [derivePublicKey(Buffer.from(hex, 'hex'))] : []),
     ...(ofScalar === undefined ? [] : [ofScalar]),
   ];
 };

@@ -3,6 +3,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import * as z from 'zod';
 import { type FunctionName, functionNames } from '../lib/model/deployment.ts';
 import { createAwsError } from './errors.ts';
+import { parseJson } from './files.ts';
 import { createClientOptions, describeStack, formatStackName } from './stack.ts';
 import type { Target } from './target.ts';
 
@@ -14,15 +15,11 @@ const check = z.object({
   fix: z.string().optional(),
 });
 export type Check = z.infer<typeof check>;
-const smokeAnswer = z.object({ function: z.string(), ok: z.boolean(), checks: z.array(check) });
+const diagnosis = z.object({ function: z.string(), ok: z.boolean(), checks: z.array(check) });
 const crash = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() });
 
 /** What one function, or the HTTP API, can reach. */
-export interface Diagnosis {
-  readonly function: string;
-  readonly ok: boolean;
-  readonly checks: readonly Check[];
-}
+export type Diagnosis = z.infer<typeof diagnosis>;
 
 const failInvoke = (name: string, code: string, message: string, fix: string): Diagnosis => ({
   function: name,
@@ -30,26 +27,18 @@ const failInvoke = (name: string, code: string, message: string, fix: string): D
   checks: [{ what: 'invoke', ok: false, code, message, fix }],
 });
 
-const parseJson = (payload: Uint8Array | undefined): unknown => {
-  try {
-    return JSON.parse(Buffer.from(payload ?? []).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-};
-
 const invoke = async (client: LambdaClient, name: string, FunctionName: string): Promise<Diagnosis> => {
   try {
     const { FunctionError, Payload } = await client.send(
       new InvokeCommand({ FunctionName, Payload: Buffer.from('{}') }),
     );
-    const body = parseJson(Payload);
+    const body = parseJson(Payload?.transformToString() ?? '');
     if (FunctionError !== undefined) {
       const { errorType = 'Error', errorMessage = '' } = crash.safeParse(body).data ?? {};
       const message = `${errorType}: ${errorMessage.slice(0, 200)}`;
       return failInvoke(name, 'function_crashed', message, 'Look for the error in the log of this function.');
     }
-    const answer = smokeAnswer.safeParse(body);
+    const answer = diagnosis.safeParse(body);
     return answer.success
       ? { ...answer.data, function: name }
       : failInvoke(

@@ -6,8 +6,8 @@ import {
 import { expect, onTestFinished, test } from 'vitest';
 import { derivePublicKeyOfScalar } from '../../../emulators/mixin/ed25519.ts';
 import { clientConfig } from '../../../infra/local/client-config.ts';
-import { countKeys, type Ledger } from '../../../infra/local/custody.ts';
 import { startEmulators } from '../../../infra/local/emulators.ts';
+import { countKeys, type Ledger } from '../../../infra/local/key-counts.ts';
 import type { Environment } from '../../../lib/runtime/config.ts';
 
 /** RFC 8032, 7.1, test 1. */
