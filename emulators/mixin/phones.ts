@@ -54,10 +54,7 @@ export interface Verification {
   readonly closed?: 'it was used' | 'too many wrong codes' | 'a newer one was requested';
 }
 
-export interface VerificationView {
-  readonly id: string;
-  readonly phone: string;
-  readonly code: string;
+export interface VerificationView extends Pick<Verification, 'id' | 'phone' | 'code'> {
   /** ISO time. */
   readonly expires_at: string;
 }

@@ -1,13 +1,13 @@
 /** Enlist on AWS: one stack for each stage, built from lib/model/deployment.ts. */
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
+import { functionNames, queueNames } from '../../lib/model/deployment.ts';
 import { canDoWithSecrets, type SecretAction } from '../../lib/model/permissions.ts';
 import { Alarms } from './alarms.ts';
 import { createApi } from './api.ts';
 import type { BundleFolders } from './bundle.ts';
 import { createDashboard } from './dashboard.ts';
-import type { FunctionResources } from './function.ts';
+import type { Functions } from './function.ts';
 import { createKeyAlerts } from './key-alerts.ts';
 import { createLogMetrics } from './log-metrics.ts';
 import { capitalise, deriveNames, type Names } from './names.ts';
@@ -45,10 +45,7 @@ export class EnlistStack extends Stack {
     const api = createApi(this);
     const workers = queueNames.map((name) => [name, createWorker(this, name)]);
     const recheck = createSchedule(this, 'recheck');
-    const functions = { ...api.functions, ...Object.fromEntries(workers), recheck } as Record<
-      FunctionName,
-      FunctionResources
-    >;
+    const functions = { ...api.functions, ...Object.fromEntries(workers), recheck } as Functions;
     const countMoves = createLogMetrics(this, functions);
     const findRoles = (right: SecretAction) =>
       functionNames.filter((name) => canDoWithSecrets(name, right)).map((name) => functions[name].role);

@@ -16,7 +16,7 @@ export const allow = (
     : [new PolicyStatement({ actions: [...actions], resources: [...resources], conditions })];
 
 /** A key may be used only through the service whose data it encrypts. */
-export const onlyThrough = (service: string) => ({
+export const restrictToService = (service: string) => ({
   StringEquals: { 'kms:ViaService': `${service}.${Aws.REGION}.${Aws.URL_SUFFIX}` },
 });
 
