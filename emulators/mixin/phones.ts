@@ -8,7 +8,7 @@ import { type Keystore, type NewLegacyUser, type NewUser, saveUser } from './new
 import type { Store } from './store.ts';
 
 export type Captcha = 'recaptcha' | 'hcaptcha' | 'geetest';
-export const captchaKinds: readonly Captcha[] = ['recaptcha', 'hcaptcha', 'geetest'];
+const captchaKinds: readonly Captcha[] = ['recaptcha', 'hcaptcha', 'geetest'];
 
 export interface NewPhone {
   /** E.164. */

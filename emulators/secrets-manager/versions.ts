@@ -2,7 +2,7 @@
 import { SecretError, type SecretRecord, type SecretValue, type SecretVersion } from './record.ts';
 
 export const CURRENT = 'AWSCURRENT';
-export const PREVIOUS = 'AWSPREVIOUS';
+const PREVIOUS = 'AWSPREVIOUS';
 
 /** https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html */
 const MAX_VERSIONS = 100;
@@ -11,7 +11,7 @@ const MAX_STAGES = 20;
 type Versions = SecretRecord['versions'];
 
 /** Id of the version that carries the label, if any. */
-export const findHolder = (versions: Versions, stage: string): string | undefined =>
+const findHolder = (versions: Versions, stage: string): string | undefined =>
   Object.keys(versions).find((id) => versions[id]?.stages.includes(stage));
 
 /** Takes the label from the version that has it and gives it to `to`, or to none. */

@@ -56,29 +56,18 @@ export class EnlistStack extends Stack {
 
     const addOutput = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
+    const { keys, table, uploads } = this.storage;
     addOutput('ApiUrl', 'URL of the HTTP API', api.url);
-    addOutput(
-      'UploadsBucket',
-      'Lists that are put under inbox/ are imported',
-      this.storage.uploads.bucketName,
-    );
-    addOutput('TableName', 'The rows of bots and batches', this.storage.table.tableName);
+    addOutput('UploadsBucket', 'Lists that are put under inbox/ are imported', uploads.bucketName);
+    addOutput('TableName', 'The rows of bots and batches', table.tableName);
     addOutput('AlarmTopic', 'Subscribe to this topic to get alarms', this.alarms.topic.topicArn);
     addOutput(
       'OperatorPolicy',
       'Attach this policy to everybody who may use the enlist command',
       operator.managedPolicyArn,
     );
-    addOutput(
-      'DataKeyArn',
-      'This key outlives the stack; it is the setting dataKeyArn',
-      this.storage.keys.data.keyArn,
-    );
-    addOutput(
-      'VaultKeyArn',
-      'This key outlives the stack; it is the setting vaultKeyArn',
-      this.storage.keys.vault.keyArn,
-    );
+    addOutput('DataKeyArn', 'This key outlives the stack; it is the setting dataKeyArn', keys.data.keyArn);
+    addOutput('VaultKeyArn', 'This key outlives the stack; it is the setting vaultKeyArn', keys.vault.keyArn);
     addOutput(
       'DashboardUrl',
       'The progress of lists',

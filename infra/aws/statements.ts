@@ -34,7 +34,7 @@ export const encryptionActions = [
   'kms:ReEncryptTo',
 ];
 
-/** What a service needs to send encrypted messages, and to store encrypted objects. */
+/** What is needed to send and to receive encrypted messages. */
 export const messageActions = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 export interface ServiceRole {
