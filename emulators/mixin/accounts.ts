@@ -28,6 +28,7 @@ export interface Deactivation {
   /** ISO times. */
   readonly requested_at: string;
   readonly effective_at: string;
+  /** Absent while the deletion is pending. */
   readonly aborted_at?: string;
 }
 
@@ -59,25 +60,24 @@ export interface Account extends Keys, Session {
 export const DAY_MS = 86_400_000;
 export const PIN_ERRORS_MAX = 5;
 
+type ViewedField =
+  | 'user_id'
+  | 'kind'
+  | 'created_by'
+  | 'deactivation'
+  | 'session_id'
+  | 'has_safe'
+  | 'tip_public_key'
+  | 'tip_counter'
+  | 'spend_public_key';
+
 /** What a test may see of an account; no secret in it. */
-export interface AccountView {
-  readonly user_id: string;
-  readonly kind: AccountKind;
-  readonly created_by?: string;
+export interface AccountView extends Readonly<Pick<Account, ViewedField>> {
   /** Absent for apps and network users. */
   readonly phone?: string;
-  /** Absent when none was requested; aborted when it has an `aborted_at`. */
-  readonly deactivation?: Deactivation;
-  readonly session_id: string;
   readonly session_key: SessionKind;
   readonly session: 'live' | 'revoked';
   readonly has_pin: boolean;
-  readonly has_safe: boolean;
-  /** Hex, empty when there is none. */
-  readonly tip_public_key: string;
-  /** Hex, empty when there is none. */
-  readonly spend_public_key: string;
-  readonly tip_counter: number;
   /** Wrong PINs of the last 24 hours. */
   readonly pin_errors: number;
   /** Milliseconds since 1970; absent when the PIN is not locked. */

@@ -31,7 +31,7 @@ export const readClaimedUser = (call: Call): string | undefined => {
   return isUuid(uid) ? uid : undefined;
 };
 
-export const hashRequest = (call: Pick<Call, 'method' | 'target' | 'body'>): string =>
+const hashRequest = (call: Pick<Call, 'method' | 'target' | 'body'>): string =>
   createHash('sha256').update(call.method).update(call.target).update(call.body).digest('hex');
 
 const refuse = (reason: string): Refusal => new Refusal(401, reason);

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { readBody } from '../loopback.ts';
 import type { Account, Accounts } from './accounts.ts';
 import { invalidField, Refusal } from './answers.ts';
-import type { BoundKey, CreatedAccount, SignIn } from './ledger.ts';
+import type { LedgerEntry } from './ledger.ts';
 import type { Phones } from './phones.ts';
 
 export interface Call {
@@ -144,17 +144,14 @@ export interface SignedContext extends CallContext {
 }
 
 export interface Settings {
-  /** Which `signature` POST /safe/users expects: that of the shipped SDKs, or that of the page. */
+  /** Which `signature` POST /safe/users expects: that of the shipped SDKs, or that of the page. @default 'shipped' */
   readonly signature: 'shipped' | 'documented';
-  /** Whether the account object has `spend_public_key`. */
+  /** Whether the account object has `spend_public_key`. @default true */
   readonly shows_spend_key: boolean;
-  /** Whether six-digit PINs can no longer become TIP PINs (20118). */
+  /** Whether six-digit PINs can no longer become TIP PINs (20118). @default false */
   readonly suspend_upgrade: boolean;
 }
 
-export interface EndpointResult {
+export interface EndpointResult extends Pick<LedgerEntry, 'bound' | 'created' | 'signed_in'> {
   readonly data: unknown;
-  readonly bound?: BoundKey;
-  readonly created?: CreatedAccount;
-  readonly signed_in?: SignIn;
 }

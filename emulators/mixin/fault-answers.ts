@@ -61,19 +61,18 @@ const replaceByAnother = (user: UserObject, accounts: Accounts, nowMs: number): 
 };
 
 /** Always the same wrong key for the same right one, so that a second read seems to confirm it. */
-const deriveWrongKey = (publicKey: Buffer): string =>
-  derivePublicKey(createHash('sha256').update('wrong key').update(publicKey).digest());
+const deriveWrongKey = (publicKey: string, encoding: 'hex' | 'base64url'): string => {
+  const seed = createHash('sha256').update('wrong key').update(Buffer.from(publicKey, encoding)).digest();
+  return Buffer.from(derivePublicKey(seed), 'hex').toString(encoding);
+};
 
 const replaceKeys = (user: UserObject): UserObject => {
-  const { tip_key_base64: tip, spend_public_key: spend } = user;
-  const wrongKeys: Record<string, string> = {};
-  if (typeof tip === 'string' && tip !== '')
-    wrongKeys.tip_key_base64 = Buffer.from(deriveWrongKey(Buffer.from(tip, 'base64url')), 'hex').toString(
-      'base64url',
-    );
-  if (typeof spend === 'string' && spend !== '')
-    wrongKeys.spend_public_key = deriveWrongKey(Buffer.from(spend, 'hex'));
-  return { ...user, ...wrongKeys };
+  const { tip_key_base64: tip, spend_public_key: spend } = user as Readonly<Record<string, string>>;
+  return {
+    ...user,
+    ...(tip && { tip_key_base64: deriveWrongKey(tip, 'base64url') }),
+    ...(spend && { spend_public_key: deriveWrongKey(spend, 'hex') }),
+  };
 };
 
 /** The data of an answer as the faults of this request change it. What is not an account object stays as it is. */

@@ -6,58 +6,61 @@
 import { createHash } from 'node:crypto';
 import type { Store } from './store.ts';
 
-/** Before the request is looked at: it has no effect. */
-const before = [
-  'request_lost',
-  'rate_limited',
-  'server_error',
-  'empty_body',
-  'code',
-  'html',
-  'huge_body',
-  'redirect',
-] as const;
-/** After it had its effect. */
-const after = ['answer_lost', 'answer_held', 'slow_body', 'wrong_request_id'] as const;
-/** These can be combined with each other and with one of the others. */
-const combinable = [
-  'slow',
-  'clock_skew',
-  'lagging_reads',
-  'spend_key_hidden',
-  'upgrade_suspended',
-  'wrong_user',
-  'wrong_key',
-  'safe_flips_back',
-] as const;
-
-type Before = (typeof before)[number];
-type After = (typeof after)[number];
-export type FaultName = Before | After | (typeof combinable)[number];
-export const faultNames: readonly FaultName[] = [...before, ...after, ...combinable];
-
 /**
- * - `request_lost`: the connection breaks, nothing happened.
- * - `rate_limited`: 429 in a 202. `code`: the error `code` in a 202 (500, 7000, 7001 in a 500).
- * - `server_error`: an HTML page with `status` (500). `empty_body`: 200 and not one byte.
- * - `html`: a page with 200. `huge_body`: JSON with 200, of more than 2 MiB.
- * - `redirect`: 302 (or `status`) to `location`, by default a path of this server without an endpoint.
- *   With `effect: true` these seven answer so although the request was handled.
- * - `answer_lost`: handled, then the connection breaks. `answer_held`: handled, answered after `delayMs`.
- * - `slow_body`: handled, the head of the answer comes at once and its body in pieces over `delayMs`.
- * - `wrong_request_id`: handled, answered with the X-Request-Id of another request.
- * - `slow`: handled `delayMs` later.
- * - `clock_skew`: the server's clock is off by `delayMs` (may be negative) for this request.
- * - `lagging_reads`: for `delayMs` after a successful POST /pin/update or /safe/users, reads and /safe/users see
- *   the account as it was before.
- * - `spend_key_hidden`: the account object has no `spend_public_key`.
- * - `upgrade_suspended`: a six-digit PIN cannot become a TIP PIN (20118).
- * - `wrong_user`: handled, answered with the account object of another account.
- * - `wrong_key`: handled, the account object has other keys in `tip_key_base64` and `spend_public_key`.
- * - `safe_flips_back`: handled, the account object says `has_safe: false`.
- *
- * Calls without a token count as those of one user who has no id: a fault with a `user_id` never hits them.
+ * Every fault, and when it acts: `before` the request is looked at, so that the request has no effect; `after` it had
+ * its effect; `beside` the others: these can be combined with each other and with one of the first two.
+ * With `effect: true` a request that is hit before is handled all the same.
  */
+const moments = {
+  /** The connection breaks, nothing happened. */
+  request_lost: 'before',
+  /** 429 in a 202. */
+  rate_limited: 'before',
+  /** An HTML page with `status` (500). */
+  server_error: 'before',
+  /** 200 and not one byte. */
+  empty_body: 'before',
+  /** The error `code` in a 202 (500, 7000, 7001 in a 500). */
+  code: 'before',
+  /** A page with 200. */
+  html: 'before',
+  /** JSON with 200, of more than 2 MiB. */
+  huge_body: 'before',
+  /** 302 (or `status`) to `location`, by default a path of this server without an endpoint. */
+  redirect: 'before',
+  /** Handled, then the connection breaks. */
+  answer_lost: 'after',
+  /** Handled, answered after `delayMs`. */
+  answer_held: 'after',
+  /** Handled, the head of the answer comes at once and its body in pieces over `delayMs`. */
+  slow_body: 'after',
+  /** Handled, answered with the X-Request-Id of another request. */
+  wrong_request_id: 'after',
+  /** Handled `delayMs` later. */
+  slow: 'beside',
+  /** The server's clock is off by `delayMs` (may be negative) for this request. */
+  clock_skew: 'beside',
+  /**
+   * For `delayMs` after a successful POST /pin/update or /safe/users, reads and /safe/users see the account as it
+   * was before.
+   */
+  lagging_reads: 'beside',
+  /** The account object has no `spend_public_key`. */
+  spend_key_hidden: 'beside',
+  /** A six-digit PIN cannot become a TIP PIN (20118). */
+  upgrade_suspended: 'beside',
+  /** Handled, answered with the account object of another account. */
+  wrong_user: 'beside',
+  /** Handled, the account object has other keys in `tip_key_base64` and `spend_public_key`. */
+  wrong_key: 'beside',
+  /** Handled, the account object says `has_safe: false`. */
+  safe_flips_back: 'beside',
+} as const;
+
+export type FaultName = keyof typeof moments;
+export const faultNames = Object.keys(moments) as readonly FaultName[];
+
+/** Calls without a token count as those of one user who has no id: a fault with a `user_id` never hits them. */
 export interface Fault {
   readonly name: FaultName;
   readonly method?: string;
@@ -86,9 +89,6 @@ export interface FaultPlan {
   readonly lagMs: number;
   has(name: FaultName): boolean;
 }
-
-const isBefore = (fault: Fault): boolean => (before as readonly string[]).includes(fault.name);
-const isAfter = (fault: Fault): boolean => (after as readonly string[]).includes(fault.name);
 
 const check = (fault: Fault): void => {
   if (!faultNames.includes(fault.name)) throw new TypeError(`unknown fault: ${String(fault.name)}`);
@@ -165,16 +165,16 @@ export const openFaults = ({ database, query }: Store, seed: number): Faults => 
       const active: Fault[] = [];
       faults.forEach((fault, position) => {
         // One fault can end a request: the first one that hits it. The others keep their `times`.
-        const ending = isBefore(fault) || isAfter(fault);
-        if (ending && active.some((other) => isBefore(other) || isAfter(other))) return;
+        const isEnding = ({ name }: Fault) => moments[name] !== 'beside';
+        if (isEnding(fault) && active.some(isEnding)) return;
         if (matches(fault, target) && decideHit(fault, position, target.user_id ?? '')) active.push(fault);
       });
       const total = (name: FaultName): number =>
         active.reduce((sum, fault) => sum + (fault.name === name ? (fault.delayMs ?? 0) : 0), 0);
       return {
         faults: active,
-        before: active.find(isBefore),
-        after: active.find(isAfter),
+        before: active.find(({ name }) => moments[name] === 'before'),
+        after: active.find(({ name }) => moments[name] === 'after'),
         slowMs: total('slow'),
         skewMs: total('clock_skew'),
         lagMs: total('lagging_reads'),

@@ -8,7 +8,7 @@ import { type Keystore, type NewLegacyUser, type NewUser, saveUser } from './new
 import type { Store } from './store.ts';
 
 export type Captcha = 'recaptcha' | 'hcaptcha' | 'geetest';
-export const captchaKinds: readonly Captcha[] = ['recaptcha', 'hcaptcha', 'geetest'];
+const captchaKinds: readonly Captcha[] = ['recaptcha', 'hcaptcha', 'geetest'];
 
 export interface NewPhone {
   /** E.164. */
@@ -54,10 +54,7 @@ export interface Verification {
   readonly closed?: 'it was used' | 'too many wrong codes' | 'a newer one was requested';
 }
 
-export interface VerificationView {
-  readonly id: string;
-  readonly phone: string;
-  readonly code: string;
+export interface VerificationView extends Pick<Verification, 'id' | 'phone' | 'code'> {
   /** ISO time. */
   readonly expires_at: string;
 }

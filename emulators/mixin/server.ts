@@ -73,23 +73,17 @@ export interface MixinStandIn {
   stop(): Promise<void>;
 }
 
-export interface StandInOptions {
+export interface StandInOptions extends Partial<Settings> {
   /** @default any free one */
   readonly port?: number;
   /** Where accounts, ledger and faults outlive the process; in RAM only when absent. */
   readonly dataDir?: string;
-  /** @default 'shipped' */
-  readonly signature?: 'shipped' | 'documented';
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Waits for the delays of faults. */
   readonly wait?: (delayMs: number) => Promise<unknown>;
   /** Decides which requests a fault's `rate` picks. @default 1 */
   readonly seed?: number;
-  /** @default true */
-  readonly shows_spend_key?: boolean;
-  /** @default false */
-  readonly suspend_upgrade?: boolean;
 }
 
 /** Longer than clients keep idle connections, so that none is closed under a request. */
@@ -128,13 +122,8 @@ const chooseAnswer = (plan: FaultPlan, decision: Decision | undefined): Answer |
 };
 
 export const startMixinStandIn = async (options: StandInOptions = {}): Promise<MixinStandIn> => {
-  const now = options.now ?? Date.now;
+  const { now = Date.now, signature = 'shipped', shows_spend_key = true, suspend_upgrade = false } = options;
   const wait = options.wait ?? ((delayMs: number) => sleep(delayMs, undefined, { ref: false }));
-  const settings: Settings = {
-    signature: options.signature ?? 'shipped',
-    shows_spend_key: options.shows_spend_key ?? true,
-    suspend_upgrade: options.suspend_upgrade ?? false,
-  };
   const store = openStore(options.dataDir);
   const accounts = openAccounts(store);
   const phones = openPhones(store);
@@ -149,9 +138,9 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     nowMs,
     clockMs: nowMs + plan.skewMs,
     settings: {
-      signature: settings.signature,
-      shows_spend_key: settings.shows_spend_key && !plan.has('spend_key_hidden'),
-      suspend_upgrade: settings.suspend_upgrade || plan.has('upgrade_suspended'),
+      signature,
+      shows_spend_key: shows_spend_key && !plan.has('spend_key_hidden'),
+      suspend_upgrade: suspend_upgrade || plan.has('upgrade_suspended'),
     },
   });
 
@@ -263,9 +252,9 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     else send(response, answer, headers);
   };
 
-  function makeUser(user: NewLegacyUser): CreatedLegacyUser;
-  function makeUser(user?: NewUser): CreatedUser;
-  function makeUser(user: UserOptions = {}) {
+  function addUser(user: NewLegacyUser): CreatedLegacyUser;
+  function addUser(user?: NewUser): CreatedUser;
+  function addUser(user: UserOptions = {}) {
     return store.transaction(() => createUser(accounts, user, now()));
   }
 
@@ -284,7 +273,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
 
   return {
     url: `http://${LOOPBACK}:${port}`,
-    createUser: makeUser,
+    createUser: addUser,
     preparePhone: (phone) => store.transaction(() => preparePhone(accounts, phones, phone, now())),
     verifications: () => phones.listViews(),
     accounts: () => accounts.listViews(now()),

@@ -12,7 +12,7 @@ import { isPublicKey, isSigned } from './ed25519.ts';
 import { countWrongPin, decryptPin, refuseWhenLocked, requirePin } from './pin.ts';
 
 /** Not hashed, unlike every other TIP body. */
-export const createVerifyBody = (timestamp: string): Buffer =>
+const createVerifyBody = (timestamp: string): Buffer =>
   Buffer.from(`TIP:VERIFY:${timestamp.padStart(32, '0')}`);
 
 interface NewTip {

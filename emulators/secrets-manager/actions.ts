@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { ActionName, Input } from './inputs.ts';
 import { SecretError, type SecretRecord, type SecretValue } from './record.ts';
 import { comesBefore, requireSecret, requireUsable, type SecretStore } from './store.ts';
-import { addVersion, CURRENT, findVersion, updateStage } from './versions.ts';
+import { addVersion, CURRENT, findVersion, hasValue, updateStage } from './versions.ts';
 
 export interface ActionContext {
   readonly store: SecretStore;
@@ -15,21 +15,20 @@ export interface ActionContext {
 
 type Answer = Readonly<Record<string, unknown>>;
 type Actions = {
-  readonly [Name in ActionName]: (world: ActionContext, input: Input<Name>) => Answer | Promise<Answer>;
+  readonly [Name in ActionName]: (context: ActionContext, input: Input<Name>) => Answer | Promise<Answer>;
 };
 
 const DAY_MS = 86_400_000;
 
 const toSeconds = (milliseconds: number): number => milliseconds / 1_000;
 
-const createSuffix = (): string => randomBytes(4).toString('hex').slice(0, 6);
-
 /** ARNs name a region and an account; the emulator has one of each. */
 const ARN_PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:';
 
-const createArn = (name: string): string => `${ARN_PREFIX}${name}-${createSuffix()}`;
+/** AWS adds six random characters. */
+const createArn = (name: string): string => `${ARN_PREFIX}${name}-${randomBytes(3).toString('hex')}`;
 
-const invalid = (message: string) => new SecretError('InvalidParameterException', message);
+const invalidParameter = (message: string) => new SecretError('InvalidParameterException', message);
 
 /** The value in the request, undefined when there is none, and the token that a value must have. */
 const readValue = (
@@ -38,11 +37,11 @@ const readValue = (
   const { SecretString, SecretBinary, ClientRequestToken } = input;
   if (SecretString === undefined && SecretBinary === undefined) return undefined;
   if (SecretString !== undefined && SecretBinary !== undefined)
-    throw invalid(
+    throw invalidParameter(
       "You can't specify both a binary secret value and a string secret value in the same secret.",
     );
   if (ClientRequestToken === undefined)
-    throw invalid('You must provide a ClientRequestToken value. We recommend a UUID-type value.');
+    throw invalidParameter('You must provide a ClientRequestToken value. We recommend a UUID-type value.');
   const value = SecretString === undefined ? { binary: SecretBinary } : { string: SecretString };
   return { id: ClientRequestToken, value };
 };
@@ -54,9 +53,10 @@ const listStagesByVersion = ({ versions }: SecretRecord): Answer =>
       .map(([id, { stages }]) => [id, stages]),
   );
 
+const identify = ({ arn, name }: Pick<SecretRecord, 'arn' | 'name'>) => ({ ARN: arn, Name: name });
+
 const describe = (secret: SecretRecord): Answer => ({
-  ARN: secret.arn,
-  Name: secret.name,
+  ...identify(secret),
   ...(secret.description !== undefined && { Description: secret.description }),
   ...(secret.kmsKeyId !== undefined && { KmsKeyId: secret.kmsKeyId }),
   CreatedDate: toSeconds(secret.createdAt),
@@ -65,15 +65,14 @@ const describe = (secret: SecretRecord): Answer => ({
 });
 
 /** CreateSecret of an existing name succeeds only as a repetition of the same call. */
-const checkRepetition = (secret: SecretRecord, written: ReturnType<typeof readValue>): void => {
+const checkRepetition = (secret: SecretRecord, added: ReturnType<typeof readValue>): void => {
   if (secret.deletionAt !== undefined)
     throw new SecretError(
       'InvalidRequestException',
       "You can't create this secret because a secret with this name is already scheduled for deletion.",
     );
-  const version = written && secret.versions[written.id];
-  const { string, binary } = written?.value ?? {};
-  if (!version || version.string !== string || version.binary !== binary)
+  const version = added && secret.versions[added.id];
+  if (!version || !hasValue(version, added.value))
     throw new SecretError(
       'ResourceExistsException',
       `The operation failed because the secret ${secret.name} already exists.`,
@@ -90,7 +89,7 @@ const createRecord = (input: Input<'CreateSecret'>, now: number): SecretRecord =
   versions: {},
 });
 
-const scheduleDeletion = (secret: SecretRecord, days: number, now: number): SecretRecord => {
+const scheduleDeletion = (secret: SecretRecord, days: number, now: number) => {
   if (secret.deletionAt !== undefined)
     throw new SecretError(
       'InvalidRequestException',
@@ -100,9 +99,9 @@ const scheduleDeletion = (secret: SecretRecord, days: number, now: number): Secr
 };
 
 const deleteAtOnce = async ({ store, now }: ActionContext, id: string): Promise<Answer> => {
-  const gone = store.find(id);
+  const secret = store.find(id) ?? { arn: createArn(id), name: id };
   await store.update(id, () => undefined);
-  return { ARN: gone?.arn ?? createArn(id), Name: gone?.name ?? id, DeletionDate: toSeconds(now()) };
+  return { ...identify(secret), DeletionDate: toSeconds(now()) };
 };
 
 const matches = (secret: SecretRecord, input: Input<'ListSecrets'>): boolean =>
@@ -128,27 +127,25 @@ const startAfter = (secrets: readonly SecretRecord[], token: string | undefined)
 
 export const actions: Actions = {
   CreateSecret: async ({ store, now, pruneUnlabelled }, input) => {
-    const written = readValue(input);
+    const newVersion = readValue(input);
     const secret = await store.update(input.Name, (existing) => {
       if (existing) {
-        checkRepetition(existing, written);
+        checkRepetition(existing, newVersion);
         return existing;
       }
       const empty = createRecord(input, now());
-      return written
-        ? addVersion(empty, { ...written, stages: [CURRENT], now: now(), pruneUnlabelled })
+      return newVersion
+        ? addVersion(empty, { ...newVersion, stages: [CURRENT], now: now(), pruneUnlabelled })
         : empty;
     });
-    const { arn, name } = requireSecret(secret);
-    return { ARN: arn, Name: name, ...(written && { VersionId: written.id }) };
+    return { ...identify(secret), ...(newVersion && { VersionId: newVersion.id }) };
   },
 
   GetSecretValue: ({ store }, { SecretId, VersionId, VersionStage }) => {
     const secret = requireUsable(store.find(SecretId));
     const { id, version } = findVersion(secret, VersionId, VersionStage);
     return {
-      ARN: secret.arn,
-      Name: secret.name,
+      ...identify(secret),
       VersionId: id,
       ...(version.string !== undefined && { SecretString: version.string }),
       ...(version.binary !== undefined && { SecretBinary: version.binary }),
@@ -158,23 +155,20 @@ export const actions: Actions = {
   },
 
   PutSecretValue: async ({ store, now, pruneUnlabelled }, input) => {
-    const written = readValue(input);
-    if (!written)
+    const newVersion = readValue(input);
+    if (!newVersion)
       throw new SecretError(
         'InvalidRequestException',
         'You must provide either SecretString or SecretBinary.',
       );
     const stages = input.VersionStages ?? [CURRENT];
-    const secret = requireSecret(
-      await store.update(input.SecretId, (existing) =>
-        addVersion(requireUsable(existing), { ...written, stages, now: now(), pruneUnlabelled }),
-      ),
+    const secret = await store.update(input.SecretId, (existing) =>
+      addVersion(requireUsable(existing), { ...newVersion, stages, now: now(), pruneUnlabelled }),
     );
     return {
-      ARN: secret.arn,
-      Name: secret.name,
-      VersionId: written.id,
-      VersionStages: secret.versions[written.id]?.stages ?? [],
+      ...identify(secret),
+      VersionId: newVersion.id,
+      VersionStages: secret.versions[newVersion.id]?.stages ?? [],
     };
   },
 
@@ -185,12 +179,10 @@ export const actions: Actions = {
 
   UpdateSecretVersionStage: async ({ store, now, pruneUnlabelled }, input) => {
     const { SecretId, VersionStage: stage, RemoveFromVersionId: from, MoveToVersionId: to } = input;
-    const secret = requireSecret(
-      await store.update(SecretId, (existing) =>
-        updateStage(requireUsable(existing), { stage, from, to, now: now(), pruneUnlabelled }),
-      ),
+    const secret = await store.update(SecretId, (existing) =>
+      updateStage(requireUsable(existing), { stage, from, to, now: now(), pruneUnlabelled }),
     );
-    return { ARN: secret.arn, Name: secret.name };
+    return identify(secret);
   },
 
   ListSecrets: ({ store }, input) => {
@@ -208,28 +200,26 @@ export const actions: Actions = {
     };
   },
 
-  DeleteSecret: async (world, { SecretId, RecoveryWindowInDays, ForceDeleteWithoutRecovery }) => {
+  DeleteSecret: async (context, { SecretId, RecoveryWindowInDays, ForceDeleteWithoutRecovery }) => {
     if (ForceDeleteWithoutRecovery && RecoveryWindowInDays !== undefined)
-      throw invalid("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.");
-    if (ForceDeleteWithoutRecovery) return deleteAtOnce(world, SecretId);
+      throw invalidParameter(
+        "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",
+      );
+    if (ForceDeleteWithoutRecovery) return deleteAtOnce(context, SecretId);
     const days = RecoveryWindowInDays ?? 30;
     if (days < 7 || days > 30)
-      throw invalid('The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).');
-    const secret = requireSecret(
-      await world.store.update(SecretId, (existing) =>
-        scheduleDeletion(requireSecret(existing), days, world.now()),
-      ),
+      throw invalidParameter('The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).');
+    const secret = await context.store.update(SecretId, (existing) =>
+      scheduleDeletion(requireSecret(existing), days, context.now()),
     );
-    return { ARN: secret.arn, Name: secret.name, DeletionDate: toSeconds(secret.deletionAt ?? 0) };
+    return { ...identify(secret), DeletionDate: toSeconds(secret.deletionAt) };
   },
 
   RestoreSecret: async ({ store }, { SecretId }) => {
-    const secret = requireSecret(
-      await store.update(SecretId, (existing) => {
-        const { deletionAt: _ended, ...restored } = requireSecret(existing);
-        return restored;
-      }),
-    );
-    return { ARN: secret.arn, Name: secret.name };
+    const secret = await store.update(SecretId, (existing) => {
+      const { deletionAt: _ended, ...restored } = requireSecret(existing);
+      return restored;
+    });
+    return identify(secret);
   },
 };

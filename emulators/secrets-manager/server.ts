@@ -80,10 +80,10 @@ const parseJson = (body: Buffer): unknown => {
 const isAction = (name: string | undefined): name is ActionName =>
   name !== undefined && Object.hasOwn(inputs, name);
 
-const run = async (world: ActionContext, name: ActionName, body: unknown): Promise<Reply> => {
+const run = async (context: ActionContext, name: ActionName, body: unknown): Promise<Reply> => {
   try {
-    const action = actions[name] as (world: ActionContext, input: unknown) => unknown;
-    return { status: 200, body: await action(world, readInput(name, body)) };
+    const action = actions[name] as (context: ActionContext, input: unknown) => unknown;
+    return { status: 200, body: await action(context, readInput(name, body)) };
   } catch (error) {
     if (error instanceof SecretError) return failure(400, error.name, error.message);
     return failure(500, 'InternalServiceError', 'An error occurred on the server side.');
@@ -91,7 +91,7 @@ const run = async (world: ActionContext, name: ActionName, body: unknown): Promi
 };
 
 const answer = async (
-  world: ActionContext,
+  context: ActionContext,
   allowsWrite: () => boolean,
   request: IncomingMessage,
 ): Promise<Reply> => {
@@ -106,7 +106,7 @@ const answer = async (
   const input = parseJson(body);
   if (input === undefined) return failure(400, 'SerializationException');
   if (writes.has(name) && !allowsWrite()) return failure(400, 'ThrottlingException', 'Rate exceeded');
-  return run(world, name, input);
+  return run(context, name, input);
 };
 
 const send = (response: ServerResponse, { status, body }: Reply): void => {
@@ -117,10 +117,10 @@ const send = (response: ServerResponse, { status, body }: Reply): void => {
 export const startSecretsManager = async (options: SecretsManagerOptions = {}): Promise<SecretsManager> => {
   const { dataDir, port, now = Date.now, writesPerSecond = Infinity, pruneUnlabelled = true } = options;
   const storage = dataDir === undefined ? memoryStorage : await openSecretFiles(dataDir);
-  const world: ActionContext = { store: await openSecretStore(storage, now), now, pruneUnlabelled };
+  const context: ActionContext = { store: await openSecretStore(storage, now), now, pruneUnlabelled };
   const allowsWrite = writesPerSecond === Infinity ? () => true : createThrottle(writesPerSecond, now);
   const server = createServer((request, response) => {
-    answer(world, allowsWrite, request)
+    answer(context, allowsWrite, request)
       .then((reply) => send(response, reply))
       .catch(() => response.destroy());
   });

@@ -11,10 +11,10 @@ export interface SecretStore {
    * Replaces a secret by what `change` returns (undefined removes it). Changes of one secret run one after
    * the other, and each is stored before a reader sees it. Nothing changes when `change` or the storage throws.
    */
-  update(
+  update<T extends SecretRecord | undefined>(
     id: string,
-    change: (secret: SecretRecord | undefined) => SecretRecord | undefined,
-  ): Promise<SecretRecord | undefined>;
+    change: (secret: SecretRecord | undefined) => T,
+  ): Promise<T>;
 }
 
 const readName = (id: string): string => id.replace(/^arn:aws:secretsmanager:[^:]*:[^:]*:secret:/, '');
@@ -59,7 +59,7 @@ export const openSecretStore = async (storage: SecretStorage, now: () => number)
     }
   };
 
-  const inTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const runInTurn = <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const turn = (queues.get(name) ?? Promise.resolve()).then(work);
     const settled = turn
       .catch(() => undefined)
@@ -76,7 +76,7 @@ export const openSecretStore = async (storage: SecretStorage, now: () => number)
       [...records.values()].filter((record) => !isGone(record)).sort((a, b) => (comesBefore(a, b) ? -1 : 1)),
     update: (id, change) => {
       const name = resolveName(id);
-      return inTurn(name, async () => {
+      return runInTurn(name, async () => {
         const before = find(name);
         const after = change(before);
         if (after !== before) await replace(name, after);

@@ -2,7 +2,7 @@
 import { SecretError, type SecretRecord, type SecretValue, type SecretVersion } from './record.ts';
 
 export const CURRENT = 'AWSCURRENT';
-export const PREVIOUS = 'AWSPREVIOUS';
+const PREVIOUS = 'AWSPREVIOUS';
 
 /** https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html */
 const MAX_VERSIONS = 100;
@@ -11,10 +11,10 @@ const MAX_STAGES = 20;
 type Versions = SecretRecord['versions'];
 
 /** Id of the version that carries the label, if any. */
-export const findHolder = (versions: Versions, stage: string): string | undefined =>
+const findHolder = (versions: Versions, stage: string): string | undefined =>
   Object.keys(versions).find((id) => versions[id]?.stages.includes(stage));
 
-/** Takes the label from whoever has it and gives it to `to`, or to nobody. */
+/** Takes the label from the version that has it and gives it to `to`, or to none. */
 const moveLabel = (versions: Versions, stage: string, to: string | undefined): Versions =>
   Object.fromEntries(
     Object.entries(versions).map(([id, version]) => {
@@ -45,22 +45,26 @@ const checkLimits = (versions: Versions): void => {
     );
 };
 
-const applyVersions = (secret: SecretRecord, versions: Versions, now: number, pruneUnlabelled: boolean) => {
+/** What every change of the versions needs. */
+interface Change {
+  readonly now: number;
+  readonly pruneUnlabelled: boolean;
+}
+
+const replaceVersions = (secret: SecretRecord, versions: Versions, { now, pruneUnlabelled }: Change) => {
   const remaining = pruneUnlabelled ? prune(versions) : versions;
   checkLimits(remaining);
   return { ...secret, versions: remaining, changedAt: now };
 };
 
-const sameValue = (version: SecretVersion, value: SecretValue): boolean =>
+export const hasValue = (version: SecretVersion, value: SecretValue): boolean =>
   version.string === value.string && version.binary === value.binary;
 
-export interface AddVersion {
+export interface AddVersion extends Change {
   /** The ClientRequestToken. */
   readonly id: string;
   readonly value: SecretValue;
   readonly stages: readonly string[];
-  readonly now: number;
-  readonly pruneUnlabelled: boolean;
 }
 
 /**
@@ -69,7 +73,7 @@ export interface AddVersion {
  */
 export const addVersion = (secret: SecretRecord, add: AddVersion): SecretRecord => {
   const existing = secret.versions[add.id];
-  if (existing && sameValue(existing, add.value)) return secret;
+  if (existing && hasValue(existing, add.value)) return secret;
   if (existing)
     throw new SecretError(
       'ResourceExistsException',
@@ -82,15 +86,13 @@ export const addVersion = (secret: SecretRecord, add: AddVersion): SecretRecord 
     [add.id]: { ...add.value, stages: [], createdAt: add.now },
   };
   for (const stage of stages) versions = moveStage(versions, stage, add.id);
-  return applyVersions(secret, versions, add.now, add.pruneUnlabelled);
+  return replaceVersions(secret, versions, add);
 };
 
-export interface MoveStage {
+export interface MoveStage extends Change {
   readonly stage: string;
   readonly from: string | undefined;
   readonly to: string | undefined;
-  readonly now: number;
-  readonly pruneUnlabelled: boolean;
 }
 
 const checkMove = ({ versions }: SecretRecord, { stage, from, to }: MoveStage): void => {
@@ -118,12 +120,7 @@ const checkMove = ({ versions }: SecretRecord, { stage, from, to }: MoveStage): 
 /** The secret with the label moved, added or removed. Throws what UpdateSecretVersionStage answers. */
 export const updateStage = (secret: SecretRecord, move: MoveStage): SecretRecord => {
   checkMove(secret, move);
-  return applyVersions(
-    secret,
-    moveStage(secret.versions, move.stage, move.to),
-    move.now,
-    move.pruneUnlabelled,
-  );
+  return replaceVersions(secret, moveStage(secret.versions, move.stage, move.to), move);
 };
 
 /** The version that GetSecretValue means. Throws when there is none or when id and label disagree. */

@@ -9,14 +9,14 @@ import {
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
+import { functionNames, queueNames } from '../../lib/model/deployment.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
 import { maximum, sum } from './alarms.ts';
-import type { FunctionResources } from './function.ts';
+import type { Functions } from './function.ts';
 import type { QueuePair } from './queue.ts';
 import type { EnlistStack } from './stack.ts';
 
-const graph = (title: string, left: IMetric[], leftLabel: string, stacked = false) =>
+const createGraph = (title: string, left: IMetric[], leftLabel: string, stacked = false) =>
   new GraphWidget({
     title,
     left,
@@ -28,14 +28,14 @@ const graph = (title: string, left: IMetric[], leftLabel: string, stacked = fals
 
 export const createDashboard = (
   stack: EnlistStack,
-  functions: Readonly<Record<FunctionName, FunctionResources>>,
+  functions: Functions,
   api: HttpApi,
   countMoves: (state: BotState) => IMetric,
 ): Dashboard => {
   const { alarms, names, settings, storage } = stack;
-  const forQueues = (read: (pair: QueuePair, label: string) => IMetric) =>
+  const mapQueues = (read: (pair: QueuePair, label: string) => IMetric) =>
     queueNames.map((name) => read(storage.queues[name], name));
-  const forFunctions = (read: (fn: LambdaFunction, label: string) => IMetric) =>
+  const mapFunctions = (read: (fn: LambdaFunction, label: string) => IMetric) =>
     functionNames.map((name) => read(functions[name].fn, name));
   const dashboard = new Dashboard(stack, 'Dashboard', { dashboardName: names.dashboard });
   const rows: IWidget[][] = [
@@ -48,51 +48,51 @@ export const createDashboard = (
     ],
     [new AlarmStatusWidget({ title: 'Alarms', alarms: alarms.all, width: 24, height: 5 })],
     [
-      graph('Bots that moved, by their new state', states.map(countMoves), 'bots', true),
-      graph(
+      createGraph('Bots that moved, by their new state', states.map(countMoves), 'bots', true),
+      createGraph(
         'Messages waiting',
-        forQueues(({ queue }, label) =>
+        mapQueues(({ queue }, label) =>
           queue.metricApproximateNumberOfMessagesVisible({ ...maximum, label }),
         ),
         'messages',
       ),
-      graph(
+      createGraph(
         'Age of the oldest message',
-        forQueues(({ queue }, label) => queue.metricApproximateAgeOfOldestMessage({ ...maximum, label })),
+        mapQueues(({ queue }, label) => queue.metricApproximateAgeOfOldestMessage({ ...maximum, label })),
         'seconds',
       ),
     ],
     [
-      graph(
+      createGraph(
         'Dead letters',
-        forQueues(({ deadLetters }, label) =>
+        mapQueues(({ deadLetters }, label) =>
           deadLetters.metricApproximateNumberOfMessagesVisible({ ...maximum, label }),
         ),
         'messages',
       ),
-      graph(
+      createGraph(
         'Function errors',
-        forFunctions((fn, label) => fn.metricErrors({ ...sum, label })),
+        mapFunctions((fn, label) => fn.metricErrors({ ...sum, label })),
         'runs',
       ),
-      graph(
+      createGraph(
         'Throttles',
-        forFunctions((fn, label) => fn.metricThrottles({ ...sum, label })),
+        mapFunctions((fn, label) => fn.metricThrottles({ ...sum, label })),
         'runs',
       ),
     ],
     [
-      graph(
+      createGraph(
         'Function runs',
-        forFunctions((fn, label) => fn.metricInvocations({ ...sum, label })),
+        mapFunctions((fn, label) => fn.metricInvocations({ ...sum, label })),
         'runs',
       ),
-      graph(
+      createGraph(
         'Slowest run',
-        forFunctions((fn, label) => fn.metricDuration({ ...maximum, label })),
+        mapFunctions((fn, label) => fn.metricDuration({ ...maximum, label })),
         'milliseconds',
       ),
-      graph(
+      createGraph(
         'HTTP API',
         [api.metricCount(sum), api.metricClientError(sum), api.metricServerError(sum)],
         'requests',

@@ -96,6 +96,8 @@ export interface FunctionResources {
   readonly logs: LogGroup;
 }
 
+export type Functions = Readonly<Record<FunctionName, FunctionResources>>;
+
 /** The function with the alarms that every function has. */
 export const createFunction = (stack: EnlistStack, name: FunctionName): FunctionResources => {
   const { alarms, bundles, names, settings, storage } = stack;

@@ -5,10 +5,10 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { type FunctionName, type QueueName, queueNames } from '../../lib/model/deployment.ts';
 import { type Permissions, permissions, type SecretAction } from '../../lib/model/permissions.ts';
 import type { EnlistStack } from './stack.ts';
-import { allow, encryptionActions, messageActions, onlyThrough } from './statements.ts';
+import { allow, encryptionActions, messageActions, restrictToService } from './statements.ts';
 import type { Storage } from './storage.ts';
 
-const tableStatements = ({ table, keys }: Storage, { table: actions, indexes }: Permissions) => [
+const allowTable = ({ table, keys }: Storage, { table: actions, indexes }: Permissions) => [
   ...allow(
     actions.map((action) => `dynamodb:${action}`),
     [table.tableArn],
@@ -18,11 +18,11 @@ const tableStatements = ({ table, keys }: Storage, { table: actions, indexes }: 
     indexes.map((index) => `${table.tableArn}/index/${index}`),
   ),
   // DynamoDB uses the key on behalf of whoever uses the table.
-  ...allow(encryptionActions, [keys.data.keyArn], onlyThrough('dynamodb')),
+  ...allow(encryptionActions, [keys.data.keyArn], restrictToService('dynamodb')),
 ];
 
 /** A function receives the messages of the queue that has its name. */
-const queueStatements = ({ queues, keys }: Storage, { sends }: Permissions, name: FunctionName) => {
+const allowQueues = ({ queues, keys }: Storage, { sends }: Permissions, name: FunctionName) => {
   const findArn = (queue: QueueName) => queues[queue].queue.queueArn;
   return [
     ...allow(['sqs:GetQueueAttributes', 'sqs:SendMessage'], sends.map(findArn)),
@@ -30,13 +30,13 @@ const queueStatements = ({ queues, keys }: Storage, { sends }: Permissions, name
       ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'],
       queueNames.filter((queue) => queue === name).map(findArn),
     ),
-    ...allow(messageActions, [keys.data.keyArn], onlyThrough('sqs')),
+    ...allow(messageActions, [keys.data.keyArn], restrictToService('sqs')),
   ];
 };
 
 const objectActions = { put: 's3:PutObject', get: 's3:GetObject', delete: 's3:DeleteObject' } as const;
 
-const uploadStatements = ({ uploads, keys }: Storage, { lists }: Permissions) => {
+const allowUploads = ({ uploads, keys }: Storage, { lists }: Permissions) => {
   const reads = lists.includes('get');
   return [
     ...allow(
@@ -48,7 +48,7 @@ const uploadStatements = ({ uploads, keys }: Storage, { lists }: Permissions) =>
     ...allow(
       [...(lists.includes('put') ? ['kms:GenerateDataKey'] : []), ...(reads ? ['kms:Decrypt'] : [])],
       [keys.data.keyArn],
-      onlyThrough('s3'),
+      restrictToService('s3'),
     ),
   ];
 };
@@ -63,7 +63,7 @@ const secretActions: Readonly<Record<SecretAction, string>> = {
 /** A deleted secret can be restored for some days. */
 const withRecovery = { BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } };
 
-const secretStatements = (stack: EnlistStack, { secrets }: Permissions) => {
+const allowSecrets = (stack: EnlistStack, { secrets }: Permissions) => {
   const { names, storage } = stack;
   const formatArn = (prefix: string) =>
     stack.formatArn({
@@ -88,7 +88,7 @@ const secretStatements = (stack: EnlistStack, { secrets }: Permissions) => {
     ...allow(
       [...(others.length > 0 ? ['kms:Decrypt'] : []), ...(writes ? ['kms:GenerateDataKey'] : [])],
       [storage.keys.vault.keyArn],
-      onlyThrough('secretsmanager'),
+      restrictToService('secretsmanager'),
     ),
   ];
 };
@@ -99,10 +99,10 @@ export const createStatements = (
   name: FunctionName,
   logs: ILogGroup,
 ): PolicyStatement[] => [
-  ...tableStatements(stack.storage, permissions[name]),
-  ...queueStatements(stack.storage, permissions[name], name),
-  ...uploadStatements(stack.storage, permissions[name]),
-  ...secretStatements(stack, permissions[name]),
+  ...allowTable(stack.storage, permissions[name]),
+  ...allowQueues(stack.storage, permissions[name], name),
+  ...allowUploads(stack.storage, permissions[name]),
+  ...allowSecrets(stack, permissions[name]),
   ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logs.logGroupArn]),
   // X-Ray has no resources that a policy could name.
   ...allow(['xray:PutTelemetryRecords', 'xray:PutTraceSegments'], ['*']),

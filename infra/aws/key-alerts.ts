@@ -7,7 +7,7 @@ import { CfnRule, EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { EnlistStack } from './stack.ts';
-import { allow, createServiceRole, messageActions, onlyThrough } from './statements.ts';
+import { allow, createServiceRole, messageActions, restrictToService } from './statements.ts';
 
 interface KeyAlert {
   readonly id: string;
@@ -25,7 +25,7 @@ export interface EnrolmentRoles {
 }
 
 /** Matches every caller but these roles, also a caller without a role. */
-const anyoneExcept = (roles: readonly IRole[]) => [
+const matchAnyoneExcept = (roles: readonly IRole[]) => [
   { 'anything-but': roles.map(({ roleArn }) => roleArn) },
   { exists: false },
 ];
@@ -45,7 +45,7 @@ const listKeyAlerts = ({ storage, names }: EnlistStack, roles: EnrolmentRoles): 
         eventName: ['DeleteSecret'],
         requestParameters: { secretId },
         // These delete secrets of enrolments every day, and may delete no others.
-        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(roles.removers) } } },
+        userIdentity: { sessionContext: { sessionIssuer: { arn: matchAnyoneExcept(roles.removers) } } },
       },
       target: 'secretId',
       text: 'somebody deleted the secret of a bot. After the recovery period its key is lost for ever. Restore it with `aws secretsmanager restore-secret`.',
@@ -58,7 +58,7 @@ const listKeyAlerts = ({ storage, names }: EnlistStack, roles: EnrolmentRoles): 
         errorCode: ['InvalidRequestException'],
         requestParameters: { secretId },
         // These may read the secret of an enrolment that was removed; for a bot's secret there is an alarm.
-        userIdentity: { sessionContext: { sessionIssuer: { arn: anyoneExcept(roles.creators) } } },
+        userIdentity: { sessionContext: { sessionIssuer: { arn: matchAnyoneExcept(roles.creators) } } },
       },
       target: 'secretId',
       text: 'somebody read the secret of a bot, and it is scheduled for deletion. Restore it with `aws secretsmanager restore-secret`.',
@@ -85,7 +85,7 @@ export const createKeyAlerts = (stack: EnlistStack, roles: EnrolmentRoles): void
     policyName: 'publish',
     statements: [
       ...allow(['sns:Publish'], [alarms.topic.topicArn]),
-      ...allow(messageActions, [storage.keys.data.keyArn], onlyThrough('sns')),
+      ...allow(messageActions, [storage.keys.data.keyArn], restrictToService('sns')),
     ],
   });
   for (const { id, source, detail, target, text } of listKeyAlerts(stack, roles)) {

@@ -2,13 +2,13 @@
 import { type IMetric, Metric, Unit } from 'aws-cdk-lib/aws-cloudwatch';
 import { FilterPattern, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { type FunctionName, functionNames } from '../../lib/model/deployment.ts';
+import { functionNames } from '../../lib/model/deployment.ts';
 import type { LogCode } from '../../lib/model/log.ts';
 import type { ReasonCode } from '../../lib/model/reasons.ts';
 import type { BotState } from '../../lib/model/states.ts';
 import { timing } from '../../lib/model/timing.ts';
 import { FIVE_MINUTES, sum } from './alarms.ts';
-import type { FunctionResources } from './function.ts';
+import type { FunctionResources, Functions } from './function.ts';
 import type { EnlistStack } from './stack.ts';
 
 const moved: LogCode = 'bot_moved';
@@ -42,7 +42,7 @@ const metrics = {
  */
 export const createLogMetrics = (
   stack: EnlistStack,
-  functions: Readonly<Record<FunctionName, FunctionResources>>,
+  functions: Functions,
 ): ((state: BotState) => IMetric) => {
   const { alarms, names, settings } = stack;
   const part = new Construct(stack, 'LogMetrics');

@@ -5,7 +5,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { limits } from '../../lib/model/limits.ts';
 import { acceptObjectWildcard, acceptRouteWildcard } from './nag-exceptions.ts';
 import type { EnlistStack } from './stack.ts';
-import { allow, onlyThrough } from './statements.ts';
+import { allow, restrictToService } from './statements.ts';
 
 export const createOperatorPolicy = (
   stack: EnlistStack,
@@ -20,7 +20,7 @@ export const createOperatorPolicy = (
       ...allow(['execute-api:Invoke'], [api.arnForExecuteApi('*', '/*', '*')]),
       ...allow(['cloudformation:DescribeStacks'], [stack.stackId]),
       ...allow(['s3:PutObject'], [storage.uploads.arnForObjects(`${limits.inboxPrefix}*`)]),
-      ...allow(['kms:GenerateDataKey'], [storage.keys.data.keyArn], onlyThrough('s3')),
+      ...allow(['kms:GenerateDataKey'], [storage.keys.data.keyArn], restrictToService('s3')),
       ...allow(
         ['lambda:InvokeFunction'],
         functions.map(({ functionArn }) => functionArn),

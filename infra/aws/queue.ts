@@ -11,7 +11,7 @@ export interface QueuePair {
   readonly deadLetters: Queue;
 }
 
-const encrypted = (key: IKey) => ({
+const encryptWith = (key: IKey) => ({
   encryption: QueueEncryption.KMS,
   encryptionMasterKey: key,
   enforceSSL: true,
@@ -30,7 +30,7 @@ export const createDeadLetters = (
     stack.formatArn({ service: 'sqs', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME });
   return new Queue(scope, id, {
     queueName,
-    ...encrypted(key),
+    ...encryptWith(key),
     retentionPeriod: Duration.seconds(deadLetterRetentionSeconds),
     redriveAllowPolicy:
       from === undefined
@@ -48,7 +48,7 @@ export const createQueue = (scope: Construct, name: QueueName, names: Names, key
   const deadLetters = createDeadLetters(scope, 'DeadLetters', names.deadLetters(name), key, queueName);
   const queue = new Queue(scope, 'Queue', {
     queueName,
-    ...encrypted(key),
+    ...encryptWith(key),
     visibilityTimeout: Duration.seconds(shape.visibilityTimeoutSeconds),
     retentionPeriod: Duration.seconds(shape.retentionSeconds),
     deadLetterQueue: { queue: deadLetters, maxReceiveCount: shape.maxReceiveCount },

@@ -7,7 +7,7 @@ import { createFunction, type FunctionResources, functionTexts } from './functio
 import { acceptNoDeadLetterQueue } from './nag-exceptions.ts';
 import { createDeadLetters } from './queue.ts';
 import type { EnlistStack } from './stack.ts';
-import { allow, createServiceRole, messageActions, onlyThrough } from './statements.ts';
+import { allow, createServiceRole, messageActions, restrictToService } from './statements.ts';
 
 export const createSchedule = (stack: EnlistStack, name: keyof typeof schedules): FunctionResources => {
   const { names, storage, alarms, settings } = stack;
@@ -25,7 +25,7 @@ export const createSchedule = (stack: EnlistStack, name: keyof typeof schedules)
     statements: [
       ...allow(['lambda:InvokeFunction'], [fn.functionArn]),
       ...allow(['sqs:SendMessage'], [deadLetters.queueArn]),
-      ...allow(messageActions, [key.keyArn], onlyThrough('sqs')),
+      ...allow(messageActions, [key.keyArn], restrictToService('sqs')),
     ],
   });
   const group = new CfnScheduleGroup(part, 'Group', { name: names.function(name) });

@@ -1,13 +1,13 @@
 /** Enlist on AWS: one stack for each stage, built from lib/model/deployment.ts. */
 import { Aws, CfnOutput, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { type FunctionName, functionNames, queueNames } from '../../lib/model/deployment.ts';
+import { functionNames, queueNames } from '../../lib/model/deployment.ts';
 import { canDoWithSecrets, type SecretAction } from '../../lib/model/permissions.ts';
 import { Alarms } from './alarms.ts';
 import { createApi } from './api.ts';
 import type { BundleFolders } from './bundle.ts';
 import { createDashboard } from './dashboard.ts';
-import type { FunctionResources } from './function.ts';
+import type { Functions } from './function.ts';
 import { createKeyAlerts } from './key-alerts.ts';
 import { createLogMetrics } from './log-metrics.ts';
 import { capitalise, deriveNames, type Names } from './names.ts';
@@ -45,10 +45,7 @@ export class EnlistStack extends Stack {
     const api = createApi(this);
     const workers = queueNames.map((name) => [name, createWorker(this, name)]);
     const recheck = createSchedule(this, 'recheck');
-    const functions = { ...api.functions, ...Object.fromEntries(workers), recheck } as Record<
-      FunctionName,
-      FunctionResources
-    >;
+    const functions = { ...api.functions, ...Object.fromEntries(workers), recheck } as Functions;
     const countMoves = createLogMetrics(this, functions);
     const findRoles = (right: SecretAction) =>
       functionNames.filter((name) => canDoWithSecrets(name, right)).map((name) => functions[name].role);
@@ -59,29 +56,18 @@ export class EnlistStack extends Stack {
 
     const addOutput = (id: string, description: string, value: string) =>
       new CfnOutput(this, id, { description, value });
+    const { keys, table, uploads } = this.storage;
     addOutput('ApiUrl', 'URL of the HTTP API', api.url);
-    addOutput(
-      'UploadsBucket',
-      'Lists that are put under inbox/ are imported',
-      this.storage.uploads.bucketName,
-    );
-    addOutput('TableName', 'The rows of bots and batches', this.storage.table.tableName);
+    addOutput('UploadsBucket', 'Lists that are put under inbox/ are imported', uploads.bucketName);
+    addOutput('TableName', 'The rows of bots and batches', table.tableName);
     addOutput('AlarmTopic', 'Subscribe to this topic to get alarms', this.alarms.topic.topicArn);
     addOutput(
       'OperatorPolicy',
       'Attach this policy to everybody who may use the enlist command',
       operator.managedPolicyArn,
     );
-    addOutput(
-      'DataKeyArn',
-      'This key outlives the stack; it is the setting dataKeyArn',
-      this.storage.keys.data.keyArn,
-    );
-    addOutput(
-      'VaultKeyArn',
-      'This key outlives the stack; it is the setting vaultKeyArn',
-      this.storage.keys.vault.keyArn,
-    );
+    addOutput('DataKeyArn', 'This key outlives the stack; it is the setting dataKeyArn', keys.data.keyArn);
+    addOutput('VaultKeyArn', 'This key outlives the stack; it is the setting vaultKeyArn', keys.vault.keyArn);
     addOutput(
       'DashboardUrl',
       'The progress of lists',

@@ -16,7 +16,7 @@ export const allow = (
     : [new PolicyStatement({ actions: [...actions], resources: [...resources], conditions })];
 
 /** A key may be used only through the service whose data it encrypts. */
-export const onlyThrough = (service: string) => ({
+export const restrictToService = (service: string) => ({
   StringEquals: { 'kms:ViaService': `${service}.${Aws.REGION}.${Aws.URL_SUFFIX}` },
 });
 
@@ -34,7 +34,7 @@ export const encryptionActions = [
   'kms:ReEncryptTo',
 ];
 
-/** What a service needs to send encrypted messages, and to store encrypted objects. */
+/** What is needed to send and to receive encrypted messages. */
 export const messageActions = ['kms:Decrypt', 'kms:GenerateDataKey'];
 
 export interface ServiceRole {

@@ -21,13 +21,13 @@ import { createQueue, type QueuePair } from './queue.ts';
 import type { Settings } from './settings.ts';
 import { ownAccount } from './statements.ts';
 
-const text = (name: string) => ({ name, type: AttributeType.STRING });
+const describeAttribute = (name: string) => ({ name, type: AttributeType.STRING });
 
 const createTable = (scope: Construct, names: Names, key: IKey): Table => {
   const table = new Table(scope, 'Table', {
     tableName: names.table,
-    partitionKey: text(shape.partitionKey),
-    sortKey: text(shape.sortKey),
+    partitionKey: describeAttribute(shape.partitionKey),
+    sortKey: describeAttribute(shape.sortKey),
     billingMode: BillingMode.PAY_PER_REQUEST,
     encryption: TableEncryption.CUSTOMER_MANAGED,
     encryptionKey: key,
@@ -38,8 +38,8 @@ const createTable = (scope: Construct, names: Names, key: IKey): Table => {
   for (const [indexName, { partitionKey, sortKey, projection }] of Object.entries(shape.indexes)) {
     table.addGlobalSecondaryIndex({
       indexName,
-      partitionKey: text(partitionKey),
-      sortKey: text(sortKey),
+      partitionKey: describeAttribute(partitionKey),
+      sortKey: describeAttribute(sortKey),
       projectionType: ProjectionType[projection],
     });
   }
