@@ -1,12 +1,14 @@
-/** What a private key written in hex may stand for, and the public keys that belong to a keystore. */
+/** The private keys that 64 hex characters can be, and the public keys that belong to a keystore. */
+
+import { toHex } from '../lists/encodings.ts';
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
 import type { Services } from '../model/ports.ts';
 import type { VaultPublicKeys } from './decide.ts';
 
 /**
- * 64 hex characters → the private keys that they may stand for, each under its public key (64 hex characters): the
- * seed, and the scalar where they can be one. fox-one's tools store scalars, all others store seeds; only the public
- * key that Mixin shows decides.
+ * 64 hex characters → the private keys that they can be, each under its public key (64 hex characters): the seed, and
+ * the scalar where they can be one. fox-one's tools store scalars, all others store seeds; only the public key that
+ * Mixin shows decides.
  */
 export const deriveKeyForms = async (
   services: Services,
@@ -18,9 +20,8 @@ export const deriveKeyForms = async (
   );
 };
 
-/** A new Ed25519 seed out of the system's random bytes: 64 hex characters. */
-export const generateSeed = (services: Services): PrivateKey =>
-  Array.from(services.randomBytes(32), (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** A new Ed25519 seed from the system's random bytes: 64 hex characters. */
+export const generateSeed = (services: Services): PrivateKey => toHex(services.randomBytes(32));
 
 const derivePublicForms = async (services: Services, hex: string | undefined) =>
   hex === undefined ? [] : [...(await deriveKeyForms(services, hex)).keys()];

@@ -12,6 +12,7 @@ import { chooseStep } from './enrolment.ts';
 const HISTORY_MAX = 60;
 const HISTORY_HEAD = 10;
 
+/** What a move adds to the bot's history. */
 export interface MoveNote {
   readonly step: string;
   readonly reason?: Problem | undefined;
@@ -30,7 +31,7 @@ const countAttempts = (move: MoveName, attempts: number): number => {
   return move === 'accept' || move === 'enroll' ? attempts : 0;
 };
 
-/** Everything that a move writes, `more` included. Pure. */
+/** Everything that a move writes. `more`: changes that the move itself does not make. Pure. */
 export const buildChanges = (
   bot: Bot,
   move: MoveName,

@@ -1,4 +1,4 @@
-/** A digest that tells a changed keystore from the same one again, however it was written. Pure. */
+/** A digest that is the same for the same keystore, in whatever format it is written. Pure. */
 import { isRsaKeystore, type Keystore, withoutSign } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { toHex } from './encodings.ts';
@@ -23,8 +23,8 @@ const sha256 = async (text: string): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
 
 /**
- * Digest of the public halves alone, 32 hex characters. Of a six-digit PIN it shows only that there is one: anybody
- * could try all of them.
+ * Digest of the public halves alone, 32 hex characters. Of a six-digit PIN it shows only that there is one: whoever
+ * has the digest could try all PINs.
  */
 export const digestKeystore = async (keystore: Keystore, keys: Keys): Promise<string> => {
   const { session_id, tip_private_key, pin } = keystore;

@@ -1,5 +1,5 @@
 /**
- * The PIN as it goes over the wire, and the messages that stand for one. Layout identical in the Go, Node,
+ * The PIN as it is sent, and the messages that are sent in its place. Layout identical in the Go, Node,
  * fox-one and Dart SDKs and in the Android and iOS apps; https://developers.mixin.one/docs/api/pin/tip
  * (read 2026-11-21).
  */

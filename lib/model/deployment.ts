@@ -10,7 +10,7 @@ export type QueueName = (typeof queueNames)[number];
 export const functionNames = ['api', 'accounts', 'intake', 'enroll', 'check', 'register', 'recheck'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
-export interface FunctionShape {
+interface FunctionShape {
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
 }

@@ -5,7 +5,7 @@ import type { Bot, BotChanges } from '../../model/bot.ts';
 import { table as shape } from '../../model/deployment.ts';
 import type { BotQuery, Page, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';
-import { pauseAfter } from '../throttling.ts';
+import { sendInParts } from '../throttling.ts';
 import {
   type Condition,
   type Item,
@@ -62,31 +62,25 @@ const writeConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[
     : [{ expression: '(attribute_not_exists(#pin_iterator) OR #pin_iterator < :pin_iterator)' }]),
 ];
 
-export type BotRows = Pick<Table, 'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots'>;
+type BotRows = Pick<Table, 'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots'>;
 
 export const createBotRows = (
   { client, tableName: TableName }: ItemsOptions,
   { getItem, putNew, updateIf }: Items,
 ): BotRows => {
   const getBots = async (bot_ids: readonly string[]): Promise<Bot[]> => {
-    const found = new Map<string, Bot>();
-    let keys = bot_ids.map(botKey) as Item[];
-    for (let attempt = 0; keys.length > 0; ) {
+    const bots = new Map<string, Bot>();
+    await sendInParts<Item>(bot_ids.map(botKey), BATCH_GET_MAX, async (keys) => {
       const { Responses, UnprocessedKeys } = await client.send(
-        new BatchGetCommand({
-          RequestItems: { [TableName]: { Keys: keys.slice(0, BATCH_GET_MAX), ConsistentRead: true } },
-        }),
+        new BatchGetCommand({ RequestItems: { [TableName]: { Keys: [...keys], ConsistentRead: true } } }),
       );
-      for (const item of Responses?.[TableName] ?? []) found.set(String(item.bot_id), toBot(item));
-      const again = UnprocessedKeys?.[TableName]?.Keys ?? [];
-      keys = [...again, ...keys.slice(BATCH_GET_MAX)];
-      if (again.length > 0) await pauseAfter(attempt, `DynamoDB left ${again.length} items unread`);
-      attempt = again.length > 0 ? attempt + 1 : 0;
-    }
-    return bot_ids.flatMap((bot_id) => found.get(bot_id) ?? []);
+      for (const item of Responses?.[TableName] ?? []) bots.set(String(item.bot_id), toBot(item));
+      return UnprocessedKeys?.[TableName]?.Keys ?? [];
+    });
+    return bot_ids.flatMap((bot_id) => bots.get(bot_id) ?? []);
   };
 
-  /** One page of a batch's index, and one key more where there is one; goes on from shard to shard. */
+  /** The keys of one page of a batch's index, from shard to shard; one key more shows that there is another page. */
   const listKeys = async ({ batch_id, state, limit }: BotQuery, start: BotCursor | undefined) => {
     const keys: BotCursor[] = [];
     for (const shard of shards.slice(start?.shard ?? 0)) {
@@ -96,12 +90,8 @@ export const createBotRows = (
         new QueryCommand({
           TableName,
           IndexName: 'by_batch',
-          KeyConditionExpression: 'batch_shard = :shard AND begins_with(state_key, :prefix)',
-          ExpressionAttributeValues: { ':shard': batch_shard, ':prefix': state ? `${state}#` : '' },
-          ...(!state && {
-            KeyConditionExpression: 'batch_shard = :shard',
-            ExpressionAttributeValues: { ':shard': batch_shard },
-          }),
+          KeyConditionExpression: `batch_shard = :shard${state ? ' AND begins_with(state_key, :prefix)' : ''}`,
+          ExpressionAttributeValues: { ':shard': batch_shard, ...(state && { ':prefix': `${state}#` }) },
           Limit: limit - keys.length + 1,
           ...(from && {
             ExclusiveStartKey: { ...botKey(from.bot_id), batch_shard, state_key: from.state_key },

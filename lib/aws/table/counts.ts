@@ -1,6 +1,6 @@
 /**
- * How a count is made: the keys of a batch's index are read, all of them, and no row. A key says the state of its
- * bot and, of an enrolment, the kind.
+ * How a count is made: all keys of a batch's index are read, and no rows. A key contains the state of its bot and, of
+ * an enrolment, the kind.
  */
 import type { BotCounts, StateCounts, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';

@@ -47,8 +47,8 @@ const pickSession = (keystore: Keystore) => {
 };
 
 /**
- * A keystore with the session of the first, and the TIP key and PIN of `others`, of which a later one wins. It has
- * the spend key that is given and no other.
+ * A keystore with the session of the first, and the TIP key and PIN of `others`, of which a later one wins. Its spend
+ * key is that of `spend` and no other.
  */
 const composeKeystore = (
   session: Keystore,
@@ -71,7 +71,7 @@ const toComparable = (keystore: Keystore): string => {
   return JSON.stringify([session, tip_private_key, pin, spend_key]);
 };
 
-export interface VaultOptions {
+interface VaultOptions {
   readonly client: SecretsManagerClient;
   /** Secrets are named `<prefix>/<user_id>`, and `<prefix>/enrolment/<id>` before there is a user. */
   readonly prefix: string;
@@ -173,7 +173,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     return readBack;
   };
 
-  /** Is this the spend key of the keystore, in one of the forms that are possible? True where it has none. */
+  /** Is this the public key of the keystore's spend key, in one of its possible forms? True when it has no spend key. */
   const matchesKey = async (
     { spend_private_key, spend_key }: Keystore,
     public_key: string,
