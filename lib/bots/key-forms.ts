@@ -1,22 +1,21 @@
 /** The private keys that 64 hex characters can be, and the public keys that belong to a keystore. */
 
 import { toHex } from '../lists/encodings.ts';
-import type { Keystore, PrivateKey } from '../model/keystore.ts';
+import { type Keystore, listKeyForms, type PrivateKey } from '../model/keystore.ts';
 import type { Services } from '../model/ports.ts';
 import type { VaultPublicKeys } from './decide.ts';
 
 /**
- * 64 hex characters → the private keys that they can be, each under its public key (64 hex characters): the seed, and
- * the scalar where they can be one. fox-one's tools store scalars, all others store seeds; only the public key that
- * Mixin shows decides.
+ * 64 hex characters → the private keys that they can be, a seed and a scalar, each under its public key (64 hex
+ * characters).
  */
 export const deriveKeyForms = async (
-  services: Services,
+  { keys }: Services,
   hex: string,
 ): Promise<ReadonlyMap<string, PrivateKey>> => {
-  const forms = services.keys.isScalar(hex) ? [hex, `scalar:${hex}`] : [hex];
+  const forms = listKeyForms(hex, keys);
   return new Map(
-    await Promise.all(forms.map(async (key) => [await services.keys.derivePublicKey(key), key] as const)),
+    await Promise.all(forms.map(async (key) => [await keys.derivePublicKey(key), key] as const)),
   );
 };
 

@@ -1,13 +1,11 @@
 /** A digest that is the same for the same keystore, in whatever format it is written. Pure. */
-import { isRsaKeystore, type Keystore, withoutSign } from '../model/keystore.ts';
+import { isRsaKeystore, type Keystore, listKeyForms, withoutSign } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { toHex } from './encodings.ts';
 
 /** The public keys that 32 bytes may have: as a seed and, where they could be one, as a scalar. */
 const deriveBoth = async (hex: string, keys: Keys): Promise<string> =>
-  keys.isScalar(hex)
-    ? `${await keys.derivePublicKey(hex)} or ${await keys.derivePublicKey(`scalar:${hex}`)}`
-    : keys.derivePublicKey(hex);
+  (await Promise.all(listKeyForms(hex, keys).map((key) => keys.derivePublicKey(key)))).join(' or ');
 
 const readSessionParts = async (keystore: Keystore, keys: Keys): Promise<readonly string[]> =>
   isRsaKeystore(keystore)

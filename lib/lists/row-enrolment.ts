@@ -54,7 +54,7 @@ const readPurpose = (value: unknown): Result<'SESSION'> => {
   if (toText(value).toUpperCase() === 'SESSION') return succeed('SESSION');
   return refuseValue(
     'Enlist signs in for one purpose only.',
-    'Ask for a code with the purpose SESSION, and write that or leave it out.',
+    'Request a code with the purpose SESSION, and write SESSION or leave it out.',
   );
 };
 

@@ -2,7 +2,7 @@
  * A row's fields → a keystore in its one normal form, whichever tool wrote it: the dashboard, the SDKs for Go, Node,
  * Dart, Ruby and PHP, fox-one's. A row may have fields of several formats, as long as they agree.
  */
-import { type Keystore, withoutSign } from '../model/keystore.ts';
+import { type Keystore, SCALAR_PREFIX, withoutSign } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { type Failure, fail, type Result, succeed } from '../model/result.ts';
 import { isHex32, isPem, parseBase64, parseKey, parsePem, toBase64, toHex } from './encodings.ts';
@@ -139,7 +139,7 @@ const notAPoint = refuseValue(
 );
 
 const notAToken = refuseValue(
-  'It is not what Mixin gives for the encryption of PINs.',
+  'It is not a key that Mixin gives for encrypting PINs.',
   'Copy the whole value again: 64 hex characters, or base64.',
 );
 
@@ -173,8 +173,6 @@ interface Form {
   readonly as: 'seed' | 'scalar' | 'either';
 }
 
-const SCALAR = 'scalar:';
-
 /** Only the oldest name always means a seed; under the others fox-one's tools store scalars. */
 const readForm = async (value: unknown, meansSeed: boolean, keys: Keys): Promise<Result<Form>> => {
   const seed = await readSeed(value, keys);
@@ -185,8 +183,8 @@ const readForm = async (value: unknown, meansSeed: boolean, keys: Keys): Promise
 
 const readSpendKey = async (value: unknown, field: string, keys: Keys): Promise<Result<Form>> => {
   const text = toText(value);
-  if (!text.startsWith(SCALAR)) return readForm(value, field === 'spend_private_key', keys);
-  const hex = text.slice(SCALAR.length).toLowerCase();
+  if (!text.startsWith(SCALAR_PREFIX)) return readForm(value, field === 'spend_private_key', keys);
+  const hex = text.slice(SCALAR_PREFIX.length).toLowerCase();
   if (isHex32(hex) && keys.isScalar(hex)) return succeed({ hex, as: 'scalar' });
   return refuseValue('It is not a reduced scalar.', 'Write scalar: and the 64 hex characters of the key.');
 };
@@ -194,7 +192,7 @@ const readSpendKey = async (value: unknown, field: string, keys: Keys): Promise<
 /** The public keys that a form may have. */
 const derivePublicKeys = async ({ hex, as }: Form, keys: Keys): Promise<readonly string[]> => [
   ...(as === 'scalar' ? [] : [await keys.derivePublicKey(hex)]),
-  ...(as === 'seed' ? [] : [await keys.derivePublicKey(`${SCALAR}${hex}`)]),
+  ...(as === 'seed' ? [] : [await keys.derivePublicKey(`${SCALAR_PREFIX}${hex}`)]),
 ];
 
 /** Forms agree when they can have one public key; together they may show what each alone leaves open. */
@@ -342,7 +340,7 @@ const nameKeys = ({ spend, pin }: Parts): Partial<Keystore> => {
   const secret = pin.content?.value;
   return {
     ...(key?.as === 'seed' && { spend_private_key: key.hex }),
-    ...(key?.as === 'scalar' && { spend_private_key: `${SCALAR}${key.hex}` }),
+    ...(key?.as === 'scalar' && { spend_private_key: `${SCALAR_PREFIX}${key.hex}` }),
     ...(key?.as === 'either' && { spend_key: key.hex }),
     ...(secret && 'form' in secret && { tip_private_key: secret.form.hex }),
     ...(secret && 'digits' in secret && { pin: secret.digits }),

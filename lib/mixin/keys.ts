@@ -5,7 +5,7 @@
  */
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { etc, Point, signAsync } from '@noble/ed25519';
-import type { PrivateKey } from '../model/keystore.ts';
+import { type PrivateKey, SCALAR_PREFIX } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { createMixinError } from './errors.ts';
 import * as rsa from './rsa.ts';
@@ -24,7 +24,6 @@ const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
 const der = (prefix: Buffer, key: Uint8Array): Buffer => Buffer.concat([prefix, key]);
 
-const SCALAR = 'scalar:';
 /** Keeps the nonces of scalars apart from those of any seed; see signByScalar. */
 const NONCE_DOMAIN = Buffer.from('enlist: nonces of an Ed25519 scalar', 'utf8');
 
@@ -64,8 +63,8 @@ export const isScalar = (hex: string): boolean => {
 type Secret = { readonly seed: Uint8Array } | { readonly scalar: bigint };
 
 const parseSecret = (key: PrivateKey): Secret => {
-  if (!key.startsWith(SCALAR)) return { seed: parseHexKey(key) };
-  const hex = key.slice(SCALAR.length);
+  if (!key.startsWith(SCALAR_PREFIX)) return { seed: parseHexKey(key) };
+  const hex = key.slice(SCALAR_PREFIX.length);
   if (!isScalar(hex)) throw createMixinError('bad_keystore');
   return { scalar: fromLittleEndian(parseHexKey(hex)) };
 };

@@ -12,7 +12,17 @@ const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
  * reduced scalar, where only that is known (fox-one's tools store keys in that form).
  */
 export type PrivateKey = string;
+export const SCALAR_PREFIX = 'scalar:';
 const privateKeySchema = z.string().regex(/^(scalar:)?[0-9a-f]{64}$/);
+
+/**
+ * The private keys that 64 hex characters can be: the seed and, where they can be one, the scalar. Only the public key
+ * that Mixin shows decides: fox-one's tools store scalars, all others store seeds.
+ */
+export const listKeyForms = (
+  hex: string,
+  { isScalar }: { readonly isScalar: (hex: string) => boolean },
+): readonly PrivateKey[] => (isScalar(hex) ? [hex, `${SCALAR_PREFIX}${hex}`] : [hex]);
 
 const pem = z.string().startsWith('-----BEGIN ').max(10_000);
 

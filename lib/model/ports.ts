@@ -220,15 +220,13 @@ export interface MixinSafe {
 }
 
 /** A request to send a code to a phone. The phone number goes to Mixin and nowhere else. */
-export interface CodeRequest {
+export interface CodeRequest
+  extends Pick<
+    SignInRequest,
+    'purpose' | 'device_id' | 'platform' | 'platform_version' | 'app_version' | 'package_name'
+  > {
   /** E.164. */
   readonly phone: string;
-  readonly purpose: 'SESSION';
-  readonly device_id: string;
-  readonly platform: string;
-  readonly platform_version: string;
-  readonly app_version: string;
-  readonly package_name: string;
   /** A person's answer to a captcha, under Mixin's own field names. */
   readonly captcha: Readonly<Record<string, string>>;
 }

@@ -6,6 +6,7 @@ import type { Batch } from '../../model/batch.ts';
 import type { Page, Table, VerificationRecord } from '../../model/ports.ts';
 import type { RowError } from '../../model/problem.ts';
 import { sendInParts } from '../throttling.ts';
+import type { BotRows } from './bots.ts';
 import {
   ITEM_SCHEMA,
   type Item,
@@ -35,10 +36,7 @@ const toBatch = (item: Item): Batch => {
 
 const errorCursor = z.object({ sk: z.string().startsWith('error#').max(300) });
 
-type BatchRows = Omit<
-  Table,
-  'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots' | 'countBots'
->;
+type BatchRows = Omit<Table, keyof BotRows | 'countBots'>;
 
 export const createBatchRows = (
   { client, tableName: TableName }: ItemsOptions,

@@ -62,7 +62,7 @@ const writeConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[
     : [{ expression: '(attribute_not_exists(#pin_iterator) OR #pin_iterator < :pin_iterator)' }]),
 ];
 
-type BotRows = Pick<Table, 'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots'>;
+export type BotRows = Pick<Table, 'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots'>;
 
 export const createBotRows = (
   { client, tableName: TableName }: ItemsOptions,

@@ -12,6 +12,7 @@ import {
   isRsaKeystore,
   type Keystore,
   keystoreSchema,
+  listKeyForms,
   type PrivateKey,
   withoutSign,
 } from '../../model/keystore.ts';
@@ -178,13 +179,9 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     { spend_private_key, spend_key }: Keystore,
     public_key: string,
   ): Promise<boolean> => {
-    if (spend_private_key !== undefined)
-      return (await keys.derivePublicKey(spend_private_key)) === public_key;
-    if (spend_key === undefined) return true;
-    const forms = await Promise.all(
-      [spend_key, `scalar:${spend_key}`].map((key) => keys.derivePublicKey(key)),
-    );
-    return forms.includes(public_key);
+    if (spend_private_key === undefined && spend_key === undefined) return true;
+    const forms = spend_private_key === undefined ? listKeyForms(spend_key ?? '', keys) : [spend_private_key];
+    return (await Promise.all(forms.map((key) => keys.derivePublicKey(key)))).includes(public_key);
   };
 
   /** The spend key that must stay: that of its own version, or one that another program stored. */
