@@ -7,7 +7,7 @@ import { chooseStep } from './enrolment.ts';
 import { moveBot, sendToStep } from './transition.ts';
 
 /** Which bots an operator wants to retry. */
-export interface RetryFilter {
+interface RetryFilter {
   readonly states: readonly BotState[];
   /** Only those with this reason code. */
   readonly reason?: string | undefined;

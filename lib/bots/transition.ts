@@ -5,7 +5,13 @@ import type { QueueName } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
 import type { Problem } from '../model/problem.ts';
 import { allows, type MoveName, moves } from '../model/states.ts';
-import { computeDueAt, isoTimeAfter, readFraction, retryDelaySeconds, timing } from '../model/timing.ts';
+import {
+  computeDueAt,
+  computeRetryDelaySeconds,
+  isoTimeAfter,
+  readFraction,
+  timing,
+} from '../model/timing.ts';
 import { chooseStep } from './enrolment.ts';
 
 /** A longer history loses entries from its middle: how the bot began can still be read. */
@@ -13,7 +19,7 @@ const HISTORY_MAX = 60;
 const HISTORY_HEAD = 10;
 
 /** What a move adds to the bot's history. */
-export interface MoveNote {
+interface MoveNote {
   readonly step: string;
   readonly reason?: Problem | undefined;
   readonly request_id?: string | undefined;
@@ -125,7 +131,7 @@ export const sendToStep = (
 
 /** The pause before the bot's next attempt. */
 export const drawRetryDelaySeconds = (services: Services, bot: Bot): number =>
-  retryDelaySeconds(bot.attempts, readFraction(services.randomBytes(4)));
+  computeRetryDelaySeconds(bot.attempts, readFraction(services.randomBytes(4)));
 
 /**
  * Makes the bot wait, or leaves it unsure, and arranges that it is checked again: by a delayed message where SQS can

@@ -25,7 +25,7 @@ export interface SignInRow extends Place {
 }
 
 /** A user that a bot is to create. */
-export interface NetworkUserRow extends Place {
+interface NetworkUserRow extends Place {
   readonly enrolment: NetworkUserEnrolment;
 }
 

@@ -34,7 +34,7 @@ export interface MixinRequest {
 }
 
 /** A call that carries no token. */
-export interface OpenRequest extends MixinRequest {
+interface OpenRequest extends MixinRequest {
   /** Further headers, names in lower case; of two with one name the client's own counts. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -76,7 +76,7 @@ const createRequest = (
   };
 };
 
-const commonHeaders = (request_id: string): Record<string, string> => ({
+const createCommonHeaders = (request_id: string): Record<string, string> => ({
   'content-type': 'application/json',
   'user-agent': USER_AGENT,
   'x-request-id': request_id,
@@ -84,7 +84,7 @@ const commonHeaders = (request_id: string): Record<string, string> => ({
 
 const prepareOpen = (options: MixinClientOptions, request: OpenRequest): PreparedRequest => {
   const prepared = createRequest(options, request);
-  return { ...prepared, headers: { ...request.headers, ...commonHeaders(prepared.request_id) } };
+  return { ...prepared, headers: { ...request.headers, ...createCommonHeaders(prepared.request_id) } };
 };
 
 const prepareSigned = async (
@@ -103,7 +103,7 @@ const prepareSigned = async (
     unixSeconds: Math.floor(sentAtMs / 1000),
     lifetimeSeconds: options.tokenLifetimeSeconds,
   });
-  return { ...prepared, headers: { authorization: `Bearer ${token}`, ...commonHeaders(request_id) } };
+  return { ...prepared, headers: { authorization: `Bearer ${token}`, ...createCommonHeaders(request_id) } };
 };
 
 /**

@@ -29,25 +29,25 @@ const schema = z.object({
 });
 type Session = z.infer<typeof schema>;
 
-const broken = (request_id: string): MixinError =>
+const createBrokenAnswer = (request_id: string): MixinError =>
   createMixinError('broken_answer', { method: 'POST', request_id });
 
-const x25519Hex = (base64: string): string =>
+const decodeX25519Key = (base64: string): string =>
   /^[A-Za-z0-9+/_-]{43}=?$/.test(base64) ? Buffer.from(base64, 'base64').toString('hex') : '';
 
-const hexKey = (hex: string | undefined): string | undefined =>
+const parseServerKey = (hex: string | undefined): string | undefined =>
   hex === undefined || !isPublicKey(hex) ? undefined : hex.toLowerCase();
 
 /**
  * Mixin's key of an Ed25519 session, 64 hex characters. It may come as an Ed25519 point (`server_public_key`, from
- * 2025-07 on) and as its image on Curve25519 (`pin_token`, `pin_token_base64`). All that the answer
- * has must be keys and agree, else undefined; the point is preferred, for it has its sign.
+ * 2025-07 on) and as its image on Curve25519 (`pin_token`, `pin_token_base64`). All that the answer has must be keys
+ * and agree, else undefined; the point is preferred, for it has its sign.
  */
 const readServerKey = ({ server_public_key, pin_token_base64, pin_token }: Session): string | undefined => {
   const images = [pin_token_base64, pin_token].filter((token) => token !== undefined);
   const serverKeys = [
-    ...(server_public_key === undefined ? [] : [hexKey(server_public_key)]),
-    ...images.map((token) => ed25519FromX25519(x25519Hex(token))),
+    ...(server_public_key === undefined ? [] : [parseServerKey(server_public_key)]),
+    ...images.map((token) => ed25519FromX25519(decodeX25519Key(token))),
   ];
   const distinct = new Set(serverKeys.map((key) => key && withoutSign(key)));
   return distinct.size === 1 ? serverKeys[0] : undefined;
@@ -75,9 +75,9 @@ const readPinPart = (
 
 const readAccount = ({ data, request_id }: MixinAnswer, session_key: SessionKey): NewAccount => {
   const parsed = schema.safeParse(data);
-  if (!parsed.success) throw broken(request_id);
+  if (!parsed.success) throw createBrokenAnswer(request_id);
   const pinPart = readPinPart(parsed.data, session_key);
-  if (pinPart === undefined) throw broken(request_id);
+  if (pinPart === undefined) throw createBrokenAnswer(request_id);
   const { user_id, session_id } = parsed.data;
   return { user_id, session_id, ...pinPart, request_id };
 };
@@ -102,7 +102,7 @@ export const readNewUser = (
   const account = readAccount(answer, session_key);
   const isOwner =
     account.user_id === owner.app_id.toLowerCase() || account.session_id === owner.session_id.toLowerCase();
-  if (isOwner || !fresh.safeParse(answer.data).success) throw broken(answer.request_id);
+  if (isOwner || !fresh.safeParse(answer.data).success) throw createBrokenAnswer(answer.request_id);
   return account;
 };
 

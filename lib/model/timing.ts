@@ -27,7 +27,7 @@ export const enrolmentRecoveryDays = 7;
  * is drawn evenly from the upper half of that, so that bots which failed together are not tried again together.
  * @param fraction a random number, 0 ≤ fraction < 1
  */
-export const retryDelaySeconds = (attempts: number, fraction: number): number => {
+export const computeRetryDelaySeconds = (attempts: number, fraction: number): number => {
   const full = Math.min(timing.retryMaxSeconds, timing.retryBaseSeconds * 2 ** Math.min(attempts, 30));
   return Math.ceil(full * (0.5 + fraction / 2));
 };

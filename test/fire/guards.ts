@@ -45,7 +45,7 @@ const keyGuards: readonly Guard[] = [
     name: 'key-that-counts-was-read-back',
     holds: 'The key that counts is the one that was read back.',
     replace: () =>
-      'const readBack = await toStoredKey({ keystore: value, version_id: keyVersionId(user_id) });',
+      'const readBack = await toStoredKey({ keystore: value, version_id: deriveKeyVersionId(user_id) });',
     tests: ['aws/vault/vault.test.ts'],
   },
   {

@@ -16,7 +16,7 @@ import {
   toRecord,
   writeCursor,
 } from './items.ts';
-import { batchShard, chooseShard, indexAttributes, readStateKey, shards } from './state-index.ts';
+import { chooseShard, deriveIndexAttributes, nameBatchShard, readStateKey, shards } from './state-index.ts';
 
 const BATCH_GET_MAX = 100;
 
@@ -47,7 +47,7 @@ const isCursorOf = ({ shard, state_key, bot_id }: BotCursor, state: BotState | u
 };
 
 /** What must hold for a write of a bot. */
-const writeConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []): Condition[] => [
+const buildConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []): Condition[] => [
   // guard: of-two-writers-one-wins
   isOneOf('revision', [bot.revision]),
   // guard: move-starts-from-its-states
@@ -84,7 +84,7 @@ export const createBotRows = (
   const listKeys = async ({ batch_id, state, limit }: BotQuery, start: BotCursor | undefined) => {
     const keys: BotCursor[] = [];
     for (const shard of shards.slice(start?.shard ?? 0)) {
-      const batch_shard = batchShard(batch_id, shard);
+      const batch_shard = nameBatchShard(batch_id, shard);
       const from = start?.shard === shard ? start : undefined;
       const page = await client.send(
         new QueryCommand({
@@ -113,15 +113,15 @@ export const createBotRows = (
     },
 
     createBot: async (bot) => {
-      const item = await putNew(botKey(bot.bot_id), { ...bot, ...indexAttributes(bot) });
+      const item = await putNew(botKey(bot.bot_id), { ...bot, ...deriveIndexAttributes(bot) });
       return item && toBot(item);
     },
 
     updateBot: async (bot, changes, from) => {
       const next: Bot = { ...bot, ...(changes as Partial<Bot>) };
       const item = await updateIf(botKey(bot.bot_id), {
-        set: { ...changes, ...indexAttributes(next), revision: bot.revision + 1 },
-        conditions: writeConditions(bot, changes, from),
+        set: { ...changes, ...deriveIndexAttributes(next), revision: bot.revision + 1 },
+        conditions: buildConditions(bot, changes, from),
       });
       return item && toBot(item);
     },

@@ -5,7 +5,7 @@
 import type { BotCounts, StateCounts, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';
 import type { Items } from './items.ts';
-import { batchShard, readStateKey, shards } from './state-index.ts';
+import { nameBatchShard, readStateKey, shards } from './state-index.ts';
 
 const addOne = (counts: StateCounts, state: BotState) => {
   counts[state] = (counts[state] ?? 0) + 1;
@@ -31,7 +31,7 @@ export const createCounts = (TableName: string, { queryAll }: Items): Pick<Table
           TableName,
           IndexName: 'by_batch',
           KeyConditionExpression: 'batch_shard = :shard',
-          ExpressionAttributeValues: { ':shard': batchShard(batch_id, shard) },
+          ExpressionAttributeValues: { ':shard': nameBatchShard(batch_id, shard) },
           ProjectionExpression: 'state_key',
         }),
       ),

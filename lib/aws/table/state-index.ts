@@ -12,7 +12,7 @@ export const shards: readonly number[] = Array.from({ length: table.shards }, (_
 export const chooseShard = (bot_id: string): number => Number.parseInt(bot_id.slice(0, 2), 16) % table.shards;
 
 /** The key of the bots of one batch in one index partition. */
-export const batchShard = (batch_id: string, shard: number): string => `${batch_id}#${shard}`;
+export const nameBatchShard = (batch_id: string, shard: number): string => `${batch_id}#${shard}`;
 
 type IndexedBot = Pick<Bot, 'bot_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
 
@@ -40,8 +40,8 @@ export const readStateKey = (key: string): StateKey | undefined => {
 };
 
 /** The index attributes of a bot. */
-export const indexAttributes = (bot: IndexedBot): Item => ({
-  batch_shard: batchShard(bot.batch_id, chooseShard(bot.bot_id)),
+export const deriveIndexAttributes = (bot: IndexedBot): Item => ({
+  batch_shard: nameBatchShard(bot.batch_id, chooseShard(bot.bot_id)),
   state_key: writeStateKey(bot),
   due_shard: bot.due_at === undefined ? undefined : `due#${chooseShard(bot.bot_id)}`,
 });

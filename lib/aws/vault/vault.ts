@@ -27,7 +27,7 @@ export const KEY_LABEL = 'ENLIST_KEY';
 const TOKEN_NAMESPACE = '5b8f1c8e-7d0e-5f4c-9a51-2f6c1d3e4b7a';
 
 /** The version id of a bot's key: a function of the user id alone. */
-export const keyVersionId = (user_id: string): string =>
+export const deriveKeyVersionId = (user_id: string): string =>
   uuidv5(
     // guard: key-token-depends-on-the-bot-alone
     user_id.toLowerCase(),
@@ -116,7 +116,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     const version = await readVersion(
       user_id,
       // guard: key-is-read-from-its-own-version
-      { VersionId: keyVersionId(user_id) },
+      { VersionId: deriveKeyVersionId(user_id) },
     );
     return version && toStoredKey(version);
   };
@@ -128,7 +128,9 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     const current = await readCurrent(user_id);
     if (!current) return undefined;
     const key =
-      current.version_id === keyVersionId(user_id) ? await toStoredKey(current) : await readKey(user_id);
+      current.version_id === deriveKeyVersionId(user_id)
+        ? await toStoredKey(current)
+        : await readKey(user_id);
     if (!key) return { keystore: current.keystore };
     const { private_key: spend_private_key } = key;
     return { keystore: composeKeystore(current.keystore, [current.keystore], { spend_private_key }), key };
@@ -159,7 +161,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     await secrets
       .put(toSecretName(user_id), value, {
         // guard: bot-has-one-key-token
-        ClientRequestToken: keyVersionId(user_id),
+        ClientRequestToken: deriveKeyVersionId(user_id),
         VersionStages: [
           'AWSCURRENT',
           // guard: key-version-has-a-label
