@@ -6,11 +6,11 @@ import {
 } from '@aws-sdk/client-sqs';
 import type { QueueName } from '../model/deployment.ts';
 import type { Message, Queues } from '../model/ports.ts';
-import { pauseAfter } from './throttling.ts';
+import { sendInParts } from './throttling.ts';
 
 const SEND_MAX = 10;
 
-export interface QueuesOptions {
+interface QueuesOptions {
   readonly client: SQSClient;
   readonly urls: Readonly<Record<QueueName, string>>;
 }
@@ -23,25 +23,15 @@ const toEntry = (message: Message, index: number): SendMessageBatchRequestEntry 
   ...(message.delaySeconds !== undefined && { DelaySeconds: message.delaySeconds }),
 });
 
-export const createQueues = ({ client, urls }: QueuesOptions): Queues => {
-  /** SQS answers 200 even when entries failed. Those are sent again; entries that go on failing are an error. */
-  const sendBatch = async (QueueUrl: string, messages: readonly Message[]) => {
-    let entries = messages.map(toEntry);
-    for (let attempt = 0; ; attempt += 1) {
-      const { Failed } = await client.send(new SendMessageBatchCommand({ QueueUrl, Entries: entries }));
+export const createQueues = ({ client, urls }: QueuesOptions): Queues => ({
+  send: (queue, messages) =>
+    sendInParts(messages, SEND_MAX, async (part) => {
+      const { Failed } = await client.send(
+        new SendMessageBatchCommand({ QueueUrl: urls[queue], Entries: part.map(toEntry) }),
+      );
+      // SQS answers 200 even when entries failed.
       const failed = new Set((Failed ?? []).map((entry) => entry.Id));
       // guard: failed-entries-are-sent-again
-      entries = entries.filter((entry) => failed.has(entry.Id));
-      if (entries.length === 0) return;
-      await pauseAfter(attempt, `SQS refused ${entries.length} of ${messages.length} messages`);
-    }
-  };
-
-  return {
-    send: async (queue, messages) => {
-      for (let start = 0; start < messages.length; start += SEND_MAX) {
-        await sendBatch(urls[queue], messages.slice(start, start + SEND_MAX));
-      }
-    },
-  };
-};
+      return part.filter((_, index) => failed.has(String(index)));
+    }),
+});

@@ -1,4 +1,4 @@
-/** How AWS says that it is throttled, and how long to wait before the next try. */
+/** How AWS says that it throttles us, and what is sent again after a pause. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
@@ -36,8 +36,24 @@ const PAUSE_MS = 100;
 /** 100, 200, 400 … milliseconds: three seconds in all. */
 const PAUSES = 5;
 
-/** Waits after the nth answer (from 0) that left a part undone; throws ThrottlingError after the last. */
-export const pauseAfter = async (attempt: number, undone: string): Promise<void> => {
-  if (attempt >= PAUSES) throw new ThrottlingError(undone);
-  await sleep(PAUSE_MS * 2 ** attempt);
+/**
+ * Sends the items in parts of at most `size`. What AWS leaves undone of a part is sent again after a pause; after the
+ * last pause it is a ThrottlingError.
+ * @param send returns the items that were left undone
+ */
+export const sendInParts = async <T>(
+  items: readonly T[],
+  size: number,
+  send: (part: readonly T[]) => Promise<readonly T[]>,
+): Promise<void> => {
+  for (let start = 0; start < items.length; start += size) {
+    const part = items.slice(start, start + size);
+    let undone = await send(part);
+    for (let pauses = 0; undone.length > 0; pauses += 1) {
+      if (pauses === PAUSES)
+        throw new ThrottlingError(`AWS left ${undone.length} of ${part.length} items undone`);
+      await sleep(PAUSE_MS * 2 ** pauses);
+      undone = await send(undone);
+    }
+  }
 };

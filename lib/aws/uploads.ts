@@ -9,7 +9,7 @@ import {
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
 import type { Uploads } from '../model/ports.ts';
 
-export interface UploadsOptions {
+interface UploadsOptions {
   readonly client: S3Client;
   readonly bucket: string;
 }

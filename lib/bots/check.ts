@@ -11,7 +11,7 @@ import { moveBot, sendToStep } from './transition.ts';
 
 const step = 'check';
 
-/** Every message about one bot. */
+/** A message about one bot. */
 export const botMessage = z.object({ bot_id: z.guid() });
 
 /** Is it time to check the bot? Messages may come twice, late, or for a bot that has moved on. */

@@ -9,7 +9,7 @@ import { moveBot } from './transition.ts';
 
 /**
  * Blocks the bot that the message names, with the reason `handler_crashed`, before SQS moves the message to the
- * dead-letter queue of `step`. A finished bot was only being checked again: it keeps its state.
+ * dead-letter queue of `step`. A finished bot keeps its state: the message only asked for an audit.
  * @param message parsed JSON; nothing happens unless it is `{ bot_id }`
  */
 export const giveUpBot = async (services: Services, message: unknown, step: QueueName): Promise<void> => {

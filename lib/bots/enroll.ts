@@ -38,7 +38,7 @@ const lostAnswers: Readonly<Record<Enrolment['kind'], ReasonCode>> = {
 /** Each attempt of a busy table is some seconds of attempts already (lib/runtime/connect.ts). */
 const RECORD_ATTEMPTS = 10;
 
-/** Only this function knows what was created, and it may have cost money: it writes to the row while there is time. */
+/** Only this function knows the account, which may have cost money: it tries to write it for as long as there is time. */
 const recordAccount = async ({ services, leased, deadlineMs }: LeasedWork, account: NewAccount) => {
   for (let attempts = 1; ; attempts += 1) {
     try {
@@ -84,13 +84,12 @@ const sendOnce = async (
   }
 };
 
-/** The session key that the vault holds for this enrolment: this one, or the one that another worker stored first. */
+/** The session key that the vault has for this enrolment: this one, or one that another worker stored first. */
 const storeSessionKey = async (work: LeasedWork, session_key: SessionKey): Promise<SessionKey> => {
   const stored = await work.services.vault.storeEnrolment(work.leased.bot.bot_id, { session_key });
   if (stored === 'pending_deletion') return endWork(work, 'block', 'secret_pending_deletion');
   // guard: send-stored-session-key
-  if (stored.stored.session_key !== session_key) return stored.stored.session_key;
-  return session_key;
+  return stored.stored.session_key;
 };
 
 /** What a call answered, and the private key of the account's session. */
@@ -141,7 +140,7 @@ const removeSecret = async (services: Services, ended: Bot) => {
   if (ended.due_at !== undefined) await services.table.updateBot(ended, { due_at: undefined });
 };
 
-/** The account gets a secret and a row of its own, and this row ends. Any number of times is harmless. */
+/** The account gets a secret and a row of its own, and this row ends. It may run any number of times. */
 const conclude = async (work: LeasedWork, account: NewAccount, session_key: SessionKey) => {
   const { services, leased } = work;
   const { bot_id: enrolment_id, batch_id, line, enrolment } = leased.bot;
@@ -179,7 +178,7 @@ const enrollLeased = async (
   return result;
 };
 
-/** A person waits for the answer of this sign-in: a refusal blocks the row at once, whatever the error. */
+/** A person waits for the answer of this sign-in, so any refusal blocks the row at once. */
 const blockRefused = async ({ services, leased }: LeasedWork, error: MixinError) => {
   const { request_id } = error;
   await moveBot(services, leased.bot, 'block', { step, reason: describeMixinError(error), request_id });
@@ -189,7 +188,8 @@ const blockRefused = async ({ services, leased }: LeasedWork, error: MixinError)
  * Gets the account of one row.
  * @param liveRequest the sign-in of an operator who waits for the answer: then a refusal by Mixin blocks the row at
  * once, and is thrown on as the MixinError it is
- * Returns what Mixin answered about the account; undefined where the row says why there is none.
+ * Returns what Mixin answered about the account; undefined when there is no account yet: the row then says why, or
+ * another worker was first.
  */
 export const enrollRow = async (
   services: Services,

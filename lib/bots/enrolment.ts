@@ -5,10 +5,10 @@ import type { QueueName } from '../model/deployment.ts';
 import type { Enrolment, NewAccount } from '../model/enrolment.ts';
 import { isRsaKey, type Keystore, type SessionKey } from '../model/keystore.ts';
 
-/** Ids of enrolments are made with it; it must never change, or a row could be paid for twice. */
+/** Namespace of the ids of enrolments. It must never change, or a row could be paid for twice. */
 const ENROLMENT_NAMESPACE = '3d9a1f60-52c7-5b8e-8f13-9e6b0c7a4d25';
 
-/** The bot id of a row without an account. A sign-in has the same one in every list; a network user belongs to its row. */
+/** The bot id of a row without an account. A sign-in has the same id in every list; a network user has that of its row. */
 export const deriveEnrolmentId = (enrolment: Enrolment, batch_id: string, row: number): string =>
   uuidv5(
     // guard: enrolment-id-from-row
@@ -16,7 +16,7 @@ export const deriveEnrolmentId = (enrolment: Enrolment, batch_id: string, row: n
     ENROLMENT_NAMESPACE,
   );
 
-/** The step that looks at a bot first. */
+/** The step that a queued bot goes to first. */
 export const chooseStep = (bot: Pick<Bot, 'enrolment'>): QueueName => (bot.enrolment ? 'enroll' : 'check');
 
 /** The keystore of a new account. Throws when Mixin's answer does not match the kind of the session key. */
@@ -27,5 +27,5 @@ export const buildKeystore = (account: NewAccount, session_key: SessionKey): Key
   } else if (server_public_key !== undefined) {
     return { app_id, session_id, server_public_key, session_private_key: session_key };
   }
-  throw new Error('the account does not fit its session key');
+  throw new Error('the account does not match its session key');
 };

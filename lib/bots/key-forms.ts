@@ -1,26 +1,26 @@
-/** What a private key written in hex may stand for, and the public keys that belong to a keystore. */
-import type { Keystore, PrivateKey } from '../model/keystore.ts';
+/** The private keys that 64 hex characters can be, and the public keys that belong to a keystore. */
+
+import { toHex } from '../lists/encodings.ts';
+import { type Keystore, listKeyForms, type PrivateKey } from '../model/keystore.ts';
 import type { Services } from '../model/ports.ts';
 import type { VaultPublicKeys } from './decide.ts';
 
 /**
- * 64 hex characters → the private keys that they may stand for, each under its public key (64 hex characters): the
- * seed, and the scalar where they can be one. fox-one's tools store scalars, all others store seeds; only the public
- * key that Mixin shows decides.
+ * 64 hex characters → the private keys that they can be, a seed and a scalar, each under its public key (64 hex
+ * characters).
  */
 export const deriveKeyForms = async (
-  services: Services,
+  { keys }: Services,
   hex: string,
 ): Promise<ReadonlyMap<string, PrivateKey>> => {
-  const forms = services.keys.isScalar(hex) ? [hex, `scalar:${hex}`] : [hex];
+  const forms = listKeyForms(hex, keys);
   return new Map(
-    await Promise.all(forms.map(async (key) => [await services.keys.derivePublicKey(key), key] as const)),
+    await Promise.all(forms.map(async (key) => [await keys.derivePublicKey(key), key] as const)),
   );
 };
 
-/** A new Ed25519 seed out of the system's random bytes: 64 hex characters. */
-export const generateSeed = (services: Services): PrivateKey =>
-  Array.from(services.randomBytes(32), (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** A new Ed25519 seed from the system's random bytes: 64 hex characters. */
+export const generateSeed = (services: Services): PrivateKey => toHex(services.randomBytes(32));
 
 const derivePublicForms = async (services: Services, hex: string | undefined) =>
   hex === undefined ? [] : [...(await deriveKeyForms(services, hex)).keys()];

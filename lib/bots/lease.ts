@@ -1,12 +1,13 @@
 /**
- * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is created twice:
- * whoever makes such calls holds the row's lease, and reserves each iterator on the row before using it.
+ * Two PIN operations of one bot must never overlap, its PIN iterator only grows, and no account is created twice: a
+ * worker makes such calls only while it holds the row's lease, and reserves each iterator on the row before it uses it.
  */
 
 import type { Bot, BotChanges } from '../model/bot.ts';
 import type { Services } from '../model/ports.ts';
 import type { BotState } from '../model/states.ts';
 
+/** Another worker has the lease, or moved the bot. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }

@@ -17,12 +17,12 @@ export interface LeasedWork {
   readonly deadlineMs: number;
 }
 
-/** Thrown to end the work where the bot was moved, or must come back, and nothing is wrong. */
+/** Thrown to end the work where nothing is wrong: the bot was moved, or a message will bring it back. */
 export class WorkEnd extends Error {
   override readonly name = 'WorkEnd';
 }
 
-/** Moves the bot and ends the work. */
+/** Moves the bot, then throws WorkEnd. */
 export const endWork = async (
   { services, step, leased }: LeasedWork,
   move: 'block' | 'mark_unsure',
@@ -34,9 +34,10 @@ export const endWork = async (
 };
 
 /**
- * Starts no call that might outlive the invocation, and with it the lease: another worker could make one at the same
- * time. Without enough time the lease is given back, the message is sent again, and the work ends.
- * @param undo takes back what the row says of the call
+ * Returns only when there is time for one more call before the invocation ends, and with it the lease: after that
+ * another worker could make a call at the same time. Else it gives the lease back, sends the message again and throws
+ * WorkEnd.
+ * @param undo written with the release: takes back what the row says about the call
  */
 export const requireTime = async (
   { services, step, leased, deadlineMs }: LeasedWork,
@@ -48,12 +49,13 @@ export const requireTime = async (
   throw new WorkEnd();
 };
 
-const sendAfterLease = async (services: Services, step: LeasedWork['step'], bot: Bot, busyMs: number) => {
-  services.log('info', 'lease_held', { step, bot_id: bot.bot_id });
+/** @param busyMs how long another worker may hold the lease; 0 where it only changed the row first */
+const sendLater = async (services: Services, step: LeasedWork['step'], bot: Bot, busyMs: number) => {
+  if (busyMs > 0) services.log('info', 'lease_held', { step, bot_id: bot.bot_id });
   await sendToStep(services, step, bot, Math.ceil(busyMs / 1_000) + 1);
 };
 
-/** A move ends the lease; where the work ends without one, the lease is given back. */
+/** A move ends the lease. Work that ends without one gives the lease back. */
 const finish = async ({ services, step, leased }: LeasedWork, error: unknown): Promise<void> => {
   if (error instanceof WorkEnd) return;
   const { bot } = leased;
@@ -64,8 +66,8 @@ const finish = async ({ services, step, leased }: LeasedWork, error: unknown): P
 };
 
 /**
- * Takes the bot's lease until `deadlineMs` and works under it. Returns what the work returns; undefined where it ended
- * early: the bot's row then says why, or another worker has the lease and a message will come later.
+ * Takes the bot's lease until `deadlineMs` and works under it. Returns what the work returns; undefined when it ended
+ * early: the bot's row then says why, or another worker was first and the message comes again.
  * @param work throws WorkEnd to end early; a MixinError moves the bot; any other error is thrown on
  */
 export const withLease = async <T>(
@@ -76,9 +78,10 @@ export const withLease = async <T>(
   work: (leasedWork: LeasedWork) => Promise<T>,
 ): Promise<T | undefined> => {
   const lease = await takeLease(services, bot, deadlineMs);
-  if (!lease) await sendToStep(services, step, bot, 1);
-  else if ('busyMs' in lease) await sendAfterLease(services, step, bot, lease.busyMs);
-  if (!lease || 'busyMs' in lease) return undefined;
+  if (!lease || 'busyMs' in lease) {
+    await sendLater(services, step, bot, lease?.busyMs ?? 0);
+    return undefined;
+  }
   const leasedWork = { services, step, leased: lease.held, deadlineMs };
   try {
     return await work(leasedWork);

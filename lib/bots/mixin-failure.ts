@@ -1,4 +1,4 @@
-/** What a refusal by Mixin, or a lost answer, does to a bot. Pure. */
+/** What follows for a bot when a call to Mixin failed. Pure. */
 import type { MixinError } from '../model/mixin-error.ts';
 import type { Problem } from '../model/problem.ts';
 import { timing } from '../model/timing.ts';
@@ -25,7 +25,7 @@ export const describeMixinError = (error: MixinError): Problem => ({
   fix: error.fix,
 });
 
-/** @param delaySeconds the pause before the next attempt, unless the PIN is locked */
+/** The move that must follow. @param delaySeconds the pause before the next attempt, unless the PIN is locked */
 export const classifyMixinError = (error: MixinError, delaySeconds: number): FailureOutcome => {
   const reason = describeMixinError(error);
   // guard: unsure-after-lost-answer

@@ -10,12 +10,12 @@ import type { Decision, VaultPublicKeys } from './decide.ts';
 import { classifyMixinError, describeMixinError } from './mixin-failure.ts';
 import { drawRetryDelaySeconds, moveBot, postponeBot } from './transition.ts';
 
-/** Every decision that is carried out by a move of the row alone. */
-export type RowDecision = Exclude<Decision, { kind: 'register' | 'adopt' }>;
+/** Every decision that needs a move of the row and nothing else. */
+type RowDecision = Exclude<Decision, { kind: 'register' | 'adopt' }>;
 
 const isAudited = (bot: Bot) => bot.state === 'registered' || bot.state === 'external';
 
-/** A finished bot keeps its state (docs/decisions/0009): its row notes what the audit found, and when the next is due. */
+/** A finished bot keeps its state (docs/decisions/0009). Its row gets what the audit found, and when the next is due. */
 const recordAuditFinding = async (services: Services, bot: Bot, seconds: number, finding?: Problem) => {
   const due_at = isoTimeAfter(services.now(), seconds);
   if (finding) {
@@ -25,7 +25,10 @@ const recordAuditFinding = async (services: Services, bot: Bot, seconds: number,
   await services.table.updateBot(bot, { due_at, ...(finding && { reason: finding }) });
 };
 
-/** The keystore. Without one the bot is blocked, or only gets the reason where it is finished already. */
+/**
+ * The bot's keystore; undefined when it is missing or its secret is scheduled for deletion. Then the bot is blocked; a
+ * finished bot only gets the reason.
+ */
 export const readKeystoreOrBlock = async (
   services: Services,
   bot: Bot,
@@ -39,6 +42,7 @@ export const readKeystoreOrBlock = async (
   return undefined;
 };
 
+/** Moves the bot as decided. @param ours the vault's keys: a confirmed bot's row gets the spend key */
 export const applyDecision = async (
   services: Services,
   bot: Bot,
@@ -58,8 +62,8 @@ export const applyDecision = async (
 };
 
 /**
- * Moves a bot after a failed call to Mixin. Throws every other error again, so that its message is delivered once
- * more.
+ * Moves a bot after a failed call to Mixin; a finished bot keeps its state. Throws every error but MixinError again, so
+ * that SQS delivers the message once more.
  */
 export const handleMixinError = async (
   services: Services,

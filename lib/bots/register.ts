@@ -43,7 +43,7 @@ const decideAgain = async (work: Registration, profile: Profile, ours: VaultPubl
   throw new WorkEnd();
 };
 
-/** The private key, of those that `hex` may stand for, that belongs to this public key. */
+/** Of the private keys that `hex` can be, the one that belongs to this public key. Throws when there is no such key. */
 const findKeyForm = async (
   { services }: Registration,
   hex: string | undefined,

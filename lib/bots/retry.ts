@@ -7,7 +7,7 @@ import { chooseStep } from './enrolment.ts';
 import { moveBot, sendToStep } from './transition.ts';
 
 /** Which bots an operator wants to retry. */
-export interface RetryFilter {
+interface RetryFilter {
   readonly states: readonly BotState[];
   /** Only those with this reason code. */
   readonly reason?: string | undefined;
@@ -16,7 +16,7 @@ export interface RetryFilter {
 /** Is this one of the bots, and may it be retried at all? */
 export const matchesRetry = (bot: Bot, { states, reason }: RetryFilter): boolean =>
   states.includes(bot.state) &&
-  // Only a GET, and never a second POST, tells about any other bot that is unsure.
+  // Any other unsure bot needs a GET that shows what happened, never a second POST.
   // guard: unsure-bot-needs-get
   (bot.state !== 'unsure' || bot.enrolment !== undefined) &&
   (reason === undefined || bot.reason?.code === reason);
@@ -26,8 +26,8 @@ export const isPinLocked = (bot: Bot, nowMs: number): boolean =>
   bot.pin_locked_until !== undefined && Date.parse(bot.pin_locked_until) > nowMs;
 
 /**
- * Queues the bot again; false where another worker has moved it. The note that an enrolment's call was sent is
- * removed, so call this for an `unsure` bot only where the operator accepts that the call may be paid for twice.
+ * Queues the bot again; false when another worker has moved it. For an `unsure` bot this removes the note that its call
+ * was sent, so the operator must have accepted that the call may be paid for twice.
  */
 export const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
   const moved =

@@ -10,6 +10,7 @@ import { generateSeed } from './key-forms.ts';
 export const generateSessionKey = async (services: Services, kind: SessionKind): Promise<SessionKey> =>
   kind === 'rsa' ? services.keys.generateRsaKey() : generateSeed(services);
 
+/** Namespace of derived device ids. */
 const DEVICE_NAMESPACE = '91c4e0d7-6b2a-5f3c-a8d1-4e7f9b0c2a68';
 
 /** Signal's registration ids have 14 bits and are never 0. */
@@ -19,17 +20,17 @@ const deriveRegistrationId = (verification_id: string): number =>
   1 + (createHash('sha256').update(verification_id).digest().readUInt32BE() % REGISTRATION_IDS);
 
 /**
- * The request to Mixin. The device is the one that the code was requested with, where that was done through Enlist.
- * What is not given is derived from the verification, so that a message that comes twice sends the same request.
+ * The request to Mixin. A missing device id is that of the request for the code, where Enlist made it; what is still
+ * missing is derived from the verification, so that a message that comes twice sends the same request.
  */
 export const buildSignInRequest = async (
   services: Services,
   verification_id: string,
-  { session_key: _, device_id, registration_id, ...given }: SignInFields,
+  { session_key: _, device_id, registration_id, ...fields }: SignInFields,
 ): Promise<SignInRequest> => {
   const known = device_id === undefined ? await services.table.readVerification(verification_id) : undefined;
   return {
-    ...given,
+    ...fields,
     device_id: device_id ?? known?.device_id ?? uuidv5(verification_id, DEVICE_NAMESPACE),
     registration_id: registration_id ?? deriveRegistrationId(verification_id),
   };

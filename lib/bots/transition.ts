@@ -5,14 +5,21 @@ import type { QueueName } from '../model/deployment.ts';
 import type { Services } from '../model/ports.ts';
 import type { Problem } from '../model/problem.ts';
 import { allows, type MoveName, moves } from '../model/states.ts';
-import { computeDueAt, isoTimeAfter, readFraction, retryDelaySeconds, timing } from '../model/timing.ts';
+import {
+  computeDueAt,
+  computeRetryDelaySeconds,
+  isoTimeAfter,
+  readFraction,
+  timing,
+} from '../model/timing.ts';
 import { chooseStep } from './enrolment.ts';
 
 /** A longer history loses entries from its middle: how the bot began can still be read. */
 const HISTORY_MAX = 60;
 const HISTORY_HEAD = 10;
 
-export interface MoveNote {
+/** What a move adds to the bot's history. */
+interface MoveNote {
   readonly step: string;
   readonly reason?: Problem | undefined;
   readonly request_id?: string | undefined;
@@ -30,7 +37,7 @@ const countAttempts = (move: MoveName, attempts: number): number => {
   return move === 'accept' || move === 'enroll' ? attempts : 0;
 };
 
-/** Everything that a move writes, `more` included. Pure. */
+/** Everything that a move writes. `more`: changes that the move itself does not make. Pure. */
 export const buildChanges = (
   bot: Bot,
   move: MoveName,
@@ -124,7 +131,7 @@ export const sendToStep = (
 
 /** The pause before the bot's next attempt. */
 export const drawRetryDelaySeconds = (services: Services, bot: Bot): number =>
-  retryDelaySeconds(bot.attempts, readFraction(services.randomBytes(4)));
+  computeRetryDelaySeconds(bot.attempts, readFraction(services.randomBytes(4)));
 
 /**
  * Makes the bot wait, or leaves it unsure, and arranges that it is checked again: by a delayed message where SQS can

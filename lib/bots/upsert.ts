@@ -1,4 +1,4 @@
-/** Makes or updates the row of a bot by what a list says of it. */
+/** Creates or updates the row of a bot from an entry of a list. */
 
 import type { Bot } from '../model/bot.ts';
 import type { Enrolment } from '../model/enrolment.ts';
@@ -7,7 +7,7 @@ import { allows } from '../model/states.ts';
 import { isoTimeAfter, timing } from '../model/timing.ts';
 import { moveBot } from './transition.ts';
 
-/** What a list says of a bot, its keys apart. */
+/** What a list says about a bot, without its keys. */
 export interface ListEntry {
   readonly bot_id: string;
   readonly session_id?: string;
@@ -31,13 +31,13 @@ const buildBot = (nowMs: number, step: string, entry: ListEntry): Bot => {
 };
 
 /**
- * A bot that has a row already counts in this batch from now on. It is queued again only where its row of the list,
- * or its secret, has changed: the same list twice does nothing. While a bot is worked on, or unsure, the new digest is
- * not written, so that the next list with the same row still counts as a change.
+ * A bot that has a row already belongs to this batch from now on. It is queued again only when its row of the list, or
+ * its secret, has changed: the same list twice does nothing. While a step works on the bot, or the bot is unsure, the
+ * new digest is not written, so that the next list with the same row still counts as a change.
  */
 const updateBot = async (services: Services, step: string, entry: ListEntry, hasNewSecret: boolean) => {
-  const { bot_id, enrolment: _, ...all } = entry;
-  const { batch_id, line, row_digest } = all;
+  const { bot_id, enrolment: _, ...changes } = entry;
+  const { batch_id, line, row_digest } = changes;
   for (;;) {
     const bot = await services.table.readBot(bot_id);
     if (!bot) return undefined;
@@ -45,14 +45,14 @@ const updateBot = async (services: Services, step: string, entry: ListEntry, has
     const isAtWork = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
     const updated =
       hasChanged && bot.state !== 'queued' && allows('requeue', bot.state)
-        ? await moveBot(services, bot, 'requeue', { step }, all)
-        : await services.table.updateBot(bot, isAtWork && hasChanged ? { batch_id, line } : all);
+        ? await moveBot(services, bot, 'requeue', { step }, changes)
+        : await services.table.updateBot(bot, isAtWork && hasChanged ? { batch_id, line } : changes);
     if (updated) return updated;
   }
 };
 
 /**
- * Makes the bot's row, or writes to it what the list says, and returns it.
+ * Creates the bot's row, or writes the entry to it, and returns it; undefined when the row was removed meanwhile.
  * @param hasNewSecret did the vault store something new for this bot?
  */
 export const upsertBot = async (

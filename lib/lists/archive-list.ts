@@ -10,11 +10,11 @@ import { type ArchiveEntry, damaged, openArchive } from './zip-archive.ts';
 
 const MAX_NAME_CHARACTERS = 200;
 
-/** A file's name as it may be shown: without control characters and what turns or hides text. */
+/** A file's name that is safe to show: without control characters and those that hide text or change its direction. */
 const cleanName = (name: string): string =>
   [...name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')].slice(0, MAX_NAME_CHARACTERS).join('');
 
-/** Folders, and what systems leave in them: `.DS_Store`, `__MACOSX/`. */
+/** Folders, and files of the operating system: `.DS_Store`, `__MACOSX/`. */
 const isSkipped = (name: string): boolean => {
   const parts = name.split(/[/\\]/);
   return parts.at(-1) === '' || parts.some((part) => part === '__MACOSX' || /^\.[^.]/.test(part));

@@ -3,14 +3,11 @@ import { limits } from '../model/limits.ts';
 import { type Result, succeed } from '../model/result.ts';
 import { type RawList, type RawRow, rejectList } from './raw-list.ts';
 import { readFullName } from './row-enrolment.ts';
-import { type Fields, readUuid } from './row-fields.ts';
+import { type Fields, isFields, readUuid } from './row-fields.ts';
 
 const knownFields: readonly string[] = ['owner', 'count', 'full_name', 'accept_cost_usd'];
 
 const refuse = (message: string, fix: string) => rejectList('bad_create', message, fix);
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isCount = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= limits.maxRows;

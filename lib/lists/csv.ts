@@ -4,7 +4,7 @@ import { limits } from '../model/limits.ts';
 import { type Result, succeed } from '../model/result.ts';
 import { type RawList, type RawRow, rejectList, tooManyRows } from './raw-list.ts';
 
-/** Far more than all names of all fields. */
+/** Far more than there are names of fields. */
 const MAX_COLUMNS = 1_000;
 
 /** Rows of millions of empty cells would take memory far beyond their size. */

@@ -1,4 +1,4 @@
-/** The ways in which keystores write bytes: hex, base64 of either alphabet, PEM. Pure. */
+/** How keystores write bytes: hex, base64 of either alphabet, PEM. Pure. */
 
 const HEX_KEY = /^([0-9a-f]{64}|[0-9a-f]{128})$/i;
 const STANDARD = /^[A-Za-z0-9+/]+={0,2}$/;
@@ -14,7 +14,7 @@ export const toBase64 = (bytes: Uint8Array): string =>
 
 const removePadding = (base64: string): string => base64.replace(/=+$/, '');
 
-/** The bytes of base64 in the standard alphabet, without padding; undefined when there can be no such length. */
+/** The bytes of base64 in the standard alphabet, without padding; undefined for a length that base64 cannot have. */
 const decodeBase64 = (base64: string): Uint8Array | undefined =>
   base64.length % 4 === 1 ? undefined : Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 

@@ -13,7 +13,7 @@ export type ListFormat = (typeof listFormats)[ContentType];
 /** A format whose files are text. */
 export type TextFormat = Exclude<ListFormat, 'zip'>;
 
-/** The format a Content-Type names; undefined when it is none of ours. */
+/** The format of a Content-Type; undefined for any other type. */
 export const findFormat = (contentType: string | undefined): ListFormat | undefined => {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   return Object.hasOwn(listFormats, type) ? listFormats[type as ContentType] : undefined;
@@ -31,7 +31,7 @@ const contentTypesByEnding: Readonly<Record<string, ContentType>> = {
 export const textEndings = '.json, .jsonl, .ndjson or .csv';
 export const listEndings = '.json, .jsonl, .ndjson, .csv or .zip';
 
-/** The Content-Type a file's name speaks of; undefined when it is none of ours. */
+/** The Content-Type of a file, by the ending of its name; undefined for any other ending. */
 export const findContentType = (name: string): ContentType | undefined => {
   const ending = /\.([a-z]+)$/i.exec(name)?.[1]?.toLowerCase() ?? '';
   return Object.hasOwn(contentTypesByEnding, ending) ? contentTypesByEnding[ending] : undefined;

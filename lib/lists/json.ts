@@ -4,6 +4,7 @@ import { limits } from '../model/limits.ts';
 import type { RowError } from '../model/problem.ts';
 import { type Result, succeed } from '../model/result.ts';
 import { type RawList, type RawRow, rejectList, tooManyRows } from './raw-list.ts';
+import { type Fields, isFields } from './row-fields.ts';
 
 /** A keystore needs one level, and no object or array within. */
 const MAX_DEPTH = 32;
@@ -17,12 +18,12 @@ interface Piece {
 
 const isSpace = (char: string): boolean => char === ' ' || char === '\n' || char === '\r' || char === '\t';
 
-/** Is the text one object, and no array? */
+/** Does the text start as one object, and not as an array? */
 export const isOneObject = (text: string): boolean => /^\s*\{/.test(text);
 
 /**
  * Cuts a JSON array into the texts of its elements, one more than a list may have at most. Undefined when the
- * text is no array or its brackets do not close.
+ * text is not an array, or its brackets do not close.
  */
 const cutArray = (text: string): Piece[] | undefined => {
   const pieces: Piece[] = [];
@@ -71,10 +72,7 @@ const cutArray = (text: string): Piece[] | undefined => {
   return pieces.length > limits.maxRows ? pieces : undefined;
 };
 
-const isFields = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** A look at the brackets before anything is built of them. */
+/** Has the text too many brackets? Counted before JSON.parse builds anything. */
 const isOverbuilt = (text: string): boolean => {
   let depth = 0;
   let parts = 0;
@@ -94,8 +92,8 @@ const isOverbuilt = (text: string): boolean => {
   return false;
 };
 
-/** The object a text is; undefined for anything else. */
-const parseFields = (text: string): Readonly<Record<string, unknown>> | undefined => {
+/** The fields of an object in JSON; undefined for anything else. */
+const parseFields = (text: string): Fields | undefined => {
   if (isOverbuilt(text)) return undefined;
   try {
     const value: unknown = JSON.parse(text);

@@ -1,13 +1,11 @@
-/** A digest that tells a changed keystore from the same one again, however it was written. Pure. */
-import { isRsaKeystore, type Keystore, withoutSign } from '../model/keystore.ts';
+/** A digest that is the same for the same keystore, in whatever format it is written. Pure. */
+import { isRsaKeystore, type Keystore, listKeyForms, withoutSign } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { toHex } from './encodings.ts';
 
 /** The public keys that 32 bytes may have: as a seed and, where they could be one, as a scalar. */
 const deriveBoth = async (hex: string, keys: Keys): Promise<string> =>
-  keys.isScalar(hex)
-    ? `${await keys.derivePublicKey(hex)} or ${await keys.derivePublicKey(`scalar:${hex}`)}`
-    : keys.derivePublicKey(hex);
+  (await Promise.all(listKeyForms(hex, keys).map((key) => keys.derivePublicKey(key)))).join(' or ');
 
 const readSessionParts = async (keystore: Keystore, keys: Keys): Promise<readonly string[]> =>
   isRsaKeystore(keystore)
@@ -23,8 +21,8 @@ const sha256 = async (text: string): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
 
 /**
- * Digest of the public halves alone, 32 hex characters. Of a six-digit PIN it shows only that there is one: anybody
- * could try all of them.
+ * Digest of the public halves alone, 32 hex characters. Of a six-digit PIN it shows only that there is one: whoever
+ * has the digest could try all PINs.
  */
 export const digestKeystore = async (keystore: Keystore, keys: Keys): Promise<string> => {
   const { session_id, tip_private_key, pin } = keystore;

@@ -1,4 +1,4 @@
-/** A list that is read, while nobody has looked into its rows yet. */
+/** A list that is split into rows, which are not validated yet. */
 import { limits } from '../model/limits.ts';
 import type { RowError } from '../model/problem.ts';
 import { type Failure, fail } from '../model/result.ts';
@@ -23,11 +23,11 @@ export interface RawList {
   readonly errors: readonly RowError[];
   /** Rows and errors together. */
   readonly total: number;
-  /** What the sender said the list may cost. */
+  /** What the list may cost, by its own `accept_cost_usd`. */
   readonly accepted_cost_usd?: number;
 }
 
-/** Nothing of the list can be read, and this is why. Never quotes the list. */
+/** Why nothing of a list can be read. Never quotes the list. */
 export const rejectList = (code: string, message: string, fix: string): Failure =>
   fail({ code, message, fix });
 

@@ -54,7 +54,7 @@ const readPurpose = (value: unknown): Result<'SESSION'> => {
   if (toText(value).toUpperCase() === 'SESSION') return succeed('SESSION');
   return refuseValue(
     'Enlist signs in for one purpose only.',
-    'Ask for a code with the purpose SESSION, and write that or leave it out.',
+    'Request a code with the purpose SESSION, and write SESSION or leave it out.',
   );
 };
 
@@ -120,9 +120,9 @@ export const readSignIn = (fields: Fields): Result<SignInFields, readonly FieldE
   for (const [field, readField] of Object.entries(signInFields)) {
     const value = readValue(fields, field);
     if (value === undefined) continue;
-    const read = readField(value);
-    if (read.ok) values[field] = read.value;
-    else errors.push({ field, ...read.error });
+    const result = readField(value);
+    if (result.ok) values[field] = result.value;
+    else errors.push({ field, ...result.error });
   }
   if (readValue(fields, 'code') === undefined) {
     errors.push(createMissingError('code', 'Give the code that Mixin sent to the phone.'));
@@ -130,7 +130,7 @@ export const readSignIn = (fields: Fields): Result<SignInFields, readonly FieldE
   return errors.length > 0 ? fail(errors) : succeed(values as unknown as SignInFields);
 };
 
-/** Which verification a row signs in with. */
+/** The verification that a row signs in with. */
 export const readVerification = (fields: Fields): Result<SignInEnrolment, FieldError> => {
   const field = 'verification_id';
   const value = readValue(fields, field);
@@ -145,6 +145,7 @@ export const readVerification = (fields: Fields): Result<SignInEnrolment, FieldE
 const MAX_NAME_CHARACTERS = 128;
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
 
+/** The name of a user, without the space around it. */
 export const readFullName = (value: unknown): Result<string> => {
   const name = toText(value);
   const { length } = [...name];
@@ -155,7 +156,7 @@ export const readFullName = (value: unknown): Result<string> => {
   );
 };
 
-/** A user that is to be created, and by whom. */
+/** A user that is to be created, with its owner. */
 export const readNetworkUser = (fields: Fields): Result<NetworkUserEnrolment, readonly FieldError[]> => {
   const full_name = readValue(fields, 'full_name');
   const owner = readUuid(readValue(fields, 'owner'));

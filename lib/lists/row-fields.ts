@@ -1,9 +1,13 @@
-/** Fields of a row → their normal form, or what is wrong and how to fix it. An error never quotes a value. Pure. */
+/** Fields of a row → their normal form, or what is wrong with them. An error never quotes a value. Pure. */
 import type { Problem } from '../model/problem.ts';
 import { type Failure, fail, type Result, succeed } from '../model/result.ts';
 import { parseUuid } from '../model/uuid.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
+
+/** Is it an object of JSON, and not an array? */
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What is wrong with one field. */
 export interface FieldError extends Problem {
@@ -11,7 +15,7 @@ export interface FieldError extends Problem {
   readonly field: string;
 }
 
-/** Longer than any value that is read. */
+/** Longer than any valid value. */
 const MAX_CHARACTERS = 20_000;
 
 /** The field's value; undefined where the row has none, or an empty cell. */
@@ -21,11 +25,11 @@ export const readValue = (fields: Fields, name: string): unknown => {
   return value;
 };
 
-/** Text without the space around it; empty for anything that is no text a field could have. */
+/** Text without the space around it; empty for anything but text, and for text that is too long. */
 export const toText = (value: unknown): string =>
   typeof value === 'string' && value.length <= MAX_CHARACTERS ? value.trim() : '';
 
-/** The same, where JSON may have a whole number in place of digits. */
+/** The same for digits, which JSON may have as a whole number. */
 export const toDigits = (value: unknown): string =>
   toText(Number.isSafeInteger(value) ? String(value) : value);
 
@@ -33,6 +37,7 @@ export const toDigits = (value: unknown): string =>
 export const refuseValue = (message: string, fix: string): Failure =>
   fail({ code: 'invalid_field', message, fix });
 
+/** A UUID in lower case. */
 export const readUuid = (value: unknown): Result<string> => {
   const uuid = parseUuid(toText(value));
   if (uuid !== undefined) return succeed(uuid);
@@ -46,7 +51,7 @@ export const createMissingError = (field: string, fix: string): FieldError => ({
   fix,
 });
 
-/** Two fields that cannot both be right. */
+/** Two fields that cannot both be right. @param says what is wrong with them: the end of the sentence */
 export const createContradiction = (
   first: string,
   second: string,

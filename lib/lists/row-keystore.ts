@@ -1,8 +1,8 @@
 /**
  * A row's fields → a keystore in its one normal form, whichever tool wrote it: the dashboard, the SDKs for Go, Node,
- * Dart, Ruby and PHP, fox-one's. Fields of different formats may stand side by side, as long as they agree.
+ * Dart, Ruby and PHP, fox-one's. A row may have fields of several formats, as long as they agree.
  */
-import { type Keystore, withoutSign } from '../model/keystore.ts';
+import { type Keystore, SCALAR_PREFIX, withoutSign } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { type Failure, fail, type Result, succeed } from '../model/result.ts';
 import { isHex32, isPem, parseBase64, parseKey, parsePem, toBase64, toHex } from './encodings.ts';
@@ -18,7 +18,7 @@ import {
   toText,
 } from './row-fields.ts';
 
-/** What a keystore is made of, and all names it goes by; the first is the one Enlist writes. */
+/** The parts of a keystore, and all names of each; the first is the one that Enlist writes. */
 export const keystoreFields = {
   app_id: ['app_id', 'client_id', 'user_id'],
   session_id: ['session_id'],
@@ -30,19 +30,19 @@ export const keystoreFields = {
 
 type PartName = keyof typeof keystoreFields;
 
-/** What one of the fields of a part says. */
+/** The value of a part, and the field that it is from. */
 interface FieldValue<T> {
   readonly field: string;
   readonly value: T;
 }
 
-/** A part as all its fields together say; neither reading nor errors where they say nothing. */
+/** A part of the keystore. Without content and errors where the row has none of its fields. */
 interface Part<T> {
-  readonly reading?: FieldValue<T>;
+  readonly content?: FieldValue<T>;
   readonly errors: readonly FieldError[];
 }
 
-type Comparison<T> = (readings: readonly FieldValue<T>[]) => Promise<Result<T, FieldError>>;
+type Comparison<T> = (values: readonly FieldValue<T>[]) => Promise<Result<T, FieldError>>;
 
 /** Reads every field of a part that the row has, and compares them. */
 const readPart = async <T>(
@@ -51,27 +51,27 @@ const readPart = async <T>(
   read: (value: unknown, field: string) => Result<T> | Promise<Result<T>>,
   compare: Comparison<T>,
 ): Promise<Part<T>> => {
-  const readings: FieldValue<T>[] = [];
+  const values: FieldValue<T>[] = [];
   const errors: FieldError[] = [];
   for (const field of keystoreFields[name]) {
     const value = readValue(fields, field);
     if (value === undefined) continue;
-    const one = await read(value, field);
-    if (one.ok) readings.push({ field, value: one.value });
-    else errors.push({ field, ...one.error });
+    const result = await read(value, field);
+    if (result.ok) values.push({ field, value: result.value });
+    else errors.push({ field, ...result.error });
   }
-  const [first] = readings;
+  const [first] = values;
   if (first === undefined || errors.length > 0) return { errors };
-  const common = readings.length === 1 ? first : await compare(readings);
-  if ('ok' in common && !common.ok) return { errors: [common.error] };
-  return { reading: { field: first.field, value: common.value }, errors };
+  const common = values.length === 1 ? succeed(first.value) : await compare(values);
+  if (!common.ok) return { errors: [common.error] };
+  return { content: { field: first.field, value: common.value }, errors };
 };
 
-/** All fields must say the same. */
+/** All fields must have the same value, in whatever form. */
 const expectSame =
   <T>(says: string, toComparable: (value: T) => string): Comparison<T> =>
-  async (readings) => {
-    const [first, ...others] = readings as [FieldValue<T>, ...FieldValue<T>[]];
+  async (values) => {
+    const [first, ...others] = values as [FieldValue<T>, ...FieldValue<T>[]];
     const other = others.find(({ value }) => toComparable(value) !== toComparable(first.value));
     if (!other) return succeed(first.value);
     return fail(createContradiction(first.field, other.field, says, removeWrongOne));
@@ -83,7 +83,7 @@ type SessionKey =
   | { readonly kind: 'ed25519'; readonly seed: string }
   | { readonly kind: 'rsa'; readonly pem: string; readonly public_key: string };
 
-/** A seed, and whether its public half stood beside it: then it is a seed beyond doubt. */
+/** A seed. `isWhole`: its public half came with it, so it cannot be a scalar. */
 interface Seed {
   readonly hex: string;
   readonly isWhole: boolean;
@@ -106,7 +106,7 @@ const readSeed = async (value: unknown, keys: Keys): Promise<Result<Seed>> => {
   );
 };
 
-/** Larger ones would only keep the machine busy. */
+/** Reading a larger key takes too long. */
 const MAX_RSA_BITS = 4_096;
 
 const notRsa = refuseValue(
@@ -139,7 +139,7 @@ const notAPoint = refuseValue(
 );
 
 const notAToken = refuseValue(
-  'It is not what Mixin gives for the encryption of PINs.',
+  'It is not a key that Mixin gives for encrypting PINs.',
   'Copy the whole value again: 64 hex characters, or base64.',
 );
 
@@ -149,7 +149,7 @@ const readServerKey = (value: unknown, field: string, keys: Keys): Result<Server
     const hex = text.toLowerCase();
     return keys.isPublicKey(hex) ? succeed({ kind: 'point', hex }) : notAPoint;
   }
-  // Under this name base64 could be the point or its image, and nobody writes it so.
+  // Under this name base64 could be the point or its image, and no tool writes it.
   if (field === 'server_public_key') return notAPoint;
   const bytes = parseBase64(text);
   if (!bytes || bytes.length < 32 || bytes.length > MAX_RSA_BITS / 8) return notAToken;
@@ -160,22 +160,20 @@ const readServerKey = (value: unknown, field: string, keys: Keys): Result<Server
 
 const toImage = (key: ServerKey): string => (key.kind === 'blob' ? key.base64 : withoutSign(key.hex));
 
-/** All must have one image; a whole point says more than an image. */
-const compareServerKeys: Comparison<ServerKey> = async (readings) => {
-  const image = await expectSame('are not of the same session', toImage)(readings);
+/** All must have one image. A point is preferred: it has its sign. */
+const compareServerKeys: Comparison<ServerKey> = async (values) => {
+  const image = await expectSame('are not of the same session', toImage)(values);
   if (!image.ok) return image;
-  return succeed(readings.find(({ value }) => value.kind === 'point')?.value ?? image.value);
+  return succeed(values.find(({ value }) => value.kind === 'point')?.value ?? image.value);
 };
 
-/** 32 bytes of a private key: a seed or a reduced scalar, or either as far as anybody can tell. */
+/** 32 bytes of a private key: a seed, a reduced scalar, or one that may be either. */
 interface Form {
   readonly hex: string;
   readonly as: 'seed' | 'scalar' | 'either';
 }
 
-const SCALAR = 'scalar:';
-
-/** Only the oldest name leaves no doubt; under the others fox-one's tools keep scalars. */
+/** Only the oldest name always means a seed; under the others fox-one's tools store scalars. */
 const readForm = async (value: unknown, meansSeed: boolean, keys: Keys): Promise<Result<Form>> => {
   const seed = await readSeed(value, keys);
   if (!seed.ok) return seed;
@@ -185,23 +183,23 @@ const readForm = async (value: unknown, meansSeed: boolean, keys: Keys): Promise
 
 const readSpendKey = async (value: unknown, field: string, keys: Keys): Promise<Result<Form>> => {
   const text = toText(value);
-  if (!text.startsWith(SCALAR)) return readForm(value, field === 'spend_private_key', keys);
-  const hex = text.slice(SCALAR.length).toLowerCase();
+  if (!text.startsWith(SCALAR_PREFIX)) return readForm(value, field === 'spend_private_key', keys);
+  const hex = text.slice(SCALAR_PREFIX.length).toLowerCase();
   if (isHex32(hex) && keys.isScalar(hex)) return succeed({ hex, as: 'scalar' });
   return refuseValue('It is not a reduced scalar.', 'Write scalar: and the 64 hex characters of the key.');
 };
 
-/** The public keys a form may stand for. */
+/** The public keys that a form may have. */
 const derivePublicKeys = async ({ hex, as }: Form, keys: Keys): Promise<readonly string[]> => [
   ...(as === 'scalar' ? [] : [await keys.derivePublicKey(hex)]),
-  ...(as === 'seed' ? [] : [await keys.derivePublicKey(`${SCALAR}${hex}`)]),
+  ...(as === 'seed' ? [] : [await keys.derivePublicKey(`${SCALAR_PREFIX}${hex}`)]),
 ];
 
 /** Forms agree when they can have one public key; together they may show what each alone leaves open. */
 const compareForms =
   (keys: Keys): Comparison<Form> =>
-  async (readings) => {
-    const [first, ...others] = readings as [FieldValue<Form>, ...FieldValue<Form>[]];
+  async (values) => {
+    const [first, ...others] = values as [FieldValue<Form>, ...FieldValue<Form>[]];
     let common = await derivePublicKeys(first.value, keys);
     for (const { field, value } of others) {
       const next = await derivePublicKeys(value, keys);
@@ -210,7 +208,7 @@ const compareForms =
       return fail(createContradiction(first.field, field, 'are different keys', removeWrongOne));
     }
     if (common.length > 1) return succeed(first.value);
-    for (const { value } of readings) {
+    for (const { value } of values) {
       const isSeed = value.as !== 'scalar' && common.includes(await keys.derivePublicKey(value.hex));
       if (isSeed) return succeed({ hex: value.hex, as: 'seed' });
     }
@@ -239,14 +237,14 @@ const readPin = async (value: unknown, field: string, keys: Keys): Promise<Resul
 
 const comparePins =
   (keys: Keys): Comparison<Pin> =>
-  async (readings) => {
-    const digits = readings.find(({ value }) => 'digits' in value);
-    const other = readings.find((reading) => reading !== digits);
+  async (values) => {
+    const digits = values.find(({ value }) => 'digits' in value);
+    const other = values.find((value) => value !== digits);
     if (digits && other) {
       const fix = 'Give the key if the account has a TIP PIN, and the digits if it has none yet.';
       return fail(createContradiction(other.field, digits.field, 'are a TIP PIN and a six-digit PIN', fix));
     }
-    const forms = readings.flatMap(({ field, value }) =>
+    const forms = values.flatMap(({ field, value }) =>
       'form' in value ? [{ field, value: value.form }] : [],
     );
     const form = await compareForms(keys)(forms);
@@ -299,11 +297,11 @@ const findMissingParts = (parts: Parts): FieldError[] => {
     user: 'app_id',
     session_id: 'session_id',
     session: 'session_private_key',
-    server: parts.session.reading?.value.kind === 'rsa' ? 'pin_token' : 'server_public_key',
+    server: parts.session.content?.value.kind === 'rsa' ? 'pin_token' : 'server_public_key',
   } as const;
   const needed = Object.keys(names) as (keyof typeof names)[];
   return needed
-    .filter((part) => !parts[part].reading && parts[part].errors.length === 0)
+    .filter((part) => !parts[part].content && parts[part].errors.length === 0)
     .map((part) => createMissingError(names[part], fixes[part]));
 };
 
@@ -338,11 +336,11 @@ const joinSession = async (
 
 /** The optional keys, under the names that say what is known of them. */
 const nameKeys = ({ spend, pin }: Parts): Partial<Keystore> => {
-  const key = spend.reading?.value;
-  const secret = pin.reading?.value;
+  const key = spend.content?.value;
+  const secret = pin.content?.value;
   return {
     ...(key?.as === 'seed' && { spend_private_key: key.hex }),
-    ...(key?.as === 'scalar' && { spend_private_key: `${SCALAR}${key.hex}` }),
+    ...(key?.as === 'scalar' && { spend_private_key: `${SCALAR_PREFIX}${key.hex}` }),
     ...(key?.as === 'either' && { spend_key: key.hex }),
     ...(secret && 'form' in secret && { tip_private_key: secret.form.hex }),
     ...(secret && 'digits' in secret && { pin: secret.digits }),
@@ -358,9 +356,9 @@ export const readKeystore = async (
   const errors = [...Object.values(parts).flatMap((part) => part.errors), ...findMissingParts(parts)];
   if (readValue(fields, 'authorization_id') !== undefined) errors.push(oauth);
   const { user, session_id, session, server } = parts;
-  if (!user.reading || !session_id.reading || !session.reading || !server.reading) return fail(errors);
-  const joined = await joinSession(session_id.reading.value, session.reading, server.reading, keys);
+  if (!user.content || !session_id.content || !session.content || !server.content) return fail(errors);
+  const joined = await joinSession(session_id.content.value, session.content, server.content, keys);
   if (!joined.ok) return fail([...errors, joined.error]);
   if (errors.length > 0) return fail(errors);
-  return succeed({ app_id: user.reading.value, ...joined.value, ...nameKeys(parts) } as Keystore);
+  return succeed({ app_id: user.content.value, ...joined.value, ...nameKeys(parts) } as Keystore);
 };

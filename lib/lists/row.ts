@@ -14,7 +14,7 @@ import { keystoreFields, readKeystore } from './row-keystore.ts';
 /** A bot that has an account and a session. */
 export interface KeystoreRow extends Place {
   readonly keystore: Keystore;
-  /** Digest of the public halves: tells a changed row from the same row again. */
+  /** Digest of the public halves: shows whether a later list changes the row. */
   readonly row_digest: string;
 }
 
@@ -25,7 +25,7 @@ export interface SignInRow extends Place {
 }
 
 /** A user that a bot is to create. */
-export interface NetworkUserRow extends Place {
+interface NetworkUserRow extends Place {
   readonly enrolment: NetworkUserEnrolment;
 }
 
@@ -45,7 +45,7 @@ interface Mark {
   readonly field: string;
 }
 
-/** For each kind whose fields are given, the first of them. */
+/** The first field of each kind that the row has. */
 const findMarks = (fields: Fields): readonly Mark[] =>
   (Object.keys(marks) as Kind[]).flatMap((kind) => {
     const field = marks[kind].find((name) => readValue(fields, name) !== undefined);

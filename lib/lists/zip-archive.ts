@@ -11,7 +11,7 @@ import { rejectList } from './raw-list.ts';
 export interface ArchiveEntry {
   /** As the archive has it, with its folders: to be shown, never to be opened. */
   readonly name: string;
-  /** The file's bytes; undefined when they are not what the archive says they are. */
+  /** The file's bytes; undefined when their length or checksum is wrong. */
   readonly unpack: () => Promise<Uint8Array | undefined>;
 }
 
@@ -27,12 +27,12 @@ const ZIP64_LOCATOR_BYTES = 20;
 const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 
-/** 4.4.4: bits 0, 6 and 13 speak of encryption. */
+/** 4.4.4: bits 0, 6 and 13 mean encryption. */
 const ENCRYPTED = 0x2041;
 /** 4.4.5 */
 const STORED = 0;
 const DEFLATED = 8;
-/** 4.4.1.4: the real number stands in a ZIP64 record. */
+/** 4.4.1.4: the real number is in a ZIP64 record. */
 const IN_ZIP64 = 0xffffffff;
 
 const refuse = (message: string, fix: string) => rejectList('bad_archive', message, fix);
@@ -67,7 +67,7 @@ interface DirectoryEntry {
   readonly start: number;
 }
 
-/** … and where its data really are. */
+/** The same with the place of its data. */
 interface ArchiveFile extends DirectoryEntry {
   readonly data: Uint8Array;
   readonly end: number;
@@ -96,7 +96,7 @@ const readEntry = (view: DataView, at: number, nameBytes: Uint8Array): Directory
   start: view.getUint32(at + 42, true),
 });
 
-/** What an honest archive of the kind we read never says of a file. */
+/** Why a file cannot be read; undefined when it can. */
 const checkEntry = ({ flags, method, packedBytes, bytes, start }: DirectoryEntry): Failure | undefined => {
   if (packedBytes === IN_ZIP64 || bytes === IN_ZIP64 || start === IN_ZIP64) return zip64;
   if ((flags & ENCRYPTED) !== 0) return encrypted;
@@ -144,7 +144,7 @@ const findFile = (body: Uint8Array, directory: number, entry: DirectoryEntry): A
   return end > directory ? undefined : { ...entry, data: body.subarray(data, end), end };
 };
 
-/** Files that share bytes are how a small archive becomes an endless one. */
+/** Do files share bytes? A small archive could then unpack to a huge one. */
 const doOverlap = (files: readonly ArchiveFile[]): boolean => {
   const inPlace = [...files].sort((a, b) => a.start - b.start);
   return inPlace.some(({ start }, i) => start < (inPlace[i - 1]?.end ?? 0));

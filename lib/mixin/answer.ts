@@ -1,6 +1,6 @@
 /**
  * The only reader of Mixin's envelope, `{"data": …}` or `{"error": {"status", "code", "description", "extra"}}`.
- * Business errors come as HTTP 202, so the presence of `error` decides and not the status; server errors may
+ * Business errors have HTTP status 202, so the presence of `error` decides and not the status; server errors may
  * be HTML of a web layer. https://developers.mixin.one/docs/api/error-codes (read 2026-11-21).
  */
 
@@ -34,7 +34,7 @@ export interface MixinAnswer {
   readonly data: unknown;
   /** The X-Request-Id we sent. */
   readonly request_id: string;
-  /** Milliseconds since 1970; absent when Mixin did not tell. */
+  /** Milliseconds since 1970; absent when Mixin did not send it. */
   readonly server_time_ms?: number;
 }
 
@@ -74,7 +74,7 @@ const createFailure = (
     ...details,
   });
 
-/** The schema of `extra` is undocumented: a plain short name is taken, and nothing that looks like a key. */
+/** The schema of `extra` is undocumented: only a short plain name is used, and nothing that looks like a key. */
 const readField = (extra: unknown): string | undefined => {
   const field = isRecord(extra) ? extra.field : undefined;
   if (typeof field !== 'string' || !/^[a-z0-9_.]{1,64}$/.test(field)) return undefined;
@@ -125,7 +125,7 @@ const createRefusal = (answer: HttpAnswer, error: unknown): MixinError => {
   }
 };
 
-/** An answer without data and without an error that can be read: only its status tells something. */
+/** For an answer without data and without a readable error: only its status says what happened. */
 const createUnreadable = (answer: HttpAnswer): MixinError => {
   if (answer.httpStatus >= 500) return createFailure(answer, 'server_error');
   if (answer.httpStatus === 429) return createFailure(answer, chooseLimitCode(answer));

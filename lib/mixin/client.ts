@@ -9,7 +9,7 @@ import { createToken } from './token.ts';
 const USER_AGENT = 'enlist/0.1.0';
 
 export interface MixinClientOptions {
-  /** https://api.mixin.one, or a stand-in; a path in it and a slash at its end are fine. */
+  /** https://api.mixin.one, or a stand-in; it may have a path, and a slash at its end. */
   readonly baseUrl: string;
   /** For the whole exchange, from connecting to the last byte of the answer. */
   readonly timeoutMs: number;
@@ -34,7 +34,7 @@ export interface MixinRequest {
 }
 
 /** A call that carries no token. */
-export interface OpenRequest extends MixinRequest {
+interface OpenRequest extends MixinRequest {
   /** Further headers, names in lower case; of two with one name the client's own counts. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -42,16 +42,15 @@ export interface OpenRequest extends MixinRequest {
 export interface MixinClient {
   /**
    * Makes one call for the keystore's bot. Throws MixinError: `bad_keystore` before anything is sent,
-   * `no_connection` when it could not connect and so nothing was sent, `no_answer` when the connection fails
-   * otherwise, breaks off or takes too long, `broken_answer` for an answer that is too big, and whatever
-   * readAnswer makes of an answer.
+   * `no_connection` when it could not connect, so that nothing was sent, `no_answer` when the connection fails
+   * otherwise, breaks or takes too long, `broken_answer` for an answer that is too big, and what readAnswer throws.
    */
   call(keystore: Keystore, request: MixinRequest): Promise<MixinAnswer>;
-  /** The same for nobody's account: no token and no Authorization header, as POST /verifications is called. */
+  /** The same without an account: no token and no Authorization header. POST /verifications needs that. */
   callOpen(request: OpenRequest): Promise<MixinAnswer>;
 }
 
-/** What is signed is what is sent: both come from here. */
+/** The signature and the call are both made from this, so that what is signed is what is sent. */
 interface PreparedRequest {
   readonly url: URL;
   readonly method: Method;
@@ -77,7 +76,7 @@ const createRequest = (
   };
 };
 
-const commonHeaders = (request_id: string): Record<string, string> => ({
+const createCommonHeaders = (request_id: string): Record<string, string> => ({
   'content-type': 'application/json',
   'user-agent': USER_AGENT,
   'x-request-id': request_id,
@@ -85,7 +84,7 @@ const commonHeaders = (request_id: string): Record<string, string> => ({
 
 const prepareOpen = (options: MixinClientOptions, request: OpenRequest): PreparedRequest => {
   const prepared = createRequest(options, request);
-  return { ...prepared, headers: { ...request.headers, ...commonHeaders(prepared.request_id) } };
+  return { ...prepared, headers: { ...request.headers, ...createCommonHeaders(prepared.request_id) } };
 };
 
 const prepareSigned = async (
@@ -104,7 +103,7 @@ const prepareSigned = async (
     unixSeconds: Math.floor(sentAtMs / 1000),
     lifetimeSeconds: options.tokenLifetimeSeconds,
   });
-  return { ...prepared, headers: { authorization: `Bearer ${token}`, ...commonHeaders(request_id) } };
+  return { ...prepared, headers: { authorization: `Bearer ${token}`, ...createCommonHeaders(request_id) } };
 };
 
 /**
@@ -146,8 +145,8 @@ const readText = async (
 };
 
 /**
- * Errors of looking the host up, of connecting, and of the certificate. All of them end the exchange before there is
- * a connection that a request could be written to; the tests make each of them and look at what reached the server.
+ * Errors of DNS, of connecting, and of the certificate. Each ends the exchange before there is a connection that a
+ * request could be written to; the tests cause each one and check what reached the server.
  */
 const beforeConnection: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
@@ -194,7 +193,7 @@ const perform = async (options: MixinClientOptions, prepared: PreparedRequest): 
   });
 };
 
-/** Makes the client. No call is made and nothing is opened yet. */
+/** Creates the client. It neither connects nor sends anything yet. */
 export const createMixinClient = (options: MixinClientOptions): MixinClient => ({
   call: async (keystore, request) => perform(options, await prepareSigned(options, keystore, request)),
   callOpen: async (request) => perform(options, prepareOpen(options, request)),

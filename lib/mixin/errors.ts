@@ -1,7 +1,7 @@
 /**
  * What can go wrong with a call to Mixin, as one table: a stable code for scripts, a sentence for people and
- * what to do about it. The words are true of every call that can meet the error; what Enlist itself does next is
- * for the caller to say. Pure data.
+ * what to do about it. The words are true for every call that can fail in this way; the caller adds what Enlist itself
+ * does next. Pure data.
  *
  * Numbers: https://developers.mixin.one/docs/api/error-codes (read 2026-11-21), its fuller edition of
  * 2020-11 (commit c5a35965), and the error tables of the Android, iOS, Kotlin and Dart clients.
@@ -12,7 +12,7 @@ import { MixinError, type MixinErrorFacts, type Verdict } from '../model/mixin-e
 export type Method = 'GET' | 'POST';
 
 interface Entry {
-  /** Mixin's numbers for it; empty where Mixin said nothing that can be read. */
+  /** Mixin's numbers for it; empty where no answer of Mixin has one. */
   readonly mixin_codes: readonly number[];
   /** What happened. */
   readonly message: string;

@@ -5,14 +5,14 @@
  */
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { etc, Point, signAsync } from '@noble/ed25519';
-import type { PrivateKey } from '../model/keystore.ts';
+import { type PrivateKey, SCALAR_PREFIX } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { createMixinError } from './errors.ts';
 import * as rsa from './rsa.ts';
 
 export { generateRsaKey } from './rsa.ts';
 
-/** As the port has it: a browser can read RSA keys in no other way. */
+/** Asynchronous, as in the port: a browser reads RSA keys only so. */
 export const readRsaKey: Keys['readRsaKey'] = async (pem) => rsa.readRsaKey(pem);
 export const canDecryptPinToken: Keys['canDecryptPinToken'] = async (...session) =>
   rsa.canDecryptPinToken(...session);
@@ -24,7 +24,6 @@ const PKCS8_X25519 = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex');
 const der = (prefix: Buffer, key: Uint8Array): Buffer => Buffer.concat([prefix, key]);
 
-const SCALAR = 'scalar:';
 /** Keeps the nonces of scalars apart from those of any seed; see signByScalar. */
 const NONCE_DOMAIN = Buffer.from('enlist: nonces of an Ed25519 scalar', 'utf8');
 
@@ -64,13 +63,13 @@ export const isScalar = (hex: string): boolean => {
 type Secret = { readonly seed: Uint8Array } | { readonly scalar: bigint };
 
 const parseSecret = (key: PrivateKey): Secret => {
-  if (!key.startsWith(SCALAR)) return { seed: parseHexKey(key) };
-  const hex = key.slice(SCALAR.length);
+  if (!key.startsWith(SCALAR_PREFIX)) return { seed: parseHexKey(key) };
+  const hex = key.slice(SCALAR_PREFIX.length);
   if (!isScalar(hex)) throw createMixinError('bad_keystore');
   return { scalar: fromLittleEndian(parseHexKey(hex)) };
 };
 
-/** A quarter of the time of the library: a list of 80,000 bots asks for some 200,000 of them. */
+/** By node:crypto, in a quarter of the library's time: a list of 80,000 bots needs some 200,000 public keys. */
 const deriveFromSeed = (seed: Uint8Array): string =>
   createPublicKey(createPrivateKey({ key: der(PKCS8_ED25519, seed), format: 'der', type: 'pkcs8' }))
     .export({ format: 'der', type: 'spki' })
@@ -90,8 +89,8 @@ export const derivePublicKey = async (key: PrivateKey): Promise<string> => {
 /**
  * RFC 8032, section 5.1.6, from its step 2 on. The nonce's prefix, which a seed would give, is made of the scalar:
  * a scalar and a message have one nonce, and no other scalar or message has it. fox-one's prefix is what the RFC
- * makes of a seed with the same bytes. Ours is not, for of 32 bytes in a list nobody knows at first which of the
- * two they are, and signatures by both under equal nonces would tell the keys.
+ * makes of a seed with the same bytes. Ours is different: 32 bytes of a list may at first be either of the two, and
+ * signatures by both with equal nonces would reveal the keys.
  */
 const signByScalar = (message: Uint8Array, scalar: bigint): Uint8Array => {
   const prefix = sha512(NONCE_DOMAIN, littleEndian(scalar));
@@ -103,7 +102,7 @@ const signByScalar = (message: Uint8Array, scalar: bigint): Uint8Array => {
 
 /**
  * Ed25519 signature (64 bytes) over the message bytes as they are, always the same for the same key and message.
- * Throws MixinError `bad_keystore` as publicKeyOf does.
+ * Throws MixinError `bad_keystore` as derivePublicKey does.
  */
 export const sign = async (message: Uint8Array, key: PrivateKey): Promise<Uint8Array> => {
   const secret = parseSecret(key);
@@ -120,7 +119,7 @@ const parsePoint = (publicKey: Uint8Array): Point => {
 
 /**
  * Ed25519 public key (32 bytes) → X25519 public key (32 bytes), u = (1 + y) / (1 - y) mod p
- * (RFC 7748, section 4.1). Throws `bad_keystore` for bytes that are no point, or one of small order.
+ * (RFC 7748, section 4.1). Throws `bad_keystore` for bytes that are not a point, or a point of small order.
  */
 export const toX25519PublicKey = (publicKey: Uint8Array): Uint8Array => {
   const point = parsePoint(publicKey);

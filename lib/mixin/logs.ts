@@ -11,8 +11,8 @@ const MAX_ENTRIES = 5;
 const schema = z.array(z.object({ created_at: z.iso.datetime({ offset: true }) }));
 
 /**
- * When wrong PINs were noted: ISO times in UTC with milliseconds, newest first whatever order they come in, five
- * at most. Throws MixinError `broken_answer` when an entry has no ISO time.
+ * The times of wrong PINs: ISO times in UTC with milliseconds, sorted with the newest first, five at most. Throws
+ * MixinError `broken_answer` when an entry has no ISO time.
  */
 export const readPinErrors = ({ data, request_id }: MixinAnswer): readonly string[] => {
   const parsed = schema.safeParse(data);

@@ -14,7 +14,7 @@ import { createMixinError } from './errors.ts';
 import { ed25519FromX25519, isPublicKey } from './keys.ts';
 import { canDecryptPinToken } from './rsa.ts';
 
-/** Mixin leaves a key out, or sends it empty or null, where there is none. */
+/** A missing key is absent, empty or null. */
 const text = z
   .string()
   .nullish()
@@ -29,38 +29,38 @@ const schema = z.object({
 });
 type Session = z.infer<typeof schema>;
 
-const broken = (request_id: string): MixinError =>
+const createBrokenAnswer = (request_id: string): MixinError =>
   createMixinError('broken_answer', { method: 'POST', request_id });
 
-const x25519Hex = (base64: string): string =>
+const decodeX25519Key = (base64: string): string =>
   /^[A-Za-z0-9+/_-]{43}=?$/.test(base64) ? Buffer.from(base64, 'base64').toString('hex') : '';
 
-const hexKey = (hex: string | undefined): string | undefined =>
+const parseServerKey = (hex: string | undefined): string | undefined =>
   hex === undefined || !isPublicKey(hex) ? undefined : hex.toLowerCase();
 
 /**
  * Mixin's key of an Ed25519 session, 64 hex characters. It may come as an Ed25519 point (`server_public_key`, from
- * 2025-07 on) and as its image on Curve25519 (`pin_token`, `pin_token_base64`). All that are given must be keys and
- * agree, else undefined; the point is preferred, for it has its sign.
+ * 2025-07 on) and as its image on Curve25519 (`pin_token`, `pin_token_base64`). All that the answer has must be keys
+ * and agree, else undefined; the point is preferred, for it has its sign.
  */
 const readServerKey = ({ server_public_key, pin_token_base64, pin_token }: Session): string | undefined => {
   const images = [pin_token_base64, pin_token].filter((token) => token !== undefined);
-  const given = [
-    ...(server_public_key === undefined ? [] : [hexKey(server_public_key)]),
-    ...images.map((token) => ed25519FromX25519(x25519Hex(token))),
+  const serverKeys = [
+    ...(server_public_key === undefined ? [] : [parseServerKey(server_public_key)]),
+    ...images.map((token) => ed25519FromX25519(decodeX25519Key(token))),
   ];
-  const distinct = new Set(given.map((key) => key && withoutSign(key)));
-  return distinct.size === 1 ? given[0] : undefined;
+  const distinct = new Set(serverKeys.map((key) => key && withoutSign(key)));
+  return distinct.size === 1 ? serverKeys[0] : undefined;
 };
 
-/** The pin_token of an RSA session in standard base64; undefined where the session's key does not open it. */
+/** The pin_token of an RSA session in standard base64; undefined when the session's key cannot decrypt it. */
 const readPinToken = (session: Session, pem: string): string | undefined => {
   const tokens = [session.pin_token, session.pin_token_base64].filter((token) => token !== undefined);
   const good = tokens.find((token) => canDecryptPinToken(pem, token, session.session_id));
   return good === undefined ? undefined : Buffer.from(good, 'base64').toString('base64');
 };
 
-/** What PIN calls of the session need; undefined where the answer does not bring it. */
+/** What PIN calls of the session need; undefined when the answer does not have it. */
 const readPinPart = (
   session: Session,
   key: SessionKey,
@@ -75,24 +75,24 @@ const readPinPart = (
 
 const readAccount = ({ data, request_id }: MixinAnswer, session_key: SessionKey): NewAccount => {
   const parsed = schema.safeParse(data);
-  if (!parsed.success) throw broken(request_id);
+  if (!parsed.success) throw createBrokenAnswer(request_id);
   const pinPart = readPinPart(parsed.data, session_key);
-  if (pinPart === undefined) throw broken(request_id);
+  if (pinPart === undefined) throw createBrokenAnswer(request_id);
   const { user_id, session_id } = parsed.data;
   return { user_id, session_id, ...pinPart, request_id };
 };
 
-/** A user that was made just now is outside Safe and has no TIP key. */
+/** A user that was just created is outside Safe and has no TIP key. */
 const fresh = z.object({
   has_safe: z.literal(false).nullish(),
   tip_key_base64: z.literal('').nullish(),
 });
 
 /**
- * Reads the answer of POST /users. `session_key` is the private half of the session that was asked for. Throws
- * MixinError `broken_answer` when ids are no UUIDs, when Mixin's key of the session is missing, is none, or comes in
- * two forms that differ, when an RSA session's pin_token cannot be opened, or when the answer is about the owner, or
- * about an account that is not new. None of its content gets into the error.
+ * Reads the answer of POST /users. `session_key` is the private half of the session that was requested. Throws
+ * MixinError `broken_answer` when an id is not a UUID, when Mixin's key of the session is missing, is not a key, or
+ * has two forms that differ, when an RSA session's pin_token cannot be decrypted, or when the answer is about the
+ * owner, or about an account that is not new. None of its content gets into the error.
  */
 export const readNewUser = (
   answer: MixinAnswer,
@@ -102,11 +102,11 @@ export const readNewUser = (
   const account = readAccount(answer, session_key);
   const isOwner =
     account.user_id === owner.app_id.toLowerCase() || account.session_id === owner.session_id.toLowerCase();
-  if (isOwner || !fresh.safeParse(answer.data).success) throw broken(answer.request_id);
+  if (isOwner || !fresh.safeParse(answer.data).success) throw createBrokenAnswer(answer.request_id);
   return account;
 };
 
-/** Fields of an account that tell about a person or its settings, and none that is or hides a key. */
+/** Fields about the person of an account and its settings. None is a key or contains one. */
 const personFields = [
   'type',
   'identity_number',
@@ -135,9 +135,9 @@ const isPlain = (value: unknown): boolean =>
   (typeof value === 'string' && value.length <= MAX_TEXT_CHARACTERS);
 
 const pickPerson = (data: unknown): SignInResult['person'] => {
-  const given = data as Readonly<Record<string, unknown>>;
-  const told = personFields.filter((field) => Object.hasOwn(given, field) && isPlain(given[field]));
-  return Object.fromEntries(told.map((field) => [field, given[field]]));
+  const fields = data as Readonly<Record<string, unknown>>;
+  const plain = personFields.filter((field) => Object.hasOwn(fields, field) && isPlain(fields[field]));
+  return Object.fromEntries(plain.map((field) => [field, fields[field]]));
 };
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The PIN as it goes over the wire, and the messages that stand for one. Layout identical in the Go, Node,
+ * The PIN as it is sent, and the messages that are sent in its place. Layout identical in the Go, Node,
  * fox-one and Dart SDKs and in the Android and iOS apps; https://developers.mixin.one/docs/api/pin/tip
  * (read 2026-11-21).
  */
@@ -9,7 +9,7 @@ import { createMixinError } from './errors.ts';
 import { parseHexKey, sharedSecret } from './keys.ts';
 import { decryptPinToken } from './rsa.ts';
 
-export interface PinRequest {
+interface PinRequest {
   readonly keystore: Keystore;
   /** 40 bytes (set-up), 64 bytes (a TIP signature) or six ASCII digits. */
   readonly pinBytes: Uint8Array;
@@ -51,7 +51,7 @@ export const encryptPin = ({ keystore, pinBytes, unixSeconds, iterator, iv }: Pi
  * SDKs; the Go SDK from version 3 and the Node SDK from 7 take the digits for hex and send 3 bytes (read
  * 2026-11-21). Throws MixinError `bad_keystore` for anything but six digits.
  */
-export const digitsMessage = (pin: string): Uint8Array => {
+export const encodeDigits = (pin: string): Uint8Array => {
   if (!/^[0-9]{6}$/.test(pin)) throw createMixinError('bad_keystore');
   return Buffer.from(pin, 'ascii');
 };
@@ -60,12 +60,12 @@ export const digitsMessage = (pin: string): Uint8Array => {
  * What sets a TIP PIN: its Ed25519 public key (64 hex characters) and a big-endian counter, 40 bytes. The
  * counter of a first set-up is 1 in every client.
  */
-export const tipSetUpMessage = (publicKey: string, counter = 1n): Uint8Array =>
+export const encodeTipSetUp = (publicKey: string, counter = 1n): Uint8Array =>
   Buffer.concat([parseHexKey(publicKey), u64(counter, 'BE')]);
 
 /**
  * SHA-256 (32 bytes) of "SEQUENCER:REGISTER:" ‖ user id ‖ public key, both lower case and without
  * separators. The TIP key signs it, and that signature is the PIN of POST /safe/users.
  */
-export const registrationDigest = (user_id: string, publicKey: string): Uint8Array =>
+export const digestRegistration = (user_id: string, publicKey: string): Uint8Array =>
   createHash('sha256').update(`SEQUENCER:REGISTER:${user_id}${publicKey}`, 'utf8').digest();

@@ -1,5 +1,5 @@
 /**
- * Mixin's user object, as far as Enlist believes it. Fields:
+ * Mixin's user object, as far as Enlist uses it. Fields:
  * https://developers.mixin.one/docs/api/sequencer/registration; `spend_public_key` is in no documented sample, but
  * fox-one reads it from the user and the Node SDK from its `app` (read 2026-11-21).
  */
@@ -16,7 +16,7 @@ const tipKey = z
   .regex(/^([A-Za-z0-9+/_-]{43}=?)?$/)
   .transform((text) => Buffer.from(text, 'base64').subarray(0, KEY_BYTES).toString('hex'));
 
-/** An extra that Mixin need not tell: what is not a key is as good as absent. */
+/** A key that Mixin may leave out. Anything that is not a key counts as absent. */
 const spendKey = z
   .string()
   .regex(/^[0-9a-f]{64}$/i)

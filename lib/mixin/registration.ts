@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import type { PrivateKey } from '../model/keystore.ts';
 import type { RegistrationSignature } from '../model/mixin.ts';
 import { derivePublicKey, sign } from './keys.ts';
-import { registrationDigest } from './pin.ts';
+import { digestRegistration } from './pin.ts';
 
 export interface Registration {
   /** 64 lower-case hex characters. */
@@ -28,7 +28,7 @@ const createSignature = async (
   form: RegistrationSignature,
 ): Promise<string> => {
   if (form === 'documented') {
-    return Buffer.from(await sign(registrationDigest(user_id, public_key), spendKey)).toString('hex');
+    return Buffer.from(await sign(digestRegistration(user_id, public_key), spendKey)).toString('hex');
   }
   const digest = createHash('sha3-256').update(user_id, 'utf8').digest();
   return Buffer.from(await sign(digest, spendKey)).toString('base64url');
@@ -46,5 +46,5 @@ export const signRegistration = async (
 ): Promise<Registration> => {
   const public_key = await derivePublicKey(spendKey);
   const signature = await createSignature(user_id, public_key, spendKey, form);
-  return { public_key, signature, pinBytes: await sign(registrationDigest(user_id, public_key), tipKey) };
+  return { public_key, signature, pinBytes: await sign(digestRegistration(user_id, public_key), tipKey) };
 };

@@ -1,5 +1,5 @@
 /**
- * RSA keys of sessions from before 2023-12: they sign tokens (RS512), and open the `pin_token` that holds the key
+ * RSA keys of sessions from before 2023-12: they sign tokens (RS512), and decrypt the `pin_token` that holds the key
  * of the session's PINs. The Go SDK dropped them on 2023-12-25 (ca14fdd); fox-one's and Ruby's still have them
  * (keystore.go, utils/crypto.rb; read 2026-11-21).
  */
@@ -20,7 +20,7 @@ const MAX_PEM_CHARACTERS = 10_000;
 /** AES-128, AES-192, AES-256. */
 const AES_KEY_BYTES: readonly number[] = [16, 24, 32];
 
-/** Some exports carry a PEM's line ends as the letters `\r\n` or `\n`. */
+/** Some exports write a PEM's line ends as the letters `\r\n` or `\n`. */
 const withLineEnds = (pem: string): string => pem.replace(/\\r\\n|\\n|\r\n/g, '\n').trim();
 
 const parse = (pem: string): KeyObject | undefined => {
@@ -41,7 +41,7 @@ const pkcs1 = (key: KeyObject): string => key.export({ type: 'pkcs1', format: 'p
  * An RSA private key of at least 1024 bits in PEM (PKCS#1 or PKCS#8, its line ends real or written as `\r\n` or
  * `\n`) → the same key as PKCS#1 PEM with LF, and its public half as base64 of SPKI DER, the `session_secret` of
  * an RSA session. Undefined for anything else. Whether private and public numbers belong together shows when
- * the key opens its pin_token.
+ * the key decrypts its pin_token.
  */
 export const readRsaKey = (
   pem: string,
@@ -73,7 +73,7 @@ const decrypt = (key: KeyObject, blob: Buffer, oaepLabel: Buffer): Uint8Array | 
   }
 };
 
-/** Does this key open this pin_token (base64) of that session, and is an AES key in it? */
+/** Can this key decrypt this pin_token (base64) of that session, and is an AES key in it? */
 export const canDecryptPinToken = (pem: string, pin_token: string, session_id: string): boolean => {
   try {
     decryptPinToken(pem, pin_token, session_id);
@@ -96,8 +96,8 @@ export const signByRsa = (message: Uint8Array, pem: string): Uint8Array => {
 
 /**
  * A new RSA session key of 2048 bits, as PKCS#1 PEM. The sample of Mixin's page from 2018 is a key of 1024 bits:
- * such keys are read, where an account has one, but none is made, for NIST SP 800-131A has disallowed them for
- * signatures since 2014. Whether Mixin takes any RSA key at a sign-in today is unknown; no present client sends one.
+ * such keys are read, but not generated, for NIST SP 800-131A has disallowed them for signatures since 2014. Whether
+ * Mixin accepts any RSA key at a sign-in today is unknown; no current client sends one.
  */
 export const generateRsaKey = (): Promise<string> =>
   new Promise((resolve, reject) => {

@@ -6,11 +6,11 @@ import type { MixinSafe } from '../model/ports.ts';
 import type { MixinClient } from './client.ts';
 import { derivePublicKey } from './keys.ts';
 import { readPinErrors } from './logs.ts';
-import { digitsMessage, encryptPin, tipSetUpMessage } from './pin.ts';
+import { encodeDigits, encodeTipSetUp, encryptPin } from './pin.ts';
 import { readProfile } from './profile.ts';
 import { signRegistration } from './registration.ts';
 
-export interface MixinSafeOptions {
+interface MixinSafeOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly randomBytes: (length: number) => Uint8Array;
@@ -54,12 +54,12 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
       readPinErrors(await client.call(keystore, { method: 'GET', path: PIN_ERRORS })),
 
     setTipPin: async (keystore, tipKey, iterator, oldPin) => {
-      const message = tipSetUpMessage(await derivePublicKey(tipKey));
+      const message = encodeTipSetUp(await derivePublicKey(tipKey));
       if (oldPin === undefined) {
         const pin_base64 = encrypt(keystore, message, iterator);
         return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });
       }
-      const old_pin_base64 = encrypt(keystore, digitsMessage(oldPin), iterator);
+      const old_pin_base64 = encrypt(keystore, encodeDigits(oldPin), iterator);
       const pin_base64 = encrypt(keystore, message, iterator + 1n);
       return post(keystore, '/pin/update', { old_pin_base64, pin_base64 });
     },

@@ -9,7 +9,7 @@ import type { Method } from './errors.ts';
 import { sign } from './keys.ts';
 import { signByRsa } from './rsa.ts';
 
-export interface TokenRequest {
+interface TokenRequest {
   readonly keystore: Keystore;
   readonly method: Method;
   /** Path and query exactly as they are sent, from the first `/`. */
@@ -23,7 +23,7 @@ export interface TokenRequest {
 }
 
 /** Lower-case hex of SHA-256 over method, address and body, put together without separators, in UTF-8. */
-export const requestDigest = (method: Method, uri: string, body: string): string =>
+export const digestRequest = (method: Method, uri: string, body: string): string =>
   createHash('sha256').update(`${method}${uri}${body}`, 'utf8').digest('hex');
 
 const base64url = (text: string): string => Buffer.from(text, 'utf8').toString('base64url');
@@ -45,7 +45,7 @@ export const createToken = async (request: TokenRequest): Promise<string> => {
     iat: unixSeconds,
     exp: unixSeconds + lifetimeSeconds,
     jti: request_id,
-    sig: requestDigest(method, uri, body),
+    sig: digestRequest(method, uri, body),
     scp: 'FULL',
   };
   const signed = `${createHeader(keystore)}.${base64url(JSON.stringify(claims))}`;

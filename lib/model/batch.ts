@@ -1,6 +1,8 @@
+/** The row of a batch. */
 import type { Problem } from './problem.ts';
 
 export type BatchStatus = 'received' | 'rejected' | 'planned' | 'importing' | 'imported' | 'stuck';
+
 /** One uploaded list, and what became of it. */
 export interface Batch {
   readonly batch_id: string;

@@ -10,7 +10,7 @@ export type QueueName = (typeof queueNames)[number];
 export const functionNames = ['api', 'accounts', 'intake', 'enroll', 'check', 'register', 'recheck'] as const;
 export type FunctionName = (typeof functionNames)[number];
 
-export interface FunctionShape {
+interface FunctionShape {
   readonly timeoutSeconds: number;
   readonly memoryMb: number;
 }
@@ -65,7 +65,7 @@ export const nameDeadLetterQueue = (name: QueueName): string => `${name}-dead-le
  * After how many seconds a message that crashed comes back: 1, 2, 4, 8 … in place of the whole visibility timeout.
  * After its last delivery it goes to the dead-letter queue at once.
  */
-export const crashRetrySeconds = (name: QueueName, receiveCount: number): number =>
+export const computeCrashRetrySeconds = (name: QueueName, receiveCount: number): number =>
   receiveCount >= queues[name].maxReceiveCount ? 1 : 2 ** Math.max(0, receiveCount - 1);
 
 /** A message that AWS throttled at its last delivery is sent again as a new one, with this delay in seconds. */

@@ -1,4 +1,4 @@
-/** How a row that has no account yet gets one, and the fields of a sign-in: they are declared here and nowhere else. */
+/** How a row that has no account yet gets one, and the fields of a sign-in, which are declared nowhere else. */
 import * as z from 'zod';
 import { uuidSchema } from './uuid.ts';
 
@@ -27,7 +27,7 @@ export const maxRegistrationId = 2 ** 31 - 1;
 const deviceId = uuidSchema;
 const registrationId = z.int().min(1).max(maxRegistrationId);
 
-/** What Mixin is sent as it was given, or with a default in its place. */
+/** Fields that are sent to Mixin as they are. */
 const fields = {
   /** What Mixin sent to the phone: a secret. */
   code: z.string(),
@@ -58,7 +58,7 @@ export const signInRequestSchema = z.object({
 });
 export type SignInRequest = Readonly<z.infer<typeof signInRequestSchema>>;
 
-/** An account that Mixin has just made or signed in: what a keystore needs beyond the session's private key. */
+/** An account that Mixin has just created or signed in: what a keystore needs beside the session's private key. */
 export interface NewAccount {
   readonly user_id: string;
   readonly session_id: string;
@@ -66,6 +66,6 @@ export interface NewAccount {
   readonly server_public_key?: string;
   /** Base64 of the key that PINs are encrypted with, itself encrypted; of an RSA session. */
   readonly pin_token?: string;
-  /** The X-Request-Id of the call that made it. */
+  /** The X-Request-Id of the call. */
   readonly request_id: string;
 }

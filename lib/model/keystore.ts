@@ -9,10 +9,20 @@ const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /**
  * An Ed25519 private key as text: 64 hex characters of its seed, or `scalar:` and 64 hex characters of the
- * reduced scalar, where only that is known (fox-one's tools keep keys so).
+ * reduced scalar, where only that is known (fox-one's tools store keys in that form).
  */
 export type PrivateKey = string;
-export const privateKeySchema = z.string().regex(/^(scalar:)?[0-9a-f]{64}$/);
+export const SCALAR_PREFIX = 'scalar:';
+const privateKeySchema = z.string().regex(/^(scalar:)?[0-9a-f]{64}$/);
+
+/**
+ * The private keys that 64 hex characters can be: the seed and, where they can be one, the scalar. Only the public key
+ * that Mixin shows decides: fox-one's tools store scalars, all others store seeds.
+ */
+export const listKeyForms = (
+  hex: string,
+  { isScalar }: { readonly isScalar: (hex: string) => boolean },
+): readonly PrivateKey[] => (isScalar(hex) ? [hex, `${SCALAR_PREFIX}${hex}`] : [hex]);
 
 const pem = z.string().startsWith('-----BEGIN ').max(10_000);
 
@@ -27,9 +37,9 @@ const common = {
   session_id: uuidSchema,
   /** The key that is registered with Safe. */
   spend_private_key: privateKeySchema.exactOptional(),
-  /** A listed spend key of which only Mixin can tell whether it is a seed or a scalar; never beside the one above. */
+  /** A listed spend key that may be a seed or a scalar: only Mixin's public key shows which. Never with the one above. */
   spend_key: hex32.exactOptional(),
-  /** The TIP PIN where it is not the spend key: its seed or its scalar, whichever Mixin's public key belongs to. */
+  /** The TIP PIN where it is not the spend key: a seed or a scalar, as Mixin's public key shows. */
   tip_private_key: hex32.exactOptional(),
   /** The six-digit PIN of an account that has no TIP PIN yet. */
   pin: z
@@ -63,7 +73,7 @@ export const isRsaKeystore = (keystore: Keystore): keystore is RsaKeystore => 'p
 
 /**
  * An Ed25519 point without its sign bit. PIN encryption takes only the point's image on Curve25519, which is the
- * same for both signs, and older keystores bring only that image.
+ * same for both signs, and older keystores have only that image.
  */
 export const withoutSign = (publicKey: string): string => {
   const lastByte = Number.parseInt(publicKey.slice(62), 16) & 127;

@@ -1,3 +1,4 @@
+/** Limits of lists: their sizes, and how long they may wait. */
 export const limits = {
   /** API Gateway accepts 10 MB, Lambda 6 MB, of which base64 takes a quarter. */
   maxInlineBytes: 4_500_000,
@@ -9,7 +10,7 @@ export const limits = {
   maxErrors: 1_000,
   /** How long an upload form may be used. */
   formSeconds: 900,
-  /** Lists that are put under this prefix of the bucket are imported by themselves. */
+  /** Lists that are put under this prefix of the bucket are imported without a request. */
   inboxPrefix: 'inbox/',
   /** A plan must be confirmed while its list is still in the bucket, which deletes it after a day. */
   planSeconds: 20 * 3_600,

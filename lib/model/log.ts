@@ -41,7 +41,7 @@ export interface LogFields {
   readonly receive_count?: number;
 }
 
-export type Level = 'info' | 'warn' | 'error';
+type Level = 'info' | 'warn' | 'error';
 export type Log = (level: Level, code: LogCode, fields?: LogFields) => void;
 
 /** In the order in which a line has them. */

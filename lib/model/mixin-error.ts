@@ -7,10 +7,10 @@ import type { Problem } from './problem.ts';
  */
 export type Verdict = 'again' | 'never' | 'unsure';
 
-/** Who made the captcha that Mixin wants solved. */
+/** Whose captcha Mixin wants solved. */
 export type CaptchaKind = 'recaptcha' | 'hcaptcha' | 'geetest';
 
-/** Numbers, ids and names only: whatever is put in here ends up in rows and logs. */
+/** Numbers, ids and names only: these get into rows and logs. */
 export interface MixinErrorFacts {
   /** Mixin's own number. */
   readonly mixin_code?: number | undefined;

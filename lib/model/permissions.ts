@@ -6,7 +6,7 @@ import type { FunctionName, QueueName, table } from './deployment.ts';
 
 export type IndexName = keyof typeof table.indexes;
 /** Names of the AWS SDK: `@aws-sdk/client-<name>`. */
-export type AwsClient = 'dynamodb' | 's3' | 'secrets-manager' | 'sqs';
+type AwsClient = 'dynamodb' | 's3' | 'secrets-manager' | 'sqs';
 
 export interface Permissions {
   /** Actions on the table itself. */
@@ -23,8 +23,8 @@ export interface Permissions {
   readonly mixin: boolean;
 }
 
-export type TableAction = 'BatchGetItem' | 'BatchWriteItem' | 'GetItem' | 'PutItem' | 'Query' | 'UpdateItem';
-export type ListAction = 'put' | 'get' | 'delete';
+type TableAction = 'BatchGetItem' | 'BatchWriteItem' | 'GetItem' | 'PutItem' | 'Query' | 'UpdateItem';
+type ListAction = 'put' | 'get' | 'delete';
 /** `removeEnrolment` is for the secrets of enrolments alone: no function may delete a bot's secret. */
 export type SecretAction = 'create' | 'put' | 'read' | 'removeEnrolment';
 
@@ -87,6 +87,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   },
 };
 
+/** May the function do this with secrets? */
 export const canDoWithSecrets = (name: FunctionName, action: SecretAction): boolean =>
   permissions[name].secrets.includes(action);
 

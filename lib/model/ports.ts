@@ -1,6 +1,6 @@
 /**
  * What the steps and the API may use, as types only. lib/aws and lib/mixin implement them, and
- * lib/runtime/connect.ts puts them together; lib/api, lib/batches and lib/bots import nothing else of them.
+ * lib/runtime/connect.ts puts them together; lib/api, lib/batches and lib/bots import nothing of lib/aws and lib/mixin.
  */
 
 import type { Batch } from './batch.ts';
@@ -47,7 +47,7 @@ export interface Table {
   confirmBatch(batch_id: string): Promise<Batch | undefined>;
   /**
    * Records that a chunk is imported; the last one makes the batch `imported`. May be called any number of times for
-   * one chunk. Returns the batch as it then is; throws when there is none.
+   * one chunk. Returns the batch as it then is; throws when there is no such batch.
    */
   recordChunkDone(batch_id: string, chunk: number): Promise<Batch>;
   /**
@@ -155,7 +155,7 @@ export interface EnrolmentSecret {
 
 /** The queues between the steps. Messages carry ids only, never a secret. */
 export interface Queues {
-  /** Throws when SQS goes on refusing some of the messages; the others are sent. */
+  /** Throws when SQS goes on refusing some of the messages; others may have been sent. */
   send(queue: QueueName, messages: readonly Message[]): Promise<void>;
 }
 
@@ -199,7 +199,7 @@ export interface Profile {
   readonly request_id: string;
 }
 
-/** Calls of one bot to Mixin. Each throws MixinError, and none is ever sent again by itself. */
+/** Calls of one bot to Mixin. Each throws MixinError, and none is ever sent twice. */
 export interface MixinSafe {
   /** GET /safe/me */
   readProfile(keystore: Keystore): Promise<Profile>;
@@ -220,15 +220,13 @@ export interface MixinSafe {
 }
 
 /** A request to send a code to a phone. The phone number goes to Mixin and nowhere else. */
-export interface CodeRequest {
+export interface CodeRequest
+  extends Pick<
+    SignInRequest,
+    'purpose' | 'device_id' | 'platform' | 'platform_version' | 'app_version' | 'package_name'
+  > {
   /** E.164. */
   readonly phone: string;
-  readonly purpose: 'SESSION';
-  readonly device_id: string;
-  readonly platform: string;
-  readonly platform_version: string;
-  readonly app_version: string;
-  readonly package_name: string;
   /** A person's answer to a captcha, under Mixin's own field names. */
   readonly captcha: Readonly<Record<string, string>>;
 }
@@ -250,7 +248,7 @@ export interface SignInResult {
   readonly person: Readonly<Record<string, unknown>>;
 }
 
-/** Calls that create or sign in accounts. Each throws MixinError, and none is ever sent again by itself. */
+/** Calls that create or sign in accounts. Each throws MixinError, and none is ever sent twice. */
 export interface MixinAccounts {
   /** POST /users, signed by an owner bot: creates a network user, which costs money. */
   createUser(
@@ -272,8 +270,8 @@ export interface Keys {
   /** Is this (64 hex characters) a point that PIN encryption can use? */
   isPublicKey(hex: string): boolean;
   /**
-   * The Ed25519 point with sign bit 0 that maps to an X25519 public key, both 64 hex characters; undefined when there
-   * is none.
+   * The Ed25519 point with sign bit 0 that maps to an X25519 public key, both 64 hex characters; undefined when no
+   * point does.
    */
   ed25519FromX25519(hex: string): string | undefined;
   /**

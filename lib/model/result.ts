@@ -1,7 +1,7 @@
-/** What a function answers that can fail in an expected way; what is unexpected is thrown. */
+/** The answer of a function that can fail in an expected way. What is unexpected is thrown. */
 import type { Problem } from './problem.ts';
 
-export interface Success<T> {
+interface Success<T> {
   readonly ok: true;
   readonly value: T;
 }

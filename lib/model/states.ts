@@ -21,9 +21,9 @@ export interface Move {
   readonly to: BotState;
 }
 
-/** Something will still happen to these by itself. */
+/** A step still works on these without an operator. */
 export const unfinishedStates = ['queued', 'enrolling', 'registering', 'waiting', 'unsure'] as const;
-/** … and these have an account. */
+/** Those of them that have an account. */
 const known = ['queued', 'registering', 'waiting', 'unsure'] as const;
 const audited = ['registered', 'external'] as const;
 

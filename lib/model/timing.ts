@@ -19,12 +19,15 @@ export const timing = {
   maxMessageDelaySeconds: 900,
 } as const;
 
+/** For so long a removed enrolment's secret can be restored. Its session key is in the account's own secret then. */
+export const enrolmentRecoveryDays = 7;
+
 /**
  * Seconds before attempt number `attempts + 1`: the base doubles with each attempt up to the maximum, and the pause
- * is drawn evenly from the upper half of that, so that bots which failed together do not come back together.
+ * is drawn evenly from the upper half of that, so that bots which failed together are not tried again together.
  * @param fraction a random number, 0 ≤ fraction < 1
  */
-export const retryDelaySeconds = (attempts: number, fraction: number): number => {
+export const computeRetryDelaySeconds = (attempts: number, fraction: number): number => {
   const full = Math.min(timing.retryMaxSeconds, timing.retryBaseSeconds * 2 ** Math.min(attempts, 30));
   return Math.ceil(full * (0.5 + fraction / 2));
 };
@@ -40,7 +43,7 @@ export const isoTimeAfter = (nowMs: number, seconds: number): string =>
 /** SQS counts delays in whole seconds, and clocks differ a little. */
 const EARLY_MS = 1_500;
 
-/** Is the pause of this bot over? A bot without one need not wait. */
+/** Is the pause of this bot over? True for a bot that has no pause. */
 export const isWaitOver = ({ wait_until }: Pick<Bot, 'wait_until'>, nowMs: number): boolean =>
   wait_until === undefined || Date.parse(wait_until) <= nowMs + EARLY_MS;
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
-/** A UUID of whatever version (Mixin makes some by hashing), in any case → in lower case. */
+/** A UUID of any version (Mixin makes some by hashing), in upper or lower case → in lower case. */
 export const uuidSchema = z.guid().toLowerCase();
 
-/** The UUID that a text is, in lower case; undefined when it is none. */
+/** A UUID in lower case; undefined when the text is not one. */
 export const parseUuid = (text: string): string | undefined => uuidSchema.safeParse(text).data;

@@ -9,7 +9,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { KEY_LABEL, keyVersionId } from '../../lib/aws/vault/vault.ts';
+import { deriveKeyVersionId, KEY_LABEL } from '../../lib/aws/vault/vault.ts';
 import { derivePublicKey, isScalar } from '../../lib/mixin/keys.ts';
 import type { Ed25519Keystore, Keystore, RsaKeystore } from '../../lib/model/keystore.ts';
 import type { StoredKey, StoredKeystore, Vault } from '../../lib/model/ports.ts';
@@ -137,7 +137,7 @@ export const describeVault = (name: string, start: StartBackend) => {
         expect(key).toEqual({
           private_key: candidate,
           public_key: await derivePublicKey(candidate),
-          secret_version: keyVersionId(keystore.app_id),
+          secret_version: deriveKeyVersionId(keystore.app_id),
         });
         expect((await readStored(keystore.app_id)).key).toEqual(key);
         expect((await labels(keystore.app_id))[key.secret_version]).toContain(KEY_LABEL);

@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createMixinAccounts } from '../../lib/mixin/accounts.ts';
 import { createMixinClient } from '../../lib/mixin/client.ts';
-import { requestDigest } from '../../lib/mixin/token.ts';
+import { digestRequest } from '../../lib/mixin/token.ts';
 import type { SignInRequest } from '../../lib/model/enrolment.ts';
 import type { CodeRequest } from '../../lib/model/ports.ts';
 import { pinTokenFor, sessionPem } from './rsa-sessions.ts';
@@ -83,7 +83,7 @@ describe('createUser: POST /users', () => {
     expect(JSON.parse(Buffer.from(token, 'base64url').toString())).toMatchObject({
       uid: inputs.user_id,
       sid: inputs.session_id,
-      sig: requestDigest('POST', '/users', received.body),
+      sig: digestRequest('POST', '/users', received.body),
     });
     expect(result).toMatchObject({ user_id, session_id, request_id: inputs.request_id });
     expect('pin_token' in result).toBe(key === sessionPem);

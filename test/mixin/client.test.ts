@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { verifyAsync } from '@noble/ed25519';
 import { describe, expect, test } from 'vitest';
 import { createMixinClient, type MixinClientOptions, type MixinRequest } from '../../lib/mixin/client.ts';
-import { requestDigest } from '../../lib/mixin/token.ts';
+import { digestRequest } from '../../lib/mixin/token.ts';
 import { MixinError } from '../../lib/model/mixin-error.ts';
 import { json, type ReceivedRequest, type Reply, startServer } from './server.ts';
 import { bytes, keystore, nowMs, vectors } from './vectors.ts';
@@ -62,7 +62,7 @@ describe('requests', () => {
       iat: inputs.now_unix,
       exp: inputs.now_unix + 120,
       jti: received.headers['x-request-id'],
-      sig: requestDigest(request.method, received.url, received.body),
+      sig: digestRequest(request.method, received.url, received.body),
       scp: 'FULL',
     });
     const [header, payload, signature = ''] = readToken(received).split('.');
@@ -95,7 +95,7 @@ describe('requests', () => {
     const received = only(server.received);
     expect(received.body).toBe('');
     expect(received.headers['content-length']).toBe('0');
-    expect(readClaims(received).sig).toBe(requestDigest('POST', '/logout', ''));
+    expect(readClaims(received).sig).toBe(digestRequest('POST', '/logout', ''));
   });
 
   test.each(['', '/', '//', '/proxy', '/proxy/'])('a base URL may end in %j', async (ending) => {
@@ -104,7 +104,7 @@ describe('requests', () => {
     const received = only(server.received);
     const prefix = ending.startsWith('/proxy') ? '/proxy' : '';
     expect(received.url).toBe(`${prefix}/logs?a=1&b=%C3%BC%20x`);
-    expect(readClaims(received).sig).toBe(requestDigest('GET', received.url, ''));
+    expect(readClaims(received).sig).toBe(digestRequest('GET', received.url, ''));
   });
 
   test('each call has its own id and its own time', async () => {

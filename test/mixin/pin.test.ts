@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mixinErrors } from '../../lib/mixin/errors.ts';
 import { derivePublicKey, sign } from '../../lib/mixin/keys.ts';
-import { digitsMessage, encryptPin, registrationDigest, tipSetUpMessage } from '../../lib/mixin/pin.ts';
+import { digestRegistration, encodeDigits, encodeTipSetUp, encryptPin } from '../../lib/mixin/pin.ts';
 import { bots, createKeystore, seeds } from './arbitraries.ts';
 import { openPin, openUnder } from './decrypt.ts';
 import { aesKeys, createRsaKeystore, pinTokenFor } from './rsa-sessions.ts';
@@ -28,13 +28,13 @@ describe('the frozen facts', () => {
   );
 
   test('the set-up message equals the frozen one', () => {
-    expect(hex(tipSetUpMessage(inputs.spend_pub))).toBe(v4.msg_counter1);
-    expect(hex(tipSetUpMessage(inputs.spend_pub, 2n))).toBe(v4.msg_counter2);
-    expect(tipSetUpMessage(inputs.spend_pub)).toHaveLength(v4.len);
+    expect(hex(encodeTipSetUp(inputs.spend_pub))).toBe(v4.msg_counter1);
+    expect(hex(encodeTipSetUp(inputs.spend_pub, 2n))).toBe(v4.msg_counter2);
+    expect(encodeTipSetUp(inputs.spend_pub)).toHaveLength(v4.len);
   });
 
   test('the digest and signature of a registration equal the frozen ones', async () => {
-    const digest = registrationDigest(inputs.user_id, inputs.spend_pub);
+    const digest = digestRegistration(inputs.user_id, inputs.spend_pub);
     expect(hex(digest)).toBe(v3.tip_body_sha256);
     expect(hex(await sign(digest, inputs.spend_seed))).toBe(v3.tip_signature_hex);
   });
@@ -96,9 +96,9 @@ describe('comparison with the official SDK', () => {
       fc.asyncProperty(seeds, fc.uuid(), fc.nat(), async (seed, user_id, counter) => {
         const publicKey = await derivePublicKey(hex(seed));
         const theirs = getTipPinUpdateMsg(Buffer.from(publicKey, 'hex'), counter);
-        expect(hex(tipSetUpMessage(publicKey, BigInt(counter)))).toBe(theirs.toString('hex'));
+        expect(hex(encodeTipSetUp(publicKey, BigInt(counter)))).toBe(theirs.toString('hex'));
         const digest = TIPBodyForSequencerRegister(user_id, publicKey);
-        expect(hex(registrationDigest(user_id, publicKey))).toBe(digest.toString('hex'));
+        expect(hex(digestRegistration(user_id, publicKey))).toBe(digest.toString('hex'));
       }),
       { numRuns: 30 },
     );
@@ -117,13 +117,13 @@ test('a server key that is not a point is refused', () => {
 });
 
 test('six digits are encrypted as ASCII, as in the frozen facts', () => {
-  expect(hex(digitsMessage('123456'))).toBe(v5.cases[2]?.pin_bytes);
+  expect(hex(encodeDigits('123456'))).toBe(v5.cases[2]?.pin_bytes);
 });
 
 test.each(['', '12345', '1234567', '12345a', ' 12345', '123456\n', '１２３４５６'])(
   '%j is not a six-digit PIN',
   (pin) => {
-    expect(() => digitsMessage(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
+    expect(() => encodeDigits(pin)).toThrow(expect.objectContaining({ code: 'bad_keystore' }));
   },
 );
 

@@ -2,7 +2,7 @@ import { signSafeRegistration } from '@mixin.dev/mixin-node-sdk';
 import { verifyAsync } from '@noble/ed25519';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { registrationDigest } from '../../lib/mixin/pin.ts';
+import { digestRegistration } from '../../lib/mixin/pin.ts';
 import { signRegistration } from '../../lib/mixin/registration.ts';
 import { seeds } from './arbitraries.ts';
 import { bytes, hex, vectors } from './vectors.ts';
@@ -43,7 +43,7 @@ test('a documented registration is signed with the spend key and not with the TI
   await fc.assert(
     fc.asyncProperty(fc.uuid(), seeds, seeds, async (user_id, spend, tip) => {
       const registration = await signRegistration(user_id, hex(spend), hex(tip), 'documented');
-      const digest = registrationDigest(user_id, registration.public_key);
+      const digest = digestRegistration(user_id, registration.public_key);
       expect(registration.signature).toMatch(/^[0-9a-f]{128}$/);
       expect(await verifyAsync(bytes(registration.signature), digest, bytes(registration.public_key))).toBe(
         true,

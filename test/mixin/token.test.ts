@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Method } from '../../lib/mixin/errors.ts';
 import { derivePublicKey } from '../../lib/mixin/keys.ts';
-import { createToken, requestDigest } from '../../lib/mixin/token.ts';
+import { createToken, digestRequest } from '../../lib/mixin/token.ts';
 import { bots, createKeystore } from './arbitraries.ts';
 import { createRsaKeystore, ed25519Pem } from './rsa-sessions.ts';
 import { bytes, hex, keystore, vectors } from './vectors.ts';
@@ -21,7 +21,7 @@ test.each(vectors.v1.map((vector, index) => ({ vector, request: requests[index] 
   async ({ vector, request = ['GET', '', ''] }) => {
     const [method, uri, body] = request;
     expect(`${method}${uri}${body}`).toBe(vector.signed_string);
-    expect(requestDigest(method, uri, body)).toBe(vector.sig);
+    expect(digestRequest(method, uri, body)).toBe(vector.sig);
     const token = await createToken({
       keystore,
       method,

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isoTimeAfter, isWaitOver, readFraction, retryDelaySeconds, timing } from '../../lib/model/timing.ts';
+import {
+  computeRetryDelaySeconds,
+  isoTimeAfter,
+  isWaitOver,
+  readFraction,
+  timing,
+} from '../../lib/model/timing.ts';
 
 const counts = fc.nat({ max: 10_000 });
 const fractions = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -10,7 +16,7 @@ const full = (attempts: number) => Math.min(timing.retryMaxSeconds, timing.retry
 test('a pause is a whole number of seconds from the upper half of the longest one', () => {
   fc.assert(
     fc.property(counts, fractions, (attempts, fraction) => {
-      const seconds = retryDelaySeconds(attempts, fraction);
+      const seconds = computeRetryDelaySeconds(attempts, fraction);
       expect(Number.isInteger(seconds)).toBe(true);
       expect(seconds).toBeGreaterThanOrEqual(full(attempts) / 2);
       expect(seconds).toBeLessThanOrEqual(full(attempts));
@@ -21,17 +27,19 @@ test('a pause is a whole number of seconds from the upper half of the longest on
 test('the pause never gets shorter with more attempts, and doubles up to the maximum', () => {
   fc.assert(
     fc.property(counts, fractions, (attempts, fraction) => {
-      expect(retryDelaySeconds(attempts + 1, fraction)).toBeGreaterThanOrEqual(
-        retryDelaySeconds(attempts, fraction),
+      expect(computeRetryDelaySeconds(attempts + 1, fraction)).toBeGreaterThanOrEqual(
+        computeRetryDelaySeconds(attempts, fraction),
       );
     }),
   );
-  expect([0, 1, 2, 3].map((attempts) => retryDelaySeconds(attempts, 0.999_999))).toEqual([5, 10, 20, 40]);
-  expect(retryDelaySeconds(10_000, 0.999_999)).toBe(timing.retryMaxSeconds);
+  expect([0, 1, 2, 3].map((attempts) => computeRetryDelaySeconds(attempts, 0.999_999))).toEqual([
+    5, 10, 20, 40,
+  ]);
+  expect(computeRetryDelaySeconds(10_000, 0.999_999)).toBe(timing.retryMaxSeconds);
 });
 
 test('bots that failed together have different pauses', () => {
-  const delays = new Set(Array.from({ length: 100 }, (_, i) => retryDelaySeconds(6, i / 100)));
+  const delays = new Set(Array.from({ length: 100 }, (_, i) => computeRetryDelaySeconds(6, i / 100)));
   expect(delays.size).toBeGreaterThan(90);
   expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(0.4 * full(6));
 });

@@ -5,7 +5,7 @@ import type { Bot, BotChanges } from '../../model/bot.ts';
 import { table as shape } from '../../model/deployment.ts';
 import type { BotQuery, Page, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';
-import { pauseAfter } from '../throttling.ts';
+import { sendInParts } from '../throttling.ts';
 import {
   type Condition,
   type Item,
@@ -16,7 +16,7 @@ import {
   toRecord,
   writeCursor,
 } from './items.ts';
-import { batchShard, chooseShard, indexAttributes, readStateKey, shards } from './state-index.ts';
+import { chooseShard, deriveIndexAttributes, nameBatchShard, readStateKey, shards } from './state-index.ts';
 
 const BATCH_GET_MAX = 100;
 
@@ -47,7 +47,7 @@ const isCursorOf = ({ shard, state_key, bot_id }: BotCursor, state: BotState | u
 };
 
 /** What must hold for a write of a bot. */
-const writeConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []): Condition[] => [
+const buildConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []): Condition[] => [
   // guard: of-two-writers-one-wins
   isOneOf('revision', [bot.revision]),
   // guard: move-starts-from-its-states
@@ -69,39 +69,29 @@ export const createBotRows = (
   { getItem, putNew, updateIf }: Items,
 ): BotRows => {
   const getBots = async (bot_ids: readonly string[]): Promise<Bot[]> => {
-    const found = new Map<string, Bot>();
-    let keys = bot_ids.map(botKey) as Item[];
-    for (let attempt = 0; keys.length > 0; ) {
+    const bots = new Map<string, Bot>();
+    await sendInParts<Item>(bot_ids.map(botKey), BATCH_GET_MAX, async (keys) => {
       const { Responses, UnprocessedKeys } = await client.send(
-        new BatchGetCommand({
-          RequestItems: { [TableName]: { Keys: keys.slice(0, BATCH_GET_MAX), ConsistentRead: true } },
-        }),
+        new BatchGetCommand({ RequestItems: { [TableName]: { Keys: [...keys], ConsistentRead: true } } }),
       );
-      for (const item of Responses?.[TableName] ?? []) found.set(String(item.bot_id), toBot(item));
-      const again = UnprocessedKeys?.[TableName]?.Keys ?? [];
-      keys = [...again, ...keys.slice(BATCH_GET_MAX)];
-      if (again.length > 0) await pauseAfter(attempt, `DynamoDB left ${again.length} items unread`);
-      attempt = again.length > 0 ? attempt + 1 : 0;
-    }
-    return bot_ids.flatMap((bot_id) => found.get(bot_id) ?? []);
+      for (const item of Responses?.[TableName] ?? []) bots.set(String(item.bot_id), toBot(item));
+      return UnprocessedKeys?.[TableName]?.Keys ?? [];
+    });
+    return bot_ids.flatMap((bot_id) => bots.get(bot_id) ?? []);
   };
 
-  /** One page of a batch's index, and one key more where there is one; goes on from shard to shard. */
+  /** The keys of one page of a batch's index, from shard to shard; one key more shows that there is another page. */
   const listKeys = async ({ batch_id, state, limit }: BotQuery, start: BotCursor | undefined) => {
     const keys: BotCursor[] = [];
     for (const shard of shards.slice(start?.shard ?? 0)) {
-      const batch_shard = batchShard(batch_id, shard);
+      const batch_shard = nameBatchShard(batch_id, shard);
       const from = start?.shard === shard ? start : undefined;
       const page = await client.send(
         new QueryCommand({
           TableName,
           IndexName: 'by_batch',
-          KeyConditionExpression: 'batch_shard = :shard AND begins_with(state_key, :prefix)',
-          ExpressionAttributeValues: { ':shard': batch_shard, ':prefix': state ? `${state}#` : '' },
-          ...(!state && {
-            KeyConditionExpression: 'batch_shard = :shard',
-            ExpressionAttributeValues: { ':shard': batch_shard },
-          }),
+          KeyConditionExpression: `batch_shard = :shard${state ? ' AND begins_with(state_key, :prefix)' : ''}`,
+          ExpressionAttributeValues: { ':shard': batch_shard, ...(state && { ':prefix': `${state}#` }) },
           Limit: limit - keys.length + 1,
           ...(from && {
             ExclusiveStartKey: { ...botKey(from.bot_id), batch_shard, state_key: from.state_key },
@@ -123,15 +113,15 @@ export const createBotRows = (
     },
 
     createBot: async (bot) => {
-      const item = await putNew(botKey(bot.bot_id), { ...bot, ...indexAttributes(bot) });
+      const item = await putNew(botKey(bot.bot_id), { ...bot, ...deriveIndexAttributes(bot) });
       return item && toBot(item);
     },
 
     updateBot: async (bot, changes, from) => {
       const next: Bot = { ...bot, ...(changes as Partial<Bot>) };
       const item = await updateIf(botKey(bot.bot_id), {
-        set: { ...changes, ...indexAttributes(next), revision: bot.revision + 1 },
-        conditions: writeConditions(bot, changes, from),
+        set: { ...changes, ...deriveIndexAttributes(next), revision: bot.revision + 1 },
+        conditions: buildConditions(bot, changes, from),
       });
       return item && toBot(item);
     },

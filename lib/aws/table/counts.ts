@@ -1,11 +1,11 @@
 /**
- * How a count is made: the keys of a batch's index are read, all of them, and no row. A key says the state of its
- * bot and, of an enrolment, the kind.
+ * How a count is made: all keys of a batch's index are read, and no rows. A key contains the state of its bot and, of
+ * an enrolment, the kind.
  */
 import type { BotCounts, StateCounts, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';
 import type { Items } from './items.ts';
-import { batchShard, readStateKey, shards } from './state-index.ts';
+import { nameBatchShard, readStateKey, shards } from './state-index.ts';
 
 const addOne = (counts: StateCounts, state: BotState) => {
   counts[state] = (counts[state] ?? 0) + 1;
@@ -31,7 +31,7 @@ export const createCounts = (TableName: string, { queryAll }: Items): Pick<Table
           TableName,
           IndexName: 'by_batch',
           KeyConditionExpression: 'batch_shard = :shard',
-          ExpressionAttributeValues: { ':shard': batchShard(batch_id, shard) },
+          ExpressionAttributeValues: { ':shard': nameBatchShard(batch_id, shard) },
           ProjectionExpression: 'state_key',
         }),
       ),

@@ -1,4 +1,4 @@
-/** One item of the table: it is read, put once, or updated on conditions. */
+/** Reads one item of the table, puts a new one, or updates one on conditions. */
 import { type AttributeValue, ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import {
   type DynamoDBDocumentClient,
@@ -12,7 +12,7 @@ import type { Problem } from '../../model/problem.ts';
 
 export type Item = Record<string, unknown>;
 
-export interface ItemKey {
+interface ItemKey {
   readonly pk: string;
   readonly sk: string;
 }
@@ -23,10 +23,10 @@ export interface ItemsOptions {
   readonly randomId: () => string;
 }
 
-/** Every item carries it. It grows when an item's attributes get another meaning. */
+/** The schema number of every item. It grows when an attribute changes its meaning. */
 export const ITEM_SCHEMA = 1;
 
-/** An item that another version of Enlist wrote. What such an item lacks may have happened all the same. */
+/** Another version of Enlist wrote this item. What it does not say may have happened all the same. */
 export class SchemaError extends Error implements Problem {
   override readonly name = 'SchemaError';
   readonly code = 'other_schema';
@@ -64,7 +64,7 @@ export interface Condition {
   readonly values?: Item;
 }
 
-/** The attribute has one of these values. */
+/** Holds when the attribute has one of these values. */
 export const isOneOf = (attribute: string, values: readonly unknown[]): Condition => {
   const named = values.map((value, i) => [`:if_${attribute}_${i}`, value] as const);
   return {
@@ -74,7 +74,7 @@ export const isOneOf = (attribute: string, values: readonly unknown[]): Conditio
   };
 };
 
-export interface ItemUpdate {
+interface ItemUpdate {
   /** Attributes to write; `undefined` removes one. */
   readonly set?: Item;
   /** Members to add to attributes that are sets. */
@@ -112,10 +112,10 @@ const toExpressions = ({ set = {}, add = {}, conditions }: ItemUpdate) => {
   };
 };
 
-/** An opaque text that leads to the next page. */
+/** The place where the next page starts, as an opaque text. */
 export const writeCursor = (value: Item) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** What `writeCursor` was given; undefined when it did not write this text. */
+/** The place that `writeCursor` wrote; undefined for any other text. */
 export const readCursor = <T>(schema: z.ZodType<T>, cursor: string): T | undefined => {
   try {
     return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
@@ -134,7 +134,7 @@ export const createItems = ({ client, tableName: TableName, randomId }: ItemsOpt
   };
 
   /**
-   * After a failed condition: the item, if this write made it so after all. The SDK sends a write again when the
+   * After a failed condition: the item, if this very write succeeded after all. The SDK sends a write again when the
    * answer was lost, and the second one fails its condition.
    */
   const readOwnWrite = async (key: ItemKey, write_id: string): Promise<Item | undefined> => {
@@ -193,8 +193,7 @@ export const createItems = ({ client, tableName: TableName, randomId }: ItemsOpt
   };
 
   /**
-   * The same for an update that may run any number of times: it needs no `write_id`, and leaves the one that is
-   * there.
+   * The same for an update that may run any number of times: it needs no `write_id`, and leaves the item's as it is.
    */
   const repeatableUpdateIf = async (key: ItemKey, update: ItemUpdate): Promise<Item | undefined> => {
     try {
@@ -206,7 +205,7 @@ export const createItems = ({ client, tableName: TableName, randomId }: ItemsOpt
     }
   };
 
-  /** Reads all pages of a query on keys only. */
+  /** The items of all pages of a query. Only for queries on keys: it checks no schema number. */
   const queryAll = async (input: ConstructorParameters<typeof QueryCommand>[0]): Promise<Item[]> => {
     const items: Item[] = [];
     let ExclusiveStartKey: Record<string, AttributeValue> | undefined;

@@ -11,8 +11,8 @@ export const shards: readonly number[] = Array.from({ length: table.shards }, (_
 /** The index partition of a bot. Ids are random, so their first digits spread evenly. */
 export const chooseShard = (bot_id: string): number => Number.parseInt(bot_id.slice(0, 2), 16) % table.shards;
 
-/** All bots of a batch that lie in one index partition. */
-export const batchShard = (batch_id: string, shard: number): string => `${batch_id}#${shard}`;
+/** The key of the bots of one batch in one index partition. */
+export const nameBatchShard = (batch_id: string, shard: number): string => `${batch_id}#${shard}`;
 
 type IndexedBot = Pick<Bot, 'bot_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
 
@@ -20,7 +20,7 @@ type IndexedBot = Pick<Bot, 'bot_id' | 'batch_id' | 'state' | 'due_at' | 'enrolm
 const writeStateKey = ({ state, enrolment, bot_id }: IndexedBot): string =>
   enrolment ? `${state}#${enrolment.kind}#${bot_id}` : `${state}#${bot_id}`;
 
-export interface StateKey {
+interface StateKey {
   readonly state: BotState;
   /** Present on the row of an enrolment only. */
   readonly kind?: Enrolment['kind'];
@@ -30,7 +30,7 @@ export interface StateKey {
 const isState = (text: string): text is BotState => (states as readonly string[]).includes(text);
 const isKind = (text: string): text is Enrolment['kind'] => text === 'network_user' || text === 'sign_in';
 
-/** Reads a `state_key`; undefined when it is none. */
+/** Reads a `state_key`; undefined for any other text. */
 export const readStateKey = (key: string): StateKey | undefined => {
   const [state = '', second = '', ...more] = key.split('#');
   if (!isState(state)) return undefined;
@@ -40,8 +40,8 @@ export const readStateKey = (key: string): StateKey | undefined => {
 };
 
 /** The index attributes of a bot. */
-export const indexAttributes = (bot: IndexedBot): Item => ({
-  batch_shard: batchShard(bot.batch_id, chooseShard(bot.bot_id)),
+export const deriveIndexAttributes = (bot: IndexedBot): Item => ({
+  batch_shard: nameBatchShard(bot.batch_id, chooseShard(bot.bot_id)),
   state_key: writeStateKey(bot),
   due_shard: bot.due_at === undefined ? undefined : `due#${chooseShard(bot.bot_id)}`,
 });

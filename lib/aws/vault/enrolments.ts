@@ -5,8 +5,8 @@
 import * as z from 'zod';
 import { type SignInRequest, signInRequestSchema } from '../../model/enrolment.ts';
 import { sessionKeySchema } from '../../model/keystore.ts';
-import { enrolmentRecoveryDays } from '../../model/mixin.ts';
 import type { EnrolmentSecret, Vault } from '../../model/ports.ts';
+import { enrolmentRecoveryDays } from '../../model/timing.ts';
 import { mapError, type Secrets } from './secrets.ts';
 
 const enrolmentSchema = z.object({
@@ -20,7 +20,7 @@ const CURRENT = { VersionStage: 'AWSCURRENT' };
 const toComparable = (sign_in: SignInRequest | undefined): string =>
   JSON.stringify(Object.entries(sign_in ?? {}).sort());
 
-export type EnrolmentSecrets = Pick<Vault, 'storeEnrolment' | 'readEnrolment' | 'removeEnrolment'>;
+type EnrolmentSecrets = Pick<Vault, 'storeEnrolment' | 'readEnrolment' | 'removeEnrolment'>;
 
 export const createEnrolmentSecrets = (secrets: Secrets, prefix: string): EnrolmentSecrets => {
   const toSecretName = (enrolment_id: string) => `${prefix}/enrolment/${enrolment_id}`;
@@ -33,7 +33,7 @@ export const createEnrolmentSecrets = (secrets: Secrets, prefix: string): Enrolm
     return parsed.data;
   };
 
-  /** Reads what was just written. The session key in it must be the one that was meant. */
+  /** Reads what was just written. Throws unless it has this session key. */
   const readBack = async (enrolment_id: string, session_key: string): Promise<EnrolmentSecret> => {
     const stored = await readStored(enrolment_id);
     // guard: unreadable-session-key-is-an-error

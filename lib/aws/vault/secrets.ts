@@ -29,7 +29,7 @@ export const parseJson = (text: string): unknown => {
 
 export type VersionSelector = { readonly VersionId: string } | { readonly VersionStage: string };
 
-export interface SecretsOptions {
+interface SecretsOptions {
   readonly client: SecretsManagerClient;
   /** Customer key for new secrets; absent: the account's own key for Secrets Manager. */
   readonly kmsKeyId?: string;
@@ -63,6 +63,7 @@ export const createSecrets = ({ client, kmsKeyId }: SecretsOptions) => ({
     }
   },
 
+  /** Writes a version of a secret that exists. Throws ResourceExistsException when its token has another value. */
   put: async (
     name: string,
     value: unknown,
@@ -73,7 +74,7 @@ export const createSecrets = ({ client, kmsKeyId }: SecretsOptions) => ({
     );
   },
 
-  /** Schedules the secret for deletion; it can be restored until then. Does nothing where there is none. */
+  /** Schedules the secret for deletion; it can be restored until then. Does nothing when there is no such secret. */
   remove: async (name: string, recoveryDays: number): Promise<void> => {
     await client
       .send(

@@ -12,6 +12,7 @@ import {
   isRsaKeystore,
   type Keystore,
   keystoreSchema,
+  listKeyForms,
   type PrivateKey,
   withoutSign,
 } from '../../model/keystore.ts';
@@ -26,7 +27,7 @@ export const KEY_LABEL = 'ENLIST_KEY';
 const TOKEN_NAMESPACE = '5b8f1c8e-7d0e-5f4c-9a51-2f6c1d3e4b7a';
 
 /** The version id of a bot's key: a function of the user id alone. */
-export const keyVersionId = (user_id: string): string =>
+export const deriveKeyVersionId = (user_id: string): string =>
   uuidv5(
     // guard: key-token-depends-on-the-bot-alone
     user_id.toLowerCase(),
@@ -47,8 +48,8 @@ const pickSession = (keystore: Keystore) => {
 };
 
 /**
- * A keystore with the session of the first, and the TIP key and PIN of `others`, of which a later one wins. It has
- * the spend key that is given and no other.
+ * A keystore with the session of the first, and the TIP key and PIN of `others`, of which a later one wins. Its spend
+ * key is that of `spend` and no other.
  */
 const composeKeystore = (
   session: Keystore,
@@ -71,7 +72,7 @@ const toComparable = (keystore: Keystore): string => {
   return JSON.stringify([session, tip_private_key, pin, spend_key]);
 };
 
-export interface VaultOptions {
+interface VaultOptions {
   readonly client: SecretsManagerClient;
   /** Secrets are named `<prefix>/<user_id>`, and `<prefix>/enrolment/<id>` before there is a user. */
   readonly prefix: string;
@@ -115,7 +116,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     const version = await readVersion(
       user_id,
       // guard: key-is-read-from-its-own-version
-      { VersionId: keyVersionId(user_id) },
+      { VersionId: deriveKeyVersionId(user_id) },
     );
     return version && toStoredKey(version);
   };
@@ -127,7 +128,9 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     const current = await readCurrent(user_id);
     if (!current) return undefined;
     const key =
-      current.version_id === keyVersionId(user_id) ? await toStoredKey(current) : await readKey(user_id);
+      current.version_id === deriveKeyVersionId(user_id)
+        ? await toStoredKey(current)
+        : await readKey(user_id);
     if (!key) return { keystore: current.keystore };
     const { private_key: spend_private_key } = key;
     return { keystore: composeKeystore(current.keystore, [current.keystore], { spend_private_key }), key };
@@ -158,7 +161,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     await secrets
       .put(toSecretName(user_id), value, {
         // guard: bot-has-one-key-token
-        ClientRequestToken: keyVersionId(user_id),
+        ClientRequestToken: deriveKeyVersionId(user_id),
         VersionStages: [
           'AWSCURRENT',
           // guard: key-version-has-a-label
@@ -173,18 +176,14 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     return readBack;
   };
 
-  /** Is this the spend key of the keystore, in one of the forms that are possible? True where it has none. */
+  /** Is this the public key of the keystore's spend key, in one of its possible forms? True when it has no spend key. */
   const matchesKey = async (
     { spend_private_key, spend_key }: Keystore,
     public_key: string,
   ): Promise<boolean> => {
-    if (spend_private_key !== undefined)
-      return (await keys.derivePublicKey(spend_private_key)) === public_key;
-    if (spend_key === undefined) return true;
-    const forms = await Promise.all(
-      [spend_key, `scalar:${spend_key}`].map((key) => keys.derivePublicKey(key)),
-    );
-    return forms.includes(public_key);
+    if (spend_private_key === undefined && spend_key === undefined) return true;
+    const forms = spend_private_key === undefined ? listKeyForms(spend_key ?? '', keys) : [spend_private_key];
+    return (await Promise.all(forms.map((key) => keys.derivePublicKey(key)))).includes(public_key);
   };
 
   /** The spend key that must stay: that of its own version, or one that another program stored. */

@@ -1,5 +1,5 @@
 /** A message that crashed its step comes back soon. At its last delivery the step gives it up. */
-import { crashRetrySeconds, type QueueName, queues } from '../../model/deployment.ts';
+import { computeCrashRetrySeconds, type QueueName, queues } from '../../model/deployment.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { FunctionConnection } from '../handler.ts';
 import { countReceives, handleFailures, type QueueMiddleware } from './partial-batch-failures.ts';
@@ -29,6 +29,6 @@ export const crashedMessages = (
       error: findErrorCode(error),
     });
     if (receive_count >= queues[name].maxReceiveCount) await giveUp(parse(record.body));
-    await returnMessage(name, receiptHandle, crashRetrySeconds(name, receive_count));
+    await returnMessage(name, receiptHandle, computeCrashRetrySeconds(name, receive_count));
     return { status: 'returned' };
   });

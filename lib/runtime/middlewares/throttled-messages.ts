@@ -3,7 +3,12 @@
  * takes its place. It never goes to the dead-letter queue.
  */
 import type { SQSRecord } from 'aws-lambda';
-import { crashRetrySeconds, type QueueName, queues, throttledPauseSeconds } from '../../model/deployment.ts';
+import {
+  computeCrashRetrySeconds,
+  type QueueName,
+  queues,
+  throttledPauseSeconds,
+} from '../../model/deployment.ts';
 import { findErrorCode } from '../../model/error-code.ts';
 import type { FunctionConnection } from '../handler.ts';
 import {
@@ -30,7 +35,7 @@ export const throttledMessages = (name: QueueName, connection: FunctionConnectio
       await sendAgain(record);
       return { status: 'done' };
     }
-    await returnMessage(name, receiptHandle, crashRetrySeconds(name, receive_count));
+    await returnMessage(name, receiptHandle, computeCrashRetrySeconds(name, receive_count));
     return { status: 'returned' };
   };
 

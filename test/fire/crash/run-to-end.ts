@@ -3,7 +3,7 @@
 import { giveUpBatch } from '../../../lib/batches/intake.ts';
 import { giveUpBot } from '../../../lib/bots/crash.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
-import { crashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
+import { computeCrashRetrySeconds, queues } from '../../../lib/model/deployment.ts';
 import type { Sandbox, WaitingMessage } from './sandbox.ts';
 import type { Scenario } from './scenario.ts';
 import { runStep, type Task } from './steps.ts';
@@ -41,7 +41,7 @@ const returnMessage = async (sandbox: Sandbox, message: WaitingMessage) => {
   const crashes = message.crashes + 1;
   if (crashes >= queues[queue].maxReceiveCount)
     return (queue === 'intake' ? giveUpBatch : giveUpBot)(sandbox.services, body, queue);
-  const atMs = sandbox.services.now() + 1_000 * crashRetrySeconds(queue, crashes);
+  const atMs = sandbox.services.now() + 1_000 * computeCrashRetrySeconds(queue, crashes);
   sandbox.messages.push({ ...message, atMs, crashes });
 };
 

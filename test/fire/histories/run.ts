@@ -10,7 +10,7 @@ import { giveUpBot } from '../../../lib/bots/crash.ts';
 import { enroll } from '../../../lib/bots/enroll.ts';
 import { recheck } from '../../../lib/bots/recheck.ts';
 import { register } from '../../../lib/bots/register.ts';
-import { crashRetrySeconds, functions, type QueueName, queues } from '../../../lib/model/deployment.ts';
+import { computeCrashRetrySeconds, functions, type QueueName, queues } from '../../../lib/model/deployment.ts';
 import type { Services } from '../../../lib/model/ports.ts';
 import { connect as connectClient } from '../../emulators/mixin/client.ts';
 import { type Actor, renewSession, sharedKeystore } from './actors.ts';
@@ -54,7 +54,7 @@ const afterCrash = async (
   error: unknown,
 ) => {
   crashes.push(`${message.queue}: ${textOf(error)}`);
-  message.dueMs = clock.right() + 1_000 * crashRetrySeconds(message.queue, message.receives);
+  message.dueMs = clock.right() + 1_000 * computeCrashRetrySeconds(message.queue, message.receives);
   if (message.receives < queues[message.queue].maxReceiveCount) return;
   await (message.queue === 'intake' ? giveUpBatch : giveUpBot)(services, message.body, message.queue);
   remove(messages, message);

@@ -5,7 +5,7 @@ import { startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { deriveNames } from '../../../infra/aws/names.ts';
 import { createVault } from '../../../lib/aws/vault/vault.ts';
 import { functionNames } from '../../../lib/model/deployment.ts';
-import { enrolmentRecoveryDays } from '../../../lib/model/mixin.ts';
+import { enrolmentRecoveryDays } from '../../../lib/model/timing.ts';
 import type { Keys, Vault } from '../../../lib/model/ports.ts';
 import { waitFor } from '../../helpers/stack.ts';
 import { type RecordedCalls, recordCalls } from './calls.ts';

@@ -1,0 +1,39 @@
+/** Work under a lease: another worker may be first, and the work may fail. */
+import { expect, test } from 'vitest';
+import { withLease } from '../../lib/bots/leased-work.ts';
+import { buildBot, deadline, type Recorder, recordServices } from '../helpers/services.ts';
+
+const steps = ['register', 'enroll'] as const;
+
+const never = () => Promise.reject(new Error('no work is expected'));
+
+const prepare = async () => {
+  const bot = buildBot({ state: 'registering' });
+  return { bot, ...(await recordServices({ bots: [bot] })) };
+};
+
+const listDelays = ({ sent }: Pick<Recorder, 'sent'>) =>
+  sent.map(({ queue, message }) => [queue, message.body.bot_id, message.delaySeconds]);
+
+test.each(steps)('a row that changed before %s had its lease comes back after a second', async (step) => {
+  const { bot, services, sent } = await prepare();
+  await services.table.updateBot(bot, { line: 99 });
+  expect(await withLease(services, step, bot, deadline(services), never)).toBeUndefined();
+  expect(listDelays({ sent })).toEqual([[step, bot.bot_id, 1]]);
+});
+
+test.each(steps)('a row that another worker has comes back to %s when the lease is over', async (step) => {
+  const { bot, services, sent, logged } = await prepare();
+  await withLease(services, step, bot, deadline(services), async ({ leased }) => {
+    await withLease(services, step, leased.bot, deadline(services), never);
+  });
+  expect(listDelays({ sent })).toEqual([[step, bot.bot_id, 31]]);
+  expect(logged.map(({ code }) => code)).toEqual(['lease_held']);
+});
+
+test('an unexpected error is thrown on, and the lease is given back', async () => {
+  const { bot, services } = await prepare();
+  const fail = () => Promise.reject(new RangeError('unexpected'));
+  await expect(withLease(services, 'register', bot, deadline(services), fail)).rejects.toThrow(RangeError);
+  expect(await services.table.readBot(bot.bot_id)).not.toHaveProperty('lease_owner');
+});
