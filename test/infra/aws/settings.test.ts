@@ -58,7 +58,7 @@ describe('settings', () => {
     ['dataKeyArn', 'alias/x', 'The setting dataKeyArn ("alias/x") is not the ARN of a KMS key.'],
     ['vaultKeyArn', 'x', 'The setting vaultKeyArn ("x") is not the ARN of a KMS key.'],
     ['stge', 'test', 'There is no setting stge. The settings are stage, mixinUrl,'],
-  ])('%s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
+  ])('the setting %s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
     await expect(createApp({ context: { [name]: value } })).rejects.toThrow(sentence);
   });
 
@@ -84,7 +84,7 @@ describe('names', () => {
     const flat = (stage: string) => {
       const names = deriveNames(stage);
       const { stack, table, bucket, topic, dashboard, metrics, api, operator } = names;
-      const called = [
+      const more = [
         names.function('check'),
         names.queue('check'),
         names.deadLetters('check'),
@@ -93,13 +93,13 @@ describe('names', () => {
         names.alarm('x'),
         names.alias('data'),
       ];
-      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...called, secretPrefix(stage)];
+      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...more, secretPrefix(stage)];
     };
     const test = new Set(flat('test'));
     expect(flat('prod').filter((name) => test.has(name))).toEqual([]);
   });
 
-  test('secrets of prod are named enlist/, those of other stages enlist-<stage>/', () => {
+  test('secrets of prod are named enlist/, and those of other stages enlist-<stage>/', () => {
     expect([secretPrefix('prod'), secretPrefix('test')]).toEqual(['enlist', 'enlist-test']);
     expect(enrolmentPrefix('test')).toBe('enlist-test/enrolment');
   });
@@ -117,7 +117,7 @@ describe('formatRate', () => {
   test.each([
     [60, 'rate(1 minute)'],
     [300, 'rate(5 minutes)'],
-  ])('%i s', (seconds, rate) => expect(formatRate(seconds)).toBe(rate));
+  ])('formatRate writes %i s as %s', (seconds, rate) => expect(formatRate(seconds)).toBe(rate));
 
   test('formatRate refuses a rate that is not in whole minutes', () => {
     expect(() => formatRate(90)).toThrow('not in whole minutes');

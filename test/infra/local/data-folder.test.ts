@@ -7,14 +7,14 @@ import { temporaryFolder } from './helpers.ts';
 
 const read = (folder: string) => readFile(join(folder, 'enlist.json'), 'utf8');
 
-test('the first start creates the folder for its owner alone and writes the schema number', async () => {
+test('the first start creates the data folder for its owner alone and writes the schema number', async () => {
   const folder = join(await temporaryFolder(), 'data');
   await prepareDataFolder(folder);
   expect((await stat(folder)).mode & 0o777).toBe(0o700);
   expect(JSON.parse(await read(folder))).toEqual({ schema: 1 });
 });
 
-test('a folder with the same schema number is accepted, whatever else it holds', async () => {
+test('a data folder with the same schema number is accepted, with any other files in it', async () => {
   const folder = await temporaryFolder();
   await prepareDataFolder(folder);
   await mkdir(join(folder, 'dynamodb'));
@@ -22,7 +22,7 @@ test('a folder with the same schema number is accepted, whatever else it holds',
   expect((await readdir(folder)).toSorted()).toEqual(['dynamodb', 'enlist.json']);
 });
 
-test('a schema file that a crash left empty is written again while the folder holds nothing else', async () => {
+test('a schema file that a crash left empty is written again if the data folder has nothing else', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'enlist.json'), '');
   await prepareDataFolder(folder);
@@ -34,19 +34,22 @@ test.each([
   ['another schema number', { 'enlist.json': '{"schema":2}', 'list.json': '[]' }],
   ['another schema number and nothing else', { 'enlist.json': '{"schema":0}' }],
   ['a schema file that is not JSON', { 'enlist.json': 'one', 'list.json': '[]' }],
-])('a folder with %s is refused with one sentence, and nothing in it is changed', async (_what, files) => {
-  const folder = await temporaryFolder();
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  const error = await prepareDataFolder(folder).catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(DataFolderError);
-  expect((error as Error).message).toBe(
-    `The folder ${folder} was not written by this version of Enlist: use the version that wrote it, or choose another folder with --data.`,
-  );
-  await expect(
-    startEmbeddedStack({ dataDir: folder, mixinUrl: 'http://127.0.0.1:1', log: () => undefined }),
-  ).rejects.toThrow(DataFolderError);
-  const after = await Promise.all(
-    (await readdir(folder)).map(async (name) => [name, await readFile(join(folder, name), 'utf8')]),
-  );
-  expect(Object.fromEntries(after)).toEqual(files);
-});
+])(
+  'a data folder with %s is refused with one sentence, and nothing in it is changed',
+  async (_what, files) => {
+    const folder = await temporaryFolder();
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const error = await prepareDataFolder(folder).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(DataFolderError);
+    expect((error as Error).message).toBe(
+      `The folder ${folder} was not written by this version of Enlist: use the version that wrote it, or choose another folder with --data.`,
+    );
+    await expect(
+      startEmbeddedStack({ dataDir: folder, mixinUrl: 'http://127.0.0.1:1', log: () => undefined }),
+    ).rejects.toThrow(DataFolderError);
+    const after = await Promise.all(
+      (await readdir(folder)).map(async (name) => [name, await readFile(join(folder, name), 'utf8')]),
+    );
+    expect(Object.fromEntries(after)).toEqual(files);
+  },
+);

@@ -4,19 +4,19 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type GatewayOptions, type HttpFunction, startGateway } from '../../../infra/local/gateway.ts';
 import { routes } from '../../../lib/api/contract.ts';
 
-/** The same function for every route. */
-const everywhere = (answering: HttpFunction) => ({ api: answering, accounts: answering });
+/** Uses the same function for every route. */
+const forAllRoutes = (answering: HttpFunction) => ({ api: answering, accounts: answering });
 
 const start = async (
   handler: HttpFunction['handler'],
   { timeoutSeconds, ...options }: Partial<GatewayOptions> & Pick<HttpFunction, 'timeoutSeconds'> = {},
 ) => {
   const answering = { handler, ...(timeoutSeconds !== undefined && { timeoutSeconds }) };
-  const gateway = await startGateway({ functions: everywhere(answering), routes, ...options });
-  let stopped: Promise<void> | undefined;
+  const gateway = await startGateway({ functions: forAllRoutes(answering), routes, ...options });
+  let stopping: Promise<void> | undefined;
   const stop = () => {
-    stopped ??= gateway.stop();
-    return stopped;
+    stopping ??= gateway.stop();
+    return stopping;
   };
   onTestFinished(stop);
   return { url: gateway.url, stop };
@@ -32,7 +32,7 @@ const listen = async () => {
   return { url, events, last: () => events.at(-1) };
 };
 
-/** Like fetch, but with any header at all. */
+/** Like fetch, but with any header. */
 const raw = (url: string, headers: Record<string, string>): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     request(url, { headers }, (response) => {
@@ -87,13 +87,13 @@ test.each([
   ['text/plain', Uint8Array.of(255, 0), '/wA=', true],
   ['application/zip', 'PK', 'UEs=', true],
   ['application/x-www-form-urlencoded', 'a=b', 'YT1i', true],
-])('a body of %s arrives', async (type, body, expected, isBase64Encoded) => {
+])('a body of %s reaches the function', async (type, body, expected, isBase64Encoded) => {
   const { url, last } = await listen();
   await fetch(`${url}/batches`, { method: 'POST', body, headers: { 'content-type': type } });
   expect(last()).toMatchObject({ body: expected, isBase64Encoded });
 });
 
-test('the answer has the function’s status, headers, cookies and bytes', async () => {
+test('an answer has the function’s status, headers, cookies and bytes', async () => {
   const { url } = await start(async () => ({
     statusCode: 201,
     headers: { 'X-Number': 7, 'Content-Type': 'application/zip' },
@@ -112,8 +112,8 @@ test('the answer has the function’s status, headers, cookies and bytes', async
 test.each([
   ['an object', { a: 1 }, '{"a":1}'],
   ['text', 'hello', 'hello'],
-  ['nothing', undefined, 'null'],
-])('%s without a status is the body of a 200', async (_what, result, body) => {
+  ['undefined', undefined, 'null'],
+])('a result without a status is the body of a 200: %s', async (_what, result, body) => {
   const { url } = await start(async () => result);
   const response = await fetch(`${url}/batches`, { method: 'POST' });
   expect(response.status).toBe(200);
@@ -122,17 +122,17 @@ test.each([
 });
 
 test.each([
-  ['throws', async () => Promise.reject(new Error('the text of which stays here'))],
+  ['throws', async () => Promise.reject(new Error('this text must not be sent'))],
   ['answers a strange status', async () => ({ statusCode: 'fine' })],
   ['answers a body that is not a text', async () => ({ statusCode: 200, body: { a: 1 } })],
-])('a function that %s is a 500 without its text', async (_what, handler) => {
+])('a function that %s is answered with 500, without its text', async (_what, handler) => {
   const { url } = await start(handler);
   const response = await fetch(`${url}/batches`, { method: 'POST' });
   expect(response.status).toBe(500);
   expect(await response.text()).toBe('{"message":"Internal Server Error"}');
 });
 
-test('onError is called for a failed invocation, with its function', async () => {
+test('onError is called for a failed invocation, with the name of its function', async () => {
   const errors: string[] = [];
   const { url } = await start(async () => Promise.reject(new Error('crash')), {
     onError: ({ message }, name) => errors.push(`${name}: ${message}`),
@@ -142,7 +142,7 @@ test('onError is called for a failed invocation, with its function', async () =>
   expect(errors).toEqual(['api: crash', 'accounts: crash']);
 });
 
-test.each(Object.entries(routes))('the route %s goes to its function', async (_name, route) => {
+test.each(Object.entries(routes))('the route %s invokes its function', async (_name, route) => {
   const says = (name: string): HttpFunction => ({ handler: async () => ({ name }) });
   const { url } = await start(async () => undefined, {
     functions: { api: says('api'), accounts: says('accounts') },
@@ -168,7 +168,7 @@ test.each([
   ['GET', '/batches/'],
   ['GET', '/batches/1/'],
   ['GET', '/batches/1/nothing'],
-])('%s %s is 404', async (method, path) => {
+])('the request %s %s is answered with 404', async (method, path) => {
   const { url, events } = await listen();
   const response = await fetch(`${url}${path}`, { method });
   expect(response.status).toBe(404);
@@ -176,7 +176,7 @@ test.each([
   expect(events).toEqual([]);
 });
 
-test('a route without variables is preferred to one with', async () => {
+test('a route without variables is preferred to a route with variables', async () => {
   const keys: string[] = [];
   const { url } = await start(
     async ({ routeKey }) => {
@@ -209,7 +209,7 @@ test.each([
   expect((await post(5_000_000)).status).toBe(204);
 });
 
-test('a function that is too slow is a 500, and after the gateway’s own time-out a 503', async () => {
+test('a function that is too slow is answered with 500, and after the gateway’s own time-out with 503', async () => {
   const never = () => new Promise<never>(() => undefined);
   const slow = await start(never, { timeoutSeconds: 0.02 });
   expect((await fetch(`${slow.url}/batches`, { method: 'POST' })).status).toBe(500);
@@ -226,13 +226,16 @@ test.each([
   ['the Origin of a local file', { origin: 'null' }, 403],
   ['the Origin of another port', { origin: 'http://127.0.0.1:1' }, 403],
   ['no Origin', {}, 204],
-])('%s is answered %#', async (_what, headers, status) => {
-  const { url, events } = await listen();
-  expect((await raw(`${url}/bots/1`, headers)).statusCode).toBe(status);
-  expect(events).toHaveLength(status === 204 ? 1 : 0);
-});
+])(
+  'the gateway accepts only requests of this machine and of its own pages: %s',
+  async (_what, headers, status) => {
+    const { url, events } = await listen();
+    expect((await raw(`${url}/bots/1`, headers)).statusCode).toBe(status);
+    expect(events).toHaveLength(status === 204 ? 1 : 0);
+  },
+);
 
-test('its own pages may send requests, as 127.0.0.1 and as localhost', async () => {
+test('pages of the gateway itself may send requests, as 127.0.0.1 and as localhost', async () => {
   const { url } = await listen();
   for (const name of ['127.0.0.1', 'localhost']) {
     const host = `${name}:${new URL(url).port}`;
@@ -240,26 +243,26 @@ test('its own pages may send requests, as 127.0.0.1 and as localhost', async () 
   }
 });
 
-test('stop waits for the running request and accepts no new one', async () => {
-  const entered = Promise.withResolvers<void>();
+test('stop waits for the running request, and the gateway accepts no new one', async () => {
+  const started = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const { url, stop } = await start(async () => {
-    entered.resolve();
+    started.resolve();
     await gate.promise;
     return 'done';
   });
   const response = fetch(`${url}/bots/1`);
-  await entered.promise;
-  const stopped = stop();
+  await started.promise;
+  const stopping = stop();
   await expect(raw(`${url}/bots/2`, {})).rejects.toThrow('ECONNREFUSED');
   gate.resolve();
   expect(await (await response).text()).toBe('done');
-  await stopped;
+  await stopping;
 });
 
-test('a taken port is an error at once', async () => {
+test('a port that is in use is an error at once', async () => {
   const { url } = await listen();
   const port = Number(new URL(url).port);
-  const functions = everywhere({ handler: async () => undefined });
+  const functions = forAllRoutes({ handler: async () => undefined });
   await expect(startGateway({ functions, routes, port })).rejects.toThrow('EADDRINUSE');
 });
