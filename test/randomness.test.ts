@@ -1,4 +1,4 @@
-/** Keys are made of the system's random bytes, each bot's of its own. */
+/** Keys are made of random bytes of the system, and each bot has different ones. */
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

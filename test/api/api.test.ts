@@ -48,7 +48,7 @@ const rowError = (line: number): RowError => ({
   message: 'm',
   fix: 'x',
 });
-const botsIn = (batch_id: string, list: readonly Partial<Bot>[]) =>
+const buildBots = (batch_id: string, list: readonly Partial<Bot>[]) =>
   list.map((more) => buildBot({ batch_id, ...more }));
 const readList = async ({ uploads }: Services, batch_id: string) => {
   const list = await uploads.get(`${batch_id}/list`);
@@ -56,7 +56,7 @@ const readList = async ({ uploads }: Services, batch_id: string) => {
 };
 
 describe('POST /batches', () => {
-  test('stores the list, creates the batch and queues intake', async () => {
+  test('POST /batches stores the list, creates the batch and queues intake', async () => {
     const recorder = await recordServices();
     const answer = await call(recorder, 'createBatch', post('[{}]'));
     const batch_id = readBatchId(answer);
@@ -73,10 +73,10 @@ describe('POST /batches', () => {
       text: '[{}]',
       contentType: 'application/json',
     });
-    expect(recorder.sent).toEqual([{ queue: 'intake', message: { body: { batch_id } } }]);
+    expect(recorder.messages).toEqual([{ queue: 'intake', message: { body: { batch_id } } }]);
   });
 
-  test('two lists are two batches; the same Idempotency-Key is one', async () => {
+  test('POST /batches makes two batches of two lists, and one batch of lists with the same Idempotency-Key', async () => {
     const recorder = await recordServices();
     const send = async (headers = {}) =>
       readBatchId(await call(recorder, 'createBatch', post('[{}]', headers)));
@@ -92,7 +92,7 @@ describe('POST /batches', () => {
     const key = randomUUID();
     const send = () => call(recorder, 'createBatch', post('[{}]', { 'idempotency-key': key }));
     expect(readBatchId(await send())).toBe(readBatchId(await send()));
-    expect(recorder.sent).toHaveLength(2);
+    expect(recorder.messages).toHaveLength(2);
   });
 
   test('a request that is sent again after the list was read changes nothing', async () => {
@@ -107,10 +107,10 @@ describe('POST /batches', () => {
     expect(await send()).toMatchObject({ status: 202, body: { batch_id, status: 'imported' } });
     expect(await table.readBatch(batch_id)).toEqual(read);
     expect(await readList(recorder.services, batch_id)).toBeUndefined();
-    expect(recorder.sent).toHaveLength(1);
+    expect(recorder.messages).toHaveLength(1);
   });
 
-  test('an Idempotency-Key stands for one list', async () => {
+  test('an Idempotency-Key belongs to one list', async () => {
     const recorder = await recordServices();
     const key = randomUUID();
     const send = (text: string) => call(recorder, 'createBatch', post(text, { 'idempotency-key': key }));
@@ -131,7 +131,7 @@ describe('POST /batches', () => {
       'bad_parameter',
     ],
     [
-      'with half a character as its key',
+      'with half of a character as its Idempotency-Key',
       post('[{}]', { 'idempotency-key': '\ud800'.repeat(8) }),
       400,
       'bad_parameter',
@@ -139,30 +139,30 @@ describe('POST /batches', () => {
   ])('a list %s is refused, and nothing is queued', async (_name, request, status, code) => {
     const recorder = await recordServices();
     expect(readProblem(await call(recorder, 'createBatch', request))).toEqual([status, code]);
-    expect(recorder.sent).toEqual([]);
+    expect(recorder.messages).toEqual([]);
   });
 
   test('a list of the largest size is received, and one byte more is refused', async () => {
     const recorder = await recordServices();
-    const sized = (bytes: number) => ({ ...post(''), body: new Uint8Array(bytes).fill(32) });
-    expect((await call(recorder, 'createBatch', sized(limits.maxInlineBytes))).status).toBe(202);
-    const tooLarge = await call(recorder, 'createBatch', sized(limits.maxInlineBytes + 1));
+    const createBody = (bytes: number) => ({ ...post(''), body: new Uint8Array(bytes).fill(32) });
+    expect((await call(recorder, 'createBatch', createBody(limits.maxInlineBytes))).status).toBe(202);
+    const tooLarge = await call(recorder, 'createBatch', createBody(limits.maxInlineBytes + 1));
     expect(readProblem(tooLarge)).toEqual([413, 'list_too_large']);
   });
 });
 
 describe('GET /batches/{batch_id}', () => {
-  test('finds the batch by its id in upper case too', async () => {
+  test('GET /batches/{batch_id} finds a batch by its id in upper case too', async () => {
     const batch = buildBatch();
     const recorder = await recordServices({ batches: [batch] });
     const batch_id = batch.batch_id.toUpperCase();
     expect(readBody(await call(recorder, 'readBatch', { path: { batch_id } })).batch_id).toBe(batch.batch_id);
   });
 
-  test('shows the numbers, the states and the first errors', async () => {
+  test('GET /batches/{batch_id} shows the numbers, the states and the first errors', async () => {
     const batch = buildBatch({ total: 4, invalid: 1 });
     const { batch_id } = batch;
-    const bots = botsIn(batch_id, [{ state: 'registered' }, { state: 'blocked' }, { state: 'waiting' }]);
+    const bots = buildBots(batch_id, [{ state: 'registered' }, { state: 'blocked' }, { state: 'waiting' }]);
     const recorder = await recordServices({ bots, batches: [batch] });
     await recorder.services.table.putRowErrors(batch_id, [rowError(3)]);
     expect(readBody(await call(recorder, 'readBatch', { path: { batch_id } }))).toMatchObject({
@@ -180,7 +180,7 @@ describe('GET /batches/{batch_id}', () => {
     });
   });
 
-  test('shows that there are more errors, and what is wrong with the whole list', async () => {
+  test('GET /batches/{batch_id} shows that there are more errors, and what is wrong with the whole list', async () => {
     const problem = { code: 'not_csv', message: 'm', fix: 'f' };
     const batch = buildBatch({ status: 'rejected', problem });
     const recorder = await recordServices({ batches: [batch] });
@@ -196,20 +196,20 @@ describe('GET /batches/{batch_id}', () => {
 
 const unknownIds = [randomUUID(), 'x', '', '../etc', '__proto__', undefined];
 
-describe.each(['readBatch', 'listRowErrors', 'listBots', 'retryBatch'] as const)('%s', (route) => {
-  test.each(unknownIds)('answers no_such_batch for the id %s', async (batch_id) => {
+describe.each(['readBatch', 'listRowErrors', 'listBots', 'retryBatch'] as const)('the route %s', (route) => {
+  test.each(unknownIds)('an unknown batch is the problem no_such_batch: %s', async (batch_id) => {
     const answer = await call(await recordServices(), route, { path: { batch_id } });
     expect(readProblem(answer)).toEqual([404, 'no_such_batch']);
   });
 });
 
-describe.each(['listRowErrors', 'listBots'] as const)('%s', (route) => {
+describe.each(['listRowErrors', 'listBots'] as const)('the pages of %s', (route) => {
   const field = route === 'listBots' ? 'bots' : 'errors';
   const fill = async (count: number) => {
     const batch = buildBatch();
     const { batch_id } = batch;
     const lines = Array.from({ length: count }, (_, i) => i + 1);
-    const bots = botsIn(
+    const bots = buildBots(
       batch_id,
       lines.map((line) => ({ line })),
     );
@@ -218,7 +218,7 @@ describe.each(['listRowErrors', 'listBots'] as const)('%s', (route) => {
     return { recorder, path: { batch_id } };
   };
 
-  test('cursors lead through all of it, once', async () => {
+  test('cursors lead through all pages, and each item is on one of them', async () => {
     const { recorder, path } = await fill(5);
     const lines: number[] = [];
     let cursor: string | undefined;
@@ -233,19 +233,22 @@ describe.each(['listRowErrors', 'listBots'] as const)('%s', (route) => {
     expect(lines.sort()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('a page has 100 items where no limit is given', async () => {
+  test('a page has 100 items when no limit is given', async () => {
     const { recorder, path } = await fill(101);
     const body = readBody(await call(recorder, route, { path }));
     expect(body[field]).toHaveLength(100);
     expect(body.cursor).toBeDefined();
   });
 
-  test.each(['0', '101', '-1', '1.5', 'many', '', '1e9'])('limit=%s is refused', async (limit) => {
-    const { recorder, path } = await fill(1);
-    const answer = await call(recorder, route, { path, query: { limit } });
-    expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
-    expect(answer.body).toMatchObject({ field: 'limit', fix: 'Use a whole number from 1 to 100.' });
-  });
+  test.each(['0', '101', '-1', '1.5', 'many', '', '1e9'])(
+    'the parameter limit=%s is refused',
+    async (limit) => {
+      const { recorder, path } = await fill(1);
+      const answer = await call(recorder, route, { path, query: { limit } });
+      expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
+      expect(answer.body).toMatchObject({ field: 'limit', fix: 'Use a whole number from 1 to 100.' });
+    },
+  );
 
   test('a cursor of another kind is refused', async () => {
     const { recorder, path } = await fill(1);
@@ -255,9 +258,9 @@ describe.each(['listRowErrors', 'listBots'] as const)('%s', (route) => {
 });
 
 describe('GET /batches/{batch_id}/bots', () => {
-  test.each(states)('state=%s shows the bots in that state', async (state) => {
+  test.each(states)('the parameter state=%s selects the bots in that state', async (state) => {
     const batch = buildBatch();
-    const bots = botsIn(
+    const bots = buildBots(
       batch.batch_id,
       states.map((each) => ({ state: each })),
     );
@@ -266,7 +269,7 @@ describe('GET /batches/{batch_id}/bots', () => {
     expect((readBody(answer).bots as BotView[]).map((bot) => bot.state)).toEqual([state]);
   });
 
-  test.each(['', 'QUEUED', 'gone', 'constructor'])('state=%s is refused', async (state) => {
+  test.each(['', 'QUEUED', 'gone', 'constructor'])('the parameter state=%s is refused', async (state) => {
     const path = { batch_id: randomUUID() };
     const answer = await call(await recordServices(), 'listBots', { path, query: { state } });
     expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
@@ -275,7 +278,7 @@ describe('GET /batches/{batch_id}/bots', () => {
 });
 
 describe('GET /bots/{bot_id}', () => {
-  test('finds the bot by its id in upper case too', async () => {
+  test('GET /bots/{bot_id} finds a bot by its id in upper case too', async () => {
     const bot = buildBot();
     const answer = await call(await recordServices({ bots: [bot] }), 'readBot', {
       path: { bot_id: bot.bot_id.toUpperCase() },
@@ -283,12 +286,12 @@ describe('GET /bots/{bot_id}', () => {
     expect(readBody(answer)).toMatchObject({ bot_id: bot.bot_id, state: 'queued', history: bot.history });
   });
 
-  test.each(unknownIds)('answers no_such_bot for the id %s', async (bot_id) => {
+  test.each(unknownIds)('an unknown bot is the problem no_such_bot: %s', async (bot_id) => {
     const answer = await call(await recordServices(), 'readBot', { path: { bot_id } });
     expect(readProblem(answer)).toEqual([404, 'no_such_bot']);
   });
 
-  test('shows a user_id only where there is an account', async () => {
+  test('GET /bots/{bot_id} shows a user_id only if there is an account', async () => {
     const enrolment = { kind: 'network_user', owner: randomUUID(), full_name: 'Wallet' } as const;
     const account = { user_id: randomUUID(), session_id: randomUUID(), request_id: randomUUID() };
     const bots = [buildBot(), buildBot({ enrolment }), buildBot({ enrolment, account })];
@@ -304,7 +307,7 @@ describe('GET /bots/{bot_id}', () => {
   });
 });
 
-test('a bot is shown field by field: leases, iterators, versions and unknown attributes are not', async () => {
+test('a bot is shown field by field, without leases, iterators, versions and unknown attributes', async () => {
   const batch = buildBatch();
   const bot_id = randomUUID();
   const hidden = {
@@ -321,7 +324,7 @@ test('a bot is shown field by field: leases, iterators, versions and unknown att
     spend_private_key: 'CANARY-key',
     write_id: 'CANARY-write',
   };
-  const shown = {
+  const visible = {
     bot_id,
     batch_id: batch.batch_id,
     line: 3,
@@ -333,7 +336,7 @@ test('a bot is shown field by field: leases, iterators, versions and unknown att
     history: [{ at: isoTime(0), state: 'waiting' as const, step: 'check' }],
   };
   const recorder = await recordServices({ batches: [batch] });
-  const row = buildBot({ ...shown, ...hidden });
+  const row = buildBot({ ...visible, ...hidden });
   const table = {
     ...recorder.services.table,
     readBot: async () => row,
@@ -341,7 +344,7 @@ test('a bot is shown field by field: leases, iterators, versions and unknown att
   };
   const whole = { ...recorder, services: { ...recorder.services, table } };
   const path = { batch_id: batch.batch_id, bot_id };
-  const answer = { ...shown, user_id: bot_id };
+  const answer = { ...visible, user_id: bot_id };
   expect(readBody(await call(whole, 'readBot', { path }))).toEqual(answer);
   expect(readBody(await call(whole, 'listBots', { path }))).toEqual({ bots: [answer] });
   const answers = await Promise.all(
@@ -357,14 +360,14 @@ describe('POST /batches/{batch_id}/retry', () => {
   const fill = async () => {
     const batch = buildBatch();
     const { batch_id } = batch;
-    const bots = botsIn(
+    const bots = buildBots(
       batch_id,
       states.map((state) => ({ state, attempts: 3, reason: reason(`was_${state}`) })),
     );
     return { recorder: await recordServices({ batches: [batch], bots }), path: { batch_id }, bots };
   };
-  const retriedFrom = ({ logged }: Recorder): BotState[] =>
-    logged.filter(({ code }) => code === 'bot_moved').map(({ fields }) => fields.from as BotState);
+  const findRetriedStates = ({ logLines }: Recorder): BotState[] =>
+    logLines.filter(({ code }) => code === 'bot_moved').map(({ fields }) => fields.from as BotState);
 
   test.each([
     ['no body', {}, ['blocked', 'failed']],
@@ -379,15 +382,15 @@ describe('POST /batches/{batch_id}/retry', () => {
     ['a reason', json({ reason: 'was_failed' }), ['failed']],
     ['a reason that no bot has', json({ reason: 'x' }), []],
   ] as [string, Partial<HttpRequest>, BotState[]][])(
-    'a request with %s queues the bots it asks for',
+    'a retry with %s queues the bots that it asks for',
     async (_name, request, from) => {
       const { recorder, path, bots } = await fill();
       const body = readBody(await call(recorder, 'retryBatch', { path, ...request }));
       expect(body).toEqual({ retried: from.length, pin_locked: 0 });
-      expect(retriedFrom(recorder).sort()).toEqual([...from].sort());
-      expect(recorder.sent.map(({ queue }) => queue)).toEqual(from.map(() => 'check'));
-      const retried = bots.filter(({ state }) => from.includes(state));
-      for (const { bot_id } of retried) {
+      expect(findRetriedStates(recorder).sort()).toEqual([...from].sort());
+      expect(recorder.messages.map(({ queue }) => queue)).toEqual(from.map(() => 'check'));
+      const expectedBots = bots.filter(({ state }) => from.includes(state));
+      for (const { bot_id } of expectedBots) {
         const bot = await recorder.services.table.readBot(bot_id);
         expect(bot).toMatchObject({ state: 'queued', attempts: 0 });
         expect(bot).not.toHaveProperty('reason');
@@ -395,10 +398,10 @@ describe('POST /batches/{batch_id}/retry', () => {
     },
   );
 
-  test('a bot whose PIN is locked keeps waiting, until the lock is over', async () => {
+  test('a retry does not move a bot whose PIN is locked', async () => {
     const batch = buildBatch();
     const { batch_id } = batch;
-    const bots = botsIn(batch_id, [
+    const bots = buildBots(batch_id, [
       { state: 'waiting', pin_locked_until: isoTime(1) },
       { state: 'waiting', pin_locked_until: isoTime(-1) },
       { state: 'waiting' },
@@ -407,7 +410,7 @@ describe('POST /batches/{batch_id}/retry', () => {
     const request = { path: { batch_id }, ...json({ states: ['waiting'] }) };
     expect(readBody(await call(recorder, 'retryBatch', request))).toEqual({ retried: 2, pin_locked: 1 });
     expect(await recorder.services.table.readBot(bots[0]?.bot_id ?? '')).toMatchObject({ state: 'waiting' });
-    expect(new Set(recorder.sent.map(({ message }) => message.body.bot_id))).toEqual(
+    expect(new Set(recorder.messages.map(({ message }) => message.body.bot_id))).toEqual(
       new Set(bots.slice(1).map(({ bot_id }) => bot_id)),
     );
   });
@@ -415,7 +418,7 @@ describe('POST /batches/{batch_id}/retry', () => {
   test('a long batch is retried page by page', async () => {
     const batch = buildBatch();
     const { batch_id } = batch;
-    const bots = botsIn(
+    const bots = buildBots(
       batch_id,
       Array.from({ length: 201 }, () => ({ state: 'blocked' as const })),
     );
@@ -427,11 +430,11 @@ describe('POST /batches/{batch_id}/retry', () => {
     expect(second).toEqual({ retried: 1, pin_locked: 0 });
   });
 
-  test('the list of a stuck batch is queued again, and that of any other is not', async () => {
+  test('a retry queues the list of a stuck batch again, and the list of no other batch', async () => {
     const [stuck, imported] = [buildBatch({ status: 'stuck' }), buildBatch()];
     const recorder = await recordServices({ batches: [stuck, imported] });
     for (const { batch_id } of [stuck, imported]) await call(recorder, 'retryBatch', { path: { batch_id } });
-    expect(recorder.sent).toEqual([{ queue: 'intake', message: { body: { batch_id: stuck.batch_id } } }]);
+    expect(recorder.messages).toEqual([{ queue: 'intake', message: { body: { batch_id: stuck.batch_id } } }]);
   });
 
   test.each([
@@ -446,14 +449,14 @@ describe('POST /batches/{batch_id}/retry', () => {
     '{"state":["blocked"]}',
     '{"reason":1}',
     '{"__proto__":{"states":["waiting"]},"x":1}',
-  ])('the body %s is refused, and no bot is moved', async (text) => {
+  ])('a retry with the body %s is refused, and no bot is moved', async (text) => {
     const { recorder, path } = await fill();
     const answer = await call(recorder, 'retryBatch', { path, body: Buffer.from(text) });
     expect(readProblem(answer)).toEqual([400, 'bad_body']);
     expect(recorder.countUpdates()).toBe(0);
   });
 
-  test('a cursor of another kind is refused', async () => {
+  test('a retry with a cursor of another kind is refused', async () => {
     const { recorder, path } = await fill();
     const answer = await call(recorder, 'retryBatch', { path, ...json({ cursor: 'not-a-cursor' }) });
     expect(readProblem(answer)).toEqual([400, 'bad_parameter']);

@@ -27,6 +27,6 @@ test.each([
   ['of chunk 0', { batch_id: randomUUID(), chunk: 0 }],
 ])('a message %s is given up without a write', async (_name, message) => {
   const { services } = await recordServices();
-  const recordStuck = () => Promise.reject(new Error('nothing is to be written'));
+  const recordStuck = () => Promise.reject(new Error('nothing may be written'));
   await giveUpBatch({ ...services, table: { ...services.table, recordStuck } }, message);
 });

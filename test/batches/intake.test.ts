@@ -15,9 +15,9 @@ const request = (body: unknown, path = {}): HttpRequest => ({
   body: Buffer.from(JSON.stringify(body)),
 });
 
-/** The messages since the last look, as queue and body. */
-const takeSent = ({ sent }: Recorder) =>
-  sent.splice(0).map(({ queue, message: { body } }) => ({ queue, body }));
+/** The messages since the last call, as queue and body. */
+const takeMessages = ({ messages }: Recorder) =>
+  messages.splice(0).map(({ queue, message: { body } }) => ({ queue, body }));
 
 const USERS = 3;
 /** A list of network users that was received and read. */
@@ -27,7 +27,7 @@ const planUsers = async () => {
   const owner = randomUUID();
   const rows = Array.from({ length: USERS }, (_, i) => ({ owner, full_name: `User ${i}` }));
   const { batch_id } = (await api.createBatch(services, request(rows))).body as { batch_id: string };
-  takeSent(recorder);
+  takeMessages(recorder);
   await intake(services, { batch_id });
   return { services, recorder, batch_id };
 };
@@ -36,13 +36,13 @@ const readRows = async ({ table }: Services, batch_id: string) =>
   (await table.listBots({ batch_id, limit: 100 }))?.items ?? [];
 const readStatus = async ({ table }: Services, batch_id: string) => (await table.readBatch(batch_id))?.status;
 
-test('a list that costs money stays planned when its message or a retry comes, and nothing is imported', async () => {
+test('a list that costs money stays planned after another message or a retry, and nothing is imported', async () => {
   const { services, recorder, batch_id } = await planUsers();
   await intake(services, { batch_id });
   await api.retryBatch(services, request({}, { batch_id }));
   expect([
     await readStatus(services, batch_id),
-    takeSent(recorder),
+    takeMessages(recorder),
     await readRows(services, batch_id),
   ]).toEqual(['planned', [], []]);
 });
@@ -50,7 +50,7 @@ test('a list that costs money stays planned when its message or a retry comes, a
 test('accepting less than the cost does not confirm a plan', async () => {
   const { services, recorder, batch_id } = await planUsers();
   const answer = await api.confirmBatch(services, request({ accept_cost_usd: 1.49 }, { batch_id }));
-  expect([answer.status, await readStatus(services, batch_id), takeSent(recorder)]).toEqual([
+  expect([answer.status, await readStatus(services, batch_id), takeMessages(recorder)]).toEqual([
     422,
     'planned',
     [],
@@ -60,7 +60,7 @@ test('accepting less than the cost does not confirm a plan', async () => {
 test('a chunk that is imported twice creates each row once, with the same id', async () => {
   const { services, recorder, batch_id } = await planUsers();
   await api.confirmBatch(services, request({ accept_cost_usd: 1.5 }, { batch_id }));
-  expect(takeSent(recorder)).toEqual([{ queue: 'intake', body: { batch_id, chunk: 1 } }]);
+  expect(takeMessages(recorder)).toEqual([{ queue: 'intake', body: { batch_id, chunk: 1 } }]);
   const dying: Services = {
     ...services,
     table: { ...services.table, recordChunkDone: () => Promise.reject(new Death()) },
@@ -74,7 +74,7 @@ test('a chunk that is imported twice creates each row once, with the same id', a
   );
 });
 
-test('a crash between the message and the write of the sweep loses no bot: the message is sent first', async () => {
+test('a crash between the message and the write of the sweep loses no bot, because the message is sent first', async () => {
   const row = buildBot({ state: 'waiting', due_at: isoTime(-86_400) });
   const recorder = await recordServices({ bots: [row] });
   const { services } = recorder;
@@ -83,21 +83,21 @@ test('a crash between the message and the write of the sweep loses no bot: the m
     table: { ...services.table, updateBot: () => Promise.reject(new Death()) },
   };
   await expect(recheck(dying, deadline(services))).rejects.toThrow(Death);
-  expect(takeSent(recorder)).toContainEqual({ queue: 'check', body: { bot_id: row.bot_id } });
+  expect(takeMessages(recorder)).toContainEqual({ queue: 'check', body: { bot_id: row.bot_id } });
 });
 
-test('a message about a chunk of a plan imports nothing, nor does one about a chunk that does not exist', async () => {
+test('a message with a chunk of a plan imports nothing, nor does one with a chunk that does not exist', async () => {
   const { services, recorder, batch_id } = await planUsers();
   for (const chunk of [1, 99])
     await expect(intake(services, { batch_id, chunk })).rejects.toThrow('must not be imported');
   expect([
     await readStatus(services, batch_id),
-    takeSent(recorder),
+    takeMessages(recorder),
     await readRows(services, batch_id),
   ]).toEqual(['planned', [], []]);
 });
 
-test('an event about an object outside the inbox leaves the object where it is', async () => {
+test('an event for an object outside the inbox does not remove the object', async () => {
   const { services } = await recordServices();
   const key = `${randomUUID()}/list`;
   await services.uploads.put(key, Buffer.from('[]'), 'application/json');

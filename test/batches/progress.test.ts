@@ -19,7 +19,7 @@ test('every state is counted, zeroes included', () => {
   expect(counts).toMatchObject({ queued: 2, blocked: 1, registered: 0 });
 });
 
-test('speed and time left follow from the bots that finished since the batch was created, ten minutes ago', () => {
+test('speed and remaining time are computed from the bots that finished since the batch was created, ten minutes ago', () => {
   const counts = { registered: 30, external: 5, blocked: 3, failed: 2, registering: 20, waiting: 20 };
   expect(
     measureProgress(buildBatch({ total: 85, invalid: 3, duplicates: 2 }), bots(counts), NOW),
@@ -33,21 +33,21 @@ test('speed and time left follow from the bots that finished since the batch was
   });
 });
 
-test('there is no speed before the first bot is finished, nor at the moment the batch is created', () => {
+test('there is no speed before the first bot is finished, nor when the batch was created this moment', () => {
   const nothing = { bots_per_minute: null, eta_seconds: null };
   expect(measureProgress(buildBatch({ total: 2 }), bots({ queued: 2 }), NOW)).toMatchObject(nothing);
   const fresh = buildBatch({ total: 2, created_at: new Date(NOW).toISOString() });
   expect(measureProgress(fresh, bots({ registered: 1, queued: 1 }), NOW)).toMatchObject(nothing);
 });
 
-test('percent_done is rounded down: 100 means that all bots are finished', () => {
+test('percent_done is rounded down, so that 100 means that all bots are finished', () => {
   const almost = measureProgress(buildBatch({ total: 1_000 }), bots({ registered: 999, unsure: 1 }), NOW);
   expect(almost.percent_done).toBe(99);
-  const done = measureProgress(buildBatch({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
-  expect(done).toMatchObject({ percent_done: 100, eta_seconds: null, bots_per_minute: null });
+  const complete = measureProgress(buildBatch({ total: 1_000 }), bots({ registered: 1_000 }), NOW);
+  expect(complete).toMatchObject({ percent_done: 100, eta_seconds: null, bots_per_minute: null });
 });
 
-test('bots that a later list named again are counted as not_in_batch, once the list is imported', () => {
+test('bots of a later list count as not_in_batch once their batch is imported', () => {
   expect(measureProgress(buildBatch({ total: 10 }), bots({ registered: 4 }), NOW)).toMatchObject({
     not_in_batch: 6,
     percent_done: 100,
@@ -65,11 +65,14 @@ test.each([
   ['importing', 0],
   ['stuck', 0],
   ['imported', 100],
-] as const)('a list without an accepted row whose status is %s is done to %i %%', (status, percent_done) => {
-  expect(measureProgress(buildBatch({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
-    percent_done,
-  );
-});
+] as const)(
+  'a list without an accepted row whose status is %s is finished to %i %%',
+  (status, percent_done) => {
+    expect(measureProgress(buildBatch({ status, total: 2, invalid: 2 }), bots({}), NOW).percent_done).toBe(
+      percent_done,
+    );
+  },
+);
 
 test('the numbers stay within their bounds for any counts', () => {
   const count = fc.nat({ max: 50 });
@@ -93,7 +96,7 @@ test('the numbers stay within their bounds for any counts', () => {
   );
 });
 
-test('an enrolled row is not counted beside the account that was created for it', () => {
+test('an enrolled row does not count besides the account that was created for it', () => {
   const counts = bots({ registered: 2, queued: 1, enrolled: 3 }, { network_users: { enrolled: 3 } });
   expect(measureProgress(buildBatch({ total: 3 }), counts, NOW)).toMatchObject({
     accepted: 3,
@@ -103,7 +106,7 @@ test('an enrolled row is not counted beside the account that was created for it'
   });
 });
 
-test('an unsure enrolment is finished until an operator acts; any other unsure bot is not', () => {
+test('an unsure enrolment counts as finished until an operator acts, and any other unsure bot does not', () => {
   const finished = bots(
     { registered: 1, unsure: 2 },
     { network_users: { unsure: 1 }, sign_ins: { unsure: 1 } },

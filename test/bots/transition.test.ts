@@ -132,11 +132,11 @@ const because = { ...note, reason: why };
 describe('moveBot', () => {
   test('moveBot writes the move and logs it', async () => {
     const bot = buildBot();
-    const { services, logged } = await recordServices({ bots: [bot] });
+    const { services, logLines } = await recordServices({ bots: [bot] });
     const result = await moveBot(services, bot, 'block', { ...because, request_id: 'r-1' });
     expect(result).toEqual(await readBot(bot));
     expect(result).toMatchObject({ state: 'blocked', revision: 2 });
-    expect(logged).toEqual([
+    expect(logLines).toEqual([
       {
         code: 'bot_moved',
         fields: {
@@ -154,10 +154,10 @@ describe('moveBot', () => {
 
   test('moveBot writes nothing when the move may not start from the state of the bot', async () => {
     const bot = buildBot({ state: 'blocked' });
-    const { services, logged, countUpdates } = await recordServices({ bots: [bot] });
+    const { services, logLines, countUpdates } = await recordServices({ bots: [bot] });
     expect(await moveBot(services, bot, 'accept', note)).toBeUndefined();
     expect(countUpdates()).toBe(0);
-    expect(logged.map(({ code }) => code)).toEqual(['lost_race']);
+    expect(logLines.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
   test('moveBot makes the move on the new row when only a list or the sweep has changed it', async () => {
@@ -196,10 +196,10 @@ describe('moveBot', () => {
   ])('moveBot changes nothing of a bot that in the meantime %s', async (_name, changes) => {
     const bot = buildBot();
     const row = { ...bot, ...changes, revision: 2 };
-    const { services, logged } = await recordServices({ bots: [row] });
+    const { services, logLines } = await recordServices({ bots: [row] });
     expect(await moveBot(services, bot, 'block', because)).toBeUndefined();
     expect(await readBot(bot)).toEqual(row);
-    expect(logged.map(({ code }) => code)).toEqual(['lost_race']);
+    expect(logLines.map(({ code }) => code)).toEqual(['lost_race']);
   });
 
   test('moveBot makes no row for a bot that has none', async () => {
@@ -222,41 +222,43 @@ describe('moveBot', () => {
 describe('postponeBot', () => {
   test('postponeBot sends a delayed message for a short pause', async () => {
     const bot = buildBot({ state: 'registering' });
-    const { services, sent } = await recordServices({ bots: [bot] });
+    const { services, messages } = await recordServices({ bots: [bot] });
     await postponeBot(services, bot, 'mark_unsure', 40, because);
     expect(await readBot(bot)).toMatchObject({ state: 'unsure', wait_until: isoTime(40) });
     const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 40 };
-    expect(sent).toEqual([{ queue: 'check', message }]);
+    expect(messages).toEqual([{ queue: 'check', message }]);
   });
 
   test('postponeBot leaves a pause to the sweep when SQS cannot delay a message that long', async () => {
     const bot = buildBot();
-    const { services, sent } = await recordServices({ bots: [bot] });
+    const { services, messages } = await recordServices({ bots: [bot] });
     await postponeBot(services, bot, 'postpone', timing.maxMessageDelaySeconds + 1, because);
     expect((await readBot(bot))?.state).toBe('waiting');
-    expect(sent).toEqual([]);
+    expect(messages).toEqual([]);
   });
 
   test('postponeBot sends nothing when another worker has moved the bot', async () => {
     const bot = buildBot();
-    const { services, sent } = await recordServices({ bots: [{ ...bot, state: 'blocked', revision: 2 }] });
+    const { services, messages } = await recordServices({
+      bots: [{ ...bot, state: 'blocked', revision: 2 }],
+    });
     await postponeBot(services, bot, 'postpone', 5, note);
-    expect(sent).toEqual([]);
+    expect(messages).toEqual([]);
   });
 
   test('postponeBot rounds a delay up, because SQS takes whole seconds only', async () => {
     const bot = buildBot({ state: 'registering' });
-    const { services, sent } = await recordServices({ bots: [bot] });
+    const { services, messages } = await recordServices({ bots: [bot] });
     // The rest of a PIN lock, as register computes it.
     await postponeBot(services, bot, 'postpone', 12.345, because);
-    expect(sent.map(({ message }) => message.delaySeconds)).toEqual([13]);
+    expect(messages.map(({ message }) => message.delaySeconds)).toEqual([13]);
   });
 });
 
 test('a message to a step has the ids of the bot and of its batch, and nothing else', async () => {
-  const { services, sent } = await recordServices();
+  const { services, messages } = await recordServices();
   const bot = buildBot();
   await sendToStep(services, 'register', bot, 3);
   const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 3 };
-  expect(sent).toEqual([{ queue: 'register', message }]);
+  expect(messages).toEqual([{ queue: 'register', message }]);
 });

@@ -23,9 +23,9 @@ beforeAll(async () => {
   owner = keystore.app_id;
   await writeFile(join(folder, 'owner.json'), JSON.stringify([keystore]));
   await writeFile(join(folder, 'wrong.csv'), 'app_id\nno-uuid\n');
-  const ran = await enlistHere(['upload', folder, '--watch', '--json']);
-  owners = String(jsonLines(ran)[0]?.batch_id);
-  expect(ran.code).toBe(3);
+  const result = await enlistHere(['upload', folder, '--watch', '--json']);
+  owners = String(jsonLines(result)[0]?.batch_id);
+  expect(result.code).toBe(3);
 });
 
 afterAll(async () => {
@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('a folder becomes a batch, and its row errors name the file', async () => {
+test('enlist upload makes one batch of a folder, and row errors name the file', async () => {
   const [errors, status] = await Promise.all([
     enlistHere(['errors', owners]),
     enlistHere(['status', owners, '--json']),
@@ -48,7 +48,7 @@ describe('enlist create', () => {
     ...more,
   ];
 
-  test('plans, creates nothing before enlist confirm, and then registers each user with Safe', async () => {
+  test('enlist create plans, creates nothing before enlist confirm, and then registers each user with Safe', async () => {
     const plan = await enlistHere(createCommand());
     const batch_id = findId(plan.stdout);
     expect(plan.code).toBe(6);
@@ -56,9 +56,9 @@ describe('enlist create', () => {
     expect((await enlistHere(['status', batch_id])).code).toBe(6);
     const tooLittle = await enlistHere(['confirm', batch_id, '--accept-cost', '1']);
     expect([tooLittle.code, countCreatedUsers()]).toEqual([2, 0]);
-    const done = await enlistHere(['confirm', batch_id, '--accept-cost', '1.50', '--watch', '--json']);
-    expect(done.code).toBe(0);
-    expect(jsonLines(done)).toMatchObject([
+    const confirmed = await enlistHere(['confirm', batch_id, '--accept-cost', '1.50', '--watch', '--json']);
+    expect(confirmed.code).toBe(0);
+    expect(jsonLines(confirmed)).toMatchObject([
       {
         states: { registered: 3, enrolled: 3 },
         cost: { created_users: 3, created_usd: 1.5, unsure_users: 0 },
@@ -68,20 +68,20 @@ describe('enlist create', () => {
     expect([again.code, findId(again.stdout), countCreatedUsers()]).toEqual([0, batch_id, 3]);
     expect(again.stdout).toMatch(/3 +created +1\.50 USD/);
     const rows = await enlistHere(['bots', batch_id, '--state', 'enrolled', '--json']);
-    const shown = await enlistHere(['show', String(jsonLines(rows)[0]?.bot_id)]);
-    expect(shown.stdout).toMatch(new RegExp(`enrolment +user "Made \\d", created by ${owner}`));
+    const show = await enlistHere(['show', String(jsonLines(rows)[0]?.bot_id)]);
+    expect(show.stdout).toMatch(new RegExp(`enrolment +user "Made \\d", created by ${owner}`));
     expect((await enlistHere(['show', String(jsonLines(rows)[0]?.user_id)])).stdout).toContain('registered');
   });
 
-  test('creates at once with --accept-cost; a creation without an answer is unsure, and is repeated only with --pay-again', async () => {
+  test('enlist create with --accept-cost creates at once, and repeats a creation without an answer only with --pay-again', async () => {
     const before = countCreatedUsers();
     stack.standIn.setFaults([{ name: 'answer_lost', path: '/users', times: 1 }]);
-    const ran = await enlistHere(
+    const result = await enlistHere(
       createCommand('--key', 'lost', '--count', '1', '--accept-cost', '0.5', '--watch', '--json'),
     );
     stack.standIn.setFaults([]);
-    const [batch] = jsonLines(ran);
-    expect(ran.code).toBe(3);
+    const [batch] = jsonLines(result);
+    expect(result.code).toBe(3);
     expect(batch).toMatchObject({ states: { unsure: 1 }, cost: { unsure_users: 1, unsure_usd: 0.5 } });
     const batch_id = String(batch?.batch_id);
     expect((await enlistHere(['retry', batch_id])).stdout).toBe('No bot was queued again.\n');
@@ -96,11 +96,11 @@ describe('enlist sign-in', () => {
   const findCode = (phone: string) =>
     stack.standIn.verifications().findLast((it) => it.phone === phone)?.code ?? '';
 
-  test('registers the account with Safe once the code of the phone is given', async () => {
+  test('enlist sign-in registers the account with Safe once the code of the phone is given', async () => {
     const phone = '+15550100123';
-    const asked = await enlistHere(['sign-in', '--json'], { stdin: `${phone}\n` });
-    expect(asked.code).toBe(5);
-    const verification_id = String(jsonLines(asked)[0]?.verification_id);
+    const request = await enlistHere(['sign-in', '--json'], { stdin: `${phone}\n` });
+    expect(request.code).toBe(5);
+    const verification_id = String(jsonLines(request)[0]?.verification_id);
     const code = findCode(phone);
     const wrong = await enlistHere(['sign-in', '--verification', verification_id], {
       stdin: code === '0000' ? '1111' : '0000',
@@ -110,28 +110,25 @@ describe('enlist sign-in', () => {
     const right = await enlistHere(['sign-in', '--verification', verification_id], { stdin: code });
     expect(right.code).toBe(0);
     const batch_id = /batch ([0-9a-f-]{36})/.exec(right.stdout)?.[1] ?? '';
-    const watched = await enlistHere(['watch', batch_id, '--json']);
-    expect([watched.code, jsonLines(watched)[0]]).toMatchObject([
-      0,
-      { states: { registered: 1, enrolled: 1 } },
-    ]);
+    const watch = await enlistHere(['watch', batch_id, '--json']);
+    expect([watch.code, jsonLines(watch)[0]]).toMatchObject([0, { states: { registered: 1, enrolled: 1 } }]);
     const twice = await enlistHere(['sign-in', '--verification', verification_id], { stdin: code });
     expect([twice.code, twice.stderr]).toEqual([2, expect.stringMatching(/See it: {2}enlist show /)]);
     expect(printedTexts.filter((text) => text.includes(phone) || text.includes(` ${code} `))).toEqual([]);
   });
 
-  test('shows the kind of captcha that Mixin wants', async () => {
+  test('enlist sign-in shows the kind of captcha that Mixin wants', async () => {
     const phone = '+15550100124';
     stack.standIn.preparePhone({ phone, captcha: 'hcaptcha' });
-    const ran = await enlistHere(['sign-in', '--phone', phone]);
-    expect(ran.code).toBe(2);
-    expect(ran.stderr).toContain('Kind of captcha: hcaptcha.');
+    const result = await enlistHere(['sign-in', '--phone', phone]);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('Kind of captcha: hcaptcha.');
   });
 });
 
-test('enlist doctor asks every function', async () => {
-  const ran = await enlistHere(['doctor']);
-  expect(ran.code).toBe(0);
-  expect(ran.stdout).toMatch(/^accounts +mixin +ok$/m);
-  expect(ran.stdout).toMatch(/^enroll +vault +ok$/m);
+test('enlist doctor checks every function', async () => {
+  const result = await enlistHere(['doctor']);
+  expect(result.code).toBe(0);
+  expect(result.stdout).toMatch(/^accounts +mixin +ok$/m);
+  expect(result.stdout).toMatch(/^enroll +vault +ok$/m);
 });

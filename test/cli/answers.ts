@@ -1,4 +1,4 @@
-/** Answers of an API that exists only in tests, for what the real one cannot be made to answer. */
+/** Answers of an API that exists only in tests, for answers that the real API cannot be made to give. */
 import type { BatchView, CostView } from '../../lib/api/contract.ts';
 import type { ServerAnswer, ServerRequest } from './run.ts';
 
@@ -80,9 +80,9 @@ export const createPlannedBatch = (more: Partial<BatchView> = {}): BatchView =>
 export const createRouter = (
   routes: Readonly<Record<string, ServerAnswer | (ServerAnswer | undefined)[]>>,
 ) => {
-  const left = new Map(Object.entries(routes).map(([name, answers]) => [name, [answers].flat()]));
+  const remaining = new Map(Object.entries(routes).map(([name, answers]) => [name, [answers].flat()]));
   return ({ method, url }: ServerRequest): ServerAnswer | undefined => {
-    const answers = left.get(`${method} ${url.split('?')[0]}`) ?? [answerProblem(404, 'no_such_route')];
+    const answers = remaining.get(`${method} ${url.split('?')[0]}`) ?? [answerProblem(404, 'no_such_route')];
     return answers.length > 1 ? answers.shift() : answers[0];
   };
 };

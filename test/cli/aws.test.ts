@@ -10,7 +10,7 @@ import { enlistProcess, jsonLines, type ServerAnswer, type ServerRequest, startS
 const id = '00000000-0000-4000-8000-000000000001';
 const identity = {
   AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-  AWS_SECRET_ACCESS_KEY: 'made-up-for-this-test',
+  AWS_SECRET_ACCESS_KEY: 'invented-for-this-test',
   AWS_REGION: 'eu-west-1',
 };
 
@@ -26,7 +26,7 @@ const uriEncode = (text: string) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /**
- * The Authorization header that AWS expects, computed here from what arrived.
+ * The Authorization header that AWS expects, computed here from the request.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 const expectedAuthorization = (
@@ -57,19 +57,19 @@ const expectedAuthorization = (
   return `AWS4-HMAC-SHA256 Credential=${identity.AWS_ACCESS_KEY_ID}/${scope}, SignedHeaders=${signedHeaders}, Signature=${signature}`;
 };
 
-describe('signing', () => {
+describe('signatures', () => {
   test('every request is signed for execute-api, with path, query, headers and body', async () => {
     await using server = await startServer(({ method }) =>
       method === 'POST'
         ? { status: 202, body: JSON.stringify({ batch_id: id, status: 'received' }) }
         : { status: 200, body: JSON.stringify({ bots: [] }) },
     );
-    const env = { ...identity, AWS_SESSION_TOKEN: 'made-up-token', ENLIST_API: `${server.url}/v1/` };
-    const ran = await Promise.all([
+    const env = { ...identity, AWS_SESSION_TOKEN: 'invented-token', ENLIST_API: `${server.url}/v1/` };
+    const results = await Promise.all([
       enlistProcess(['upload', '-', '--type', 'jsonl'], { env, stdin: '{"app_id": "ä"}' }),
       enlistProcess(['bots', id, '--state', 'blocked'], { env }),
     ]);
-    expect(ran.map(({ code }) => code)).toEqual([0, 0]);
+    expect(results.map(({ code }) => code)).toEqual([0, 0]);
     expect(server.requests.map(({ url }) => url).sort()).toEqual([
       '/v1/batches',
       `/v1/batches/${id}/bots?state=blocked`,
@@ -79,7 +79,7 @@ describe('signing', () => {
       expect(authorization).toBe(expectedAuthorization(request, identity.AWS_SECRET_ACCESS_KEY, 'eu-west-1'));
       expect(authorization).toMatch(/SignedHeaders=[^,]*\bhost\b[^,]*x-amz-date[^,]*x-amz-security-token/);
       expect(request.headers).toMatchObject({
-        'x-amz-security-token': 'made-up-token',
+        'x-amz-security-token': 'invented-token',
         'x-amz-content-sha256': sha256(request.body),
       });
     }
@@ -87,18 +87,18 @@ describe('signing', () => {
     expect(upload?.headers.authorization).toMatch(/SignedHeaders=content-[^,]*idempotency-key/);
   });
 
-  test('--region is used for signing; a request to this machine is not signed without credentials', async () => {
+  test('--region is used for signing, and a request to this machine is not signed without credentials', async () => {
     await using server = await startServer(noBot);
     const local = ['show', id, '--api', server.url];
     await enlistProcess([...local, '--region', 'ap-east-1'], { env: identity });
     await enlistProcess(local);
-    const [signed, plain] = server.requests;
-    expect(signed?.headers.authorization).toContain('/ap-east-1/execute-api/');
+    const [withIdentity, plain] = server.requests;
+    expect(withIdentity?.headers.authorization).toContain('/ap-east-1/execute-api/');
     expect(plain?.headers.authorization).toBeUndefined();
   });
 });
 
-describe('what the API answers', () => {
+describe('error answers', () => {
   const askApi = async (answer: ServerAnswer) => {
     await using server = await startServer(() => answer);
     const { code, stdout, stderr } = await enlistProcess(['show', id, '--api', server.url]);
@@ -115,11 +115,14 @@ describe('what the API answers', () => {
     ['IAM', { status: 403, body: '{"Message":"User: x is not authorized"}' }, 'User: x is not authorized'],
     ['another server', { status: 200, body: '<html>' }, 'answers, but not as the API of Enlist does.'],
     ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:9/' }, body: '' }, 'answered 302.'],
-  ] as const)('%s: the error is shown, and the exit code is 2', async (_kind, answer, sentence) => {
-    const { code, stdout, stderr, times } = await askApi(answer);
-    expect({ code, stdout, times }).toEqual({ code: 2, stdout: '', times: 1 });
-    expect(stderr).toContain(sentence);
-  });
+  ] as const)(
+    'the error is shown, and the exit code is 2, when the answer is that of %s',
+    async (_kind, answer, sentence) => {
+      const { code, stdout, stderr, times } = await askApi(answer);
+      expect({ code, stdout, times }).toEqual({ code: 2, stdout: '', times: 1 });
+      expect(stderr).toContain(sentence);
+    },
+  );
 
   test('a request is repeated when the API is briefly unavailable', async () => {
     const answers = [{ status: 503, body: '' }, { status: 429, body: '' }, noBot()];
@@ -132,21 +135,21 @@ describe('what the API answers', () => {
   test('when nothing listens at the address, the exit code is 2', async () => {
     const server = await startServer(noBot);
     await server[Symbol.asyncDispose]();
-    const ran = await Promise.all(
+    const results = await Promise.all(
       [['show', id], ['doctor']].map((args) => enlistProcess([...args, '--api', server.url])),
     );
     const stderr = `The API at ${server.url} cannot be reached (ECONNREFUSED).\n`;
-    expect(ran).toEqual(ran.map(() => ({ code: 2, stdout: '', stderr })));
+    expect(results).toEqual(results.map(() => ({ code: 2, stdout: '', stderr })));
   });
 });
 
-/** A CloudFormation with one stack. */
+/** A server in place of CloudFormation, with one stack. */
 const startCloudFormation = (name: string, outputs: Readonly<Record<string, string>>) =>
   startServer(({ body }) => {
-    const asked = new URLSearchParams(body);
+    const query = new URLSearchParams(body);
     const headers = { 'content-type': 'text/xml' };
-    if (asked.get('StackName') !== name) {
-      const text = `Stack with id ${asked.get('StackName')} does not exist`;
+    if (query.get('StackName') !== name) {
+      const text = `Stack with id ${query.get('StackName')} does not exist`;
       const error = `<Error><Type>Sender</Type><Code>ValidationError</Code><Message>${text}</Message></Error>`;
       return { status: 400, headers, body: `<ErrorResponse>${error}</ErrorResponse>` };
     }
@@ -162,7 +165,7 @@ const startCloudFormation = (name: string, outputs: Readonly<Record<string, stri
   });
 
 describe('a deployed stack', () => {
-  test('is found by its stage, and requests go to its ApiUrl', async () => {
+  test('a deployed stack is found by its stage, and requests go to its ApiUrl', async () => {
     await using api = await startServer(noBot);
     await using cloud = await startCloudFormation('enlist-test', { ApiUrl: `${api.url}/` });
     const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
@@ -185,7 +188,7 @@ describe('a deployed stack', () => {
     expect(byDefault.stderr).toContain('There is no stack enlist-prod in eu-west-1. Deploy it, or give');
   });
 
-  test('is called with the credentials and region of --profile', async () => {
+  test('a deployed stack is called with the credentials and region of --profile', async () => {
     await using api = await startServer(noBot);
     await using cloud = await startCloudFormation('enlist-prod', { ApiUrl: api.url });
     const folder = await mkdtemp(join(tmpdir(), 'enlist-aws-'));
@@ -195,7 +198,7 @@ describe('a deployed stack', () => {
     await writeFile(AWS_CONFIG_FILE, '[profile ops]\nregion = eu-north-1\n');
     await writeFile(
       AWS_SHARED_CREDENTIALS_FILE,
-      '[ops]\naws_access_key_id = AKIDOPS\naws_secret_access_key = made-up\n',
+      '[ops]\naws_access_key_id = AKIDOPS\naws_secret_access_key = invented\n',
     );
     const env = { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
     const byOption = await enlistProcess(['show', id, '--profile', 'ops'], { env });
@@ -213,18 +216,18 @@ describe('a deployed stack', () => {
     expect([cloud.requests.length, api.requests.length]).toEqual([2, 2]);
   });
 
-  test('is not called without credentials, region or ApiUrl: one sentence explains it, and the exit code is 2', async () => {
+  test('without credentials, region or ApiUrl nothing is called, one sentence explains it, and the exit code is 2', async () => {
     await using cloud = await startCloudFormation('enlist-prod', {});
     const env = { ...identity, AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url };
-    const { AWS_REGION: _, ...nowhere } = env;
-    const ran = await Promise.all([
+    const { AWS_REGION: _, ...withoutRegion } = env;
+    const results = await Promise.all([
       enlistProcess(['status', id], { env: { AWS_REGION: 'eu-west-1' } }),
-      enlistProcess(['status', id], { env: nowhere }),
+      enlistProcess(['status', id], { env: withoutRegion }),
       enlistProcess(['status', id], { env }),
       enlistProcess(['status', id, '--profile', 'nobody'], { env: { AWS_REGION: 'eu-west-1' } }),
     ]);
-    expect(ran.map(({ code, stdout }) => [code, stdout])).toEqual(ran.map(() => [2, '']));
-    expect(ran.map(({ stderr }) => stderr.trim().split('\n'))).toEqual([
+    expect(results.map(({ code, stdout }) => [code, stdout])).toEqual(results.map(() => [2, '']));
+    expect(results.map(({ stderr }) => stderr.trim().split('\n'))).toEqual([
       [expect.stringContaining('No AWS credentials were found.')],
       [expect.stringContaining('No AWS region is chosen.')],
       ['The stack enlist-prod has no output ApiUrl.'],
@@ -239,7 +242,7 @@ describe('enlist doctor for a stack', () => {
     ok: true,
     checks: [{ what: 'table', ok: true }],
   });
-  /** A Lambda whose functions all answer alike. */
+  /** A server in place of Lambda. */
   const startLambda = (answerFor: (name: string) => ServerAnswer) =>
     startServer(({ url }) =>
       answerFor(/functions\/([^/]+)\/invocations/.exec(decodeURIComponent(url))?.[1] ?? ''),
@@ -247,7 +250,7 @@ describe('enlist doctor for a stack', () => {
   // Nothing listens there; the functions are invoked all the same.
   const outputs = { ApiUrl: 'https://0.0.0.0:1', FunctionNameApi: 'named-by-the-stack' };
 
-  test('invokes each function with {}, under the name in the outputs or the usual one', async () => {
+  test('enlist doctor invokes each function of a stack with {}, under the name in the outputs or the usual one', async () => {
     await using cloud = await startCloudFormation('enlist-test', outputs);
     await using lambda = await startLambda((name) => ({ status: 200, body: JSON.stringify(answer(name)) }));
     const env = {
@@ -255,22 +258,25 @@ describe('enlist doctor for a stack', () => {
       AWS_ENDPOINT_URL_CLOUDFORMATION: cloud.url,
       AWS_ENDPOINT_URL_LAMBDA: lambda.url,
     };
-    const ran = await enlistProcess(['doctor', '--stage', 'test', '--json'], { env });
-    const [{ ok, findings } = {}] = jsonLines(ran) as { ok?: boolean; findings?: { function: string }[] }[];
+    const results = await enlistProcess(['doctor', '--stage', 'test', '--json'], { env });
+    const [{ ok, findings } = {}] = jsonLines(results) as {
+      ok?: boolean;
+      findings?: { function: string }[];
+    }[];
     expect(findings?.map((finding) => finding.function)).toEqual(['http', ...functionNames]);
     expect(findings?.slice(1)).toEqual(functionNames.map(answer));
     // The API itself cannot be reached.
-    expect([ran.code, ok, findings?.[0]]).toMatchObject([
+    expect([results.code, ok, findings?.[0]]).toMatchObject([
       2,
       false,
       { checks: [{ what: 'answers', ok: false }] },
     ]);
-    const called = lambda.requests.map(({ url, body }) => [url.split('/')[3], body]).sort();
+    const invocations = lambda.requests.map(({ url, body }) => [url.split('/')[3], body]).sort();
     const usual = functionNames.slice(1).map((name) => [`enlist-test-${name}`, '{}']);
-    expect(called).toEqual([...usual, ['named-by-the-stack', '{}']].sort());
+    expect(invocations).toEqual([...usual, ['named-by-the-stack', '{}']].sort());
   });
 
-  test('reports a function that is absent, forbidden, crashed or unknown, and ends with 2', async () => {
+  test('enlist doctor reports a function of a stack that is absent, forbidden, crashed or unknown, and ends with 2', async () => {
     const answers: Record<string, ServerAnswer> = {
       'named-by-the-stack': {
         status: 404,

@@ -17,7 +17,7 @@ import {
 let stack: TestStack;
 let folder: string;
 type Row = Record<string, string>;
-/** One bot for each way that a bot can end. */
+/** One bot for each outcome. */
 const bots: Record<'fresh' | 'other' | 'large' | 'revoked' | 'locked', Row> = {} as never;
 const secrets: string[] = [];
 
@@ -67,8 +67,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describe('lists that end in every way', () => {
-  let uploaded: Record<'good' | 'mixed' | 'stdin' | 'locked' | 'broken' | 'large', CommandResult>;
+describe('lists with every outcome', () => {
+  let uploads: Record<'good' | 'mixed' | 'stdin' | 'locked' | 'broken' | 'large', CommandResult>;
   let good: string;
   let mixed: string;
 
@@ -94,7 +94,7 @@ describe('lists that end in every way', () => {
       json(files.large),
     ]);
     const [goodRan, mixedRan, stdinRan, lockedRan, brokenRan, largeRan] = all;
-    uploaded = {
+    uploads = {
       good: goodRan,
       mixed: mixedRan,
       stdin: stdinRan,
@@ -107,27 +107,27 @@ describe('lists that end in every way', () => {
   }, 60_000);
 
   test('enlist upload --watch ends with 0 when every bot is in Safe', () => {
-    expect(uploaded.good).toMatchObject({ code: 0, stdout: expect.stringContaining('1  registered') });
-    expect(uploaded.good.stderr).toContain('100% | 1/1 | 1 registered');
+    expect(uploads.good).toMatchObject({ code: 0, stdout: expect.stringContaining('1  registered') });
+    expect(uploads.good.stderr).toContain('100% | 1/1 | 1 registered');
   });
 
   test('enlist upload --watch ends with 3 and prints the batch when an operator must act', () => {
-    expect(uploaded.mixed.code).toBe(3);
-    expect(jsonLines(uploaded.mixed)).toMatchObject([
+    expect(uploads.mixed.code).toBe(3);
+    expect(jsonLines(uploads.mixed)).toMatchObject([
       { file: join(folder, 'mixed.csv'), total: 3, invalid: 1, duplicates: 1, states: { blocked: 1 } },
     ]);
-    expect(uploaded.mixed.stderr).toContain(`${mixed}  ${join(folder, 'mixed.csv')}`);
+    expect(uploads.mixed.stderr).toContain(`${mixed}  ${join(folder, 'mixed.csv')}`);
   });
 
   test('enlist upload reads a list from stdin', () => {
-    expect(uploaded.stdin.code).toBe(0);
-    expect(jsonLines(uploaded.stdin)).toMatchObject([
+    expect(uploads.stdin.code).toBe(0);
+    expect(jsonLines(uploads.stdin)).toMatchObject([
       { file: '-', states: { registered: 1 }, percent_done: 100 },
     ]);
   });
 
   test('enlist upload --watch ends with 3 and explains why a file is not a list', async () => {
-    const { code, stdout } = uploaded.broken;
+    const { code, stdout } = uploads.broken;
     expect({ code, stdout }).toEqual({
       code: 3,
       stdout: expect.stringContaining('neither a JSON array nor one JSON object'),
@@ -136,8 +136,8 @@ describe('lists that end in every way', () => {
   });
 
   test('enlist upload sends a list that is too large for a request by the upload form', () => {
-    expect(jsonLines(uploaded.large)).toMatchObject([{ total: 1, states: { registered: 1 } }]);
-    expect(uploaded.large.code).toBe(0);
+    expect(jsonLines(uploads.large)).toMatchObject([{ total: 1, states: { registered: 1 } }]);
+    expect(uploads.large.code).toBe(0);
   });
 
   test('the same list again gives the same batch, and a new one with --new', async () => {
@@ -145,25 +145,29 @@ describe('lists that end in every way', () => {
     const again = await enlistHere(['upload', file]);
     expect(again).toMatchObject({ code: 0, stderr: '' });
     expect(again.stdout).toContain(`${good}  ${file}  (this list was uploaded before: imported)`);
-    const [anew] = jsonLines(await enlistHere(['upload', '--new', '--json', file]));
-    expect(anew).toEqual({ file, batch_id: expect.stringMatching(/^[0-9a-f-]{36}$/), status: 'received' });
-    expect(anew?.batch_id).not.toBe(good);
+    const [newBatch] = jsonLines(await enlistHere(['upload', '--new', '--json', file]));
+    expect(newBatch).toEqual({
+      file,
+      batch_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      status: 'received',
+    });
+    expect(newBatch?.batch_id).not.toBe(good);
   });
 
   test('several lists have one line each, and the most urgent exit code', async () => {
     const files = ['locked.jsonl', 'broken.json'].map((name) => join(folder, name));
-    const ran = await enlistHere(['upload', '--watch', '--json', ...files]);
-    expect(jsonLines(ran).map(({ file, status }) => [file, status])).toEqual([
+    const result = await enlistHere(['upload', '--watch', '--json', ...files]);
+    expect(jsonLines(result).map(({ file, status }) => [file, status])).toEqual([
       [files[0], 'imported'],
       [files[1], 'rejected'],
     ]);
-    expect(ran.code).toBe(3);
+    expect(result.code).toBe(3);
   });
 
   test('nothing is sent when one of several lists cannot be read', async () => {
     const fresh = await writeList('never-sent.json', [bots.fresh, bots.other]);
-    const ran = await enlistHere(['upload', fresh, join(folder, 'absent.json')]);
-    expect(ran).toEqual({
+    const result = await enlistHere(['upload', fresh, join(folder, 'absent.json')]);
+    expect(result).toEqual({
       code: 1,
       stdout: '',
       stderr: `${join(folder, 'absent.json')} cannot be read: there is no such file. See enlist upload --help.\n`,
@@ -183,8 +187,8 @@ describe('lists that end in every way', () => {
   });
 
   test('enlist watch ends with 5 when a bot waits for a day', async () => {
-    expect(uploaded.locked.code).toBe(5);
-    const [batch] = jsonLines(uploaded.locked);
+    expect(uploads.locked.code).toBe(5);
+    const [batch] = jsonLines(uploads.locked);
     expect(batch).toMatchObject({ states: { waiting: 1 }, finished: 0 });
     const batch_id = String(batch?.batch_id);
     const [status, json, text] = await Promise.all([
@@ -203,8 +207,8 @@ describe('lists that end in every way', () => {
     expect(ran.stdout).toContain(
       `Batch ${mixed}: imported\n  3 rows (1 valid, 1 invalid, 1 duplicate)\n  100%: 1 of 1 bot finished`,
     );
-    expect(ran.stdout).toContain(`enlist bots ${mixed} --state blocked`);
-    expect(ran.stdout).toContain(`enlist errors ${mixed}`);
+    expect(result.stdout).toContain(`enlist bots ${mixed} --state blocked`);
+    expect(result.stdout).toContain(`enlist errors ${mixed}`);
     const json = await enlistHere(['status', mixed, '--json']);
     expect(json.code).toBe(3);
     expect(jsonLines(json)).toEqual([(await stack.get(`/batches/${mixed}`)).body]);
@@ -256,7 +260,7 @@ describe('lists that end in every way', () => {
   test('enlist retry queues the chosen bots again', async () => {
     const none = await enlistHere(['retry', mixed, '--reason', 'tip_key_missing']);
     expect(none).toEqual({ code: 0, stdout: 'No bot was queued again.\n', stderr: '' });
-    const ran = await enlistHere([
+    const result = await enlistHere([
       'retry',
       mixed,
       '--state',
@@ -266,19 +270,19 @@ describe('lists that end in every way', () => {
       '--reason',
       'session_refused',
     ]);
-    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('Queued again: 1.') });
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('Queued again: 1.') });
     await waitForState(stack, String(bots.revoked.app_id), 'blocked');
   });
 
   test('Ctrl-C stops watching with 4 and says how to continue', async () => {
     stack.standIn.setFaults([{ name: 'slow', delayMs: 1_500, path: '/safe/me' }]);
     const file = await writeList('slow.json', [await createRow()]);
-    const ran = await enlistProcess(['upload', file, '--watch', '--api', stack.embedded.url], {
+    const result = await enlistProcess(['upload', file, '--watch', '--api', stack.embedded.url], {
       onStart: (child) => child.stderr?.once('data', () => child.kill('SIGINT')),
     });
     stack.standIn.setFaults([]);
-    expect(ran.code).toBe(4);
-    expect(ran.stderr).toContain(`Follow it again:  enlist watch ${findId(ran.stdout)}`);
+    expect(result.code).toBe(4);
+    expect(result.stderr).toContain(`Follow it again:  enlist watch ${findId(result.stdout)}`);
   });
 
   test('no key of any list was printed', () => {

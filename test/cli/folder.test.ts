@@ -23,14 +23,14 @@ afterAll(() => rm(home, { recursive: true, force: true }));
 
 const upload = async (...args: string[]) => {
   await using server = await startServer(() => answerJson({ batch_id: BATCH_ID, status: 'received' }, 202));
-  const ran = await enlist(['upload', '--json', ...args, '--api', server.url]);
-  return { ran, requests: server.requests };
+  const result = await enlist(['upload', '--json', ...args, '--api', server.url]);
+  return { result, requests: server.requests };
 };
 const filesIn = (bytes: Uint8Array) =>
   Object.entries(unzipSync(bytes)).map(([name, content]) => [name, strFromU8(content)]);
 
-describe('a folder that is uploaded', () => {
-  test('is packed with its lists and those of its folders, by name, and nothing else', async () => {
+describe('folders', () => {
+  test('a folder is packed with its lists and those of its folders, by name, and nothing else', async () => {
     await write('whole/b.json', 'b');
     await write('whole/a/Z.CSV', 'z');
     await write('whole/a.ndjson', 'a');
@@ -42,10 +42,12 @@ describe('a folder that is uploaded', () => {
     await write('outside/secret.json', 'linked');
     await symlink(join(home, 'outside/secret.json'), join(home, 'whole/link.json'));
     await symlink(join(home, 'outside'), join(home, 'whole/linked'));
-    const { ran, requests } = await upload(join(home, 'whole'));
-    expect(ran.code).toBe(0);
-    expect(jsonLines(ran)).toEqual([{ file: join(home, 'whole'), batch_id: BATCH_ID, status: 'received' }]);
-    expect(ran.stderr).toBe(
+    const { result, requests } = await upload(join(home, 'whole'));
+    expect(result.code).toBe(0);
+    expect(jsonLines(result)).toEqual([
+      { file: join(home, 'whole'), batch_id: BATCH_ID, status: 'received' },
+    ]);
+    expect(result.stderr).toBe(
       `Skipped in ${join(home, 'whole')}, because they are links or not lists: a/old.zip, link.json, linked and 1 more\n`,
     );
     expect(requests[0]?.headers['content-type']).toBe('application/zip');
@@ -57,7 +59,7 @@ describe('a folder that is uploaded', () => {
     ]);
   });
 
-  test('gives the same bytes and key at any time and place, and others when a list changes', async () => {
+  test('a folder gives the same bytes and key at any time and place, and others when a list changes', async () => {
     const path = await write('same/a.json', '[1]');
     const first = await upload(join(home, 'same'));
     await utimes(path, 1, 1);
@@ -72,28 +74,30 @@ describe('a folder that is uploaded', () => {
     expect(again.requests[0]?.bytes.equals(first.requests[0]?.bytes ?? Buffer.of())).toBe(true);
   });
 
-  test('stops the whole upload with 1 when it cannot be a list', async () => {
+  test('a folder that cannot be a list stops the whole upload with 1', async () => {
     const good = await write('good.json', '[]');
     await write('none/readme.md', 'not a list');
     await write('huge/a.json', '');
     await truncate(join(home, 'huge/a.json'), limits.maxArchiveBytes + 1);
-    const [none, huge, typed] = await Promise.all([
+    const [none, huge, withType] = await Promise.all([
       upload(good, join(home, 'none')),
       upload(good, join(home, 'huge')),
       upload(join(home, 'none'), '--type', 'zip'),
     ]);
-    for (const { ran, requests } of [none, huge, typed])
-      expect([ran.code, ran.stdout, requests.length]).toEqual([1, '', 0]);
-    expect(none.ran.stderr).toContain('has no list in it: no file ends in .json, .jsonl, .ndjson or .csv.');
-    expect(huge.ran.stderr).toContain('have more than 60,000,000 bytes. Split them into several folders.');
-    expect(typed.ran.stderr).toContain('is a folder; --type is for files.');
+    for (const { result, requests } of [none, huge, withType])
+      expect([result.code, result.stdout, requests.length]).toEqual([1, '', 0]);
+    expect(none.result.stderr).toContain(
+      'has no list in it: no file ends in .json, .jsonl, .ndjson or .csv.',
+    );
+    expect(huge.result.stderr).toContain('have more than 60,000,000 bytes. Split them into several folders.');
+    expect(withType.result.stderr).toContain('is a folder; --type is for files.');
   });
 });
 
 test('an archive is uploaded as it is', async () => {
   const path = await write('archive.ZIP', 'any content');
-  const { ran, requests } = await upload(path);
-  expect([ran.code, ran.stderr]).toEqual([0, '']);
+  const { result, requests } = await upload(path);
+  expect([result.code, result.stderr]).toEqual([0, '']);
   expect(requests[0]).toMatchObject({ body: 'any content' });
   expect(requests[0]?.headers['content-type']).toBe('application/zip');
 });

@@ -53,7 +53,7 @@ test('enlist --version prints the version of package.json', async () => {
   expect(await enlist(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
 });
 
-describe('a wrong command line is explained in one line, and nothing is sent', () => {
+describe('wrong command lines', () => {
   const id = '00000000-0000-4000-8000-000000000001';
   const api = ['--api', 'http://127.0.0.1:1'];
   test.concurrent.each([
@@ -110,16 +110,16 @@ describe('a wrong command line is explained in one line, and nothing is sent', (
     [['status', id, '--api', 'http://example.com'], '--api must begin with https: lists hold private keys.'],
     [['status', id, '--api', 'https://me:it@example.com'], '--api must not contain a user or password.'],
     [['status', id, '--stage', 'No Such'], '--stage must have only lower-case letters'],
-  ])('%j', async (args, sentence) => {
-    const given = args.includes('--api') || args.includes('--stage') ? args : [...args, ...api];
-    const { code, stdout, stderr } = await enlist(given);
+  ])('a wrong command line is explained in one line, and nothing is sent: %j', async (args, sentence) => {
+    const commandLine = args.includes('--api') || args.includes('--stage') ? args : [...args, ...api];
+    const { code, stdout, stderr } = await enlist(commandLine);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(sentence);
     expect(stderr).toMatch(/^[^\n]+ See enlist( [\w-]+)? --help\.\n$/);
   });
 });
 
-test('template prints a CSV header and a JSON row for each kind of row', async () => {
+test('enlist template prints a CSV header and a JSON row for each kind of row', async () => {
   const [text, json] = await Promise.all([enlist(['template']), enlist(['template', '--json'])]);
   const templates: Record<string, { csv_header: string; json_row: Record<string, string> }> = JSON.parse(
     json.stdout,

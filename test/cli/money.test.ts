@@ -14,16 +14,16 @@ import {
 import { enlist, enlistProcess, jsonLines, type ServerAnswer, startServer } from './run.ts';
 
 const batchPath = `/batches/${BATCH_ID}`;
-const received = answerJson({ batch_id: BATCH_ID, status: 'received' }, 202);
+const receivedAnswer = answerJson({ batch_id: BATCH_ID, status: 'received' }, 202);
 const confirmCommand = `enlist confirm ${BATCH_ID} --accept-cost 5.00`;
 const createCommand = ['create', '--owner', OWNER_ID, '--count', '10', '--full-name', 'Bot {n}'];
 
 /** Runs one command against an API that answers with these routes. */
 const runWith = async (routes: Parameters<typeof createRouter>[0], args: readonly string[], stdin = '') => {
   await using server = await startServer(createRouter(routes));
-  const ran = await enlist([...args, '--api', server.url], { stdin });
+  const result = await enlist([...args, '--api', server.url], { stdin });
   const posts = server.requests.filter(({ method }) => method === 'POST');
-  return { ran, posts, bodies: posts.map(({ body }) => body && JSON.parse(body)) };
+  return { result, posts, bodies: posts.map(({ body }) => body && JSON.parse(body)) };
 };
 const routeBatch = (batch: unknown): Record<string, ServerAnswer> => ({
   [`GET ${batchPath}`]: answerJson(batch),
@@ -37,20 +37,22 @@ describe('a planned batch', () => {
     ['create', createCommand],
     ['create --watch', [...createCommand, '--watch']],
   ])('enlist %s ends with 6 and shows the cost and the command that accepts it', async (_name, args) => {
-    const routes = { ...routeBatch(createPlannedBatch()), 'POST /batches': received };
-    const [{ ran }, json] = await Promise.all([
+    const routes = { ...routeBatch(createPlannedBatch()), 'POST /batches': receivedAnswer };
+    const [{ result }, json] = await Promise.all([
       runWith(routes, args, '[]'),
       runWith(routes, [...args, '--json'], '[]'),
     ]);
-    expect(ran.code).toBe(6);
-    expect(ran.stdout).toContain('It would create 10 users at 0.50 USD each: 5.00 USD, which Mixin charges');
-    expect(ran.stdout).toContain('Until 2026-11-23 06:00:00 UTC you can:');
-    expect(ran.stdout).toMatch(new RegExp(`^ *${confirmCommand}$`, 'm'));
-    expect(json.ran.code).toBe(6);
-    expect(jsonLines(json.ran)).toMatchObject([createPlannedBatch()]);
+    expect(result.code).toBe(6);
+    expect(result.stdout).toContain(
+      'It would create 10 users at 0.50 USD each: 5.00 USD, which Mixin charges',
+    );
+    expect(result.stdout).toContain('Until 2026-11-23 06:00:00 UTC you can:');
+    expect(result.stdout).toMatch(new RegExp(`^ *${confirmCommand}$`, 'm'));
+    expect(json.result.code).toBe(6);
+    expect(jsonLines(json.result)).toMatchObject([createPlannedBatch()]);
   });
 
-  test('of several lists, one where an operator must act counts before a planned one, and that before a finished one', async () => {
+  test('of several lists, one where an operator must act counts first, then a planned one, then a finished one', async () => {
     const lists = [
       createBatch(),
       createPlannedBatch(),
@@ -65,7 +67,7 @@ describe('a planned batch', () => {
       const answers = each.map(({ batch_id }) => answerJson({ batch_id, status: 'received' }, 202));
       const files = ['package.json', 'tsconfig.json', 'biome.json'].slice(0, some.length);
       const routes = { ...Object.fromEntries(reads), 'POST /batches': answers };
-      return (await runWith(routes, ['upload', '--watch', '--json', ...files])).ran.code;
+      return (await runWith(routes, ['upload', '--watch', '--json', ...files])).result.code;
     };
     expect(await Promise.all([upload(lists), upload(lists.slice(0, 2)), upload(lists.slice(0, 1))])).toEqual([
       3, 6, 0,
@@ -86,31 +88,31 @@ describe('a planned batch', () => {
       ...routeBatch(createPlannedBatch({ invalid: 1, errors: [error] })),
       [`GET ${batchPath}/errors`]: answerJson({ errors: [error, { ...error, file: 'b\u001B[2J.csv' }] }),
     };
-    const [watched, listed, json] = await Promise.all([
+    const [watch, errors, json] = await Promise.all([
       runWith(routes, ['watch', BATCH_ID]),
       runWith(routes, ['errors', BATCH_ID]),
       runWith(routes, ['errors', BATCH_ID, '--json']),
     ]);
     const line = 'team/a.csv, row 2 (line 3), owner: No owner. Name one.';
-    expect(watched.ran.stdout).toContain(line);
-    expect(listed.ran.stdout).toBe(`${line}\n${line.replace('team/a.csv', 'b?[2J.csv')}\n`);
-    expect(jsonLines(json.ran)[0]).toEqual(error);
+    expect(watch.result.stdout).toContain(line);
+    expect(errors.result.stdout).toBe(`${line}\n${line.replace('team/a.csv', 'b?[2J.csv')}\n`);
+    expect(jsonLines(json.result)[0]).toEqual(error);
   });
 });
 
 const createProblem = () => ({ code: 'not_a_list', message: 'Not a list.', fix: 'Send one.' });
 
 describe('enlist create', () => {
-  test('prints the batch id at once, waits for the plan, and sends what was asked for', async () => {
+  test('enlist create prints the batch id at once, waits for the plan, and sends the given options', async () => {
     const routes = {
-      'POST /batches': received,
+      'POST /batches': receivedAnswer,
       [`GET ${batchPath}`]: [
         answerJson(createBatch({ status: 'received' })),
         answerJson(createPlannedBatch()),
       ],
     };
-    const { ran, bodies, posts } = await runWith(routes, createCommand);
-    expect(ran.stdout.split('\n')[0]).toBe(`${BATCH_ID}  10 users of ${OWNER_ID}`);
+    const { result, bodies, posts } = await runWith(routes, createCommand);
+    expect(result.stdout.split('\n')[0]).toBe(`${BATCH_ID}  10 users of ${OWNER_ID}`);
     expect(bodies).toEqual([{ create: { owner: OWNER_ID, count: 10, full_name: 'Bot {n}' } }]);
     expect(posts[0]?.headers).toMatchObject({
       'content-type': 'application/json',
@@ -118,29 +120,29 @@ describe('enlist create', () => {
     });
   });
 
-  test('starts the batch and ends with 0 when the cost is accepted', async () => {
-    const confirmed = answerJson({ batch_id: BATCH_ID, status: 'importing' });
+  test('enlist create starts the batch and ends with 0 when the cost is accepted', async () => {
+    const confirmation = answerJson({ batch_id: BATCH_ID, status: 'importing' });
     const routes = {
       ...routeBatch(createPlannedBatch()),
-      'POST /batches': received,
-      [`POST ${batchPath}/confirm`]: confirmed,
+      'POST /batches': receivedAnswer,
+      [`POST ${batchPath}/confirm`]: confirmation,
     };
     const [text, json] = await Promise.all([
       runWith(routes, [...createCommand, '--accept-cost', '5']),
       runWith(routes, [...createCommand, '--accept-cost', '6.50', '--json']),
     ]);
-    expect(text.ran).toMatchObject({
+    expect(text.result).toMatchObject({
       code: 0,
       stdout: expect.stringContaining(`Follow it:  enlist watch ${BATCH_ID}`),
     });
     expect(text.bodies[1]).toEqual({ accept_cost_usd: 5 });
     expect(json.bodies[1]).toEqual({ accept_cost_usd: 6.5 });
-    expect(jsonLines(json.ran)).toEqual([createPlannedBatch({ status: 'importing' })]);
+    expect(jsonLines(json.result)).toEqual([createPlannedBatch({ status: 'importing' })]);
   });
 
-  test('stops at the plan when the accepted cost is too low, and ends with 3 when the list is refused', async () => {
-    const [tooLow, refused] = await Promise.all([
-      runWith({ ...routeBatch(createPlannedBatch()), 'POST /batches': received }, [
+  test('enlist create stops at the plan when the accepted cost is too low, and ends with 3 when the list is refused', async () => {
+    const [tooLow, refusal] = await Promise.all([
+      runWith({ ...routeBatch(createPlannedBatch()), 'POST /batches': receivedAnswer }, [
         ...createCommand,
         '--accept-cost',
         '4.5',
@@ -148,22 +150,22 @@ describe('enlist create', () => {
       runWith(
         {
           ...routeBatch(createBatch({ status: 'rejected', problem: createProblem() })),
-          'POST /batches': received,
+          'POST /batches': receivedAnswer,
         },
         createCommand,
       ),
     ]);
-    expect(tooLow.ran.code).toBe(6);
-    expect(tooLow.ran.stderr).toBe('Accepting 4.50 USD is not enough.\n');
+    expect(tooLow.result.code).toBe(6);
+    expect(tooLow.result.stderr).toBe('Accepting 4.50 USD is not enough.\n');
     expect(tooLow.posts.length).toBe(1);
-    expect(tooLow.ran.stdout).toContain(confirmCommand);
-    expect(refused.ran).toMatchObject({
+    expect(tooLow.result.stdout).toContain(confirmCommand);
+    expect(refusal.result).toMatchObject({
       code: 3,
       stdout: expect.stringContaining('Nothing was created: Not a list. Send one.'),
     });
   });
 
-  test('sends the same key for the same command, whatever cost it accepts, and another for other users or another --key', async () => {
+  test('enlist create sends the same key for the same command with any cost, and another for other users or another --key', async () => {
     const again = answerJson({ batch_id: BATCH_ID, status: 'imported' }, 202);
     const routes = { ...routeBatch(createBatch({ cost: createCost() })), 'POST /batches': again };
     const commands = [
@@ -173,22 +175,22 @@ describe('enlist create', () => {
       [...createCommand, '--count', '11'],
     ];
     const all = await Promise.all(commands.map((args) => runWith(routes, args)));
-    const [first, accepted, keyed, more] = all.map(({ posts }) => posts[0]?.headers['idempotency-key']);
-    expect(accepted).toBe(first);
+    const [first, withCost, withKey, more] = all.map(({ posts }) => posts[0]?.headers['idempotency-key']);
+    expect(withCost).toBe(first);
     expect(all[1]?.posts.map(({ bytes }) => bytes.toString())).toEqual([all[0]?.posts[0]?.body]);
-    expect(new Set([first, keyed, more]).size).toBe(3);
-    expect(all[0]?.ran.stdout).toContain('(requested before: imported; another --key makes a new batch)');
+    expect(new Set([first, withKey, more]).size).toBe(3);
+    expect(all[0]?.result.stdout).toContain('(requested before: imported; another --key makes a new batch)');
   });
 
-  test('ends with 4 on Ctrl-C while the plan is made, and says how to see it', async () => {
+  test('enlist create ends with 4 on Ctrl-C while it waits for the plan, and says how to see it', async () => {
     await using server = await startServer(
-      createRouter({ 'POST /batches': received, ...routeBatch(createBatch({ status: 'received' })) }),
+      createRouter({ 'POST /batches': receivedAnswer, ...routeBatch(createBatch({ status: 'received' })) }),
     );
-    const ran = await enlistProcess([...createCommand, '--api', server.url], {
+    const result = await enlistProcess([...createCommand, '--api', server.url], {
       onStart: (child) => child.stdout?.once('data', () => setTimeout(() => child.kill('SIGINT'), 300)),
     });
-    expect(ran.code).toBe(4);
-    expect(ran.stderr).toContain(`enlist status ${BATCH_ID}`);
+    expect(result.code).toBe(4);
+    expect(result.stderr).toContain(`enlist status ${BATCH_ID}`);
   });
 });
 
@@ -196,40 +198,40 @@ describe('enlist confirm', () => {
   const path = `POST ${batchPath}/confirm`;
   const accept = ['confirm', BATCH_ID, '--accept-cost', '5.00'];
 
-  test('accepts the cost and starts the batch', async () => {
+  test('enlist confirm accepts the cost and starts the batch', async () => {
     const routes = { [path]: answerJson({ batch_id: BATCH_ID, status: 'importing' }) };
     const [text, json] = await Promise.all([runWith(routes, accept), runWith(routes, [...accept, '--json'])]);
-    expect(text.ran).toEqual({
+    expect(text.result).toEqual({
       code: 0,
       stdout: `The cost is accepted.\nFollow it:  enlist watch ${BATCH_ID}\n`,
       stderr: '',
     });
     expect(text.bodies).toEqual([{ accept_cost_usd: 5 }]);
-    expect(jsonLines(json.ran)).toEqual([{ batch_id: BATCH_ID, status: 'importing' }]);
+    expect(jsonLines(json.result)).toEqual([{ batch_id: BATCH_ID, status: 'importing' }]);
   });
 
-  test('follows the batch to its end with --watch', async () => {
+  test('enlist confirm with --watch follows the batch to its end', async () => {
     const batch = createBatch({ cost: createCost({ created_users: 10, created_usd: 5 }) });
     const routes = { ...routeBatch(batch), [path]: answerJson({ batch_id: BATCH_ID, status: 'importing' }) };
-    const { ran } = await runWith(routes, [...accept, '--watch', '--json']);
-    expect([ran.code, jsonLines(ran)]).toEqual([0, [batch]]);
+    const { result } = await runWith(routes, [...accept, '--watch', '--json']);
+    expect([result.code, jsonLines(result)]).toEqual([0, [batch]]);
   });
 
   test.concurrent.each([
     ['not_planned', 409, 'It was refused. Nothing to do; enlist status shows the batch.\n'],
     ['cost_not_accepted', 422, `Accepting 5.00 USD is not enough.\nIt would create 10 users`],
     ['plan_expired', 409, 'It was refused. Make a new plan with enlist upload --new FILE, or enlist create'],
-  ])('ends with 2 and sends nothing else on %s', async (code, status, sentence) => {
-    const { ran, posts } = await runWith(
+  ])('enlist confirm ends with 2 and sends nothing else on %s', async (code, status, sentence) => {
+    const { result, posts } = await runWith(
       { ...routeBatch(createPlannedBatch()), [path]: answerProblem(status, code) },
       accept,
     );
-    expect([ran.code, ran.stdout, posts.length]).toEqual([2, '', 1]);
-    expect(ran.stderr).toContain(sentence);
+    expect([result.code, result.stdout, posts.length]).toEqual([2, '', 1]);
+    expect(result.stderr).toContain(sentence);
   });
 });
 
-describe('a user whose creation got no answer', () => {
+describe('a creation without an answer', () => {
   const unsureBatch = createBatch({
     total: 3,
     accepted: 3,
@@ -260,55 +262,55 @@ describe('a user whose creation got no answer', () => {
     [`GET /bots/${unsureBot.bot_id}`]: answerJson(unsureBot),
   };
 
-  test('makes status and watch end with 3 and show what is spent and possibly spent', async () => {
+  test('after a creation without an answer, status and watch end with 3 and show what is spent and possibly spent', async () => {
     const [status, watch] = await Promise.all([
       runWith(routes, ['status', BATCH_ID]),
       runWith(routes, ['watch', BATCH_ID]),
     ]);
-    for (const { ran } of [status, watch]) {
-      expect(ran.code).toBe(3);
-      expect(ran.stdout).toMatch(
+    for (const { result } of [status, watch]) {
+      expect(result.code).toBe(3);
+      expect(result.stdout).toMatch(
         /users, at 0\.50 USD each:\n +3 +planned +1\.50 USD\n +2 +created +1\.00 USD\n +1 +possibly created +0\.50 USD\n/,
       );
-      expect(ran.stdout).toContain(`enlist retry ${BATCH_ID} --pay-again`);
-      expect(ran.stdout).toMatch(/2 {2}enrolled +.*rows? of (its|their) own/);
+      expect(result.stdout).toContain(`enlist retry ${BATCH_ID} --pay-again`);
+      expect(result.stdout).toMatch(/2 {2}enrolled +.*rows? of (its|their) own/);
     }
-    expect(watch.ran.stdout).toContain('→ Check the bill.');
+    expect(watch.result.stdout).toContain('→ Check the bill.');
   });
 
-  test('is described by enlist show, and enlist bots names the account of an enrolled row', async () => {
-    const enrolled = { ...unsureBot, state: 'enrolled', user_id: '00000000-0000-4000-8000-000000000009' };
-    const [shown, listed] = await Promise.all([
+  test('enlist show describes a user whose creation got no answer, and enlist bots names the account of an enrolled row', async () => {
+    const enrolledRow = { ...unsureBot, state: 'enrolled', user_id: '00000000-0000-4000-8000-000000000009' };
+    const [show, errors] = await Promise.all([
       runWith(routes, ['show', unsureBot.bot_id]),
-      runWith({ [`GET ${batchPath}/bots`]: answerJson({ bots: [enrolled] }) }, [
+      runWith({ [`GET ${batchPath}/bots`]: answerJson({ bots: [enrolledRow] }) }, [
         'bots',
         BATCH_ID,
         '--state',
         'enrolled',
       ]),
     ]);
-    expect(shown.ran.stdout).toMatch(new RegExp(`enrolment +user "Bot 3", created by ${OWNER_ID}`));
-    expect(listed.ran.stdout).toContain(`account ${enrolled.user_id}`);
+    expect(show.result.stdout).toMatch(new RegExp(`enrolment +user "Bot 3", created by ${OWNER_ID}`));
+    expect(errors.result.stdout).toContain(`account ${enrolledRow.user_id}`);
   });
 
-  test('is created again by --pay-again, which shows what this may cost', async () => {
+  test('retry --pay-again creates a user again whose creation got no answer, and shows what this may cost', async () => {
     const retry = { ...routes, [`POST ${batchPath}/retry`]: answerJson({ retried: 1, pin_locked: 0 }) };
     const [text, json] = await Promise.all([
       runWith(retry, ['retry', BATCH_ID, '--pay-again']),
       runWith(retry, ['retry', BATCH_ID, '--pay-again', '--json']),
     ]);
-    expect(text.ran).toEqual({
+    expect(text.result).toEqual({
       code: 0,
       stdout: `Queued again: 1. This may be paid twice: 0.50 USD.\nFollow them:  enlist watch ${BATCH_ID}\n`,
       stderr: '1 user possibly created: creating them again may cost up to 0.50 USD more.\n',
     });
     expect(text.bodies).toEqual([{ states: ['unsure'], pay_again: true }]);
-    expect(jsonLines(json.ran)).toEqual([
+    expect(jsonLines(json.result)).toEqual([
       { batch_id: BATCH_ID, retried: 1, pin_locked: 0, may_cost_usd: 0.5 },
     ]);
   });
 
-  test('is requested only once by --pay-again, also when the API fails or its answer is lost', async () => {
+  test('retry --pay-again sends its request only once, also when the API fails or its answer is lost', async () => {
     const path = `POST ${batchPath}/retry`;
     const [failed, lost] = await Promise.all(
       [{ status: 503, body: '' }, undefined].map((answer) =>
@@ -316,8 +318,8 @@ describe('a user whose creation got no answer', () => {
       ),
     );
     for (const it of [failed, lost]) {
-      expect([it?.ran.code, it?.posts.length]).toEqual([2, 1]);
-      expect(it?.ran.stderr).toContain('Nobody knows whether it took effect.');
+      expect([it?.result.code, it?.posts.length]).toEqual([2, 1]);
+      expect(it?.result.stderr).toContain('Nobody knows whether it took effect.');
     }
   });
 });

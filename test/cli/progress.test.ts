@@ -38,7 +38,7 @@ const createTerminal = () => {
 const HIDE = '\u001B[?25l';
 const SHOW = '\u001B[?25h';
 
-test('in a terminal a bar is shown, and Ctrl-C shows the cursor again', async () => {
+test('a terminal shows a bar, and Ctrl-C shows the cursor again', async () => {
   const abort = new AbortController();
   const { stream, text } = createTerminal();
   const api = { readBatch: async () => batch() } as unknown as ApiClient;
@@ -50,7 +50,7 @@ test('in a terminal a bar is shown, and Ctrl-C shows the cursor again', async ()
   expect(text().lastIndexOf(SHOW)).toBeGreaterThan(text().lastIndexOf(HIDE));
 });
 
-test('the bar fits the width of the terminal, and an estimate of the time left is shown', async () => {
+test('the bar fits the width of the terminal, and shows an estimate of the remaining time', async () => {
   const { stream, text } = createTerminal();
   const states = createCounts({
     registered: 1,
@@ -59,11 +59,11 @@ test('the bar fits the width of the terminal, and an estimate of the time left i
     blocked: 100_000,
     failed: 100_000,
   });
-  const shown = [
+  const answers = [
     batch({ eta_seconds: 90 }),
     batch({ states, eta_seconds: 90, finished: 2, percent_done: 100 }),
   ];
-  const api = { readBatch: async () => shown.shift() ?? batch({ finished: 2 }) } as unknown as ApiClient;
+  const api = { readBatch: async () => answers.shift() ?? batch({ finished: 2 }) } as unknown as ApiClient;
   await followBatch(api, batch().batch_id, stream, new AbortController().signal, 10);
   const lines = text()
     .split('\r')
@@ -74,29 +74,29 @@ test('the bar fits the width of the terminal, and an estimate of the time left i
   expect(lines.find((line) => line.includes('100000 waiting'))).toHaveLength(119);
 });
 
-test('an error shows the cursor again too', async () => {
+test('an error shows the cursor of the terminal again', async () => {
   const { stream, text } = createTerminal();
-  const api = { readBatch: () => Promise.reject(new Error('gone')) } as unknown as ApiClient;
+  const api = { readBatch: () => Promise.reject(new Error('no batch')) } as unknown as ApiClient;
   const following = followBatch(api, batch().batch_id, stream, new AbortController().signal, 10);
-  await expect(following).rejects.toThrow('gone');
+  await expect(following).rejects.toThrow('no batch');
   expect(text().lastIndexOf(SHOW)).toBeGreaterThan(text().lastIndexOf(HIDE));
 });
 
 test.each([['rejected'], ['stuck'], ['planned']] as const)(
-  'a batch that is %s is not waited for',
+  'watching does not wait for a batch that is %s',
   async (status) => {
     const { stream } = createTerminal();
-    const stopped = batch({ status, problem: { code: 'x', message: 'No.', fix: 'Fix it.' } });
-    const api = { readBatch: async () => stopped } as unknown as ApiClient;
-    expect(await followBatch(api, stopped.batch_id, stream, new AbortController().signal, 10)).toBe(stopped);
+    const final = batch({ status, problem: { code: 'x', message: 'No.', fix: 'Fix it.' } });
+    const api = { readBatch: async () => final } as unknown as ApiClient;
+    expect(await followBatch(api, final.batch_id, stream, new AbortController().signal, 10)).toBe(final);
   },
 );
 
-test('the end must be seen twice, because a bot that changes its state may be missed once', async () => {
+test('watching reads the end twice, because it may miss a bot that changes its state', async () => {
   const { stream } = createTerminal();
-  const rest = batch({ finished: 2, percent_done: 100, states: createCounts({ registered: 2 }) });
-  const seen = [rest, batch(), rest, rest];
-  const api = { readBatch: async () => seen.shift() ?? rest } as unknown as ApiClient;
-  await followBatch(api, rest.batch_id, stream, new AbortController().signal, 10);
-  expect(seen).toEqual([]);
+  const end = batch({ finished: 2, percent_done: 100, states: createCounts({ registered: 2 }) });
+  const answers = [end, batch(), end, end];
+  const api = { readBatch: async () => answers.shift() ?? end } as unknown as ApiClient;
+  await followBatch(api, end.batch_id, stream, new AbortController().signal, 10);
+  expect(answers).toEqual([]);
 });

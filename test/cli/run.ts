@@ -1,4 +1,4 @@
-/** Runs a command line in this process, or in one of its own as a user or a script does. */
+/** Runs a command line in this process, or in a new process as a user or a script does. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +20,7 @@ export interface RunOptions {
 
 export interface ProcessOptions extends RunOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** As a terminal does, or a program that may write more. */
+  /** Keeps stdin open, as a terminal does, or a program that may write more. */
   readonly keepsStdinOpen?: boolean;
   /** Gets the process while it runs. */
   readonly onStart?: (child: ChildProcess) => void;
@@ -30,7 +30,7 @@ export interface ProcessOptions extends RunOptions {
 const baseEnvironment = {
   PATH: process.env.PATH ?? '',
   AWS_EC2_METADATA_DISABLED: 'true',
-  // The same sources are compiled again and again here.
+  // Each process would compile the same sources again.
   NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '',
   AWS_CONFIG_FILE: '/nonexistent',
   AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
@@ -51,7 +51,7 @@ const createCollector = () => {
   return { stream, text: () => text };
 };
 
-/** Runs a command in this process, with an empty environment: much faster than in a process of its own. */
+/** Runs a command in this process, with an empty environment. This is much faster than a new process. */
 export const enlist = async (
   args: readonly string[],
   { stdin = '' }: RunOptions = {},
@@ -67,7 +67,7 @@ export const enlist = async (
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 };
 
-/** Runs a command in a process of its own: for what depends on the environment or on signals. */
+/** Runs a command in a new process, for tests of the environment and of signals. */
 export const enlistProcess = (
   args: readonly string[],
   options: ProcessOptions = {},
@@ -106,7 +106,7 @@ export interface ServerRequest {
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
-  /** The body as it came. */
+  /** The body byte by byte. */
   readonly bytes: Buffer;
 }
 export interface ServerAnswer {
@@ -115,7 +115,7 @@ export interface ServerAnswer {
   readonly body: string;
 }
 
-/** A server that answers as `answer` says and collects its requests; without an answer it closes the connection. */
+/** Starts a server that answers with `answer` and collects its requests. Without an answer it closes the connection. */
 export const startServer = async (answer: (request: ServerRequest) => ServerAnswer | undefined) => {
   const requests: ServerRequest[] = [];
   const server = createServer(async (incoming, response) => {
@@ -125,9 +125,9 @@ export const startServer = async (answer: (request: ServerRequest) => ServerAnsw
     const bytes = Buffer.concat(chunks);
     const request = { method, url, headers, body: bytes.toString(), bytes };
     requests.push(request);
-    const answered = answer(request);
-    if (!answered) return incoming.socket.destroy();
-    const { status, body, headers: more = {} } = answered;
+    const reply = answer(request);
+    if (!reply) return incoming.socket.destroy();
+    const { status, body, headers: more = {} } = reply;
     response.writeHead(status, { 'content-type': 'application/json', ...more }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-/** enlist sign-in: what it asks, what it sends, and what it never shows. */
+/** enlist sign-in: its questions, its requests, and the secrets that it never shows. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,8 +12,8 @@ const VERIFICATION_ID = '00000000-0000-4000-8000-00000000f001';
 const DEVICE_ID = '00000000-0000-4000-8000-00000000d001';
 const PHONE = '+15550100';
 const CODE = '730461';
-const TOKEN = 'made-up-notification-token';
-const CAPTCHA = 'made-up-captcha-answer';
+const TOKEN = 'invented-notification-token';
+const CAPTCHA = 'invented-captcha-answer';
 
 const verification = {
   verification_id: VERIFICATION_ID,
@@ -33,7 +33,7 @@ const signInRoute = `POST /accounts/verifications/${VERIFICATION_ID}`;
 const continueCommand = `enlist sign-in --verification ${VERIFICATION_ID}`;
 
 let folder: string;
-const fileOf = async (name: string, text: string) => {
+const writeTextFile = async (name: string, text: string) => {
   const path = join(folder, name);
   await writeFile(path, text);
   return path;
@@ -50,15 +50,15 @@ const signIn = async (
 ) => {
   const routes = { [codeRoute]: answerJson(verification), [signInRoute]: answerJson(signedIn, 201), ...more };
   await using server = await startServer(createRouter(routes));
-  const ran = await enlist(['sign-in', ...args, '--api', server.url], { stdin });
-  const sent = server.requests.map(({ url, body }) => [url, JSON.parse(body)]);
-  return { ran, sent };
+  const result = await enlist(['sign-in', ...args, '--api', server.url], { stdin });
+  const requests = server.requests.map(({ url, body }) => [url, JSON.parse(body)]);
+  return { result, requests };
 };
 
 describe('enlist sign-in', () => {
-  test('reads phone and code from a pipe, one per line, and shows the account and its batch', async () => {
-    const { ran, sent } = await signIn(`+1 (555) 01-00\r\n ${CODE} \n`);
-    expect(ran).toEqual({
+  test('enlist sign-in reads phone and code from a pipe, one per line, and shows the account and its batch', async () => {
+    const { result, requests } = await signIn(`+1 (555) 01-00\r\n ${CODE} \n`);
+    expect(result).toEqual({
       code: 0,
       stdout: [
         `Signed in: Made ?[1mUp (7000100200), user ${signedIn.user_id}`,
@@ -68,15 +68,15 @@ describe('enlist sign-in', () => {
       ].join('\n'),
       stderr: `Mixin sent a code to the phone. Verification ${VERIFICATION_ID}\n`,
     });
-    expect(sent).toEqual([
+    expect(requests).toEqual([
       ['/accounts/verifications', { phone: PHONE }],
       [`/accounts/verifications/${VERIFICATION_ID}`, { device_id: DEVICE_ID, code: CODE }],
     ]);
   });
 
-  test('has an option for every field, and prints with --json what the API answers', async () => {
-    const token = await fileOf('token', `${TOKEN}\n`);
-    const captcha = await fileOf('captcha.json', JSON.stringify({ hcaptcha_response: CAPTCHA }));
+  test('enlist sign-in has an option for every field, and prints the answer of the API with --json', async () => {
+    const token = await writeTextFile('token', `${TOKEN}\n`);
+    const captcha = await writeTextFile('captcha.json', JSON.stringify({ hcaptcha_response: CAPTCHA }));
     const device = {
       platform: 'iOS',
       platform_version: '26.1',
@@ -84,13 +84,13 @@ describe('enlist sign-in', () => {
       package_name: 'one.mixin.other',
       device_id: '00000000-0000-4000-8000-00000000d002',
     };
-    const { ran, sent } = await signIn(`${CODE}`, [
+    const { result, requests } = await signIn(`${CODE}`, [
       ...Object.entries(device).flatMap(([name, value]) => [`--${name.replaceAll('_', '-')}`, value]),
       ...['--phone', PHONE, '--session-key', 'rsa', '--registration-id', '4711', '--abort-deactivation'],
       ...['--notification-token-file', token, '--captcha-file', captcha, '--json'],
     ]);
-    expect(jsonLines(ran)).toEqual([signedIn]);
-    expect(sent.map(([, body]) => body)).toEqual([
+    expect(jsonLines(result)).toEqual([signedIn]);
+    expect(requests.map(([, body]) => body)).toEqual([
       { phone: PHONE, ...device, hcaptcha_response: CAPTCHA },
       {
         ...device,
@@ -103,80 +103,80 @@ describe('enlist sign-in', () => {
     ]);
   });
 
-  test('ends with 5 without a code, and --verification continues', async () => {
+  test('enlist sign-in ends with 5 without a code, and --verification continues', async () => {
     const [text, json] = await Promise.all([signIn(`${PHONE}\n`), signIn('', ['--phone', PHONE, '--json'])]);
-    expect([text.ran.code, text.sent.length]).toEqual([5, 1]);
-    expect(text.ran.stdout).toBe(`No code was given. Continue:  ${continueCommand}\n`);
-    expect([json.ran.code, jsonLines(json.ran)]).toEqual([5, [verification]]);
-    const { ran, sent } = await signIn(CODE, ['--verification', VERIFICATION_ID]);
-    expect(ran.code).toBe(0);
-    expect(sent).toEqual([[`/accounts/verifications/${VERIFICATION_ID}`, { code: CODE }]]);
+    expect([text.result.code, text.requests.length]).toEqual([5, 1]);
+    expect(text.result.stdout).toBe(`No code was given. Continue:  ${continueCommand}\n`);
+    expect([json.result.code, jsonLines(json.result)]).toEqual([5, [verification]]);
+    const { result, requests } = await signIn(CODE, ['--verification', VERIFICATION_ID]);
+    expect(result.code).toBe(0);
+    expect(requests).toEqual([[`/accounts/verifications/${VERIFICATION_ID}`, { code: CODE }]]);
   });
 
-  test('shows an account of whose owner Mixin says nothing', async () => {
-    const { ran } = await signIn(CODE, ['--verification', VERIFICATION_ID], {
+  test('enlist sign-in shows an account without data of a person', async () => {
+    const { result } = await signIn(CODE, ['--verification', VERIFICATION_ID], {
       [signInRoute]: answerJson({ ...signedIn, account: { full_name: null } }, 201),
     });
-    expect(ran.stdout).toContain(`Signed in: an account (no identity number), user ${signedIn.user_id}`);
+    expect(result.stdout).toContain(`Signed in: an account (no identity number), user ${signedIn.user_id}`);
   });
 
-  test('ends with 2 and does not send what is not a code', async () => {
-    const { ran, sent } = await signIn(`${PHONE}\nseven\n`);
-    expect([ran.code, sent.length]).toEqual([2, 1]);
-    expect(ran.stderr).toContain(
+  test('enlist sign-in ends with 2 and does not send a text that is not a code', async () => {
+    const { result, requests } = await signIn(`${PHONE}\nseven\n`);
+    expect([result.code, requests.length]).toEqual([2, 1]);
+    expect(result.stderr).toContain(
       `A code has only digits, so this one was not sent.\nContinue:  ${continueCommand}\n`,
     );
   });
 
-  test('ends with 4 on Ctrl-C while it waits for the code', async () => {
+  test('enlist sign-in ends with 4 on Ctrl-C while it waits for the code', async () => {
     await using server = await startServer(createRouter({ [codeRoute]: answerJson(verification) }));
-    const ran = await enlistProcess(['sign-in', '--phone', PHONE, '--api', server.url], {
+    const result = await enlistProcess(['sign-in', '--phone', PHONE, '--api', server.url], {
       keepsStdinOpen: true,
       onStart: (child) => child.stderr?.once('data', () => setTimeout(() => child.kill('SIGINT'), 200)),
     });
-    expect([ran.code, ran.stderr.split('\n')[1]]).toEqual([4, 'Interrupted.']);
+    expect([result.code, result.stderr.split('\n')[1]]).toEqual([4, 'Interrupted.']);
   });
 
-  test('ends although the pipe stays open', async () => {
+  test('enlist sign-in ends although the pipe stays open', async () => {
     const routes = { [codeRoute]: answerJson(verification), [signInRoute]: answerJson(signedIn, 201) };
     await using server = await startServer(createRouter(routes));
-    const ran = await enlistProcess(['sign-in', '--api', server.url], {
+    const result = await enlistProcess(['sign-in', '--api', server.url], {
       stdin: `${PHONE}\n${CODE}\n`,
       keepsStdinOpen: true,
     });
-    expect(ran.code).toBe(0);
+    expect(result.code).toBe(0);
   });
 });
 
 describe('an account that will be deleted', () => {
-  const leaving = { ...verification, deactivation_effective_at: '2026-12-24T18:00:00Z' };
+  const deactivating = { ...verification, deactivation_effective_at: '2026-12-24T18:00:00Z' };
 
-  test('is not signed in: the exit code is 2, and the day and the next command are shown', async () => {
+  test('an account that will be deleted is not signed in: the exit code is 2, and the day and the next command are shown', async () => {
     const [text, json] = await Promise.all([
-      signIn(`${PHONE}\n${CODE}\n`, [], { [codeRoute]: answerJson(leaving) }),
-      signIn(`${PHONE}\n${CODE}\n`, ['--json'], { [codeRoute]: answerJson(leaving) }),
+      signIn(`${PHONE}\n${CODE}\n`, [], { [codeRoute]: answerJson(deactivating) }),
+      signIn(`${PHONE}\n${CODE}\n`, ['--json'], { [codeRoute]: answerJson(deactivating) }),
     ]);
-    expect([text.ran.code, text.sent.length]).toEqual([2, 1]);
-    expect(text.ran.stderr).toContain('will be deleted on 2026-12-24 18:00:00 UTC');
-    expect(text.ran.stderr).toContain(`Continue:  ${continueCommand} --abort-deactivation\n`);
-    expect(jsonLines(json.ran)).toEqual([leaving]);
+    expect([text.result.code, text.requests.length]).toEqual([2, 1]);
+    expect(text.result.stderr).toContain('will be deleted on 2026-12-24 18:00:00 UTC');
+    expect(text.result.stderr).toContain(`Continue:  ${continueCommand} --abort-deactivation\n`);
+    expect(jsonLines(json.result)).toEqual([deactivating]);
   });
 
-  test('is signed in with --abort-deactivation', async () => {
-    const { ran, sent } = await signIn(`${PHONE}\n${CODE}\n`, ['--abort-deactivation'], {
-      [codeRoute]: answerJson(leaving),
+  test('an account that will be deleted is signed in with --abort-deactivation', async () => {
+    const { result, requests } = await signIn(`${PHONE}\n${CODE}\n`, ['--abort-deactivation'], {
+      [codeRoute]: answerJson(deactivating),
     });
-    expect([ran.code, sent[1]?.[1]]).toEqual([
+    expect([result.code, requests[1]?.[1]]).toEqual([
       0,
       { device_id: DEVICE_ID, code: CODE, abort_deactivation: true },
     ]);
   });
 
-  test('is also recognised when the API refuses the sign-in', async () => {
-    const { ran } = await signIn(CODE, ['--verification', VERIFICATION_ID], {
+  test('an account that will be deleted is also recognised when the API refuses the sign-in', async () => {
+    const { result } = await signIn(CODE, ['--verification', VERIFICATION_ID], {
       [signInRoute]: answerProblem(409, 'deactivation_pending'),
     });
-    expect(ran).toEqual({
+    expect(result).toEqual({
       code: 2,
       stdout: '',
       stderr: `It was refused. To keep the account, give --abort-deactivation.\nContinue:  ${continueCommand} --abort-deactivation\n`,
@@ -184,7 +184,7 @@ describe('an account that will be deleted', () => {
   });
 });
 
-describe('a refusal of Mixin ends with 2 after one request', () => {
+describe('refusals of Mixin', () => {
   test.concurrent.each([
     ['hcaptcha', 'captcha_required', 'then give hcaptcha_response with --captcha-file FILE.'],
     [
@@ -193,28 +193,31 @@ describe('a refusal of Mixin ends with 2 after one request', () => {
       'give gt4_lot_number, gt4_captcha_output, gt4_pass_token, gt4_gen_time with',
     ],
     ['recaptcha', 'captcha_required', 'give g_recaptcha_response with'],
-  ])('a captcha of the kind %s is explained', async (captcha, code, hint) => {
-    const { ran, sent } = await signIn(`${PHONE}\n${CODE}\n`, [], {
-      [codeRoute]: answerProblem(422, code, { captcha }),
-    });
-    expect([ran.code, ran.stdout, sent.length]).toEqual([2, '', 1]);
-    expect(ran.stderr).toContain(
-      `It was refused. Try something else. Kind of captcha: ${captcha}. Enlist does not solve captchas:`,
-    );
-    expect(ran.stderr).toContain(hint);
-  });
+  ])(
+    'enlist sign-in explains a captcha of the kind %s, and ends with 2 after one request',
+    async (captcha, code, hint) => {
+      const { result, requests } = await signIn(`${PHONE}\n${CODE}\n`, [], {
+        [codeRoute]: answerProblem(422, code, { captcha }),
+      });
+      expect([result.code, result.stdout, requests.length]).toEqual([2, '', 1]);
+      expect(result.stderr).toContain(
+        `It was refused. Try something else. Kind of captcha: ${captcha}. Enlist does not solve captchas:`,
+      );
+      expect(result.stderr).toContain(hint);
+    },
+  );
 
   test.concurrent.each([
     ['sms_too_often', 429],
     ['phone_invalid', 422],
     ['server_error', 502],
-  ])('%s is shown when a code is requested', async (code, status) => {
+  ])('enlist sign-in shows the error %s to its request for a code, and ends with 2', async (code, status) => {
     const request_id = '00000000-0000-4000-8000-0000000000f1';
-    const { ran, sent } = await signIn(PHONE, [], {
+    const { result, requests } = await signIn(PHONE, [], {
       [codeRoute]: answerProblem(status, code, { request_id }),
     });
-    expect([ran.code, sent.length]).toEqual([2, 1]);
-    expect(ran.stderr).toBe(`It was refused. (Mixin's request ${request_id}) Try something else.\n`);
+    expect([result.code, requests.length]).toEqual([2, 1]);
+    expect(result.stderr).toBe(`It was refused. (Mixin's request ${request_id}) Try something else.\n`);
   });
 
   test.concurrent.each([
@@ -224,24 +227,27 @@ describe('a refusal of Mixin ends with 2 after one request', () => {
       'signed_in_already',
       `It was refused. enlist show shows the bot that it signed in.\nSee it:  enlist show ${signedIn.user_id}\n`,
     ],
-  ])('%s is shown with the next command, if there is one', async (code, sentences) => {
-    const { user_id } = signedIn;
-    const { ran, sent } = await signIn(`${PHONE}\n${CODE}\n`, [], {
-      [signInRoute]: answerProblem(422, code, { user_id }),
-    });
-    expect([ran.code, sent.length]).toEqual([2, 2]);
-    expect(ran.stderr.endsWith(sentences)).toBe(true);
-  });
+  ])(
+    'enlist sign-in shows the error %s with the next command, if there is one, and ends with 2',
+    async (code, sentences) => {
+      const { user_id } = signedIn;
+      const { result, requests } = await signIn(`${PHONE}\n${CODE}\n`, [], {
+        [signInRoute]: answerProblem(422, code, { user_id }),
+      });
+      expect([result.code, requests.length]).toEqual([2, 2]);
+      expect(result.stderr.endsWith(sentences)).toBe(true);
+    },
+  );
 
-  test('a lost answer is reported with the command that shows what happened', async () => {
+  test('enlist sign-in reports a lost answer with the command that shows what happened', async () => {
     const [gateway, lost] = await Promise.all(
       [{ status: 503, body: '{"message":"Service Unavailable"}' }, undefined].map((answer) =>
         signIn(`${PHONE}\n${CODE}\n`, ['--session-key', 'rsa'], { [signInRoute]: [answer] }),
       ),
     );
     for (const it of [gateway, lost]) {
-      expect([it?.ran.code, it?.sent.length]).toEqual([2, 2]);
-      expect(it?.ran.stderr).toContain(
+      expect([it?.result.code, it?.requests.length]).toEqual([2, 2]);
+      expect(it?.result.stderr).toContain(
         `Nobody knows whether it took effect.\nContinue:  ${continueCommand} --session-key rsa\n`,
       );
     }
@@ -252,21 +258,21 @@ describe('secrets of a sign-in', () => {
   test('a code is not accepted as an option, argument or environment variable', async () => {
     const api = ['--api', 'http://127.0.0.1:1'];
     const env = { ENLIST_CODE: CODE, CODE };
-    const ran = await Promise.all([
+    const result = await Promise.all([
       enlist(['sign-in', `--code=${CODE}`, ...api]),
       enlist(['sign-in', '--code', CODE, ...api]),
       enlist(['sign-in', `-c${CODE}`, ...api]),
       enlist(['sign-in', CODE, ...api]),
       enlistProcess(['sign-in', '--verification', VERIFICATION_ID, '--json', ...api], { env }),
     ]);
-    expect(ran.map(({ code }) => code)).toEqual([1, 1, 1, 1, 5]);
-    expect(ran[0]?.stderr).toBe("Unknown option '--code'. See enlist sign-in --help.\n");
+    expect(result.map(({ code }) => code)).toEqual([1, 1, 1, 1, 5]);
+    expect(result[0]?.stderr).toBe("Unknown option '--code'. See enlist sign-in --help.\n");
   });
 
   test('a captcha file with other fields is neither sent nor quoted', async () => {
-    const file = await fileOf('other.json', JSON.stringify({ code: CODE }));
-    const { ran, sent } = await signIn(PHONE, ['--captcha-file', file]);
-    expect([ran.code, sent.length]).toEqual([1, 0]);
+    const file = await writeTextFile('other.json', JSON.stringify({ code: CODE }));
+    const { result, requests } = await signIn(PHONE, ['--captcha-file', file]);
+    expect([result.code, requests.length]).toEqual([1, 0]);
   });
 
   test('no code, token, captcha answer or phone number was printed', () => {
@@ -276,7 +282,7 @@ describe('secrets of a sign-in', () => {
   });
 });
 
-describe('the prompt of a terminal', () => {
+describe('prompts of a terminal', () => {
   const open = () => {
     const input = Object.assign(new PassThrough(), { isTTY: true });
     const output = new PassThrough();
@@ -288,7 +294,7 @@ describe('the prompt of a terminal', () => {
     return { input, abort, prompt: openPrompt(input, output, abort.signal), text: () => text };
   };
 
-  test('shows questions and echoes what is typed, but never a code', async () => {
+  test('a prompt shows questions and echoes what is typed, but never a code', async () => {
     const { input, prompt, text } = open();
     const phone = prompt.ask('Phone: ');
     input.write(`${PHONE}\r`);
@@ -302,15 +308,15 @@ describe('the prompt of a terminal', () => {
     expect(text()).not.toContain(CODE);
   });
 
-  test('takes Ctrl-D as no answer, and ends a question on abort', async () => {
-    const ended = open();
-    const nothing = ended.prompt.ask('Phone: ');
-    ended.input.write('\u0004');
+  test('a prompt reads Ctrl-D as no answer, and ends a question on abort', async () => {
+    const closed = open();
+    const nothing = closed.prompt.ask('Phone: ');
+    closed.input.write('\u0004');
     expect(await nothing).toBeUndefined();
-    const aborted = open();
-    const question = aborted.prompt.ask('Phone: ');
-    aborted.abort.abort();
+    const interrupted = open();
+    const question = interrupted.prompt.ask('Phone: ');
+    interrupted.abort.abort();
     await expect(question).rejects.toMatchObject({ name: 'AbortError' });
-    aborted.prompt[Symbol.dispose]();
+    interrupted.prompt[Symbol.dispose]();
   });
 });

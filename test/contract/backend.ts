@@ -1,4 +1,4 @@
-/** What the contracts share: a backend to run on, and a proxy that injects faults into the calls to it. */
+/** The contracts share a backend to run on, and a proxy that injects faults into the calls to it. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -16,16 +16,16 @@ export interface Backend {
 }
 export type StartBackend = () => Promise<Backend>;
 
-const configOf = (environment: Environment) =>
+const createConfig = (environment: Environment) =>
   readConfig({ ...environment, MIXIN_URL: 'http://127.0.0.1:9' });
 
 /** The services as a function gets them: through the real AWS SDK. */
 export const connectServices = (environment: Environment): Services =>
-  connect(configOf(environment), () => undefined).services;
+  connect(createConfig(environment), () => undefined).services;
 
-/** Options for a client of the test's own. */
+/** Options for a client that a test makes itself. */
 export const clientOptions = (environment: Environment, service: 'dynamodb' | 'secretsManager' | 'sqs') => {
-  const { region, credentials, endpoints } = configOf(environment).aws;
+  const { region, credentials, endpoints } = createConfig(environment).aws;
   const endpoint = endpoints[service];
   return { region, ...(endpoint !== undefined && { endpoint }), ...(credentials && { credentials }) };
 };
@@ -38,11 +38,11 @@ export interface Call {
 
 /** What goes wrong with one call. */
 export interface Fault {
-  /** Sent to the service in place of the caller's body. */
+  /** Sent to the service instead of the caller's body. */
   readonly body?: Buffer;
   /** The proxy answers this itself: the call has no effect. */
   readonly instead?: Buffer;
-  /** What the caller gets: another body, or nothing (`lost`): the call has its effect and the connection breaks. */
+  /** The caller gets another body, or nothing (`lost`): the call has its effect and the connection breaks. */
   readonly answer?: 'lost' | ((body: Buffer) => Buffer);
 }
 
@@ -52,7 +52,7 @@ export interface Proxy {
   readonly actions: string[];
 }
 
-const HEADERS_LEFT_OUT = new Set([
+const OMITTED_HEADERS = new Set([
   'content-length',
   'transfer-encoding',
   'connection',
@@ -63,7 +63,7 @@ const HEADERS_LEFT_OUT = new Set([
 const copyHeaders = (headers: Iterable<[string, string | string[] | undefined]>) =>
   Object.fromEntries(
     [...headers].flatMap(([name, value]) =>
-      value === undefined || HEADERS_LEFT_OUT.has(name) || name === 'host' ? [] : [[name, String(value)]],
+      value === undefined || OMITTED_HEADERS.has(name) || name === 'host' ? [] : [[name, String(value)]],
     ),
   );
 
@@ -92,13 +92,13 @@ export const startProxy = async (
       headers: copyHeaders(Object.entries(request.headers)),
       ...(body.length > 0 && { body: new Uint8Array(fault?.body ?? body) }),
     });
-    const answered = Buffer.from(await answer.arrayBuffer());
+    const answerBody = Buffer.from(await answer.arrayBuffer());
     if (fault?.answer === 'lost') {
       response.destroy();
       return;
     }
     response.writeHead(answer.status, copyHeaders(answer.headers));
-    response.end(fault?.answer ? fault.answer(answered) : answered);
+    response.end(fault?.answer ? fault.answer(answerBody) : answerBody);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

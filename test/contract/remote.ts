@@ -1,7 +1,7 @@
 /**
- * A backend for the contracts as the environment says: a real account, or an emulator behind
- * AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_DYNAMODB, _SQS, _S3, _SECRETS_MANAGER). Everything it makes bears a
- * name of its own and is removed at the end.
+ * A backend for the contracts, chosen by the environment: a real account, or an emulator at AWS_ENDPOINT_URL (or
+ * AWS_ENDPOINT_URL_DYNAMODB, _SQS, _S3, _SECRETS_MANAGER). Everything that it creates has a new name and is removed at
+ * the end.
  */
 import { randomBytes } from 'node:crypto';
 import {

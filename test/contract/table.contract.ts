@@ -95,16 +95,16 @@ export const describeTable = (name: string, start: StartBackend) => {
 
       test('an update with undefined removes that attribute and no other', async () => {
         const bot = await createBot({ wait_until: at(1), lease_owner: 'me' });
-        const written = await table.updateBot(bot, { wait_until: undefined, attempts: 3 });
+        const updates = await table.updateBot(bot, { wait_until: undefined, attempts: 3 });
         const { wait_until: _, ...rest } = bot;
-        expect(written).toEqual({ ...rest, attempts: 3, revision: 2 });
-        expect(await table.readBot(bot.bot_id)).toEqual(written);
+        expect(updates).toEqual({ ...rest, attempts: 3, revision: 2 });
+        expect(await table.readBot(bot.bot_id)).toEqual(updates);
       });
 
       test('of several writers that read the same row one wins, and the others write nothing', async () => {
         const bot = await createBot();
-        const written = await Promise.all(range(5).map((line) => table.updateBot(bot, { line: 100 + line })));
-        const winners = written.filter((row) => row !== undefined);
+        const updates = await Promise.all(range(5).map((line) => table.updateBot(bot, { line: 100 + line })));
+        const winners = updates.filter((row) => row !== undefined);
         expect(winners).toHaveLength(1);
         expect(await table.readBot(bot.bot_id)).toEqual(winners[0]);
         expect(winners[0]?.revision).toBe(2);
@@ -122,19 +122,17 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(await table.updateBot(bot, { state: 'failed' }, others)).toBeUndefined();
         expect((await table.readBot(bot.bot_id))?.state).toBe('waiting');
         expect(await table.updateBot(bot, { state: 'queued' }, states)).toMatchObject({ state: 'queued' });
-        // The row's state counts, and not the one that the caller believes.
-        const moved = must(await table.readBot(bot.bot_id));
-        expect(
-          await table.updateBot({ ...moved, state: 'waiting' }, { line: 1 }, ['waiting']),
-        ).toBeUndefined();
+        // The state of the row counts, not the state that the caller expects.
+        const row = must(await table.readBot(bot.bot_id));
+        expect(await table.updateBot({ ...row, state: 'waiting' }, { line: 1 }, ['waiting'])).toBeUndefined();
       });
 
       test('a public key is written once, and writing the same key again is allowed', async () => {
         const bot = await createBot();
         const [ours, other] = ['aa'.repeat(32), 'bb'.repeat(32)];
-        const named = must(await table.updateBot(bot, { public_key: ours }));
-        expect(await table.updateBot(named, { public_key: other })).toBeUndefined();
-        expect((await table.updateBot(named, { public_key: ours }))?.public_key).toBe(ours);
+        const withKey = must(await table.updateBot(bot, { public_key: ours }));
+        expect(await table.updateBot(withKey, { public_key: other })).toBeUndefined();
+        expect((await table.updateBot(withKey, { public_key: ours }))?.public_key).toBe(ours);
         expect((await table.readBot(bot.bot_id))?.public_key).toBe(ours);
       });
 
@@ -152,7 +150,7 @@ export const describeTable = (name: string, start: StartBackend) => {
     });
 
     describe('lost answers', () => {
-      const through = async (action: string, skip: () => void) => {
+      const connectThroughProxy = async (action: string, skip: () => void) => {
         const endpoint = backend.environment.AWS_ENDPOINT_URL_DYNAMODB;
         if (endpoint === undefined) throw skip();
         const proxy = await startProxy(endpoint, loseFirstAnswer(action));
@@ -164,25 +162,23 @@ export const describeTable = (name: string, start: StartBackend) => {
       };
 
       test('a new bot whose answer was lost is recognised when it is sent again', async ({ skip }) => {
-        const lossy = await through('PutItem', skip);
+        const lossy = await connectThroughProxy('PutItem', skip);
         const bot = newBot();
         expect(await lossy.table.createBot(bot)).toEqual(bot);
         expect(lossy.times('PutItem')).toBe(2);
       });
 
       test('a move whose answer was lost is recognised when it is sent again', async ({ skip }) => {
-        const lossy = await through('UpdateItem', skip);
+        const lossy = await connectThroughProxy('UpdateItem', skip);
         const bot = await createBot();
-        const moved = await lossy.table.updateBot(bot, { state: 'registering', pin_iterator: 5n }, [
-          'queued',
-        ]);
-        expect(moved).toMatchObject({ state: 'registering', pin_iterator: 5n, revision: 2 });
+        const row = await lossy.table.updateBot(bot, { state: 'registering', pin_iterator: 5n }, ['queued']);
+        expect(row).toMatchObject({ state: 'registering', pin_iterator: 5n, revision: 2 });
         expect(lossy.times('UpdateItem')).toBe(2);
-        expect(await table.readBot(bot.bot_id)).toEqual(moved);
+        expect(await table.readBot(bot.bot_id)).toEqual(row);
       });
 
       test('a list summary whose answer was lost is recognised when it is sent again', async ({ skip }) => {
-        const lossy = await through('UpdateItem', skip);
+        const lossy = await connectThroughProxy('UpdateItem', skip);
         const { batch_id } = must(await table.createBatch(newBatch()));
         const read = { status: 'importing', total: 3, invalid: 1, duplicates: 0, chunks: 1 } as const;
         expect(await lossy.table.recordListSummary(batch_id, read)).toMatchObject(read);
@@ -190,7 +186,7 @@ export const describeTable = (name: string, start: StartBackend) => {
       });
 
       test('a write of another worker is not taken for our own', async ({ skip }) => {
-        const lossy = await through('UpdateItem', skip);
+        const lossy = await connectThroughProxy('UpdateItem', skip);
         const bot = await createBot();
         await table.updateBot(bot, { line: 5 });
         expect(await lossy.table.updateBot(bot, { line: 6 })).toBeUndefined();
@@ -208,8 +204,8 @@ export const describeTable = (name: string, start: StartBackend) => {
         const bots = await Promise.all(
           seconds.map((second) => createBot({ bot_id: newIdIn(shard), due_at: at(second) })),
         );
-        const idOf = (second: number) => bots[seconds.indexOf(second)]?.bot_id;
-        const due = [-50, -30, -10, 0].map(idOf);
+        const findId = (second: number) => bots[seconds.indexOf(second)]?.bot_id;
+        const due = [-50, -30, -10, 0].map(findId);
         expect(await table.listDueBots(shard, NOW, 100)).toEqual(due);
         expect(await table.listDueBots(shard, NOW, 2)).toEqual(due.slice(0, 2));
         expect(await table.listDueBots(shard + 1, NOW, 100)).toEqual([]);
@@ -220,11 +216,11 @@ export const describeTable = (name: string, start: StartBackend) => {
         const bot = await createBot({ bot_id: newIdIn(shard) });
         const due = () => table.listDueBots(shard, NOW, 100);
         expect(await due()).toEqual([]);
-        const dated = must(await table.updateBot(bot, { due_at: at(-1) }));
+        const withTime = must(await table.updateBot(bot, { due_at: at(-1) }));
         expect(await due()).toEqual([bot.bot_id]);
-        const touched = must(await table.updateBot(dated, { line: 4 }));
+        const withLine = must(await table.updateBot(withTime, { line: 4 }));
         expect(await due()).toEqual([bot.bot_id]);
-        const finished = must(await table.updateBot(touched, { state: 'blocked', due_at: undefined }));
+        const finished = must(await table.updateBot(withLine, { state: 'blocked', due_at: undefined }));
         expect(await due()).toEqual([]);
         await table.updateBot(finished, { due_at: at(10) });
         expect(await due()).toEqual([]);
@@ -234,22 +230,22 @@ export const describeTable = (name: string, start: StartBackend) => {
         const ids = range(16).map((i) => `${i.toString(16)}${i.toString(16)}${randomUUID().slice(2)}`);
         const early = '2020-01-01T00:00:00.000Z';
         await Promise.all(ids.map((bot_id) => createBot({ bot_id, due_at: early })));
-        const found = await Promise.all(
+        const pages = await Promise.all(
           range(shape.shards).map((shard) => table.listDueBots(shard, early, 100)),
         );
-        expect(found.flat().sort()).toEqual([...ids].sort());
+        expect(pages.flat().sort()).toEqual([...ids].sort());
       });
     });
 
     describe('listing and counting', () => {
       const batch_id = randomUUID();
       const count = 45;
-      const stateOf = (i: number): BotState =>
+      const chooseState = (i: number): BotState =>
         (['queued', 'blocked', 'registered'] as const)[i % 3] ?? 'queued';
       let bots: readonly Bot[];
       beforeAll(async () => {
         bots = await Promise.all(
-          range(count).map((i) => createBot({ batch_id, line: i, state: stateOf(i) })),
+          range(count).map((i) => createBot({ batch_id, line: i, state: chooseState(i) })),
         );
         await createBot({ state: 'queued' });
       });
@@ -284,28 +280,30 @@ export const describeTable = (name: string, start: StartBackend) => {
         },
       );
 
-      test('a state is not mistaken for another that begins alike', async () => {
+      test('a state is not confused with another one that begins with the same letters', async () => {
         const own = randomUUID();
         await createBot({ batch_id: own, state: 'registered' });
         expect((await table.listBots({ batch_id: own, state: 'registering', limit: 9 }))?.items).toEqual([]);
       });
 
-      test('a cursor leads on after its bot has changed its state', async () => {
+      test('a cursor still works after its bot has changed its state', async () => {
         const own = randomUUID();
-        const made = await Promise.all(range(12).map(() => createBot({ batch_id: own, state: 'blocked' })));
-        const seen: string[] = [];
+        const created = await Promise.all(
+          range(12).map(() => createBot({ batch_id: own, state: 'blocked' })),
+        );
+        const listedIds: string[] = [];
         let cursor: string | undefined;
         do {
           const page = must(
             await table.listBots({ batch_id: own, state: 'blocked', limit: 3, ...(cursor && { cursor }) }),
           );
           for (const bot of page.items) {
-            seen.push(bot.bot_id);
+            listedIds.push(bot.bot_id);
             await table.updateBot(bot, { state: 'queued' });
           }
           cursor = page.cursor;
         } while (cursor);
-        expect(seen.sort()).toEqual(made.map(({ bot_id }) => bot_id).sort());
+        expect(listedIds.sort()).toEqual(created.map(({ bot_id }) => bot_id).sort());
       });
 
       test('a bot that another list names is listed in that batch only', async () => {
@@ -356,7 +354,7 @@ export const describeTable = (name: string, start: StartBackend) => {
       };
 
       test('a planned batch is confirmed once, and a batch in another status is not', async () => {
-        const confirmed = async (batch_id: string) => (await table.confirmBatch(batch_id))?.status;
+        const confirm = async (batch_id: string) => (await table.confirmBatch(batch_id))?.status;
         const [fresh, planned] = [must(await table.createBatch(newBatch())), newBatch()];
         await table.createBatch(planned);
         const read = {
@@ -368,11 +366,11 @@ export const describeTable = (name: string, start: StartBackend) => {
           paid_rows: 1,
         } as const;
         await table.recordListSummary(planned.batch_id, read);
-        const answers = await Promise.all([1, 2, 3].map(() => confirmed(planned.batch_id)));
+        const answers = await Promise.all([1, 2, 3].map(() => confirm(planned.batch_id)));
         expect(answers.filter((status) => status !== undefined)).toEqual(['importing']);
-        expect(await confirmed(fresh.batch_id)).toBeUndefined();
+        expect(await confirm(fresh.batch_id)).toBeUndefined();
         expect((await table.readBatch(fresh.batch_id))?.status).toBe('received');
-        expect(await confirmed(randomUUID())).toBeUndefined();
+        expect(await confirm(randomUUID())).toBeUndefined();
       });
 
       test('a batch is created once', async () => {
@@ -560,19 +558,19 @@ export const describeTable = (name: string, start: StartBackend) => {
       });
       afterAll(() => dynamodb?.destroy());
 
-      const keyOf = (pk: string, sk: string) => ({
+      const buildKey = (pk: string, sk: string) => ({
         TableName: backend.environment.ENLIST_TABLE,
         Key: { pk: { S: pk }, sk: { S: sk } },
       });
       const readItem = async (pk: string, sk: string) =>
-        (await dynamodb.send(new GetItemCommand({ ...keyOf(pk, sk), ConsistentRead: true }))).Item;
+        (await dynamodb.send(new GetItemCommand({ ...buildKey(pk, sk), ConsistentRead: true }))).Item;
       /** Gives a row another schema number, or none. */
       const setSchema = async (pk: string, sk: string, schema?: number) => {
         const names = { ExpressionAttributeNames: { '#schema': 'schema' } };
         const values = { ExpressionAttributeValues: { ':schema': { N: String(schema) } } };
         await dynamodb.send(
           new UpdateItemCommand({
-            ...keyOf(pk, sk),
+            ...buildKey(pk, sk),
             ...names,
             ...(schema === undefined
               ? { UpdateExpression: 'REMOVE #schema' }

@@ -305,26 +305,28 @@ export const describeVault = (name: string, start: StartBackend) => {
 
       test('of two lists with different spend keys one is stored and the other is a conflict', async () => {
         const keystore = await newKeystore();
-        const listed = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
+        const fromList = [seed(), seed()].map((key) => ({ ...keystore, spend_private_key: key }));
         const answers = await Promise.all(
-          listed.map((it) => connectServices(backend.environment).vault.storeKeystore(it)),
+          fromList.map((it) => connectServices(backend.environment).vault.storeKeystore(it)),
         );
         expect([...answers].sort()).toEqual(['key_conflict', 'stored']);
         const stored = await readStored(keystore.app_id);
-        expect(stored.keystore.spend_private_key).toBe(listed[answers.indexOf('stored')]?.spend_private_key);
+        expect(stored.keystore.spend_private_key).toBe(
+          fromList[answers.indexOf('stored')]?.spend_private_key,
+        );
       });
     });
 
     describe('keys that may be a seed or a scalar', () => {
-      /** A seed below the group's order, which could be a scalar, and both its public keys. */
-      const ambiguous = async () => {
+      /** A seed below the group's order, which could also be a scalar, in both forms. */
+      const createAmbiguousKey = async () => {
         let spend_key = seed();
         while (!isScalar(spend_key)) spend_key = seed();
         return { spend_key, scalar: `scalar:${spend_key}` };
       };
 
       test('a key of unknown form is stored beside the session and is not the key yet', async () => {
-        const { spend_key } = await ambiguous();
+        const { spend_key } = await createAmbiguousKey();
         const keystore = await newKeystore({ spend_key });
         expect(await vault.storeKeystore(keystore)).toBe('stored');
         expect(await vault.readKeystore(keystore.app_id)).toEqual({ keystore });
@@ -332,7 +334,7 @@ export const describeVault = (name: string, start: StartBackend) => {
       });
 
       test('a key of unknown form becomes the key once its form is known', async () => {
-        const { spend_key, scalar } = await ambiguous();
+        const { spend_key, scalar } = await createAmbiguousKey();
         const keystore = await newKeystore({ spend_key });
         await vault.storeKeystore(keystore);
         const key = await vault.storeKey(keystore, scalar);
@@ -344,12 +346,12 @@ export const describeVault = (name: string, start: StartBackend) => {
       });
 
       test('a key of unknown form matches a stored key in either form, and conflicts with any other', async () => {
-        const { spend_key } = await ambiguous();
+        const { spend_key } = await createAmbiguousKey();
         const keystore = await newKeystore({ spend_private_key: spend_key });
         await vault.storeKeystore(keystore);
         const { spend_private_key: _, ...rest } = keystore;
         expect(await vault.storeKeystore({ ...rest, spend_key })).toBe('unchanged');
-        const other = (await ambiguous()).spend_key;
+        const other = (await createAmbiguousKey()).spend_key;
         expect(await vault.storeKeystore({ ...rest, spend_key: other })).toBe('key_conflict');
         expect((await readStored(keystore.app_id)).key?.private_key).toBe(spend_key);
       });
@@ -359,9 +361,9 @@ export const describeVault = (name: string, start: StartBackend) => {
       test('a session whose server key differs in its sign only is unchanged', async () => {
         const keystore = await newKeystore();
         await vault.storeKeystore(keystore);
-        const flipped = Buffer.from(keystore.server_public_key, 'hex');
-        flipped[31] = (flipped[31] ?? 0) ^ 128;
-        const other = { ...keystore, server_public_key: flipped.toString('hex') };
+        const withOtherSign = Buffer.from(keystore.server_public_key, 'hex');
+        withOtherSign[31] = (withOtherSign[31] ?? 0) ^ 128;
+        const other = { ...keystore, server_public_key: withOtherSign.toString('hex') };
         expect(await vault.storeKeystore(other)).toBe('unchanged');
         expect((await readStored(keystore.app_id)).keystore).toEqual(keystore);
       });
@@ -457,8 +459,8 @@ export const describeVault = (name: string, start: StartBackend) => {
       test('a secret of another program that has a spend key keeps it', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         await createOutside(keystore.app_id, JSON.stringify(keystore));
-        const { spend_private_key, ...listed } = keystore;
-        expect(await vault.storeKeystore(listed)).toBe('unchanged');
+        const { spend_private_key, ...fromList } = keystore;
+        expect(await vault.storeKeystore(fromList)).toBe('unchanged');
         const stored = await readStored(keystore.app_id);
         expect(stored.keystore).toEqual(keystore);
         const key = await vault.storeKey(stored.keystore, seed());
@@ -469,9 +471,9 @@ export const describeVault = (name: string, start: StartBackend) => {
       test('a secret of another program keeps its spend key when a list brings a newer session', async () => {
         const keystore = await newKeystore({ spend_private_key: seed() });
         await createOutside(keystore.app_id, JSON.stringify(keystore));
-        const { spend_private_key, ...listed } = { ...keystore, ...(await session()) };
-        expect(await vault.storeKeystore(listed)).toBe('stored');
-        expect((await readStored(keystore.app_id)).keystore).toEqual({ ...listed, spend_private_key });
+        const { spend_private_key, ...fromList } = { ...keystore, ...(await session()) };
+        expect(await vault.storeKeystore(fromList)).toBe('stored');
+        expect((await readStored(keystore.app_id)).keystore).toEqual({ ...fromList, spend_private_key });
       });
 
       test('a secret of another program conflicts with another spend key of a list', async () => {

@@ -22,7 +22,7 @@ const fileCodes = ['unknown_file'];
 const rowCodes = [
   ...readers.flatMap((path) => matches(path, CODE)),
   ...fileCodes,
-  // The refusals of the vault carry its own words as codes.
+  // The codes of the vault are keys of an object.
   ...matches('lib/batches/import-chunk.ts', /^ {2}([a-z_]+): \{\n {4}message:/gm),
 ];
 const problemCodes = [
@@ -30,40 +30,40 @@ const problemCodes = [
   ...['read-list', 'inbox', 'intake'].flatMap((name) => matches(`lib/batches/${name}.ts`, CODE)),
 ];
 
-test('every code of a row has its line in the table, and no other', () => {
+test('docs/keystores.md has every code of a row error, and no other', () => {
   expect(rowCodes).toEqual(expect.arrayContaining(['pending_deletion', 'contradiction', 'duplicate']));
   expect(new Set(codeColumn(section(page, '## Errors of a row')))).toEqual(new Set(rowCodes));
 });
 
-test('every problem of a list has its line in the table, and no other', () => {
+test('docs/keystores.md has every problem of a list, and no other', () => {
   expect(problemCodes).toEqual(expect.arrayContaining(['bad_archive', 'bad_create', 'list_gone']));
   expect(new Set(codeColumn(section(page, '## Problems of a whole list')))).toEqual(new Set(problemCodes));
 });
 
-/** Name and must of the first table under a heading, above any heading within. */
+/** Name and "required" of the rows of the first table under a heading. */
 const fieldsUnder = (heading: string) =>
-  tableRows(section(page, heading)).map(([name = '', must]) => [name.replaceAll('`', ''), must]);
+  tableRows(section(page, heading)).map(([name = '', required]) => [name.replaceAll('`', ''), required]);
 
-test('the parts of a keystore go by the names of the code, in its order', () => {
+test('docs/keystores.md names the parts of a keystore as the code does, in its order', () => {
   const rows = tableRows(section(page, '## Fields')).slice(0, Object.keys(keystoreFields).length);
   expect(rows.map(([, , names = '']) => codesIn(names))).toEqual(Object.values(keystoreFields));
-  expect(rows.map(([, must]) => must)).toEqual(['yes', 'yes', 'yes', 'yes', 'no', 'no']);
+  expect(rows.map(([, required]) => required)).toEqual(['yes', 'yes', 'yes', 'yes', 'no', 'no']);
 });
 
-test('the fields of a sign-in are those of the code', () => {
+test('the fields of a sign-in in docs/keystores.md are those of the code', () => {
   const names = ['verification_id', ...Object.keys(signInFields)];
   const isNeeded = (name: string) => (['verification_id', 'code'].includes(name) ? 'yes' : 'no');
   expect(fieldsUnder('## Sign-ins')).toEqual(names.map((name) => [name, isNeeded(name)]));
 });
 
-test('the secret has the fields of a keystore', () => {
-  const told = tableRows(section(page, '## The secret')).flatMap(([names = '']) => codesIn(names));
-  const known = keystoreSchema.options.flatMap(({ shape }) => Object.keys(shape));
+test('the fields of a secret in docs/keystores.md are those of a keystore', () => {
+  const names = tableRows(section(page, '## The secret')).flatMap(([names = '']) => codesIn(names));
+  const fields = keystoreSchema.options.flatMap(({ shape }) => Object.keys(shape));
   const common = ['app_id', 'session_id', 'AWSCURRENT', 'ENLIST_KEY'];
-  expect(new Set([...told, ...common])).toEqual(new Set([...known, ...common]));
+  expect(new Set([...names, ...common])).toEqual(new Set([...fields, ...common]));
 });
 
-test('content types, endings and limits of a list are those of the code', () => {
+test('content types, endings and limits of a list in docs/keystores.md are those of the code', () => {
   const rows = tableRows(section(page, '## A list'));
   const types = rows.flatMap(([, cell = '']) => codesIn(cell));
   expect([...types].sort()).toEqual(Object.keys(listFormats).sort());

@@ -24,7 +24,7 @@ const toAnchor = (heading: string): string =>
 const readAnchors = (page: string): readonly string[] =>
   [...readPage(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => toAnchor(heading));
 
-/** The relative links of a page that lead nowhere. */
+/** The relative links of a page without a target. */
 const findDeadLinks = (page: string): readonly string[] =>
   [...readPage(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)].flatMap(([, link = '']) => {
     const [path = '', anchor] = link.split('#');

@@ -8,46 +8,46 @@ const page = readPage('docs/mixin.md');
 const fieldsPage = readPage('docs/mixin-fields.md');
 const standInPage = readPage('docs/stand-in.md');
 
-test('the table of errors has every code with its numbers and its verdict, and no other', () => {
+test('docs/mixin.md has every error code with its numbers and its verdict, and no other', () => {
   const listed = tableRows(section(page, '## Errors'));
-  const known = mixinErrorCodes.map((code) => {
+  const expected = mixinErrorCodes.map((code) => {
     const { mixin_codes, verdict } = mixinErrors[code];
     return [`\`${code}\``, mixin_codes.length === 0 ? '–' : mixin_codes.join(', '), verdict];
   });
-  expect(listed).toEqual(known);
+  expect(listed).toEqual(expected);
 });
 
-test('the table of calls names every call to Mixin', () => {
+test('docs/mixin.md names every call to Mixin', () => {
   const source = readPage('lib/mixin/safe.ts') + readPage('lib/mixin/accounts.ts');
-  const called = [...source.matchAll(/['`](\/[^'`]+)['`]/g)].map(([, path = '']) => path);
-  const paths = new Set(called.map((path) => path.replace(/\$\{.*\}/, ':id')));
+  const urls = [...source.matchAll(/['`](\/[^'`]+)['`]/g)].map(([, path = '']) => path);
+  const paths = new Set(urls.map((path) => path.replace(/\$\{.*\}/, ':id')));
   const listed = codeColumn(section(page, '## The calls')).map((call) => call.split(' ')[1]);
   expect(paths.size).toBe(7);
   expect(new Set(listed)).toEqual(paths);
 });
 
-test('the fields that a sign-in passes on are those of the table', () => {
+test('docs/mixin-fields.md has exactly the fields that a sign-in passes on', () => {
   const [, list = ''] = /personFields = \[(.*?)\]/s.exec(readPage('lib/mixin/new-account.ts')) ?? [];
-  const passedOn = [...list.matchAll(/'([a-z_]+)'/g)].map(([, field = '']) => field);
+  const names = [...list.matchAll(/'([a-z_]+)'/g)].map(([, field = '']) => field);
   const rows = tableRows(section(fieldsPage, '### What `POST /verifications/:id` answers'));
   const listed = rows.filter(([, as = '']) => /in `account`/.test(as)).map(([field]) => field);
-  expect(passedOn.length).toBeGreaterThan(10);
-  expect(new Set(listed)).toEqual(new Set(passedOn.map((field) => `\`${field}\``)));
+  expect(names.length).toBeGreaterThan(10);
+  expect(new Set(listed)).toEqual(new Set(names.map((field) => `\`${field}\``)));
 });
 
-test('the table of faults has every fault, and no other', () => {
+test('docs/stand-in.md has every fault, and no other', () => {
   expect(codeColumn(section(standInPage, '## Faults'))).toEqual(faultNames);
 });
 
-test('the page of the stand-in names every endpoint and admin route that it serves', () => {
+test('docs/stand-in.md names every endpoint and admin route of the stand-in', () => {
   const endpoints = readPage('emulators/mixin/server.ts').matchAll(/^ {2}'((?:GET|POST) \/[a-z/]+)': /gm);
   for (const [, endpoint] of endpoints) expect(standInPage).toContain(`\`${endpoint}\``);
-  const served = readPage('emulators/mixin/admin.ts').matchAll(/case '([A-Z]+) ([a-z]+)':/g);
-  const routes = [...served].map(([, method, name]) => `${method} /_stand-in/${name}`);
+  const matches = readPage('emulators/mixin/admin.ts').matchAll(/case '([A-Z]+) ([a-z]+)':/g);
+  const routes = [...matches].map(([, method, name]) => `${method} /_stand-in/${name}`);
   expect(codeColumn(section(standInPage, '## Admin routes'))).toEqual(routes);
 });
 
-test('time limits of the page are those of the code', () => {
+test('the time limits of docs/mixin.md are those of the code', () => {
   expect(page).toContain(`now, and ${mixin.tokenLifetimeSeconds} seconds later`);
   expect(page).toContain(`The whole exchange has ${mixin.timeoutMs / 1_000} seconds`);
   expect(mixin.maxAnswerBytes).toBe(2 ** 20);

@@ -1,4 +1,4 @@
-/** docs/openapi.json is what the contract says, and what the API really answers. */
+/** docs/openapi.json agrees with the contract, and with the answers of the API. */
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { describeApi } from '../../docs/openapi.ts';
@@ -41,9 +41,9 @@ const operations = Object.values(document.paths).flatMap((methods) => Object.val
 const resolve = <T extends { readonly $ref?: string }>(value: T): T => {
   if (value.$ref === undefined) return value;
   const [, , kind = '', name = ''] = value.$ref.split('/');
-  const found = document.components[kind]?.[name];
-  if (!found) throw new Error(`${value.$ref} leads nowhere`);
-  return found as unknown as T;
+  const definition = document.components[kind]?.[name];
+  if (!definition) throw new Error(`${value.$ref} leads nowhere`);
+  return definition as unknown as T;
 };
 
 const withDefs = (schema: Json): Json =>
@@ -55,30 +55,30 @@ const withDefs = (schema: Json): Json =>
   ) as Json;
 const validator = (schema: Json) => z.fromJSONSchema(withDefs(schema) as never);
 
-const mediaOf = (operation: Operation) => [
+const listMedia = (operation: Operation) => [
   ...Object.values(operation.requestBody?.content ?? {}),
   ...Object.values(operation.responses).flatMap((response) => Object.values(resolve(response).content ?? {})),
 ];
 
-test('docs/openapi.json is what the contract says: run npm run openapi after a change', () => {
+test('docs/openapi.json agrees with the contract; run npm run openapi after a change', () => {
   expect(document).toEqual(JSON.parse(JSON.stringify(describeApi())));
 });
 
-test('every reference of the document leads somewhere', () => {
+test('every reference of docs/openapi.json leads to a definition', () => {
   const references = [...source.matchAll(/"\$ref": "([^"]+)"/g)].map(([, $ref = '']) => $ref);
   expect(references.length).toBeGreaterThan(20);
   for (const $ref of references) expect(resolve({ $ref })).toBeTypeOf('object');
 });
 
-test.each(operations)('every example of $operationId fits its schema', (operation) => {
-  for (const { schema, examples } of mediaOf(operation)) {
+test.each(operations)('every example of $operationId in docs/openapi.json fits its schema', (operation) => {
+  for (const { schema, examples } of listMedia(operation)) {
     const values = Object.values(examples).map(({ value }) => value);
     expect(values.length).toBeGreaterThan(0);
     for (const value of values) expect(validator(schema).safeParse(value)).toMatchObject({ success: true });
   }
 });
 
-test('no example holds anything like a key', () => {
+test('no example in docs/openapi.json looks like a key', () => {
   expect(source).not.toMatch(/[0-9a-f]{64}/i);
 });
 
@@ -118,37 +118,39 @@ const rowError = {
   fix: 'Add it.',
 };
 
-const planned: Batch = {
+const plannedBatch: Batch = {
   ...batch,
   batch_id: '00000000-0000-4000-8000-00000000b003',
   status: 'planned',
   paid_rows: 3,
 };
-const known: ReadonlyMap<string, Batch> = new Map([batch, planned].map((it) => [it.batch_id, it]));
-/** Verifications of which Mixin said, or will say, something of their own. */
+const knownBatches: ReadonlyMap<string, Batch> = new Map(
+  [batch, plannedBatch].map((it) => [it.batch_id, it]),
+);
+/** Verifications for which Mixin answers with a deactivation or an error. */
 const pending = '00000000-0000-4000-8000-00000000c002';
 const signInErrors = new Map(
   (['sms_code_wrong', 'rate_limited', 'server_error', 'no_connection', 'no_answer'] as const).map(
     (code, i) => [`00000000-0000-4000-8000-00000000d00${i}`, code],
   ),
 );
-const refusing = (id: string) => {
+const failFor = (id: string) => {
   const code = signInErrors.get(id);
   if (code) throw createMixinError(code, { method: 'POST', request_id: user_id });
 };
 const fields: readonly string[] = [...signInErrors.keys()];
-const [wrong = '', limited = '', broken = '', unreachable = '', silent = ''] = fields;
+const [wrong = '', tooOften = '', broken = '', unreachable = '', silent = ''] = fields;
 const request_id = user_id;
 const account = { user_id, session_id: user_id, server_public_key: 'ab'.repeat(32), request_id };
 
-/** Just enough of the world for the API to answer. */
-const created = new Map<string, Batch>();
+/** The services that the API needs for its answers, and no more. */
+const createdBatches = new Map<string, Batch>();
 const services = (): Services => {
   const page = { items: [bot], cursor: 'more' };
   const rows = new Map([[user_id, bot]]);
   const table: Partial<Services['table']> = {
-    readBatch: async (id) => known.get(id) ?? created.get(id),
-    confirmBatch: async (id) => ({ ...(known.get(id) ?? batch), status: 'importing' }),
+    readBatch: async (id) => knownBatches.get(id) ?? createdBatches.get(id),
+    confirmBatch: async (id) => ({ ...(knownBatches.get(id) ?? batch), status: 'importing' }),
     createVerification: async () => undefined,
     readVerification: async (verification_id) => ({
       verification_id,
@@ -160,7 +162,7 @@ const services = (): Services => {
       return one;
     },
     createBatch: async (one) => {
-      created.set(one.batch_id, one);
+      createdBatches.set(one.batch_id, one);
       return one;
     },
     countBots: async () => ({ states: { blocked: 1 }, network_users: {}, sign_ins: {} }),
@@ -188,11 +190,11 @@ const services = (): Services => {
     },
     accounts: {
       requestCode: async ({ device_id }: { device_id: string }) => {
-        refusing(device_id);
+        failFor(device_id);
         return { verification_id: batch_id, has_emergency_contact: false, request_id };
       },
       signIn: async (verification_id: string) => {
-        refusing(verification_id);
+        failFor(verification_id);
         return { account, person: { full_name: 'A', has_pin: false } };
       },
     },
@@ -207,47 +209,47 @@ const services = (): Services => {
 const list = Buffer.from('[{}]');
 const headers = { 'content-type': 'application/json' };
 const path = { batch_id };
-const nowhere = { batch_id: user_id };
+const missing = { batch_id: user_id };
 const body = (value: unknown) => Buffer.from(JSON.stringify(value));
-const plan = { batch_id: planned.batch_id };
+const plan = { batch_id: plannedBatch.batch_id };
 const codeFor = (device_id: string) => ({ body: body({ phone: '+8613800000000', device_id }) });
 const signInWith = (verification_id: string) => ({ path: { verification_id }, body: body({ code: '1234' }) });
 type Case = readonly [route: RouteName, status: number, request: Partial<HttpRequest>];
 const cases: readonly Case[] = [
   ['createBatch', 202, { headers, body: list }],
-  ['createBatch', 202, { headers: { ...headers, 'idempotency-key': 'made-up-key' }, body: list }],
+  ['createBatch', 202, { headers: { ...headers, 'idempotency-key': 'invented-key' }, body: list }],
   ['createBatch', 400, { headers }],
   ['createBatch', 400, { headers: { ...headers, 'idempotency-key': 'short' }, body: list }],
   [
     'createBatch',
     409,
-    { headers: { ...headers, 'idempotency-key': 'made-up-key' }, body: Buffer.from('[]') },
+    { headers: { ...headers, 'idempotency-key': 'invented-key' }, body: Buffer.from('[]') },
   ],
   ['createBatch', 413, { headers, body: new Uint8Array(limits.maxInlineBytes + 1) }],
   ['createBatch', 415, { headers: { 'content-type': 'text/plain' }, body: list }],
   ['createUpload', 201, { body: Buffer.from('{"content_type":"text/csv"}') }],
   ['createUpload', 400, { body: Buffer.from('{"content_type":"text/html"}') }],
   ['completeUpload', 202, { path }],
-  ['completeUpload', 404, { path: { batch_id: 'nowhere' } }],
+  ['completeUpload', 404, { path: { batch_id: 'missing' } }],
   ['readBatch', 200, { path }],
-  ['readBatch', 404, { path: nowhere }],
+  ['readBatch', 404, { path: missing }],
   ['readBatch', 200, { path: plan }],
   ['confirmBatch', 200, { path: plan, body: body({ accept_cost_usd: 1.5 }) }],
   ['confirmBatch', 400, { path: plan, body: body({ accept_cost_usd: '1.5' }) }],
-  ['confirmBatch', 404, { path: nowhere, body: body({ accept_cost_usd: 1 }) }],
+  ['confirmBatch', 404, { path: missing, body: body({ accept_cost_usd: 1 }) }],
   ['confirmBatch', 409, { path, body: body({ accept_cost_usd: 1 }) }],
   ['confirmBatch', 422, { path: plan, body: body({ accept_cost_usd: 1.49 }) }],
   ['listRowErrors', 200, { path }],
   ['listRowErrors', 400, { path, query: { limit: '101' } }],
   ['listRowErrors', 400, { path, query: { cursor: 'x' } }],
-  ['listRowErrors', 404, { path: nowhere }],
+  ['listRowErrors', 404, { path: missing }],
   ['listBots', 200, { path, query: { state: 'blocked' } }],
   ['listBots', 400, { path, query: { state: 'gone' } }],
-  ['listBots', 404, { path: nowhere }],
+  ['listBots', 404, { path: missing }],
   ['retryBatch', 200, { path }],
   ['retryBatch', 400, { path, body: Buffer.from('{"what": 1}') }],
   ['retryBatch', 400, { path, body: Buffer.from('{"cursor": "x"}') }],
-  ['retryBatch', 404, { path: nowhere }],
+  ['retryBatch', 404, { path: missing }],
   ['readBot', 200, { path: { bot_id: user_id.toUpperCase() } }],
   ['readBot', 404, { path: { bot_id: batch_id } }],
   ['retryBatch', 400, { path, body: body({ states: ['unsure'] }) }],
@@ -255,7 +257,7 @@ const cases: readonly Case[] = [
   ['requestCode', 400, { body: body({ phone: '123' }) }],
   ['requestCode', 400, { body: Buffer.from('{') }],
   ['requestCode', 422, codeFor(wrong)],
-  ['requestCode', 429, codeFor(limited)],
+  ['requestCode', 429, codeFor(tooOften)],
   ['requestCode', 502, codeFor(broken)],
   ['requestCode', 503, codeFor(unreachable)],
   ['requestCode', 504, codeFor(silent)],
@@ -264,14 +266,14 @@ const cases: readonly Case[] = [
   ['signIn', 404, { path: { verification_id: 'x' }, body: body({ code: '1234' }) }],
   ['signIn', 409, signInWith(pending)],
   ['signIn', 422, signInWith(wrong)],
-  ['signIn', 429, signInWith(limited)],
+  ['signIn', 429, signInWith(tooOften)],
   ['signIn', 503, signInWith(unreachable)],
   ['signIn', 504, signInWith(silent)],
   ['signIn', 504, signInWith(broken)],
 ];
 
 test.each(cases)(
-  'the answer of %s with status %i is as the document describes it',
+  'the answer of %s with status %i is as docs/openapi.json describes it',
   async (route, status, request) => {
     const empty = { path: {}, query: {}, headers: {}, body: new Uint8Array() };
     const answer = await { ...api, ...accounts }[route](services(), { ...empty, ...request });
@@ -286,9 +288,9 @@ test.each(cases)(
   },
 );
 
-test('every status of the document was tested, but the unexpected error and that of AWS', () => {
+test('every status of docs/openapi.json is tested, but the unexpected error and that of AWS', () => {
   for (const { operationId, responses } of operations) {
-    const tested = cases.filter(([route]) => route === operationId).map(([, status]) => String(status));
-    expect([...new Set([...tested, '500', '503'])].sort()).toEqual(Object.keys(responses).sort());
+    const statuses = cases.filter(([route]) => route === operationId).map(([, status]) => String(status));
+    expect([...new Set([...statuses, '500', '503'])].sort()).toEqual(Object.keys(responses).sort());
   }
 });

@@ -1,4 +1,4 @@
-/** Reads pages of docs/ for the tests that keep them true. */
+/** Reads pages of docs/ for tests that compare them with the code. */
 import { readFileSync } from 'node:fs';
 
 /** A file of the repository, by its path from the root. */
@@ -29,7 +29,7 @@ export const tableRows = (text: string): readonly (readonly string[])[] => {
     );
 };
 
-/** What stands between backticks. */
+/** The texts between backticks. */
 export const codesIn = (text: string): readonly string[] =>
   [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');
 

@@ -12,22 +12,22 @@ const reasonCodes = [...readPage('lib/model/reasons.ts').matchAll(/^ {2}([a-z_]+
   ([, code]) => code as ReasonCode,
 );
 
-test('the page has one row for every reason of Enlist', () => {
+test('docs/reasons.md has one row for every reason of Enlist', () => {
   expect(reasonCodes.length).toBeGreaterThan(10);
   for (const code of reasonCodes) expect(describeReason(code).message).toMatch(/\.$/);
   expect(codeColumn(ours)).toEqual(reasonCodes);
 });
 
-test('every state on the page exists', () => {
+test('every state in docs/reasons.md exists', () => {
   for (const [, state = ''] of tableRows(ours)) {
-    const named = codesIn(state);
-    expect(named.length).toBeGreaterThan(0);
-    for (const name of named) expect(states).toContain(name);
+    const names = codesIn(state);
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) expect(states).toContain(name);
   }
 });
 
-test('the page has one row for every error of Mixin', () => {
-  const listed = codeColumn(section(page, '## What Mixin refused'));
+test('docs/reasons.md has one row for every error of Mixin', () => {
+  const rows = codeColumn(section(page, '## What Mixin refused'));
   const codes = mixinErrorCodes.filter((code) => !(reasonCodes as readonly string[]).includes(code));
-  expect(listed).toEqual(codes);
+  expect(rows).toEqual(codes);
 });

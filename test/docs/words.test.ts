@@ -127,14 +127,14 @@ const findTypes = ({ file, text }: TextFile) =>
   );
 
 test('no type is named by a participle', () => {
-  const found = sources.flatMap(findTypes).filter(({ name }) => isParticiple(name));
-  expect(found.map(({ name, at }) => `${at}: ${name}`)).toEqual([]);
+  const matches = sources.flatMap(findTypes).filter(({ name }) => isParticiple(name));
+  expect(matches.map(({ name, at }) => `${at}: ${name}`)).toEqual([]);
 });
 
 test('tests are declared with test(), never with it()', () => {
   const pattern = /^\s*it(?:\.\w+)*\(\s*['"`]/m;
-  const found = sources.filter(({ file, text }) => file.startsWith('test/') && pattern.test(text));
-  expect(found.map(({ file }) => file)).toEqual([]);
+  const matches = sources.filter(({ file, text }) => file.startsWith('test/') && pattern.test(text));
+  expect(matches.map(({ file }) => file)).toEqual([]);
 });
 
 test('the search finds names, phrases across lines, and types named by participles', () => {

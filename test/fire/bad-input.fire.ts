@@ -77,7 +77,7 @@ describe('the worst lists', () => {
   const run = promisify(execFile);
   const heapMb = Math.floor(0.9 * functions.intake.memoryMb);
 
-  test.each(Object.keys(worstLists))('intake reads the list "%s" within its memory', async (name) => {
+  test.each(Object.keys(worstLists))('intake reads the worst list "%s" within its memory', async (name) => {
     counts.inputs += 1;
     const file = new URL('worst-lists.ts', import.meta.url).pathname;
     const { stdout } = await run(process.execPath, [`--max-old-space-size=${heapMb}`, file, name]);
@@ -87,7 +87,7 @@ describe('the worst lists', () => {
 });
 
 describe('requests', () => {
-  test('bytes that are hardly HTTP are refused', () => sendNastyBytes(target, counts));
+  test('bytes that are not a valid HTTP request are refused', () => sendNastyBytes(target, counts));
 
   test('bad events of API Gateway are refused', () => sendEvents(target, counts));
 
@@ -111,12 +111,12 @@ describe('messages', () => {
     });
   });
 
-  test('texts that are not messages end in the dead-letter queues', async () => {
+  test('texts that are not JSON end in the dead-letter queues', async () => {
     const { queueUrls, aws } = readConfig(target.stack.embedded.environment);
     const sqs = new SQSClient(clientConfig(aws.endpoints.sqs ?? ''));
     const crashes = findCrashes(target).length;
     for (const queue of queueNames)
-      await sqs.send(new SendMessageCommand({ QueueUrl: queueUrls[queue], MessageBody: `no message` }));
+      await sqs.send(new SendMessageCommand({ QueueUrl: queueUrls[queue], MessageBody: 'no message' }));
     for (const queue of queueNames) {
       const QueueUrl = queueUrls[queue].replace(/[^/]+$/, nameDeadLetterQueue(queue));
       expect(
@@ -133,15 +133,15 @@ describe('messages', () => {
   });
 });
 
-describe('in the end', () => {
-  test('every batch finished, only texts that are not messages crashed a step, and no value was quoted', async () => {
+describe('the target after all bad input', () => {
+  test('every batch is finished, only texts that are not JSON crashed a step, and no value was quoted', async () => {
     await expectFinished(target);
     const crashes = findCrashes(target).filter((line) => !line.includes('"error":"SyntaxError"'));
     expect(crashes).toEqual([]);
     expect(findLeak(target)).toBeUndefined();
     expect(counts.unexpected_5xx).toBe(0);
-    const grown = rssMb() - rssBefore;
-    print(`${counts.inputs} inputs; this process and its emulators grew by ${grown} MB`);
-    expect(grown).toBeLessThan(1_500);
+    const growthMb = rssMb() - rssBefore;
+    print(`${counts.inputs} inputs; this process and its emulators grew by ${growthMb} MB`);
+    expect(growthMb).toBeLessThan(1_500);
   });
 });

@@ -36,7 +36,7 @@ describe('lists', () => {
 });
 
 describe('requests', () => {
-  test('bytes that are hardly HTTP are refused', () => sendNastyBytes(target, counts));
+  test('bytes that are not a valid HTTP request are refused', () => sendNastyBytes(target, counts));
 
   test('random bad requests are refused with a problem document', () =>
     sendRandomRequests(target, counts, 80, readSeed()));
@@ -51,8 +51,8 @@ describe('messages', () => {
   });
 });
 
-describe('in the end', () => {
-  test('every batch finished, no step crashed, and no value was quoted', async () => {
+describe('the target after all bad input', () => {
+  test('every batch is finished, no step crashed, and no value was quoted', async () => {
     await expectFinished(target);
     expect(findCrashes(target)).toEqual([]);
     expect(findLeak(target)).toBeUndefined();

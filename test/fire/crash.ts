@@ -15,7 +15,7 @@ import { openSandbox, type Sandbox } from './crash/sandbox.ts';
 
 const SANDBOXES = 2;
 /** How many workers get the same message at once, run by run. */
-const UNDISTURBED = [1, 2, 2, 2, 2, 2] as const;
+const WORKERS_WITHOUT_CRASH = [1, 2, 2, 2, 2, 2] as const;
 
 const openSandboxes = () => Promise.all(Array.from({ length: SANDBOXES }, openSandbox));
 
@@ -25,10 +25,10 @@ const share = async <T, R>(
   work: readonly T[],
   one: (sandbox: Sandbox, item: T) => Promise<R>,
 ): Promise<R[]> => {
-  const left = [...work];
+  const remaining = [...work];
   const results: R[] = [];
   const run = async (sandbox: Sandbox) => {
-    for (let item = left.shift(); item !== undefined; item = left.shift())
+    for (let item = remaining.shift(); item !== undefined; item = remaining.shift())
       results.push(await one(sandbox, item));
   };
   await Promise.all(sandboxes.map(run));
@@ -41,7 +41,7 @@ const closeSandboxes = async (sandboxes: readonly Sandbox[]): Promise<readonly s
   return wrong.flat();
 };
 
-/** Runs every point of one case in sandboxes of its own. */
+/** Runs every point of one case in new sandboxes. */
 const runCase = async (name: string): Promise<{ recording: Recording; wrong: readonly string[] }> => {
   const sandboxes = await openSandboxes();
   const [sandbox] = sandboxes as [Sandbox];
@@ -49,11 +49,11 @@ const runCase = async (name: string): Promise<{ recording: Recording; wrong: rea
   const wrong = await share(sandboxes, listPoints(recording), (free, point) =>
     runPoint(free, recording, point),
   );
-  const undisturbed = await share(sandboxes, UNDISTURBED, (free, workers) =>
+  const resultsWithoutCrash = await share(sandboxes, WORKERS_WITHOUT_CRASH, (free, workers) =>
     runUndisturbed(free, name, workers),
   );
   const lost = await closeSandboxes(sandboxes);
-  return { recording, wrong: [...wrong.flat(), ...undisturbed.flat(), ...lost] };
+  return { recording, wrong: [...wrong.flat(), ...resultsWithoutCrash.flat(), ...lost] };
 };
 
 const describeAll = () => {
@@ -94,7 +94,7 @@ const shuffle = <T>(items: readonly T[], random: () => number): T[] =>
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item);
 
-/** One point of each case in turn, in random order: a case with many calls must not push out the others. */
+/** One point of each case in turn, in random order, so that a case with many calls leaves room for the others. */
 const samplePoints = (recordings: readonly Recording[]): Point[] => {
   const random = createRandom(seed);
   const byName = [...recordings].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -122,12 +122,12 @@ const describeSample = () => {
     const recordings = await share(sandboxes, Object.keys(cases), record);
     const byName = new Map(recordings.map((recording) => [recording.name, recording]));
     const points = samplePoints(recordings);
-    const enough = (done: number) => done >= SAMPLE_MIN && Date.now() > startedMs + SAMPLE_MS;
-    let done = 0;
+    const enough = (count: number) => count >= SAMPLE_MIN && Date.now() > startedMs + SAMPLE_MS;
+    let count = 0;
     const one = async (sandbox: Sandbox, point: Point) => {
       const recording = byName.get(point.name);
-      if (!recording || enough(done)) return [];
-      done += 1;
+      if (!recording || enough(count)) return [];
+      count += 1;
       return runPoint(sandbox, recording, point);
     };
     const wrong = await share(sandboxes, points, one);
@@ -137,7 +137,7 @@ const describeSample = () => {
   }, 180_000);
 };
 
-/** @param every run every point in place of a sample of some seconds */
+/** @param every run every point instead of a sample of some seconds */
 export const describeCrashes = ({ every }: { every: boolean }): void => {
   describe('the crash matrix', every ? describeAll : describeSample);
 };

@@ -14,7 +14,7 @@ import { type Guard, guards } from './guards.ts';
 import { readMarkedFiles } from './marked-files.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const COPIED = [
+const COPY_NAMES = [
   'cli',
   'docs',
   'emulators',
@@ -32,14 +32,14 @@ const files = readMarkedFiles();
 const findFile = ({ name }: Guard) => files.find(({ names }) => names.includes(name));
 
 const filter = process.env.ENLIST_GUARDS ?? '';
-const chosen = guards.filter(
+const chosenGuards = guards.filter(
   (guard) => guard.name.includes(filter) || findFile(guard)?.file.includes(filter),
 );
 
 let tree: string;
 beforeAll(() => {
   tree = mkdtempSync(join(tmpdir(), 'enlist-guards-'));
-  for (const name of [...COPIED, 'vitest.config.ts'])
+  for (const name of [...COPY_NAMES, 'vitest.config.ts'])
     cpSync(join(root, name), join(tree, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
 });
@@ -75,24 +75,24 @@ const runTests = async (tests: readonly string[]): Promise<Outcome> => {
 
 /** Runs a guard's tests in a copy without the guard. */
 const runWithout = async (guard: Guard): Promise<Outcome> => {
-  const marked = findFile(guard);
-  if (!marked) throw new Error(`guard ${guard.name} is marked nowhere`);
-  const path = join(tree, marked.file);
-  writeFileSync(path, cutGuard(marked.source, guard.name, guard.replace));
+  const markedFile = findFile(guard);
+  if (!markedFile) throw new Error(`guard ${guard.name} is marked nowhere`);
+  const path = join(tree, markedFile.file);
+  writeFileSync(path, cutGuard(markedFile.source, guard.name, guard.replace));
   try {
     return await runTests(guard.tests);
   } finally {
-    writeFileSync(path, marked.source);
+    writeFileSync(path, markedFile.source);
   }
 };
 
-test('the tests pass with all guards in place', async () => {
-  const outcome = await runTests([...new Set(chosen.flatMap(({ tests }) => tests))]);
+test('all tests of the guards pass with all guards in place', async () => {
+  const outcome = await runTests([...new Set(chosenGuards.flatMap(({ tests }) => tests))]);
   expect(outcome).toMatchObject({ failed: 0, broken: [] });
   expect(outcome.passed).toBeGreaterThan(0);
 });
 
-test.each(chosen)('a test fails without the guard $name', async (guard) => {
+test.each(chosenGuards)('a test fails without the guard $name', async (guard) => {
   const { failed, broken } = await runWithout(guard);
   expect(broken).toEqual([]);
   expect(failed).toBeGreaterThan(0);

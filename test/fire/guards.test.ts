@@ -7,18 +7,18 @@ import { pathOf, readMarkedFiles } from './marked-files.ts';
 
 const files = readMarkedFiles();
 
-test('each marker in the code has its entry, each entry its marker, and no two are alike', () => {
-  const marked = files.flatMap(({ names }) => names);
-  expect(guards.map(({ name }) => name).sort()).toEqual([...marked].sort());
-  expect(new Set(marked).size).toBe(marked.length);
+test('each marker in the code has one guard, each guard has one marker, and no two have the same name', () => {
+  const names = files.flatMap(({ names }) => names);
+  expect(guards.map(({ name }) => name).sort()).toEqual([...names].sort());
+  expect(new Set(names).size).toBe(names.length);
 });
 
 test.each(guards)('the code can be parsed without its guard $name', ({ name, replace, tests }) => {
   const [file] = files.filter(({ names }) => names.includes(name));
   expect(file).toBeDefined();
-  const cut = cutGuard(file?.source ?? '', name, replace);
-  expect(cut).not.toBe(file?.source);
-  expect(findSyntaxErrors(cut)).toEqual([]);
+  const source = cutGuard(file?.source ?? '', name, replace);
+  expect(source).not.toBe(file?.source);
+  expect(findSyntaxErrors(source)).toEqual([]);
   expect(tests.length).toBeGreaterThan(0);
   for (const path of tests) expect([path, existsSync(pathOf(`test/${path}`))]).toEqual([path, true]);
 });

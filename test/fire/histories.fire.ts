@@ -10,7 +10,7 @@ const {
   ENLIST_HISTORIES_PATH: path,
 } = process.env;
 
-test(`${histories} random histories (seed ${seed}) lose no key and bind none twice`, async () => {
+test(`${histories} random histories (seed ${seed}) lose no key and register none twice`, async () => {
   let bots = 0;
   await runHistories(
     {

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { runHistories } from './histories.ts';
 
 const HISTORIES = 50;
-/** Always the same histories: a failure here comes from a change. */
+/** The same histories in every run, so that a failure comes from a change of the code. */
 const SEED = 20_261_122;
 
-test(`${HISTORIES} random histories lose no key and bind none twice`, async () => {
+test(`${HISTORIES} random histories lose no key and register none twice`, async () => {
   let bots = 0;
   const { ENLIST_HISTORIES_SEED: seed, ENLIST_HISTORIES_PATH: path } = process.env;
   await runHistories(

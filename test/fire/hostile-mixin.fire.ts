@@ -1,6 +1,6 @@
 /**
- * A Mixin that answers falsely in every way we could think of, to bots that are checked, registered, created or signed
- * in: once or repeatedly, after Mixin carried out the request or not. ENLIST_FIRE_SEED repeats a run.
+ * A Mixin that answers falsely in many ways while bots are checked, registered, created or signed in: once or
+ * repeatedly, with and without the effect of the request. ENLIST_FIRE_SEED repeats a run.
  */
 import { createServer as createTcpServer } from 'node:net';
 import tls from 'node:tls';
@@ -62,7 +62,7 @@ const sampleSlow = (plans: readonly AnswerPlan[]) =>
 const bot = async (plan: AnswerPlan) => note(await runBot(stack, plan));
 const botWithDigits = async (plan: AnswerPlan) =>
   note(await runBot(stack, plan, { six_digit_pin: '314159' }, '314159'));
-const paid = async (plan: AnswerPlan) => {
+const runPaidCall = async (plan: AnswerPlan) => {
   if (plan.at === 'POST /users') note(await runNetworkUser(stack, owner, plan));
   else await runSignIn(stack, plan);
 };
@@ -70,10 +70,10 @@ const paid = async (plan: AnswerPlan) => {
 const random = (
   plans: fc.Arbitrary<AnswerPlan>,
   numRuns: number,
-  lives: (plan: AnswerPlan) => Promise<void>,
+  runOne: (plan: AnswerPlan) => Promise<void>,
 ) =>
   fc.assert(
-    fc.asyncProperty(plans, (plan) => lives(plan)),
+    fc.asyncProperty(plans, (plan) => runOne(plan)),
     { numRuns, seed, endOnFailure: true },
   );
 
@@ -95,48 +95,48 @@ describe('a hostile Mixin', () => {
   test('random false fields of an account do a bot no harm', () =>
     random(anyBotPlan(stack), RANDOM_BOTS, bot));
   test('false answers to a paid call or a sign-in never repeat it', () =>
-    runPlans(selectQuick(paidPlans(stack)), paid));
+    runPlans(selectQuick(paidPlans(stack)), runPaidCall));
   test('answers that never end to a paid call or a sign-in never repeat it', () =>
-    runPlans(sampleSlow(paidPlans(stack)), paid));
+    runPlans(sampleSlow(paidPlans(stack)), runPaidCall));
   test('random false answers to a paid call or a sign-in never repeat it', () =>
-    random(anyPaidPlan(stack), RANDOM_PAID, paid));
+    random(anyPaidPlan(stack), RANDOM_PAID, runPaidCall));
 });
 
 describe('a server that is not Mixin', () => {
   /** A TLS server that records what a client sent. */
   const startTls = async (name: string) => {
     const { key, cert } = certify({ name });
-    let arrived = '';
+    let bytes = '';
     const server = tls.createServer({ key, cert }, (socket) => {
       socket.on('error', () => {});
       socket.on('data', (chunk) => {
-        arrived += chunk.toString();
+        bytes += chunk.toString();
       });
     });
     server.on('tlsClientError', () => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    return { url: `https://localhost:${port}`, arrived: () => arrived, stop: () => server.close() };
+    return { url: `https://localhost:${port}`, arrived: () => bytes, stop: () => server.close() };
   };
 
   /** A server without TLS under an https URL: only a handshake arrives. */
   const startPlain = async () => {
-    let arrived = '';
+    let bytes = '';
     const server = createTcpServer((socket) => {
       socket.on('error', () => {});
       socket.on('data', (chunk) => {
-        arrived += chunk.toString('latin1');
+        bytes += chunk.toString('latin1');
         socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    return { url: `https://127.0.0.1:${port}`, arrived: () => arrived, stop: () => server.close() };
+    return { url: `https://127.0.0.1:${port}`, arrived: () => bytes, stop: () => server.close() };
   };
 
   const servers = [
     ['with a certificate of its own', () => startTls('localhost')],
-    ['with a certificate of another name', () => startTls('elsewhere.example')],
+    ['with a certificate of another name', () => startTls('other.example')],
     ['without TLS', startPlain],
   ] as const;
 
@@ -144,16 +144,16 @@ describe('a server that is not Mixin', () => {
     const server = await start();
     const { emulators, proxy, services, count } = stack;
     proxy.setPlan(undefined);
-    /** GETs reach Mixin, POSTs the other server. */
-    const misdirected: typeof fetch = (input, init) =>
+    /** Sends GETs to Mixin and POSTs to the other server. */
+    const fetchElsewhere: typeof fetch = (input, init) =>
       fetch(init?.method === 'POST' ? String(input).replace(proxy.url, server.url) : input, init);
     const log = () => undefined;
-    const lost = servicesFor(emulators, server.url, log);
-    const half = servicesFor(emulators, proxy.url, log, 8_000, misdirected);
-    for (const patience of [lost, half]) {
+    const allToOther = servicesFor(emulators, server.url, log);
+    const postsToOther = servicesFor(emulators, proxy.url, log, 8_000, fetchElsewhere);
+    for (const misled of [allToOther, postsToOther]) {
       const user_id = await createBot(stack);
       count.bots += 1;
-      const bot = await runSteps(patience, user_id, 4);
+      const bot = await runSteps(misled, user_id, 4);
       expect(['waiting', 'unsure']).toContain(bot.state);
       expect(bot.reason?.code).toMatch(/^no_(connection|answer)$/);
       expect((await runSteps(services, user_id, 8, 30)).state).toBe('registered');
@@ -163,7 +163,7 @@ describe('a server that is not Mixin', () => {
   });
 });
 
-describe('in the end', () => {
+describe('the stack after all false answers', () => {
   test('nothing was sent to another server, no key was lost or registered twice, nothing was paid twice', async () => {
     await countLost(stack);
     print(JSON.stringify(stack.count));

@@ -27,7 +27,7 @@ afterAll(() => stack[Symbol.asyncDispose]());
 
 const seed = readSeed();
 
-/** A few of many, different ones each time. */
+/** Some of many plans, different ones in each run. */
 const sample = (plans: readonly AnswerPlan[], count: number): readonly AnswerPlan[] =>
   fc.sample(fc.constantFrom(...plans.filter(({ answer }) => !answer.isSlow)), { numRuns: count, seed });
 

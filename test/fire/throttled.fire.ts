@@ -29,7 +29,7 @@ const sameRates = (all: number): Rates => ({
 type Api = ReturnType<typeof createApiClient>;
 
 /**
- * Expects every bot in its place and no harm. The counts go to the report in any case.
+ * Expects every bot in the right state and no harm. The counts go to the report in any case.
  * @param mayBeUnsure for enrolments whose paid call was under way when the table refused every write
  */
 const expectNoHarm = async (
@@ -46,16 +46,16 @@ const expectNoHarm = async (
   const harm = { keys_lost, double_keys, double_paid_calls, unexpected_5xx };
   addCounts('throttled AWS', { bots: list.rows.length, ...harm });
   const unsure = mayBeUnsure ? results.unsure : 0;
-  const noted = embedded.stack.logs.filter((line) => line.includes('account_not_recorded'));
+  const reports = embedded.stack.logs.filter((line) => line.includes('account_not_recorded'));
   expect({ ...results, unexpected_5xx }).toEqual({ ...noHarm, unexpected_5xx: 0, unsure });
   // The log never reports more than there is.
-  expect(noted.length).toBeLessThanOrEqual(unsure);
+  expect(reports.length).toBeLessThanOrEqual(unsure);
   expect(embedded.stack.logs.filter((line) => line.includes('handler_crashed'))).toEqual([]);
 };
 
 describe('a list of hundreds', () => {
   test('a list of hundreds finishes at the pace that AWS allows', async () => {
-    // Secrets Manager as on AWS, the others slow enough to matter on this machine.
+    // Secrets Manager is as fast as on AWS, the others are slow enough to matter here.
     const rates = {
       secretWrites: 50,
       secretReads: 100,

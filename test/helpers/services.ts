@@ -1,6 +1,6 @@
 /**
- * What a step may touch, as on AWS: the real SDK against the emulators, and the stand-in for Mixin. Tests call steps
- * by themselves here; nothing polls the queues.
+ * Services for a step, as on AWS: the real SDK with the emulators, and the stand-in for Mixin. Tests call the steps
+ * themselves; nothing polls the queues.
  */
 import { randomUUID } from 'node:crypto';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
@@ -20,7 +20,7 @@ export interface TestServices extends AsyncDisposable {
   readonly environment: Environment;
 }
 
-/** A set of one's own, for a test that looks at all that is in the table or the queues. */
+/** Starts separate services, for a test that reads the whole table or all queues. */
 export const openServices = async (): Promise<TestServices> => {
   const [standIn, emulators] = await Promise.all([startMixinStandIn({}), startEmulators()]);
   const environment = { ...emulators.environment, MIXIN_URL: standIn.url };
@@ -35,12 +35,12 @@ export const openServices = async (): Promise<TestServices> => {
   };
 };
 
-let started: Promise<TestServices> | undefined;
+let shared: Promise<TestServices> | undefined;
 
-/** One set for all test files of a worker process, which ends with it: tests use bots and batches of their own. */
+/** Starts services once for all test files of a worker process. Each test uses its own bots and batches. */
 export const startServices = (): Promise<TestServices> => {
-  started ??= openServices();
-  return started;
+  shared ??= openServices();
+  return shared;
 };
 
 /** The time of recorded services. */
@@ -49,7 +49,7 @@ export const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 /** ISO time so many seconds after NOW. */
 export const isoTime = (seconds: number): string => new Date(NOW + seconds * 1_000).toISOString();
 
-/** A bot that a list has just made, but for `more`. */
+/** A bot of a new list, but for `more`. */
 export const buildBot = (more: Partial<Bot> = {}): Bot => ({
   bot_id: randomUUID(),
   session_id: randomUUID(),
@@ -77,29 +77,29 @@ export const buildBatch = (more: Partial<Batch> = {}): Batch => ({
   ...more,
 });
 
-/** Services that stand still at NOW, and what was done with them. */
+/** Services whose time is always NOW, with a record of messages, log lines and writes. */
 export interface Recorder {
   readonly services: Services;
-  /** Messages: they are kept here and go to no queue. */
-  readonly sent: { readonly queue: QueueName; readonly message: Message }[];
-  readonly logged: { readonly code: LogCode; readonly fields: LogFields }[];
+  /** Messages are recorded here and go to no queue. */
+  readonly messages: { readonly queue: QueueName; readonly message: Message }[];
+  readonly logLines: { readonly code: LogCode; readonly fields: LogFields }[];
   /** How often the step wrote to a bot's row. */
   readonly countUpdates: () => number;
 }
 
-/** @param rows bots and batches that the table is to hold before the test begins */
+/** @param rows bots and batches that the table has before the test begins */
 export const recordServices = async (
   rows: { readonly bots?: readonly Bot[]; readonly batches?: readonly Batch[] } = {},
 ): Promise<Recorder> => {
   const { services } = await startServices();
   for (const bot of rows.bots ?? []) await services.table.createBot(bot);
   for (const batch of rows.batches ?? []) await services.table.createBatch(batch);
-  const sent: Recorder['sent'] = [];
-  const logged: Recorder['logged'] = [];
+  const messages: Recorder['messages'] = [];
+  const logLines: Recorder['logLines'] = [];
   let updates = 0;
   return {
-    sent,
-    logged,
+    messages,
+    logLines,
     countUpdates: () => updates,
     services: {
       ...services,
@@ -111,15 +111,15 @@ export const recordServices = async (
         },
       },
       queues: {
-        send: async (queue, messages) => void sent.push(...messages.map((message) => ({ queue, message }))),
+        send: async (queue, list) => void messages.push(...list.map((message) => ({ queue, message }))),
       },
-      log: (_level, code, fields = {}) => void logged.push({ code, fields }),
+      log: (_level, code, fields = {}) => void logLines.push({ code, fields }),
       now: () => NOW,
     },
   };
 };
 
-/** A time limit for a step: so long that no test meets it. */
+/** A time limit for a step, so long that no test reaches it. */
 export const deadline = (services: Services): number => services.now() + 30_000;
 
 /** The same services some minutes later, when leases have run out. */

@@ -1,4 +1,4 @@
-/** The embedded stack in memory, beside the stand-in for Mixin, and every log line: all of Enlist for one test. */
+/** All of Enlist for one test: the embedded stack in memory, the stand-in for Mixin, and every log line. */
 
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
 import {
@@ -14,7 +14,7 @@ import { createLog } from '../../lib/runtime/log.ts';
 export interface TestStack extends AsyncDisposable {
   readonly embedded: EmbeddedStack;
   readonly standIn: MixinStandIn;
-  /** What the functions have: to look at the rows, or to call a step. */
+  /** The services of the functions: to read rows, or to call a step. */
   readonly services: Services;
   readonly logs: readonly string[];
   get(path: string): Promise<{ status: number; body: unknown; text: string }>;
@@ -66,8 +66,8 @@ export const waitFor = async <T>(
 ): Promise<T> => {
   const deadlineMs = Date.now() + timeoutMs;
   for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
+    const result = await look();
+    if (result !== undefined && result !== false) return result;
     if (Date.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms in vain`);
     await new Promise((wake) => setTimeout(wake, 50));
   }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Environment, readConfig } from '../../lib/runtime/config.ts';
 
-/** All that a function on AWS has. */
+/** Every variable that a function on AWS has. */
 const environment: Environment = {
   ENLIST_TABLE: 'enlist',
   ENLIST_UPLOADS_BUCKET: 'uploads',
@@ -14,10 +14,10 @@ const environment: Environment = {
   MIXIN_URL: 'https://api.mixin.one',
   AWS_REGION: 'eu-central-1',
 };
-const required = Object.keys(environment);
+const requiredNames = Object.keys(environment);
 const keys = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'not-a-key' };
 
-const messageOf = (env: Environment): string => {
+const readMessage = (env: Environment): string => {
   try {
     readConfig(env);
   } catch (error) {
@@ -26,7 +26,7 @@ const messageOf = (env: Environment): string => {
   throw new Error('the environment was accepted');
 };
 
-test('the environment of a function on AWS becomes a config', () => {
+test('the environment of a function on AWS is read as a config', () => {
   expect(readConfig({ ...environment, PATH: '/bin' })).toEqual({
     table: 'enlist',
     uploadsBucket: 'uploads',
@@ -45,30 +45,30 @@ test('the environment of a function on AWS becomes a config', () => {
 });
 
 test('settings of an operator replace the defaults', () => {
-  const chosen = { ...environment, ENLIST_AUDIT_DAYS: '30', ENLIST_KMS_KEY_ID: 'arn:of-a-key' };
-  expect(readConfig(chosen)).toMatchObject({ auditSeconds: 30 * 86_400, kmsKeyId: 'arn:of-a-key' });
+  const changed = { ...environment, ENLIST_AUDIT_DAYS: '30', ENLIST_KMS_KEY_ID: 'arn:of-a-key' };
+  expect(readConfig(changed)).toMatchObject({ auditSeconds: 30 * 86_400, kmsKeyId: 'arn:of-a-key' });
 });
 
 describe('missing and invalid variables', () => {
-  test.each(required)('%s is named alone', (name) => {
+  test.each(requiredNames)('the error names the missing variable %s and no other', (name) => {
     for (const value of [undefined, ''])
-      expect(messageOf({ ...environment, [name]: value })).toBe(
+      expect(readMessage({ ...environment, [name]: value })).toBe(
         `environment variables missing or invalid: ${name}`,
       );
   });
 
   test('all invalid variables are named in one error', () => {
-    const message = messageOf({});
-    for (const name of required) expect(message).toContain(name);
+    const message = readMessage({});
+    for (const name of requiredNames) expect(message).toContain(name);
   });
 
   test.each(['ftp://x', 'api.mixin.one', 'javascript:alert(1)'])('MIXIN_URL=%s is refused', (MIXIN_URL) => {
     expect(messageOf({ ...environment, MIXIN_URL })).toContain('MIXIN_URL');
   });
 
-  test('the error never quotes a value', () => {
+  test('the error for an invalid variable never quotes its value', () => {
     const urls = [
-      ...required.filter((name) => name.endsWith('_URL')),
+      ...requiredNames.filter((name) => name.endsWith('_URL')),
       'AWS_ENDPOINT_URL',
       'AWS_ENDPOINT_URL_SQS',
     ];
@@ -77,7 +77,7 @@ describe('missing and invalid variables', () => {
         fc.constantFrom(...urls, 'MIXIN_REGISTRATION_SIGNATURE'),
         fc.stringMatching(/^[a-z0-9]{12}$/),
         (name, secret) => {
-          const message = messageOf({ ...environment, [name]: secret });
+          const message = readMessage({ ...environment, [name]: secret });
           expect(message).toContain(name);
           expect(message).not.toContain(secret);
         },
@@ -101,7 +101,7 @@ describe('endpoints', () => {
   const one = 'http://127.0.0.1:1';
   const two = 'http://127.0.0.1:2';
 
-  test('AWS_ENDPOINT_URL is used where a service has no endpoint of its own', () => {
+  test('AWS_ENDPOINT_URL is used for every service that has no endpoint of its own', () => {
     const { endpoints } = readConfig({ ...environment, AWS_ENDPOINT_URL: one, AWS_ENDPOINT_URL_S3: two }).aws;
     expect(endpoints).toEqual({ dynamodb: one, s3: two, secretsManager: one, sqs: one });
   });

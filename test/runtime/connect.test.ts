@@ -1,4 +1,4 @@
-/** How long AWS is waited for. */
+/** Time-outs and throttling of AWS. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
@@ -23,10 +23,10 @@ const configFor = (url: string) =>
   });
 
 test('a call that AWS does not answer times out after eight seconds and is repeated', async () => {
-  let asked = 0;
+  let requests = 0;
   const server = createServer((_request, response) => {
-    asked += 1;
-    if (asked > 1) response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}');
+    requests += 1;
+    if (requests > 1) response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -34,16 +34,16 @@ test('a call that AWS does not answer times out after eight seconds and is repea
   const startedAt = performance.now();
   expect(await services.table.readBot(services.randomId())).toBeUndefined();
   expect(performance.now() - startedAt).toBeGreaterThan(7_900);
-  expect(asked).toBe(2);
+  expect(requests).toBe(2);
   server.closeAllConnections();
   server.close();
 }, 20_000);
 
 test('a call that AWS throttles is repeated, and the connection reports the throttling', async () => {
-  let asked = 0;
+  let requests = 0;
   await using server = await startServer(() => {
-    asked += 1;
-    return asked === 1
+    requests += 1;
+    return requests === 1
       ? { status: 400, body: '{"__type":"ThrottlingException","message":"Rate exceeded"}' }
       : { status: 200, body: '{}' };
   });
@@ -51,5 +51,5 @@ test('a call that AWS throttles is repeated, and the connection reports the thro
   const before = Date.now();
   expect(throttledSince(0)).toBe(false);
   await services.table.readBot(services.randomId());
-  expect([asked, throttledSince(before), throttledSince(Date.now() + 1)]).toEqual([2, true, false]);
+  expect([requests, throttledSince(before), throttledSince(Date.now() + 1)]).toEqual([2, true, false]);
 });

@@ -21,7 +21,7 @@ import { httpFunction } from '../../lib/runtime/http-function.ts';
 import { type QueueStep, queueFunction } from '../../lib/runtime/queue-function.ts';
 import { scheduledFunction } from '../../lib/runtime/scheduled-function.ts';
 
-/** An AWS that answers every call with nothing, or refuses every call, or throttles DynamoDB. */
+/** A server in place of AWS: it answers every call with an empty body, or refuses every call, or throttles DynamoDB. */
 let refusing = false;
 let throttling = false;
 const calls: { readonly action: string; readonly input: Record<string, unknown> }[] = [];
@@ -69,7 +69,7 @@ const contextWith = (remainingMs: number) =>
   ({ awsRequestId: randomUUID(), getRemainingTimeInMillis: () => remainingMs }) as unknown as Context;
 const context = contextWith(30_000);
 
-/** Lines as they were written, parsed. */
+/** Collects log lines, and parses them. */
 const logInto = () => {
   const lines: string[] = [];
   return {
@@ -80,33 +80,33 @@ const logInto = () => {
 };
 
 describe('lazily', () => {
-  const counting = (results: ('fine' | 'broken')[]) => {
-    const seen: Environment[] = [];
+  const createLazily = (results: ('fine' | 'broken')[]) => {
+    const received: Environment[] = [];
     const handler = lazily((env) => {
-      seen.push(env);
+      received.push(env);
       if (results.shift() === 'broken') throw new Error('environment variables missing or wrong');
       return async (event) => ({ event });
     });
-    return { handler, seen };
+    return { handler, seen: received };
   };
 
   test('the handler is built once, at the first event, from the environment of the process', async () => {
-    const { handler, seen } = counting(['fine']);
-    expect(seen).toEqual([]);
+    const { handler, seen: received } = createLazily(['fine']);
+    expect(received).toEqual([]);
     expect(await Promise.all([handler(1, context), handler(2, context)])).toEqual([
       { event: 1 },
       { event: 2 },
     ]);
     expect(await handler(3, context)).toEqual({ event: 3 });
-    expect(seen).toEqual([process.env]);
-    expect(seen[0]).toBe(process.env);
+    expect(received).toEqual([process.env]);
+    expect(received[0]).toBe(process.env);
   });
 
   test('after a failed build the next event builds the handler again', async () => {
-    const { handler, seen } = counting(['broken', 'fine']);
+    const { handler, seen: received } = createLazily(['broken', 'fine']);
     await expect((async () => handler(1, context))()).rejects.toThrow('environment');
     expect(await handler(2, context)).toEqual({ event: 2 });
-    expect(seen).toHaveLength(2);
+    expect(received).toHaveLength(2);
   });
 });
 
@@ -129,23 +129,23 @@ describe('a queue function', () => {
     batchItemFailures: records.map(({ messageId }) => ({ itemIdentifier: messageId })),
   });
 
-  test('the step gets each message as parsed JSON, and a deadline before the end of the invocation', async () => {
-    const seen: unknown[] = [];
+  test('a step gets each message as parsed JSON, and a deadline before the end of the invocation', async () => {
+    const received: unknown[] = [];
     const before = Date.now();
     const { answer } = await run(
       async (_services, body, deadlineMs) => {
-        seen.push(body);
+        received.push(body);
         expect(deadlineMs).toBeGreaterThanOrEqual(before + 28_000);
         expect(deadlineMs).toBeLessThanOrEqual(Date.now() + 29_500);
       },
       [record('{"n":1}'), record('{"n":2}')],
     );
-    expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
+    expect(received).toEqual([{ n: 1 }, { n: 2 }]);
     expect(answer).toEqual({ batchItemFailures: [] });
     expect(calls).toEqual([]);
   });
 
-  test('only the message whose step throws comes back, and it comes back soon', async () => {
+  test('only the message whose step throws comes back, and soon', async () => {
     const records = [record('{"n":1}'), record('{"n":2}', 3), record('{"n":3}')];
     const [, bad] = records as [TestRecord, TestRecord, TestRecord];
     const { answer, log } = await run(async (_services, body) => {
@@ -201,7 +201,7 @@ describe('a queue function', () => {
     expect(calls.map(({ action }) => action)).toEqual(['GetItem', 'ChangeMessageVisibility']);
   });
 
-  test('a message that cannot be given up fails, and this is logged too', async () => {
+  test('a message that cannot be given up fails, and its two errors are logged', async () => {
     const bad = record(JSON.stringify({ bot_id: randomUUID() }), queues.check.maxReceiveCount);
     refusing = true;
     const { answer, log } = await run(async () => {
@@ -226,7 +226,7 @@ describe('a queue function', () => {
     expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'OutOfTime' }]);
   });
 
-  describe('that AWS throttles', () => {
+  describe('throttling', () => {
     const last = queues.check.maxReceiveCount;
     const body = JSON.stringify({ bot_id: randomUUID() });
     const crashWith =
@@ -309,13 +309,13 @@ describe('a scheduled function', () => {
 });
 
 describe('an HTTP function', () => {
-  const seen: { readonly route: RouteName; readonly request: HttpRequest }[] = [];
-  beforeEach(() => void seen.splice(0));
+  const received: { readonly route: RouteName; readonly request: HttpRequest }[] = [];
+  beforeEach(() => void received.splice(0));
   const echo = Object.fromEntries(
     (Object.keys(routes) as RouteName[]).map((route) => [
       route,
       async (_services: unknown, request: HttpRequest) => {
-        seen.push({ route, request });
+        received.push({ route, request });
         return { status: 200, body: { route } };
       },
     ]),
@@ -337,13 +337,16 @@ describe('an HTTP function', () => {
     readonly body: string;
   }
   const ask = async (
-    asked: unknown,
+    eventOrOther: unknown,
     answers = echo,
     name: HttpFunctionName = 'api',
     invocation = context,
   ) => {
     const log = logInto();
-    const answer = (await httpFunction(name, answers)(environment, log.write)(asked, invocation)) as Answer;
+    const answer = (await httpFunction(name, answers)(environment, log.write)(
+      eventOrOther,
+      invocation,
+    )) as Answer;
     return { ...answer, json: JSON.parse(answer.body) as Record<string, unknown>, log };
   };
 
@@ -353,24 +356,24 @@ describe('an HTTP function', () => {
     (name, route) => {
       const path = route.path.replace(/\{\w+\}/, id);
 
-      test('its function answers it', async () => {
+      test('the function of a route answers it', async () => {
         const answer = await ask(event(route.method, path), echo, route.function);
         expect(answer).toMatchObject({ statusCode: 200, headers: { 'content-type': 'application/json' } });
         expect(answer.json).toEqual({ route: name });
-        const ids = Object.values(seen[0]?.request.path ?? {});
+        const ids = Object.values(received[0]?.request.path ?? {});
         expect(ids).toEqual(route.path.includes('{') ? [id] : []);
       });
 
-      test('the other function does not have it', async () => {
+      test('the other function does not answer a route', async () => {
         const other = route.function === 'api' ? 'accounts' : 'api';
         const answer = await ask(event(route.method, path), echo, other);
         expect(answer).toMatchObject({ statusCode: 404, json: { code: 'no_such_route' } });
-        expect(seen).toEqual([]);
+        expect(received).toEqual([]);
       });
     },
   );
 
-  test('a handler gets query, body and headers with names in lower case', async () => {
+  test('an HTTP handler gets query, body and headers with names in lower case', async () => {
     await ask(
       event('POST', '/batches', {
         headers: { 'Content-Type': 'Text/CSV', 'IDEMPOTENCY-KEY': 'My-Key', accept: '*/*' },
@@ -378,7 +381,7 @@ describe('an HTTP function', () => {
         body: 'é,b',
       }),
     );
-    const [{ request } = { request: undefined }] = seen;
+    const [{ request } = { request: undefined }] = received;
     expect(request).toMatchObject({
       headers: { 'content-type': 'Text/CSV', 'idempotency-key': 'My-Key', accept: '*/*' },
       query: { limit: '5' },
@@ -391,7 +394,7 @@ describe('an HTTP function', () => {
     const bytes = Buffer.from([0, 255, 10, 13, 128]);
     await ask(event('POST', '/batches', { body: bytes.toString('base64'), isBase64Encoded: true }));
     await ask(event('POST', '/batches'));
-    expect(seen.map(({ request }) => [...request.body])).toEqual([[...bytes], []]);
+    expect(received.map(({ request }) => [...request.body])).toEqual([[...bytes], []]);
   });
 
   test.each([
@@ -401,17 +404,17 @@ describe('an HTTP function', () => {
     ['POST', '/batches/x/y/z'],
     ['GET', '/constructor'],
     ['GET', '/__proto__'],
-  ])('%s %s is a problem document: no such route', async (method, path) => {
+  ])('the request %s %s is a problem document: no such route', async (method, path) => {
     const answer = await ask(event(method, path));
     expect(answer).toMatchObject({
       statusCode: 404,
       headers: { 'content-type': 'application/problem+json' },
     });
     expect(answer.json).toMatchObject({ type: 'about:blank', status: 404, code: 'no_such_route' });
-    expect(seen).toEqual([]);
+    expect(received).toEqual([]);
   });
 
-  test('headers of an answer are sent, and an error answer has the type of a problem document', async () => {
+  test('the headers of an answer are sent, and an error answer has the type of a problem document', async () => {
     const answers = {
       ...echo,
       createBatch: async () => ({ status: 202, body: {}, headers: { location: '/batches/1' } }),
@@ -426,7 +429,7 @@ describe('an HTTP function', () => {
     );
   });
 
-  test('an unexpected error becomes a problem document; its text is neither sent nor logged', async () => {
+  test('an unexpected error is answered with a problem document, and its text is neither sent nor logged', async () => {
     const answers = {
       ...echo,
       readBot: async () => {
@@ -443,7 +446,7 @@ describe('an HTTP function', () => {
     expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
   });
 
-  test('a row of another version is a problem that says so', async () => {
+  test('a row of another version is answered with a problem document that says so', async () => {
     const answers = {
       ...echo,
       readBot: async () => {
@@ -455,7 +458,7 @@ describe('an HTTP function', () => {
     expect(answer.log.lines()).toMatchObject([{ code: 'request_failed', error: 'other_schema' }]);
   });
 
-  describe('a request that AWS throttles', () => {
+  describe('throttled requests', () => {
     const reading = {
       ...echo,
       readBot: async (services: Services) => ({
@@ -467,10 +470,10 @@ describe('an HTTP function', () => {
       ...echo,
       readBot: () => Promise.reject(Object.assign(new Error('CANARY'), { name })),
     });
-    const asked = event('GET', '/bots/x');
+    const eventOrOther = event('GET', '/bots/x');
 
     test('a throttled request gets a problem document that says to try again', async () => {
-      const answer = await ask(asked, throwing('ThrottlingException'));
+      const answer = await ask(eventOrOther, throwing('ThrottlingException'));
       expect(answer).toMatchObject({
         statusCode: 503,
         headers: { 'content-type': 'application/problem+json', 'retry-after': '5' },
@@ -482,13 +485,13 @@ describe('an HTTP function', () => {
 
     test('a throttled request is answered before the function times out', async () => {
       throttling = true;
-      const answer = await ask(asked, reading, 'api', contextWith(1_300));
+      const answer = await ask(eventOrOther, reading, 'api', contextWith(1_300));
       expect(answer).toMatchObject({ statusCode: 503, json: { code: 'throttled' } });
     });
 
     test('a request that takes too long without throttling is an internal error', async () => {
       const never = { ...echo, readBot: () => new Promise<never>(() => undefined) };
-      const answer = await ask(asked, never, 'api', contextWith(1_050));
+      const answer = await ask(eventOrOther, never, 'api', contextWith(1_050));
       expect(answer).toMatchObject({ statusCode: 500, json: { code: 'internal_error' } });
     });
   });
@@ -525,7 +528,7 @@ describe('the exported handlers of functions/', () => {
     expect(log.text()).not.toContain('CANARY');
   });
 
-  test.each(queueNames)('%s sends a message again that AWS throttled at its last delivery', async (name) => {
+  test.each(queueNames)('%s sends a throttled message again after its last delivery', async (name) => {
     throttling = true;
     const log = logInto();
     const last = String(queues[name].maxReceiveCount);

@@ -5,7 +5,7 @@ import { createLog } from '../../lib/runtime/log.ts';
 
 const NOW = Date.parse('2026-11-21T12:00:00.000Z');
 
-const logged = (fields?: LogFields, base?: LogFields): Record<string, unknown> => {
+const writeLine = (fields?: LogFields, base?: LogFields): Record<string, unknown> => {
   const lines: string[] = [];
   createLog(
     (line) => lines.push(line),
@@ -39,20 +39,20 @@ const fieldNames = [
   'receive_count',
 ] as const;
 
-test('a line has a code for queries, a sentence for people, and the given fields', () => {
-  expect(logged({ bot_id: 'u', count: 0 }, { step: 'check' })).toEqual({
+test('a log line has a code for queries, a sentence for people, and the given fields', () => {
+  expect(writeLine({ bot_id: 'u', count: 0 }, { step: 'check' })).toEqual({
     ...head,
     step: 'check',
     bot_id: 'u',
     count: 0,
   });
-  expect(logged()).toEqual(head);
+  expect(writeLine()).toEqual(head);
 });
 
-test('every allowed field is logged; a field of the call replaces that of the base', () => {
+test('every allowed field is logged, and a field of the call replaces that of the base', () => {
   const all = Object.fromEntries(fieldNames.map((name) => [name, name])) as unknown as LogFields;
-  expect(logged(all)).toEqual({ ...head, ...all });
-  expect(logged({ step: 'api' }, { step: 'check' })).toEqual({ ...head, step: 'api' });
+  expect(writeLine(all)).toEqual({ ...head, ...all });
+  expect(writeLine({ step: 'api' }, { step: 'check' })).toEqual({ ...head, step: 'api' });
 });
 
 test('no other field of the base or of the call is logged, or replaces the head of the line', () => {
@@ -66,7 +66,7 @@ test('no other field of the base or of the call is logged, or replaces the head 
   );
   fc.assert(
     fc.property(fields, fields, (more, base) => {
-      expect(logged({ ...more, bot_id: 'u' } as LogFields, base as LogFields)).toEqual({
+      expect(writeLine({ ...more, bot_id: 'u' } as LogFields, base as LogFields)).toEqual({
         ...head,
         bot_id: 'u',
       });
@@ -74,11 +74,11 @@ test('no other field of the base or of the call is logged, or replaces the head 
   );
 });
 
-test('a line break in a value does not start a second line', () => {
-  expect(logged({ reason: 'a\nb' }).reason).toBe('a\nb');
+test('a line break in a value does not start a second log line', () => {
+  expect(writeLine({ reason: 'a\nb' }).reason).toBe('a\nb');
 });
 
-test('each line has the time at which it was written', () => {
+test('each log line has the time at which it was written', () => {
   const lines: string[] = [];
   let now = NOW;
   const log = createLog(

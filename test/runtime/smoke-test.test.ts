@@ -39,7 +39,7 @@ const context = {
   getRemainingTimeInMillis: () => 29_000,
 } as unknown as Context;
 
-/** The function's answer to an empty event, in the environment of the embedded stack or a changed one. */
+/** Sends an empty event to a function in the environment of the embedded stack, with some changes. */
 const ask = async (name: FunctionName, changes: Environment = {}, lines: string[] = []) => {
   const handler = createHandlers[name](
     { ...stack.embedded.environment, ...changes },
@@ -49,15 +49,18 @@ const ask = async (name: FunctionName, changes: Environment = {}, lines: string[
 };
 const failing = ({ checks }: SmokeTestReport) => checks.filter(({ ok }) => !ok);
 
-describe('an empty event', () => {
-  test.each(functionNames)('an empty event makes %s try what it may touch, and log nothing', async (name) => {
-    const lines: string[] = [];
-    const report = await ask(name, {}, lines);
-    expect(report).toMatchObject({ function: name, ok: true });
-    expect(failing(report)).toEqual([]);
-    expect(report.checks[0]).toEqual({ what: 'table', ok: true });
-    expect(lines).toEqual([]);
-  });
+describe('smoke tests', () => {
+  test.each(functionNames)(
+    'an empty event makes %s try everything that it may use, and log nothing',
+    async (name) => {
+      const lines: string[] = [];
+      const report = await ask(name, {}, lines);
+      expect(report).toMatchObject({ function: name, ok: true });
+      expect(failing(report)).toEqual([]);
+      expect(report.checks[0]).toEqual({ what: 'table', ok: true });
+      expect(lines).toEqual([]);
+    },
+  );
 
   test('a smoke test sends no message, writes no log line and only GETs from Mixin', async () => {
     const { aws, queueUrls } = readConfig(stack.embedded.environment);
@@ -82,12 +85,12 @@ describe('an empty event', () => {
     );
   });
 
-  const missingQueue = () => `${stack.embedded.environment.AWS_ENDPOINT_URL_SQS}/000000000000/nowhere`;
+  const missingQueue = () => `${stack.embedded.environment.AWS_ENDPOINT_URL_SQS}/000000000000/missing`;
   /** Another service that has the same protocol. */
   const anotherService = () => stack.embedded.environment.AWS_ENDPOINT_URL_DYNAMODB;
   test.each([
-    ['table', 'ENLIST_TABLE', 'nowhere', functionNames, 'ResourceNotFoundException'],
-    ['uploads', 'ENLIST_UPLOADS_BUCKET', 'nowhere', ['api', 'intake'], 'NoSuchBucket'],
+    ['table', 'ENLIST_TABLE', 'missing', functionNames, 'ResourceNotFoundException'],
+    ['uploads', 'ENLIST_UPLOADS_BUCKET', 'missing', ['api', 'intake'], 'NoSuchBucket'],
     [
       'vault',
       'AWS_ENDPOINT_URL_SECRETS_MANAGER',
@@ -106,22 +109,25 @@ describe('an empty event', () => {
     ],
     ['queue check', 'ENLIST_CHECK_QUEUE_URL', missingQueue, functionNames, 'QueueDoesNotExist'],
     ['queue register', 'ENLIST_REGISTER_QUEUE_URL', missingQueue, ['check', 'register'], 'QueueDoesNotExist'],
-  ] as const)('%s: a wrong %s fails this check alone', async (what, variable, value, names, code) => {
-    const wrong = typeof value === 'string' ? value : value();
-    const answers = await Promise.all(functionNames.map((name) => ask(name, { [variable]: wrong })));
-    for (const answer of answers) {
-      const isHit = (names as readonly string[]).includes(answer.function);
-      const found = {
-        what,
-        ok: false,
-        code,
-        message: `Could not reach ${what} (${code}).`,
-        fix: expect.stringMatching(/^Check .*\.$/),
-      };
-      expect(failing(answer)).toEqual(isHit ? [found] : []);
-      expect(answer.ok).toBe(!isHit);
-    }
-  });
+  ] as const)(
+    'the check of %s, and no other, fails with an invalid %s',
+    async (what, variable, value, names, code) => {
+      const wrong = typeof value === 'string' ? value : value();
+      const answers = await Promise.all(functionNames.map((name) => ask(name, { [variable]: wrong })));
+      for (const answer of answers) {
+        const isHit = (names as readonly string[]).includes(answer.function);
+        const failure = {
+          what,
+          ok: false,
+          code,
+          message: `Could not reach ${what} (${code}).`,
+          fix: expect.stringMatching(/^Check .*\.$/),
+        };
+        expect(failing(answer)).toEqual(isHit ? [failure] : []);
+        expect(answer.ok).toBe(!isHit);
+      }
+    },
+  );
 
   /** The options of a smoke test, with other services. */
   const optionsWith = (services: Services): SmokeTestOptions => {
@@ -129,7 +135,7 @@ describe('an empty event', () => {
     return { ...connect(config, () => undefined), services, mixinUrl: config.mixinUrl };
   };
 
-  test('a failed probe reports the code of its error, never its text', async () => {
+  test('a failed check reports the code of its error, never its text', async () => {
     const failWithText = () =>
       Promise.reject(Object.assign(new Error('CANARY'), { name: 'Odd', code: 'E_ODD' }));
     const services = {
@@ -141,7 +147,7 @@ describe('an empty event', () => {
     expect(JSON.stringify(answer)).not.toContain('CANARY');
   });
 
-  test('a probe without an answer fails in time', async () => {
+  test('a check without an answer fails in time', async () => {
     const services = {
       ...stack.services,
       vault: { ...stack.services.vault, readKeystore: () => new Promise<never>(() => undefined) },
@@ -150,7 +156,7 @@ describe('an empty event', () => {
     expect(failing(answer)).toMatchObject([{ what: 'vault', code: 'TimeoutError' }]);
   });
 
-  test('AccessDenied from the bucket is fine for the api, which may not read it, and a failure for intake', async () => {
+  test('AccessDenied from the bucket is no failure for the api, which may not read it, and a failure for intake', async () => {
     const refuse = () => Promise.reject(Object.assign(new Error('no'), { name: 'AccessDenied' }));
     const services = {
       ...stack.services,
@@ -175,7 +181,7 @@ describe('events that are not empty', () => {
     [{ step: 'recheck' }, false],
     ['', false],
     [[], false],
-  ])('%j: %s', (event, expected) => expect(isEmptyEvent(event)).toBe(expected));
+  ])('the event %j counts as empty: %s', (event, expected) => expect(isEmptyEvent(event)).toBe(expected));
 
   test('messages and schedules are processed as usual', async () => {
     const handler = createCheck(stack.embedded.environment, () => undefined);
@@ -185,27 +191,27 @@ describe('events that are not empty', () => {
   });
 });
 
-describe('Invoke on this machine', () => {
+describe('Invoke of the embedded stack', () => {
   const invoke = async (name: string, body: string, headers: Record<string, string> = {}) => {
     const url = `${stack.embedded.url}/2015-03-31/functions/${name}/invocations`;
     const answer = await fetch(url, { method: 'POST', body, headers });
     return { status: answer.status, headers: answer.headers, body: (await answer.json()) as unknown };
   };
 
-  test('Invoke runs the same handlers', async () => {
-    const smoked = await invoke('register', '{}');
-    expect(smoked).toMatchObject({ status: 200, body: { function: 'register', ok: true } });
-    expect(smoked.headers.get('x-amz-function-error')).toBeNull();
+  test('Invoke runs the same handlers as AWS', async () => {
+    const report = await invoke('register', '{}');
+    expect(report).toMatchObject({ status: 200, body: { function: 'register', ok: true } });
+    expect(report.headers.get('x-amz-function-error')).toBeNull();
     expect((await invoke('check', '{"Records":[]}')).body).toEqual({ batchItemFailures: [] });
   });
 
   test('Invoke answers a crash with FunctionError', async () => {
-    const crashed = await invoke('check', '{"Records":7}');
-    expect(crashed).toMatchObject({ status: 200, body: { errorType: 'TypeError' } });
-    expect(crashed.headers.get('x-amz-function-error')).toBe('Unhandled');
+    const crash = await invoke('check', '{"Records":7}');
+    expect(crash).toMatchObject({ status: 200, body: { errorType: 'TypeError' } });
+    expect(crash.headers.get('x-amz-function-error')).toBe('Unhandled');
   });
 
-  test('Invoke refuses what Lambda refuses', async () => {
+  test('Invoke refuses the requests that Lambda refuses', async () => {
     expect(await invoke('nothing', '{}')).toMatchObject({ status: 404 });
     expect((await invoke('nothing', '{}')).headers.get('x-amzn-errortype')).toBe('ResourceNotFoundException');
     expect(await invoke('check', '{')).toMatchObject({ status: 400 });

@@ -4,35 +4,42 @@ import { moves } from '../../../lib/model/states.ts';
 import { createLog } from '../../../lib/runtime/log.ts';
 import { readPage } from '../../docs/page.ts';
 import { functionRoles } from './permissions.ts';
-import { flatten, type Resource, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
+import {
+  findResources,
+  flatten,
+  type Resource,
+  readTarget,
+  synthesise,
+  type Template,
+} from './synthesised.ts';
 
 let template: Template;
 let alarms: readonly (readonly [string, Resource])[];
 beforeAll(async () => {
   ({ template } = await synthesise({ alarmEmail: 'operator@example.com' }));
-  alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => [
+  alarms = findResources(template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => [
     flatten(alarm.Properties.AlarmName).replace('enlist-prod-', ''),
     alarm,
   ]);
 }, 60_000);
 
 const listKeyAlerts = () =>
-  resourcesOf(template, 'AWS::Events::Rule').map(([, { Properties }]) =>
+  findResources(template, 'AWS::Events::Rule').map(([, { Properties }]) =>
     Properties.Name.replace('enlist-prod-', ''),
   );
 
 test('every dead-letter queue has an alarm at its first message', () => {
-  const dead = resourcesOf(template, 'AWS::SQS::Queue').filter(
+  const dead = findResources(template, 'AWS::SQS::Queue').filter(
     ([, { Properties }]) => Properties.RedriveAllowPolicy,
   );
   expect(dead).toHaveLength(5);
   for (const [id, { Properties }] of dead) {
-    const watching = alarms.filter(([, alarm]) =>
+    const queueAlarms = alarms.filter(([, alarm]) =>
       (alarm.Properties.Dimensions ?? []).some(({ Value }: { Value: unknown }) =>
         flatten(Value).includes(id),
       ),
     );
-    expect([Properties.QueueName, watching.map(([, alarm]) => alarm.Properties)]).toEqual([
+    expect([Properties.QueueName, queueAlarms.map(([, alarm]) => alarm.Properties)]).toEqual([
       Properties.QueueName,
       [
         expect.objectContaining({
@@ -45,7 +52,7 @@ test('every dead-letter queue has an alarm at its first message', () => {
   }
 });
 
-test('the stack has these alarms', () => {
+test('the stack has exactly these alarms', () => {
   expect(alarms.map(([id]) => id).sort()).toEqual([
     'accounts-errors',
     'accounts-in-doubt',
@@ -79,10 +86,10 @@ test('the stack has these alarms', () => {
   ]);
 });
 
-test('every alarm goes to the topic and says what it means for a bot and what to do', () => {
-  const [[topic] = []] = resourcesOf(template, 'AWS::SNS::Topic');
+test('every alarm goes to the topic, and says what it means for a bot and what to do', () => {
+  const [[topic] = []] = findResources(template, 'AWS::SNS::Topic');
   for (const [id, { Properties }] of alarms) {
-    expect([id, Properties.AlarmActions.map(targetOf)]).toEqual([id, [topic]]);
+    expect([id, Properties.AlarmActions.map(readTarget)]).toEqual([id, [topic]]);
     expect([id, Properties.ActionsEnabled ?? true]).toEqual([id, true]);
     expect(Properties.AlarmDescription).toMatch(
       /^For a bot: .{20,} To do: .{20,} See docs\/runbook\.md, [a-z-]+\.$/,
@@ -93,18 +100,22 @@ test('every alarm goes to the topic and says what it means for a bot and what to
 });
 
 test('alarms are sent to the e-mail address of the settings, if there is one', async () => {
-  const subscribed = resourcesOf(template, 'AWS::SNS::Subscription').map(([, { Properties }]) => Properties);
-  expect(subscribed).toMatchObject([{ Protocol: 'email', Endpoint: 'operator@example.com' }]);
+  const subscriptions = findResources(template, 'AWS::SNS::Subscription').map(
+    ([, { Properties }]) => Properties,
+  );
+  expect(subscriptions).toMatchObject([{ Protocol: 'email', Endpoint: 'operator@example.com' }]);
   const other = await synthesise({ stage: 'test' });
-  expect(resourcesOf(other.template, 'AWS::SNS::Subscription')).toEqual([]);
+  expect(findResources(other.template, 'AWS::SNS::Subscription')).toEqual([]);
 }, 60_000);
 
 test('CloudWatch may use the topic and its key', () => {
   const statements = [
-    ...resourcesOf(template, 'AWS::SNS::TopicPolicy').flatMap(
+    ...findResources(template, 'AWS::SNS::TopicPolicy').flatMap(
       ([, { Properties }]) => Properties.PolicyDocument.Statement,
     ),
-    ...resourcesOf(template, 'AWS::KMS::Key').flatMap(([, { Properties }]) => Properties.KeyPolicy.Statement),
+    ...findResources(template, 'AWS::KMS::Key').flatMap(
+      ([, { Properties }]) => Properties.KeyPolicy.Statement,
+    ),
   ].filter(({ Principal }) => Principal.Service === 'cloudwatch.amazonaws.com');
   expect(statements.map(({ Action }) => Action)).toEqual([
     'sns:Publish',
@@ -112,9 +123,9 @@ test('CloudWatch may use the topic and its key', () => {
   ]);
 });
 
-test('the alarm of recheck rings when there is no data', () => {
-  const [, silent] = alarms.find(([id]) => id === 'recheck-not-running') ?? [];
-  expect(silent?.Properties).toMatchObject({
+test('the alarm of recheck is raised when there is no data', () => {
+  const [, alarm] = alarms.find(([id]) => id === 'recheck-not-running') ?? [];
+  expect(alarm?.Properties).toMatchObject({
     TreatMissingData: 'breaching',
     ComparisonOperator: 'LessThanThreshold',
     Threshold: 1,
@@ -123,18 +134,18 @@ test('the alarm of recheck rings when there is no data', () => {
 
 describe('metrics of log lines', () => {
   const filters = () =>
-    resourcesOf(template, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => ({
-      group: flatten(template.Resources[targetOf(Properties.LogGroupName) ?? '']?.Properties.LogGroupName),
+    findResources(template, 'AWS::Logs::MetricFilter').map(([, { Properties }]) => ({
+      group: flatten(template.Resources[readTarget(Properties.LogGroupName) ?? '']?.Properties.LogGroupName),
       pattern: Properties.FilterPattern as string,
       ...Properties.MetricTransformations[0],
     }));
 
   test('every function has a metric filter for moves of bots', () => {
-    const moved = filters().filter(({ MetricName }) => MetricName === 'BotsMoved');
-    expect(moved.map(({ group }) => group).sort()).toEqual(
+    const moveFilters = filters().filter(({ MetricName }) => MetricName === 'BotsMoved');
+    expect(moveFilters.map(({ group }) => group).sort()).toEqual(
       functionNames.map((name) => `/enlist/prod/${name}`).sort(),
     );
-    for (const { pattern, Dimensions, MetricNamespace } of moved) {
+    for (const { pattern, Dimensions, MetricNamespace } of moveFilters) {
       expect([pattern, Dimensions, MetricNamespace]).toEqual([
         '{ $.code = "bot_moved" }',
         [{ Key: 'State', Value: '$.to' }],
@@ -144,11 +155,11 @@ describe('metrics of log lines', () => {
   });
 
   test('every function has a metric filter for a lost answer of the call that creates an account', () => {
-    const found = filters().filter(({ MetricName }) => MetricName === 'AccountsInDoubt');
-    expect(found.map(({ group }) => group).sort()).toEqual(
+    const results = filters().filter(({ MetricName }) => MetricName === 'AccountsInDoubt');
+    expect(results.map(({ group }) => group).sort()).toEqual(
       functionNames.map((name) => `/enlist/prod/${name}`).sort(),
     );
-    expect(new Set(found.map(({ pattern }) => pattern))).toEqual(
+    expect(new Set(results.map(({ pattern }) => pattern))).toEqual(
       new Set(['{ ($.code = "bot_moved") && ($.from = "enrolling") && ($.to = "unsure") }']),
     );
     expect(moves.mark_unsure).toMatchObject({ from: expect.arrayContaining(['enrolling']), to: 'unsure' });
@@ -178,33 +189,33 @@ describe('docs/runbook.md', () => {
   });
 });
 
-test('the stack has these key alerts', () => {
+test('the stack has exactly these key alerts', () => {
   expect(listKeyAlerts().sort()).toEqual(['key-endangered', 'secret-deleted', 'secret-read-while-deleted']);
 });
 
 describe('key alerts about secrets', () => {
-  const rolesIn = (name: string) => {
-    const found = resourcesOf(template, 'AWS::Events::Rule').find(
+  const findExceptedRoles = (name: string) => {
+    const results = findResources(template, 'AWS::Events::Rule').find(
       ([, { Properties }]) => Properties.Name === `enlist-prod-${name}`,
     );
-    const { userIdentity } = found?.[1].Properties.EventPattern.detail ?? {};
+    const { userIdentity } = results?.[1].Properties.EventPattern.detail ?? {};
     const [but, ...others] = userIdentity.sessionContext.sessionIssuer.arn;
     expect(others).toEqual([{ exists: false }]);
-    return but['anything-but'].map(targetOf).sort();
+    return but['anything-but'].map(readTarget).sort();
   };
-  const rolesOf = (...names: string[]) => names.map((name) => functionRoles(template)[name]).sort();
+  const listRoles = (...names: string[]) => names.map((name) => functionRoles(template)[name]).sort();
 
-  test('every caller who deletes a secret causes an alert, but the functions that may delete only enrolments', () => {
-    expect(rolesIn('secret-deleted')).toEqual(rolesOf('accounts', 'enroll'));
+  test('every caller who deletes a secret causes an alert, except the functions that may delete only enrolments', () => {
+    expect(findExceptedRoles('secret-deleted')).toEqual(listRoles('accounts', 'enroll'));
   });
 
-  test('every caller who reads a deleted secret causes an alert, but the functions that read removed enrolments', () => {
-    expect(rolesIn('secret-read-while-deleted')).toEqual(rolesOf('accounts', 'intake', 'enroll'));
+  test('every caller who reads a deleted secret causes an alert, except the functions that read removed enrolments', () => {
+    expect(findExceptedRoles('secret-read-while-deleted')).toEqual(listRoles('accounts', 'intake', 'enroll'));
   });
 });
 
 test('the dashboard shows every alarm', () => {
-  const [[, dashboard] = []] = resourcesOf(template, 'AWS::CloudWatch::Dashboard');
+  const [[, dashboard] = []] = findResources(template, 'AWS::CloudWatch::Dashboard');
   const body = flatten(dashboard?.Properties.DashboardBody);
-  for (const [id] of resourcesOf(template, 'AWS::CloudWatch::Alarm')) expect(body).toContain(id);
+  for (const [id] of findResources(template, 'AWS::CloudWatch::Alarm')) expect(body).toContain(id);
 });

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { type Route, routes } from '../../../lib/api/contract.ts';
-import { flatten, resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
+import { findResources, flatten, readTarget, synthesise, type Template } from './synthesised.ts';
 
 let template: Template;
 beforeAll(async () => {
@@ -8,10 +8,10 @@ beforeAll(async () => {
 }, 60_000);
 
 test('the HTTP API has the routes of the contract and no other', () => {
-  const made = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(
+  const routeKeys = findResources(template, 'AWS::ApiGatewayV2::Route').map(
     ([, { Properties }]) => Properties.RouteKey,
   );
-  expect([...made].sort()).toEqual(
+  expect([...routeKeys].sort()).toEqual(
     Object.values(routes)
       .map(({ method, path }) => `${method} ${path}`)
       .sort(),
@@ -19,22 +19,22 @@ test('the HTTP API has the routes of the contract and no other', () => {
 });
 
 test('every route requires IAM credentials', () => {
-  for (const [, { Properties }] of resourcesOf(template, 'AWS::ApiGatewayV2::Route')) {
+  for (const [, { Properties }] of findResources(template, 'AWS::ApiGatewayV2::Route')) {
     expect([Properties.RouteKey, Properties.AuthorizationType]).toEqual([Properties.RouteKey, 'AWS_IAM']);
   }
 });
 
 /** The short name of the function behind a logical id. */
-const functionOf = (id: string | undefined) =>
+const findFunctionName = (id: string | undefined) =>
   template.Resources[id ?? '']?.Properties.FunctionName.replace('enlist-prod-', '');
 
 test('each route invokes its function', () => {
-  const led = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => {
+  const targets = findResources(template, 'AWS::ApiGatewayV2::Route').map(([, { Properties }]) => {
     const integration = /\$\{(\w+)\}/.exec(flatten(Properties.Target))?.[1] ?? '';
     const uri = template.Resources[integration]?.Properties.IntegrationUri;
-    return [Properties.RouteKey, functionOf(targetOf(uri))];
+    return [Properties.RouteKey, findFunctionName(readTarget(uri))];
   });
-  expect(Object.fromEntries(led)).toEqual(
+  expect(Object.fromEntries(targets)).toEqual(
     Object.fromEntries(
       Object.values<Route>(routes).map((route) => [`${route.method} ${route.path}`, route.function]),
     ),
@@ -42,12 +42,12 @@ test('each route invokes its function', () => {
 });
 
 test('the HTTP API may invoke each function for its own routes only', () => {
-  const started = resourcesOf(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => {
+  const permissions = findResources(template, 'AWS::Lambda::Permission').map(([, { Properties }]) => {
     expect(Properties.Principal).toBe('apigateway.amazonaws.com');
     const path = flatten(Properties.SourceArn).replace(/^.*\/\*\/\*/, '');
-    return `${functionOf(targetOf(Properties.FunctionName))} ${path}`;
+    return `${findFunctionName(readTarget(Properties.FunctionName))} ${path}`;
   });
-  expect(started.sort()).toEqual(
+  expect(permissions.sort()).toEqual(
     Object.values<Route>(routes)
       .map((route) => `${route.function} ${route.path}`)
       .sort(),
@@ -55,8 +55,8 @@ test('the HTTP API may invoke each function for its own routes only', () => {
 });
 
 test('sign-in routes have a low limit, and the stage is created after its routes', async () => {
-  const limitsOf = (made: Template) =>
-    resourcesOf(made, 'AWS::ApiGatewayV2::Stage')[0]?.[1].Properties.RouteSettings;
+  const limitsOf = (routeKeys: Template) =>
+    findResources(routeKeys, 'AWS::ApiGatewayV2::Stage')[0]?.[1].Properties.RouteSettings;
   const keys = Object.values<Route>(routes)
     .filter((route) => route.function === 'accounts')
     .map(({ method, path }) => `${method} ${path}`);
@@ -64,13 +64,13 @@ test('sign-in routes have a low limit, and the stage is created after its routes
   expect(limitsOf(template)).toEqual(Object.fromEntries(keys.map((key) => [key, limited(2)])));
   const slow = await synthesise({ apiRequestsPerSecond: '1' });
   expect(limitsOf(slow.template)).toEqual(Object.fromEntries(keys.map((key) => [key, limited(1)])));
-  const [[, stage] = []] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');
-  const made = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([id]) => id);
-  expect(stage?.DependsOn).toEqual(expect.arrayContaining(made));
+  const [[, stage] = []] = findResources(template, 'AWS::ApiGatewayV2::Stage');
+  const routeKeys = findResources(template, 'AWS::ApiGatewayV2::Route').map(([id]) => id);
+  expect(stage?.DependsOn).toEqual(expect.arrayContaining(routeKeys));
 }, 60_000);
 
 test('the HTTP API has a limit, and an access log without headers and bodies', () => {
-  const [[, stage] = []] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage');
+  const [[, stage] = []] = findResources(template, 'AWS::ApiGatewayV2::Stage');
   expect(stage?.Properties.DefaultRouteSettings).toMatchObject({
     ThrottlingRateLimit: 20,
     ThrottlingBurstLimit: 40,

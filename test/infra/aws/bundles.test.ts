@@ -1,4 +1,4 @@
-/** The code of the synthesised stack, as it would be deployed. */
+/** The code of the synthesised stack, as it is deployed. */
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -33,16 +33,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const readBundle = (name: FunctionName) => readFileSync(files[name], 'utf8');
 
 describe.each(functionNames)('the bundle of %s', (name) => {
-  test('stays below its size limit', () => {
+  test('a bundle stays below its size limit', () => {
     expect(statSync(files[name]).size).toBeLessThan(limits[name]);
   });
 
-  test('exports a handler for Lambda and createHandler for the embedded stack', () => {
-    const exported = createRequire(import.meta.url)(files[name]);
-    expect([typeof exported.handler, typeof exported.createHandler]).toEqual(['function', 'function']);
+  test('a bundle exports a handler for Lambda and createHandler for the embedded stack', () => {
+    const bundle = createRequire(import.meta.url)(files[name]);
+    expect([typeof bundle.handler, typeof bundle.createHandler]).toEqual(['function', 'function']);
   });
 
-  test('has a source map with no path of this machine', () => {
+  test('a bundle has a source map with no path of this machine', () => {
     const map = JSON.parse(readFileSync(`${files[name]}.map`, 'utf8')) as { sources: string[] };
     expect(map.sources).toContain(`../../functions/${name}.ts`);
     expect(map.sources.filter((source) => source.startsWith('/'))).toEqual([]);
@@ -53,12 +53,12 @@ describe.each(functionNames)('the bundle of %s', (name) => {
 describe('AWS clients', () => {
   const bundlesWith = (text: string) => functionNames.filter((name) => readBundle(name).includes(text));
 
-  test('are bundled only for functions that may use them', () => {
+  test('AWS clients are bundled only for functions that may use them', () => {
     expect(bundlesWith('"GetSecretValue"')).toEqual(['accounts', 'intake', 'enroll', 'check', 'register']);
     expect(bundlesWith('"PutObject"')).toEqual(['api', 'intake']);
   });
 
-  test('that are left out throw an error that names them', () => {
+  test('an AWS client that is not bundled throws an error that names it', () => {
     expect(readBundle('api')).toContain('api has no @aws-sdk/client-secrets-manager');
     expect(readBundle('recheck')).toContain('recheck has no @aws-sdk/client-s3');
     expect(readBundle('accounts')).toContain('accounts has no @aws-sdk/client-s3');
@@ -66,7 +66,7 @@ describe('AWS clients', () => {
   });
 });
 
-test('the same sources give the same bytes, wherever the bundles are written', async () => {
+test('bundles of the same sources have the same bytes, wherever they are written', async () => {
   const again = await bundleFunctions(join(folder, 'again'));
   for (const name of functionNames) {
     for (const file of ['index.mjs', 'index.mjs.map']) {
@@ -77,30 +77,30 @@ test('the same sources give the same bytes, wherever the bundles are written', a
   }
 }, 30_000);
 
-describe('a list that the bundles process', () => {
+describe('the bundles in the embedded stack', () => {
   let standIn: MixinStandIn;
-  let house: EmbeddedStack;
+  let embedded: EmbeddedStack;
   const logs: string[] = [];
   beforeAll(async () => {
     standIn = await startMixinStandIn({});
-    house = await startEmbeddedStack({
+    embedded = await startEmbeddedStack({
       mixinUrl: standIn.url,
       bundles: files,
       log: (line) => void logs.push(line),
     });
   });
   afterAll(async () => {
-    await house?.stop();
+    await embedded?.stop();
     await standIn?.stop();
   });
 
-  test('is finished, with every bound key in the vault', async () => {
+  test('the bundles process a list to its end, with every registered key in the vault', async () => {
     const users = await Promise.all([
       ...Array.from({ length: 12 }, () => standIn.createUser({})),
       standIn.createUser({ tip: 'foreign', safe: 'foreign' }),
       standIn.createUser({ session: 'revoked' }),
     ]);
-    const answer = await fetch(`${house.url}/batches`, {
+    const answer = await fetch(`${embedded.url}/batches`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify([...users.map(({ keystore }) => keystore), { app_id: 'no bot' }]),
@@ -108,15 +108,15 @@ describe('a list that the bundles process', () => {
     expect(answer.status).toBe(202);
     const { batch_id } = (await answer.json()) as { batch_id: string };
     const batch = await waitFor(async () => {
-      const read = (await (await fetch(`${house.url}/batches/${batch_id}`)).json()) as Record<
+      const read = (await (await fetch(`${embedded.url}/batches/${batch_id}`)).json()) as Record<
         string,
         unknown
       >;
       return read.status === 'imported' && read.finished === users.length && read;
     }, 18_000);
     expect(batch).toMatchObject({ invalid: 1, states: { registered: 12, external: 1, blocked: 1 } });
-    const custody = await countKeys(house.environment, standIn.ledger());
-    expect(custody).toEqual({ keys_stored: 12, keys_bound: 12, keys_lost: 0 });
+    const counts = await countKeys(embedded.environment, standIn.ledger());
+    expect(counts).toEqual({ keys_stored: 12, keys_bound: 12, keys_lost: 0 });
     expect(logs.filter((line) => line.includes('"level":"error"'))).toEqual([]);
   }, 25_000);
 });

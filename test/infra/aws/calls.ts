@@ -1,6 +1,6 @@
 /**
- * Records what each function really asks of AWS while the embedded stack processes a list. Each function signs with an
- * access key id of its own name, so that a proxy before the emulators knows who calls.
+ * Records the calls of each function to AWS while the embedded stack processes a list. Each function signs with its name
+ * as access key id, so that a proxy before the emulators knows the caller.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as forward, type IncomingMessage } from 'node:http';
@@ -17,11 +17,11 @@ import {
 } from '../../../lib/model/deployment.ts';
 import type { Environment } from '../../../lib/runtime/config.ts';
 
-/** By function: lines such as `dynamodb:GetItem on table`, as permissionsOf writes what a role allows. */
+/** By function: lines such as `dynamodb:GetItem on table`, in the form that listPermissions uses for a role. */
 export type RecordedCalls = Readonly<Record<FunctionName, ReadonlySet<string>>>;
 type Body = Readonly<Record<string, unknown>>;
 
-const queueOf = (url: unknown) => String(url).split('/').at(-1) ?? '';
+const readQueueName = (url: unknown) => String(url).split('/').at(-1) ?? '';
 
 const secretLine = (action: string, body: Body) => {
   const id = String(body.SecretId ?? body.Name);
@@ -36,7 +36,7 @@ const objectActions: Readonly<Record<string, string>> = {
   DELETE: 'DeleteObject',
 };
 
-/** What IAM would check for this request. */
+/** The permission that IAM would check for this request. */
 const describeCall = ({ method = '', headers }: IncomingMessage, text: string): string => {
   const [service = '', action = ''] = String(headers['x-amz-target'] ?? '').split('.');
   if (service === '') return `s3:${objectActions[method] ?? method} on objects *`;
@@ -45,7 +45,7 @@ const describeCall = ({ method = '', headers }: IncomingMessage, text: string): 
     return `dynamodb:${action} on ${body.IndexName === undefined ? 'table' : `index ${body.IndexName}`}`;
   }
   if (service === 'AmazonSQS')
-    return `sqs:${action.replace(/Batch$/, '')} on queue ${queueOf(body.QueueUrl)}`;
+    return `sqs:${action.replace(/Batch$/, '')} on queue ${readQueueName(body.QueueUrl)}`;
   return `secretsmanager:${secretLine(action, body)}`;
 };
 
@@ -119,19 +119,19 @@ export const recordCalls = async (
   const folder = mkdtempSync(join(tmpdir(), 'enlist-calls-'));
   stack.defer(() => rmSync(folder, { recursive: true }));
   const wrapEndpoints = async (aws: Environment): Promise<Environment> => {
-    const wrapped: Record<string, string | undefined> = { ...aws };
+    const changed: Record<string, string | undefined> = { ...aws };
     for (const [name, target] of Object.entries(aws)) {
       if (!name.startsWith('AWS_ENDPOINT_URL') || target === undefined) continue;
       const recorder = await startRecorder(target, record);
       stack.defer(recorder.close);
-      wrapped[name] = recorder.url;
+      changed[name] = recorder.url;
       for (const [other, value] of Object.entries(aws)) {
         if (other.startsWith('ENLIST_') && value?.startsWith(target)) {
-          wrapped[other] = value.replace(target, recorder.url);
+          changed[other] = value.replace(target, recorder.url);
         }
       }
     }
-    return wrapped;
+    return changed;
   };
   const bundles = writeSigners(folder);
   const embedded = await startEmbeddedStack({ mixinUrl, bundles, wrapEndpoints, log: () => undefined });

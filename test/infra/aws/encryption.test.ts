@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { resourcesOf, synthesise, type Template, targetOf } from './synthesised.ts';
+import { findResources, readTarget, synthesise, type Template } from './synthesised.ts';
 
 let template: Template;
 beforeAll(async () => {
@@ -7,14 +7,14 @@ beforeAll(async () => {
 }, 60_000);
 
 const keyId = (name: 'Data' | 'Vault') => {
-  const found = resourcesOf(template, 'AWS::KMS::Key').find(([id]) => id.startsWith(name));
-  if (!found) throw new Error(`no key ${name}`);
-  return found[0];
+  const matches = findResources(template, 'AWS::KMS::Key').find(([id]) => id.startsWith(name));
+  if (!matches) throw new Error(`no key ${name}`);
+  return matches[0];
 };
 const all = (type: string) => {
-  const found = resourcesOf(template, type);
-  expect(found.length).toBeGreaterThan(0);
-  return found;
+  const matches = findResources(template, type);
+  expect(matches.length).toBeGreaterThan(0);
+  return matches;
 };
 const denials = (type: string, holder: string) =>
   all(type).flatMap(([, { Properties }]) =>
@@ -22,7 +22,7 @@ const denials = (type: string, holder: string) =>
       // biome-ignore lint/suspicious/noExplicitAny: a statement of any shape
       ({ Effect, Condition }: any) =>
         Effect === 'Deny' && Condition.Bool?.['aws:SecureTransport'] === 'false',
-    ).map(() => [Properties[holder]].flat().map(targetOf)[0]),
+    ).map(() => [Properties[holder]].flat().map(readTarget)[0]),
   );
 
 describe('encryption', () => {
@@ -30,24 +30,24 @@ describe('encryption', () => {
     ['AWS::SQS::Queue', 'KmsMasterKeyId'],
     ['AWS::SNS::Topic', 'KmsMasterKeyId'],
     ['AWS::Logs::LogGroup', 'KmsKeyId'],
-  ])('every %s is under the data key', (type, property) => {
+  ])('every %s is encrypted with the data key', (type, property) => {
     for (const [id, { Properties }] of all(type)) {
-      expect([id, targetOf(Properties[property])]).toEqual([id, keyId('Data')]);
+      expect([id, readTarget(Properties[property])]).toEqual([id, keyId('Data')]);
     }
   });
 
-  test('the table is under the data key', () => {
+  test('the table is encrypted with the data key', () => {
     for (const [, { Properties }] of all('AWS::DynamoDB::Table')) {
       expect(Properties.SSESpecification).toMatchObject({ SSEEnabled: true, SSEType: 'KMS' });
-      expect(targetOf(Properties.SSESpecification.KMSMasterKeyId)).toBe(keyId('Data'));
+      expect(readTarget(Properties.SSESpecification.KMSMasterKeyId)).toBe(keyId('Data'));
     }
   });
 
-  test('lists are under the data key, not public, and deleted after a day', () => {
+  test('lists are encrypted with the data key, not public, and deleted after a day', () => {
     for (const [, { Properties }] of all('AWS::S3::Bucket')) {
       const [rule] = Properties.BucketEncryption.ServerSideEncryptionConfiguration;
       expect(rule.ServerSideEncryptionByDefault.SSEAlgorithm).toBe('aws:kms');
-      expect(targetOf(rule.ServerSideEncryptionByDefault.KMSMasterKeyID)).toBe(keyId('Data'));
+      expect(readTarget(rule.ServerSideEncryptionByDefault.KMSMasterKeyID)).toBe(keyId('Data'));
       expect(Object.values(Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
       expect(Properties.VersioningConfiguration).toBeUndefined();
       expect(Properties.LifecycleConfiguration.Rules).toEqual([
@@ -60,9 +60,9 @@ describe('encryption', () => {
     }
   });
 
-  test('secrets are under a key of their own, which the functions get by a variable', () => {
+  test('secrets have their own key, which the functions get by a variable', () => {
     for (const [, { Properties }] of all('AWS::Lambda::Function')) {
-      expect(targetOf(Properties.Environment.Variables.ENLIST_KMS_KEY_ID)).toBe(keyId('Vault'));
+      expect(readTarget(Properties.Environment.Variables.ENLIST_KMS_KEY_ID)).toBe(keyId('Vault'));
     }
   });
 });
@@ -75,7 +75,7 @@ describe('KMS keys', () => {
     }
   });
 
-  test('services may use the keys only for this account', () => {
+  test('AWS services may use the KMS keys only for this account', () => {
     for (const [, { Properties }] of all('AWS::KMS::Key')) {
       for (const { Principal, Condition } of Properties.KeyPolicy.Statement) {
         if (Principal.Service !== undefined) expect(Condition).toBeDefined();
@@ -85,20 +85,20 @@ describe('KMS keys', () => {
     expect(vault).toHaveLength(1);
   });
 
-  test('keys of an earlier stack are used again', async () => {
+  test('KMS keys of an earlier stack are used again', async () => {
     const arn = (digit: string) =>
       `arn:aws:kms:us-east-1:111122223333:key/${digit.repeat(8)}-0000-0000-0000-000000000000`;
     const again = await synthesise({ dataKeyArn: arn('1'), vaultKeyArn: arn('2') });
-    expect(resourcesOf(again.template, 'AWS::KMS::Key')).toEqual([]);
-    for (const [, { Properties }] of resourcesOf(again.template, 'AWS::Lambda::Function')) {
+    expect(findResources(again.template, 'AWS::KMS::Key')).toEqual([]);
+    for (const [, { Properties }] of findResources(again.template, 'AWS::Lambda::Function')) {
       expect(Properties.Environment.Variables.ENLIST_KMS_KEY_ID).toBe(arn('2'));
     }
-    expect(resourcesOf(again.template, 'AWS::SQS::Queue')[0]?.[1].Properties.KmsMasterKeyId).toBe(arn('1'));
+    expect(findResources(again.template, 'AWS::SQS::Queue')[0]?.[1].Properties.KmsMasterKeyId).toBe(arn('1'));
   }, 60_000);
 });
 
 describe('transport', () => {
-  test('every queue, the bucket and the topic refuse what is not TLS', () => {
+  test('every queue, the bucket and the topic refuse connections without TLS', () => {
     const ids = (type: string) => all(type).map(([id]) => id);
     expect(denials('AWS::SQS::QueuePolicy', 'Queues').sort()).toEqual([...ids('AWS::SQS::Queue')].sort());
     expect(denials('AWS::S3::BucketPolicy', 'Bucket')).toEqual(ids('AWS::S3::Bucket'));

@@ -1,4 +1,4 @@
-/** The IAM policies of the template, against what the functions really call, and what none of them may do. */
+/** The IAM policies of the template, compared with the calls of the functions, and with what none of them may do. */
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { startMixinStandIn } from '../../../emulators/mixin/server.ts';
@@ -9,12 +9,12 @@ import { enrolmentRecoveryDays } from '../../../lib/model/timing.ts';
 import type { Keys, Vault } from '../../../lib/model/ports.ts';
 import { waitFor } from '../../helpers/stack.ts';
 import { type RecordedCalls, recordCalls } from './calls.ts';
-import { functionRoles, permissionsOf } from './permissions.ts';
-import { flatten, resourcesOf, synthesise, type Template } from './synthesised.ts';
+import { functionRoles, listPermissions } from './permissions.ts';
+import { findResources, flatten, synthesise, type Template } from './synthesised.ts';
 
 const all = (actions: string, on: string) => actions.split(' ').map((action) => `${action} on ${on}`);
 
-/** Permissions for what a list and a sign-in do not need: retries, crashes, network users, lists of many chunks. */
+/** Permissions that a list and a sign-in do not need, but retries, crashes, network users or lists of many chunks. */
 const UNUSED: readonly string[] = [
   'api: sqs:SendMessage on queue enroll',
   'accounts: secretsmanager:PutSecretValue on secrets enlist/*',
@@ -46,16 +46,19 @@ const UNUSED: readonly string[] = [
 
 const ID = '0e000000-0000-4000-8000-000000000001';
 
-/** What the vault asks a Secrets Manager for that has nothing. */
-const askedBy = async (call: (vault: Vault) => Promise<unknown>, prefix = 'enlist'): Promise<unknown> => {
-  const asked: unknown[] = [];
+/** The first request of the vault to a Secrets Manager without secrets. */
+const recordRequest = async (
+  call: (vault: Vault) => Promise<unknown>,
+  prefix = 'enlist',
+): Promise<unknown> => {
+  const requests: unknown[] = [];
   const send = async ({ input }: { input: unknown }) => {
-    asked.push(input);
+    requests.push(input);
     throw Object.assign(new Error(), { name: 'ResourceNotFoundException' });
   };
   const client = { send } as unknown as SecretsManagerClient;
   await call(createVault({ client, prefix, keys: {} as Keys }));
-  return asked[0];
+  return requests[0];
 };
 
 let template: Template;
@@ -63,7 +66,7 @@ beforeAll(async () => {
   ({ template } = await synthesise());
 }, 60_000);
 
-const linesOf = (name: string) => permissionsOf(template, functionRoles(template)[name] ?? '');
+const listLines = (name: string) => listPermissions(template, functionRoles(template)[name] ?? '');
 
 describe('calls to AWS', () => {
   let calls: RecordedCalls;
@@ -106,17 +109,17 @@ describe('calls to AWS', () => {
   test.each(functionNames)(
     'the role of %s allows every call that it makes for a list and a sign-in',
     (name) => {
-      const allowed = new Set(linesOf(name));
+      const allowed = new Set(listLines(name));
       expect(calls[name].size).toBeGreaterThan(2);
       // The smoke test of api asks for a list that it may not read: a refusal shows that the bucket exists.
-      const refused = name === 'api' ? ['s3:GetObject on objects *'] : [];
-      expect([...calls[name]].filter((line) => !allowed.has(line))).toEqual(refused);
+      const refusals = name === 'api' ? ['s3:GetObject on objects *'] : [];
+      expect([...calls[name]].filter((line) => !allowed.has(line))).toEqual(refusals);
     },
   );
 
-  test('a list and a sign-in use all permissions but these', () => {
+  test('a list and a sign-in use all permissions but the listed ones', () => {
     const unused = functionNames.flatMap((name) =>
-      linesOf(name)
+      listLines(name)
         .filter((line) => /^(dynamodb|s3|secretsmanager|sqs):/.test(line) && !calls[name].has(line))
         .map((line) => `${name}: ${line}`),
     );
@@ -125,7 +128,7 @@ describe('calls to AWS', () => {
   });
 });
 
-describe('the role of each function', () => {
+describe('the roles of the functions', () => {
   test('each function has a role of its own, which only Lambda can assume', () => {
     const roles = Object.values(functionRoles(template));
     expect(new Set(roles).size).toBe(roles.length);
@@ -141,7 +144,7 @@ describe('the role of each function', () => {
 describe('secrets', () => {
   const readers = () =>
     Object.keys(functionRoles(template)).filter((name) =>
-      linesOf(name).some((line) => line.startsWith('secretsmanager:GetSecretValue')),
+      listLines(name).some((line) => line.startsWith('secretsmanager:GetSecretValue')),
     );
 
   test('only these functions may read secrets', () => {
@@ -149,11 +152,11 @@ describe('secrets', () => {
   });
 
   test.each(['api', 'recheck'])('%s may use neither secrets nor their key', (name) => {
-    expect(linesOf(name).filter((line) => /secretsmanager|vault key/.test(line))).toEqual([]);
+    expect(listLines(name).filter((line) => /secretsmanager|vault key/.test(line))).toEqual([]);
   });
 
   test('accounts and enroll may delete secrets of enrolments, which can be restored for some days', async () => {
-    const statements = deletions(template);
+    const statements = findDeletions(template);
     expect(statements.map(({ at }) => at).sort()).toEqual(
       ['accounts', 'enroll'].map((name) => functionRoles(template)[name]).sort(),
     );
@@ -161,7 +164,7 @@ describe('secrets', () => {
       expect(actions).toEqual(['secretsmanager:DeleteSecret']);
       expect(condition).toEqual({ BoolIfExists: { 'secretsmanager:ForceDeleteWithoutRecovery': 'false' } });
     }
-    expect(await askedBy((vault) => vault.removeEnrolment(ID))).toEqual({
+    expect(await recordRequest((vault) => vault.removeEnrolment(ID))).toEqual({
       SecretId: `enlist/enrolment/${ID}`,
       RecoveryWindowInDays: enrolmentRecoveryDays,
     });
@@ -175,15 +178,17 @@ describe('secrets', () => {
       const [resources, ...others] = new Set(deletions(made).map((it) => it.resources.join(' ')));
       expect(others).toEqual([]);
       expect(resources).toMatch(new RegExp(`:secret:${prefix}/enrolment/\\*$`));
-      // A bot's secret is named by its user id, a UUID, and an ARN has a random ending: none lies there.
-      const { SecretId } = (await askedBy((vault) => vault.readKeystore(ID), prefix)) as { SecretId: string };
+      // A bot's secret is named by its user id, a UUID, and an ARN has a random ending: none begins with this prefix.
+      const { SecretId } = (await recordRequest((vault) => vault.readKeystore(ID), prefix)) as {
+        SecretId: string;
+      };
       expect(SecretId).toBe(`${prefix}/${ID}`);
       expect(`${SecretId}-AbCdEf`.startsWith(`${prefix}/enrolment/`)).toBe(false);
     },
     60_000,
   );
 
-  test('the stack allows only these actions on secrets: it moves no label, changes no policy, deletes no key', () => {
+  test('the stack allows only these actions on secrets, and none that moves a label, changes a policy or deletes a key', () => {
     const text = JSON.stringify(template.Resources);
     expect([...new Set(text.match(/secretsmanager:[A-Z]\w+/g))].sort()).toEqual([
       'secretsmanager:CreateSecret',
@@ -198,7 +203,7 @@ describe('secrets', () => {
   test('a stage may use only its own secrets', async () => {
     const other = await synthesise({ stage: 'test' });
     const roles = functionRoles(other.template);
-    const lines = permissionsOf(other.template, roles.register ?? '').filter((line) =>
+    const lines = listPermissions(other.template, roles.register ?? '').filter((line) =>
       line.includes('secrets '),
     );
     expect(lines).toEqual(
@@ -210,8 +215,11 @@ describe('secrets', () => {
 describe('the other roles', () => {
   test('the other roles may start recheck and send alerts, nothing else', () => {
     const functions = new Set(Object.values(functionRoles(template)));
-    const others = resourcesOf(template, 'AWS::IAM::Role').filter(([id]) => !functions.has(id));
-    const lines = others.map(([id, { Properties }]) => [Properties.Description, permissionsOf(template, id)]);
+    const others = findResources(template, 'AWS::IAM::Role').filter(([id]) => !functions.has(id));
+    const lines = others.map(([id, { Properties }]) => [
+      Properties.Description,
+      listPermissions(template, id),
+    ]);
     expect(Object.fromEntries(lines)).toEqual({
       'Enlist prod: starts recheck': [
         ...all('kms:Decrypt kms:GenerateDataKey', 'data key through sqs'),
@@ -233,43 +241,45 @@ interface Allow {
   readonly condition: unknown;
 }
 
-/** Every Allow of every policy, with the logical id it stands in. */
-const allows = (among: Template) => {
-  const found: Allow[] = [];
-  const look = (at: string, value: unknown) => {
+/** Every Allow of every policy, with the logical id of its resource. */
+const findAllows = (among: Template) => {
+  const statements: Allow[] = [];
+  const collect = (at: string, value: unknown) => {
     if (typeof value !== 'object' || value === null) return;
     const { Effect, Action, Resource, Condition } = value as Readonly<Record<string, unknown>>;
     if (Effect === 'Allow') {
-      found.push({
+      statements.push({
         at,
         actions: [Action ?? []].flat() as string[],
         resources: [Resource ?? []].flat().map(flatten),
         condition: Condition,
       });
     }
-    for (const inner of Object.values(value)) look(at, inner);
+    for (const inner of Object.values(value)) collect(at, inner);
   };
-  for (const [id, { Properties }] of Object.entries(among.Resources)) look(id, Properties);
-  return found;
+  for (const [id, { Properties }] of Object.entries(among.Resources)) collect(id, Properties);
+  return statements;
 };
 
-const deletions = (among: Template) =>
-  allows(among).filter(({ actions }) => actions.includes('secretsmanager:DeleteSecret'));
+const findDeletions = (among: Template) =>
+  findAllows(among).filter(({ actions }) => actions.includes('secretsmanager:DeleteSecret'));
 
 describe('wildcards', () => {
   test('no action has a wildcard, except that the account may manage its own keys', () => {
-    const wild = allows(template).filter(({ actions }) => actions.some((action) => action.includes('*')));
-    const types = wild.map(({ at, actions }) => `${template.Resources[at]?.Type} ${actions}`);
+    const withWildcard = findAllows(template).filter(({ actions }) =>
+      actions.some((action) => action.includes('*')),
+    );
+    const types = withWildcard.map(({ at, actions }) => `${template.Resources[at]?.Type} ${actions}`);
     expect([...new Set(types)]).toEqual(['AWS::KMS::Key kms:*']);
   });
 
   test('only these resources have a wildcard', () => {
-    const keyPolicies = new Set(resourcesOf(template, 'AWS::KMS::Key').map(([id]) => id));
-    const wild = allows(template)
+    const keyPolicies = new Set(findResources(template, 'AWS::KMS::Key').map(([id]) => id));
+    const withWildcard = findAllows(template)
       .filter(({ at }) => !keyPolicies.has(at))
       .flatMap(({ resources }) => resources.filter((resource) => resource.includes('*')))
       .map((resource) => resource.replace(/\$\{[^}]*\}/g, '…'));
-    expect([...new Set(wild)].sort()).toEqual([
+    expect([...new Set(withWildcard)].sort()).toEqual([
       // Traces: X-Ray names no resources.
       '*',
       // One API, all its routes, for operators.
@@ -285,10 +295,10 @@ describe('wildcards', () => {
   });
 
   test('only the actions for traces name no resource', () => {
-    const unnamed = allows(template).filter(
+    const wildStatements = findAllows(template).filter(
       ({ at, resources }) => template.Resources[at]?.Type === 'AWS::IAM::Role' && resources.includes('*'),
     );
-    for (const { actions } of unnamed) {
+    for (const { actions } of wildStatements) {
       expect(actions).toEqual(['xray:PutTelemetryRecords', 'xray:PutTraceSegments']);
     }
   });

@@ -9,7 +9,7 @@ beforeAll(async () => {
   ({ stack } = await synthesise({ alarmEmail: 'operator@example.com' }));
 }, 60_000);
 
-const acknowledged = () =>
+const listAccepted = () =>
   stack.node
     .findAll()
     .flatMap((construct) =>
@@ -20,14 +20,14 @@ const acknowledged = () =>
 
 test('AwsSolutions finds nothing that is not accepted with a reason', () => {
   const { violations } = new AwsSolutionsChecks(stack).validateScope(stack);
-  const found = violations.map(({ ruleName, violatingResources }) => ({
+  const findings = violations.map(({ ruleName, violatingResources }) => ({
     ruleName,
     at: violatingResources.map(({ constructPath, resourceLogicalId }) => constructPath ?? resourceLogicalId),
   }));
-  expect(found).toEqual([]);
+  expect(findings).toEqual([]);
 });
 
-test('the checks find what is wrong', () => {
+test('AwsSolutions finds what is wrong with a bare queue', () => {
   const other = new Stack();
   new Queue(other, 'Queue');
   const { violations } = new AwsSolutionsChecks(other).validateScope(other);
@@ -38,7 +38,7 @@ test('the checks find what is wrong', () => {
 });
 
 test('every accepted finding has a reason', () => {
-  const all = acknowledged();
+  const all = listAccepted();
   expect(all.length).toBeGreaterThan(5);
   for (const { at, data } of all) {
     for (const [id, reason] of Object.entries(data))

@@ -1,5 +1,5 @@
-/** What the roles of a template may do, told in lines that a person can check. */
-import { flatten, resourcesOf, type Template } from './synthesised.ts';
+/** Lists what the roles of a template may do, in lines that a person can check. */
+import { findResources, flatten, type Template } from './synthesised.ts';
 
 interface Statement {
   readonly Effect: 'Allow' | 'Deny';
@@ -8,10 +8,10 @@ interface Statement {
   readonly Condition?: Record<string, Record<string, unknown>>;
 }
 
-const listOf = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
+const toList = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
 
 /** Names that readers know, for resources of the template. */
-const nameOf = (template: Template, logicalId: string): string => {
+const findName = (template: Template, logicalId: string): string => {
   const { Type, Properties } = template.Resources[logicalId] ?? { Type: '?', Properties: {} };
   const own = (name: unknown) => flatten(name).replace(/^enlist-[a-z0-9]+-/, '');
   switch (Type) {
@@ -38,10 +38,10 @@ const describeResource = (template: Template, resource: unknown): string => {
   const text = flatten(resource);
   const secret = /:secret:(.*)$/.exec(text);
   if (secret) return `secrets ${secret[1]}`;
-  const named = text.replace(/\$\{(\w+)\}/g, (all, id) =>
-    id in template.Resources ? nameOf(template, id) : all,
+  const withNames = text.replace(/\$\{(\w+)\}/g, (all, id) =>
+    id in template.Resources ? findName(template, id) : all,
   );
-  return named.replace(/^bucket\//, 'objects ').replace(/^table\/index\//, 'index ');
+  return withNames.replace(/^bucket\//, 'objects ').replace(/^table\/index\//, 'index ');
 };
 
 const describeCondition = ({ Condition }: Statement): string => {
@@ -52,19 +52,19 @@ const describeCondition = ({ Condition }: Statement): string => {
   return service ? ` through ${service}` : ` if ${JSON.stringify(Condition)}`;
 };
 
-const linesOf = (template: Template, statement: Statement): string[] =>
-  listOf(statement.Action).flatMap((action) =>
-    listOf(statement.Resource).map(
+const listLines = (template: Template, statement: Statement): string[] =>
+  toList(statement.Action).flatMap((action) =>
+    toList(statement.Resource).map(
       (resource) => `${action} on ${describeResource(template, resource)}${describeCondition(statement)}`,
     ),
   );
 
-const statementsOf = (template: Template, roleId: string): Statement[] => {
+const listStatements = (template: Template, roleId: string): Statement[] => {
   const inline = template.Resources[roleId]?.Properties.Policies ?? [];
-  const attached = resourcesOf(template, 'AWS::IAM::Policy').filter(([, { Properties }]) =>
+  const policies = findResources(template, 'AWS::IAM::Policy').filter(([, { Properties }]) =>
     JSON.stringify(Properties.Roles).includes(`"${roleId}"`),
   );
-  return [...inline, ...attached.map(([, { Properties }]) => Properties)].flatMap(
+  return [...inline, ...policies.map(([, { Properties }]) => Properties)].flatMap(
     ({ PolicyDocument }) => PolicyDocument.Statement,
   );
 };
@@ -72,17 +72,17 @@ const statementsOf = (template: Template, roleId: string): Statement[] => {
 /** The logical id of each function's role, by the function's short name. */
 export const functionRoles = (template: Template): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    resourcesOf(template, 'AWS::Lambda::Function').map(([, { Properties }]) => [
+    findResources(template, 'AWS::Lambda::Function').map(([, { Properties }]) => [
       flatten(Properties.FunctionName).split('-').at(-1),
       Properties.Role['Fn::GetAtt'][0],
     ]),
   );
 
 /** Sorted lines: `<action> on <resource>[ through <service>]`. A Deny or a managed policy stands out. */
-export const permissionsOf = (template: Template, roleId: string): readonly string[] => {
-  const managed = (template.Resources[roleId]?.Properties.ManagedPolicyArns ?? []) as unknown[];
-  const lines = statementsOf(template, roleId).flatMap((statement) =>
-    linesOf(template, statement).map((line) => (statement.Effect === 'Allow' ? line : `DENIED ${line}`)),
+export const listPermissions = (template: Template, roleId: string): readonly string[] => {
+  const managedArns = (template.Resources[roleId]?.Properties.ManagedPolicyArns ?? []) as unknown[];
+  const lines = listStatements(template, roleId).flatMap((statement) =>
+    listLines(template, statement).map((line) => (statement.Effect === 'Allow' ? line : `DENIED ${line}`)),
   );
-  return [...new Set([...lines, ...managed.map((arn) => `everything of ${flatten(arn)}`)])].sort();
+  return [...new Set([...lines, ...managedArns.map((arn) => `everything of ${flatten(arn)}`)])].sort();
 };

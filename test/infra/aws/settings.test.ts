@@ -57,7 +57,7 @@ describe('settings', () => {
     ['dataKeyArn', 'alias/x', 'The setting dataKeyArn ("alias/x") is not the ARN of a KMS key.'],
     ['vaultKeyArn', 'x', 'The setting vaultKeyArn ("x") is not the ARN of a KMS key.'],
     ['stge', 'test', 'There is no setting stge. The settings are stage, mixinUrl,'],
-  ])('%s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
+  ])('the setting %s = %s fails the synthesis with a sentence', async (name, value, sentence) => {
     await expect(createApp({ context: { [name]: value } })).rejects.toThrow(sentence);
   });
 
@@ -83,7 +83,7 @@ describe('names', () => {
     const flat = (stage: string) => {
       const names = deriveNames(stage);
       const { stack, table, bucket, topic, dashboard, metrics, api, operator } = names;
-      const called = [
+      const more = [
         names.function('check'),
         names.queue('check'),
         names.deadLetters('check'),

@@ -1,4 +1,4 @@
-/** The stack as CloudFormation would get it, for tests that look at the template. */
+/** The stack as CloudFormation would get it, for tests of the template. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export interface Template {
   readonly Outputs: Record<string, { readonly Value: unknown }>;
 }
 
-/** Stands for code: what the functions do is no matter of the template. */
+/** Code that does nothing, because the template does not depend on the code. */
 const emptyBundles = (root: string) => {
   const folders = functionNames.map((name) => {
     const folder = join(root, name);
@@ -30,7 +30,7 @@ const emptyBundles = (root: string) => {
   return Object.fromEntries(folders) as Record<(typeof functionNames)[number], { folder: string }>;
 };
 
-const make = async (context: Readonly<Record<string, unknown>>) => {
+const createStack = async (context: Readonly<Record<string, unknown>>) => {
   const folder = mkdtempSync(join(tmpdir(), 'enlist-assembly-'));
   const bundles = emptyBundles(folder);
   const { app, stack } = await createApp({ context, outdir: join(folder, 'cdk.out'), bundles });
@@ -39,22 +39,22 @@ const make = async (context: Readonly<Record<string, unknown>>) => {
   return { app, stack, template: template as Template };
 };
 
-const made = new Map<string, ReturnType<typeof make>>();
+const cache = new Map<string, ReturnType<typeof createStack>>();
 
-/** The stack with these settings: made once, and only to be looked at. */
+/** The stack with these settings. It is synthesised once, and no test may change it. */
 export const synthesise = (context: Readonly<Record<string, unknown>> = {}) => {
   const key = JSON.stringify(context);
-  const known = made.get(key) ?? make(context);
-  made.set(key, known);
-  return known;
+  const result = cache.get(key) ?? createStack(context);
+  cache.set(key, result);
+  return result;
 };
 
 /** The resources of a type with their logical ids. */
-export const resourcesOf = (template: Template, type: string): readonly (readonly [string, Resource])[] =>
+export const findResources = (template: Template, type: string): readonly (readonly [string, Resource])[] =>
   Object.entries(template.Resources).filter(([, resource]) => resource.Type === type);
 
-/** The logical id a reference points at: `{ Ref }` or `{ 'Fn::GetAtt': [id, …] }`. */
-export const targetOf = (reference: unknown): string | undefined => {
+/** The logical id in a reference: `{ Ref }` or `{ 'Fn::GetAtt': [id, …] }`. */
+export const readTarget = (reference: unknown): string | undefined => {
   const { Ref, 'Fn::GetAtt': got } = (reference ?? {}) as { Ref?: string; 'Fn::GetAtt'?: [string, string] };
   return Ref ?? got?.[0];
 };
@@ -64,6 +64,6 @@ export const flatten = (value: unknown): string => {
   if (typeof value === 'string') return value;
   const join = (value as { 'Fn::Join'?: [string, unknown[]] })['Fn::Join'];
   if (join) return join[1].map(flatten).join(join[0]);
-  const target = targetOf(value);
+  const target = readTarget(value);
   return target === undefined ? JSON.stringify(value) : `\${${target}}`;
 };

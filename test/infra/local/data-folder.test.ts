@@ -7,14 +7,14 @@ import { temporaryFolder } from './helpers.ts';
 
 const read = (folder: string) => readFile(join(folder, 'enlist.json'), 'utf8');
 
-test('the first start creates the folder for its owner alone and writes the schema number', async () => {
+test('the first start creates the data folder for its owner alone and writes the schema number', async () => {
   const folder = join(await temporaryFolder(), 'data');
   await prepareDataFolder(folder);
   expect((await stat(folder)).mode & 0o777).toBe(0o700);
   expect(JSON.parse(await read(folder))).toEqual({ schema: 1 });
 });
 
-test('a folder with the same schema number is accepted, whatever else it holds', async () => {
+test('a data folder with the same schema number is accepted, with any other files in it', async () => {
   const folder = await temporaryFolder();
   await prepareDataFolder(folder);
   await mkdir(join(folder, 'dynamodb'));
@@ -22,7 +22,7 @@ test('a folder with the same schema number is accepted, whatever else it holds',
   expect((await readdir(folder)).toSorted()).toEqual(['dynamodb', 'enlist.json']);
 });
 
-test('a schema file that a crash left empty is written again while the folder holds nothing else', async () => {
+test('a schema file that a crash left empty is written again if the data folder has nothing else', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'enlist.json'), '');
   await prepareDataFolder(folder);

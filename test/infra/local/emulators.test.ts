@@ -45,11 +45,11 @@ const start = async (options: EmulatorsOptions = {}) => {
     sqs: new SQSClient(clientConfig(sqs)),
     secrets: new SecretsManagerClient(clientConfig(secretsManager)),
   };
-  let stopped: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
   const stop = () => {
-    stopped ??= emulators.stop();
+    stopping ??= emulators.stop();
     for (const client of Object.values(clients)) client.destroy();
-    return stopped;
+    return stopping;
   };
   onTestFinished(stop);
   return { ...emulators, ...clients, config, sqsUrl: sqs, stop };
@@ -77,7 +77,7 @@ const receive = async ({ sqs, config }: RunningEmulators) => {
 const send = ({ sqs, config }: RunningEmulators, MessageBody: string) =>
   sqs.send(new SendMessageCommand({ QueueUrl: config.queueUrls.check, MessageBody }));
 
-test('the table has the keys and indexes of the deployment', async () => {
+test('the table of the emulators has the keys and indexes of the deployment', async () => {
   const { dynamodb, config } = await start();
   const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName: config.table }));
   expect(Table?.TableStatus).toBe('ACTIVE');
@@ -95,11 +95,11 @@ test('the table has the keys and indexes of the deployment', async () => {
   }
 });
 
-test('every queue has its settings and its dead-letter queue', async () => {
-  const started = await start();
+test('every queue of the emulators has its settings and its dead-letter queue', async () => {
+  const emulators = await start();
   for (const name of queueNames) {
-    const work = await attributes(started, name);
-    const dead = await attributes(started, nameDeadLetterQueue(name));
+    const work = await attributes(emulators, name);
+    const dead = await attributes(emulators, nameDeadLetterQueue(name));
     expect(work.VisibilityTimeout).toBe(String(queues[name].visibilityTimeoutSeconds));
     expect(work.MessageRetentionPeriod).toBe(String(queues[name].retentionSeconds));
     expect(JSON.parse(work.RedrivePolicy ?? '{}')).toEqual({
@@ -131,7 +131,7 @@ test('rows, objects, secrets and messages survive a restart with new ports', asy
   expect((await receive(second)).map((message) => message.Body)).toEqual(['waiting']);
 });
 
-test('an object can be removed for good', async () => {
+test('an object can be removed and leaves no file', async () => {
   const dataDir = await temporaryFolder();
   const { s3, config } = await start({ dataDir });
   const Bucket = config.uploadsBucket;
@@ -141,7 +141,7 @@ test('an object can be removed for good', async () => {
   expect(await readdir(objects)).toEqual([]);
 });
 
-test('a start removes uploads that a killed process left cut off, and keeps the others', async () => {
+test('a start removes uploads that a killed process left incomplete, and no others', async () => {
   const dataDir = await temporaryFolder();
   const first = await start({ dataDir });
   const Bucket = first.config.uploadsBucket;
@@ -158,7 +158,7 @@ test('a start removes uploads that a killed process left cut off, and keeps the 
   expect(await readdir(join(bucket, 'objects', 'a'))).toEqual([]);
 });
 
-test('a start creates the bucket again that a killed process left half created', async () => {
+test('a start creates a bucket again that a killed process left incomplete', async () => {
   const dataDir = await temporaryFolder();
   const first = await start({ dataDir });
   const Bucket = first.config.uploadsBucket;
@@ -168,7 +168,7 @@ test('a start creates the bucket again that a killed process left half created',
   await second.s3.send(new PutObjectCommand({ Bucket, Key: 'list', Body: Uint8Array.of(1) }));
 });
 
-test('a start updates changed queue settings and leaves the messages', async () => {
+test('a start updates changed queue settings and keeps the messages', async () => {
   const dataDir = await temporaryFolder();
   const first = await start({ dataDir });
   const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
@@ -208,19 +208,19 @@ test('messages that a crashed process had received come back, as if never receiv
   });
 });
 
-test('a message can come back after a second', async () => {
+test('a message can become visible again after a second', async () => {
   const dataDir = await temporaryFolder();
-  const started = await start({ dataDir });
-  await send(started, 'again');
-  const [message] = await receive(started);
-  await started.sqs.send(
+  const emulators = await start({ dataDir });
+  await send(emulators, 'again');
+  const [message] = await receive(emulators);
+  await emulators.sqs.send(
     new ChangeMessageVisibilityCommand({
-      QueueUrl: started.config.queueUrls.check,
+      QueueUrl: emulators.config.queueUrls.check,
       ReceiptHandle: message?.ReceiptHandle,
       VisibilityTimeout: 1,
     }),
   );
-  await eventually(async () => expect(await receive(started)).toHaveLength(1));
+  await eventually(async () => expect(await receive(emulators)).toHaveLength(1));
 });
 
 test('only the owner can read the data folder', async () => {
@@ -231,7 +231,7 @@ test('only the owner can read the data folder', async () => {
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-test('SQS is reached by the queue URL too, without any resolver', async () => {
+test('SQS can be reached by the queue URL too, without any resolver', async () => {
   const { config } = await start();
   const { endpoint: _left, ...rest } = clientConfig('');
   const sqs = new SQSClient({ ...rest, useQueueUrlAsEndpoint: true, logger: quiet });
@@ -241,13 +241,13 @@ test('SQS is reached by the queue URL too, without any resolver', async () => {
   expect(MessageId).toBeTypeOf('string');
 });
 
-const statusOf = (url: string, headers: Record<string, string>): Promise<number | undefined> =>
+const readStatus = (url: string, headers: Record<string, string>): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
-    const sent = request(url, { headers }, (response) => {
+    const outgoing = request(url, { headers }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });
-    sent.on('error', reject).end();
+    outgoing.on('error', reject).end();
   });
 
 test('emulators refuse web pages and other machines', async () => {
@@ -260,12 +260,12 @@ test('emulators refuse web pages and other machines', async () => {
     all.filter(({ internal, family }) => !internal && family === 'IPv4'),
   );
   for (const url of urls) {
-    expect(await statusOf(url, {})).not.toBe(403);
-    expect(await statusOf(url, { host: 'rebound.example' })).toBe(403);
-    expect(await statusOf(url, { origin: 'https://evil.example' })).toBe(403);
+    expect(await readStatus(url, {})).not.toBe(403);
+    expect(await readStatus(url, { host: 'rebound.example' })).toBe(403);
+    expect(await readStatus(url, { origin: 'https://evil.example' })).toBe(403);
     for (const { address } of own) {
       const outside = url.replace('127.0.0.1', address);
-      await expect(statusOf(outside, {})).rejects.toThrow('ECONNREFUSED');
+      await expect(readStatus(outside, {})).rejects.toThrow('ECONNREFUSED');
     }
   }
 });

@@ -22,9 +22,9 @@ const lockInChild = async (folder: string) => {
   return {
     pid: child.pid,
     kill: async () => {
-      const gone = once(child, 'exit');
+      const exit = once(child, 'exit');
       child.kill('SIGKILL');
-      await gone;
+      await exit;
     },
   };
 };
@@ -38,7 +38,7 @@ test('a process can lock a folder once, and again after it has unlocked it', asy
   await (await lockFolder(folder))();
 });
 
-test('a folder that another process has locked is refused, and the process is named, until that process is dead', async () => {
+test('a folder that another process has locked is refused, and the process is named, until that process has ended', async () => {
   const folder = await temporaryFolder();
   const other = await lockInChild(folder);
   await expect(lockFolder(folder)).rejects.toThrow(`in use by process ${other.pid}`);

@@ -33,8 +33,8 @@ const start = async (handler: HttpHandler, { timeoutSeconds, ...options }: Optio
   const gateway = await startGateway({ functions, routes, ...options });
   let stopped: Promise<void> | undefined;
   const stop = () => {
-    stopped ??= gateway.stop();
-    return stopped;
+    stopping ??= gateway.stop();
+    return stopping;
   };
   onTestFinished(stop);
   return { url: gateway.url, stop };
@@ -50,7 +50,7 @@ const listen = async () => {
   return { url, events, last: () => events.at(-1) };
 };
 
-/** Like fetch, but with any header at all. */
+/** Like fetch, but with any header. */
 const raw = (url: string, headers: Record<string, string>): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     request(url, { headers }, (response) => {
@@ -103,7 +103,7 @@ test.each([
   ['text/plain', Uint8Array.of(255, 0), '/wA=', true],
   ['application/zip', 'PK', 'UEs=', true],
   ['application/x-www-form-urlencoded', 'a=b', 'YT1i', true],
-])('a body of %s arrives', async (type, body, expected, isBase64Encoded) => {
+])('a body of %s reaches the function', async (type, body, expected, isBase64Encoded) => {
   const { url, last } = await listen();
   await fetch(`${url}/batches`, { method: 'POST', body, headers: { 'content-type': type } });
   expect(last()).toMatchObject({ body: expected, isBase64Encoded });
@@ -129,14 +129,14 @@ test.each([
   ['answers without a status', async () => ({ a: 1 })],
   ['answers nothing', async () => undefined],
   ['answers a body that is not a text', async () => ({ statusCode: 200, body: { a: 1 } })],
-])('a function that %s is a 500 without its text', async (_what, handler) => {
+])('a function that %s is answered with 500, without its text', async (_what, handler) => {
   const { url } = await start(handler);
   const response = await fetch(`${url}/batches`, { method: 'POST' });
   expect(response.status).toBe(500);
   expect(await response.text()).toBe('{"message":"Internal Server Error"}');
 });
 
-test('onError is called for a failed invocation, with its function', async () => {
+test('onError is called for a failed invocation, with the name of its function', async () => {
   const errors: string[] = [];
   const { url } = await start(async () => Promise.reject(new Error('crash')), {
     onError: ({ message }, name) => errors.push(`${name}: ${message}`),
@@ -175,7 +175,7 @@ test.each([
   ['GET', '/batches/'],
   ['GET', '/batches/1/'],
   ['GET', '/batches/1/nothing'],
-])('%s %s is 404', async (method, path) => {
+])('the request %s %s is answered with 404', async (method, path) => {
   const { url, events } = await listen();
   const response = await fetch(`${url}${path}`, { method });
   expect(response.status).toBe(404);
@@ -225,13 +225,16 @@ test.each([
   ['the Origin of a local file', { origin: 'null' }, 403],
   ['the Origin of another port', { origin: 'http://127.0.0.1:1' }, 403],
   ['no Origin', {}, 204],
-])('%s is answered %#', async (_what, headers, status) => {
-  const { url, events } = await listen();
-  expect((await raw(`${url}/bots/1`, headers)).statusCode).toBe(status);
-  expect(events).toHaveLength(status === 204 ? 1 : 0);
-});
+])(
+  'the gateway accepts only requests of this machine and of its own pages: %s',
+  async (_what, headers, status) => {
+    const { url, events } = await listen();
+    expect((await raw(`${url}/bots/1`, headers)).statusCode).toBe(status);
+    expect(events).toHaveLength(status === 204 ? 1 : 0);
+  },
+);
 
-test('its own pages may send requests, as 127.0.0.1 and as localhost', async () => {
+test('pages of the gateway itself may send requests, as 127.0.0.1 and as localhost', async () => {
   const { url } = await listen();
   for (const name of ['127.0.0.1', 'localhost']) {
     const host = `${name}:${new URL(url).port}`;
@@ -239,24 +242,24 @@ test('its own pages may send requests, as 127.0.0.1 and as localhost', async () 
   }
 });
 
-test('stop waits for the running request and accepts no new one', async () => {
-  const entered = Promise.withResolvers<void>();
+test('stop waits for the running request, and the gateway accepts no new one', async () => {
+  const started = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const { url, stop } = await start(async () => {
-    entered.resolve();
+    started.resolve();
     await gate.promise;
     return { statusCode: 200, body: 'done' };
   });
   const response = fetch(`${url}/bots/1`);
-  await entered.promise;
-  const stopped = stop();
+  await started.promise;
+  const stopping = stop();
   await expect(raw(`${url}/bots/2`, {})).rejects.toThrow('ECONNREFUSED');
   gate.resolve();
   expect(await (await response).text()).toBe('done');
-  await stopped;
+  await stopping;
 });
 
-test('a taken port is an error at once', async () => {
+test('a port that is in use is an error at once', async () => {
   const { url } = await listen();
   const port = Number(new URL(url).port);
   const functions = everywhere(async () => undefined);

@@ -1,4 +1,4 @@
-/** What the tests of the embedded stack share. */
+/** Helpers for the tests of the embedded stack. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -27,7 +27,7 @@ const start = async () => {
   return { environment, client, store };
 };
 
-const bound = (user_id: string, public_key: string | undefined) =>
+const createEntry = (user_id: string, public_key: string | undefined) =>
   ({ user_id, bound: { public_key } }) as unknown as NonNullable<Ledger>[number];
 
 test('a key is found in every form in which it can be stored, and a missing one counts as lost', async () => {
@@ -37,12 +37,12 @@ test('a key is found in every form in which it can be stored, and a missing one 
   await store('enlist/either', { spend_key: SCALAR });
   await store('enlist/tip', { tip_private_key: SEED });
   const ledger = [
-    bound('seed', SEED_KEY),
-    bound('scalar', SCALAR_KEY),
-    bound('either', SCALAR_KEY),
-    bound('tip', SEED_KEY),
-    bound('scalar', SEED_KEY),
-    bound('nobody', SEED_KEY),
+    createEntry('seed', SEED_KEY),
+    createEntry('scalar', SCALAR_KEY),
+    createEntry('either', SCALAR_KEY),
+    createEntry('tip', SEED_KEY),
+    createEntry('scalar', SEED_KEY),
+    createEntry('nobody', SEED_KEY),
   ];
   expect(await countKeys(environment, ledger)).toEqual({ keys_stored: 2, keys_bound: 6, keys_lost: 2 });
 });

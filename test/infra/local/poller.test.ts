@@ -36,7 +36,7 @@ interface Options {
   readonly bodies: readonly string[];
 }
 
-/** A new queue with these messages, and a poller with this handler. */
+/** Creates a queue with these messages, and starts a poller with this handler. */
 const drain = async (handler: Handler<SQSEvent>, { shape = {}, timeoutSeconds = 5, bodies }: Options) => {
   count += 1;
   const name = `work-${count}`;
@@ -64,14 +64,14 @@ const drain = async (handler: Handler<SQSEvent>, { shape = {}, timeoutSeconds = 
     onError: (error) => errors.push(error),
   });
   onTestFinished(() => poller.stop());
-  const bodiesOf = (queue: string) => fauxqs.inspectQueue(queue)?.messages.ready.map(({ body }) => body);
+  const listBodies = (queue: string) => fauxqs.inspectQueue(queue)?.messages.ready.map(({ body }) => body);
   return {
     name,
     url: QueueUrl,
     errors,
     poller,
     inFlight: () => fauxqs.inspectQueue(name)?.messages.inflight.map(({ message }) => message.body),
-    deadBodies: () => bodiesOf(dead),
+    deadBodies: () => listBodies(dead),
     isEmpty: async () => {
       const { Attributes } = await sqs.send(
         new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
@@ -107,12 +107,12 @@ test('the poller delivers every message once, in batches of at most the given si
   expect(queue.errors).toEqual([]);
 });
 
-test('the function gets records and a context as from Lambda', async () => {
-  const seen: { event: SQSEvent; remaining: number; name: string; id: string }[] = [];
+test('the poller gives a function records and a context as Lambda does', async () => {
+  const received: { event: SQSEvent; remaining: number; name: string; id: string }[] = [];
   const queue = await drain(
     async (event, context) => {
       const { functionName: name, awsRequestId: id } = context;
-      seen.push({ event, remaining: context.getRemainingTimeInMillis(), name, id });
+      received.push({ event, remaining: context.getRemainingTimeInMillis(), name, id });
     },
     { bodies: [] },
   );
@@ -176,7 +176,7 @@ test('only the failed messages of a batch come back', async () => {
   expect(queue.errors).toEqual([]);
 });
 
-test('after a crash the whole batch comes back, and after the last delivery it is in the dead-letter queue', async () => {
+test('after a crash the whole batch comes back, and after its last delivery it is in the dead-letter queue', async () => {
   const deliveries: (string | undefined)[] = [];
   const queue = await drain(
     async ({ Records }) => {
@@ -235,22 +235,22 @@ test('a batch that times out fails, and the next one can run', async () => {
   expect(queue.inFlight()).toEqual(['slow']);
 });
 
-test('stop waits for the running batch, deletes it, and receives no more', async () => {
+test('stop waits for the running batch and deletes it, and the poller receives no more', async () => {
   const gate = Promise.withResolvers<void>();
-  const seen: string[] = [];
+  const received: string[] = [];
   const queue = await drain(
     async ({ Records }) => {
-      seen.push(...Records.map(({ body }) => body));
+      received.push(...Records.map(({ body }) => body));
       await gate.promise;
     },
     { shape: { maxConcurrency: 1 }, bodies: ['one'] },
   );
-  await eventually(() => expect(seen).toEqual(['one']));
-  const stopped = queue.poller.stop();
+  await eventually(() => expect(received).toEqual(['one']));
+  const stopping = queue.poller.stop();
   await sqs.send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: 'two' }));
   gate.resolve();
-  await stopped;
-  expect(seen).toEqual(['one']);
+  await stopping;
+  expect(received).toEqual(['one']);
   expect(queue.inFlight()).toEqual([]);
   expect(fauxqs.inspectQueue(queue.name)?.messages.ready.map(({ body }) => body)).toEqual(['two']);
 });
@@ -262,12 +262,12 @@ test('an idle poller stops promptly', async () => {
   expect(performance.now() - start).toBeLessThan(500);
 });
 
-test('the poller continues after SQS could not be reached for a moment', async () => {
+test('the poller continues after SQS could not be reached for some time', async () => {
   const errors: Error[] = [];
-  const lonely = new SQSClient({ ...clientConfig('http://127.0.0.1:1'), maxAttempts: 1 });
-  onTestFinished(() => lonely.destroy());
+  const disconnected = new SQSClient({ ...clientConfig('http://127.0.0.1:1'), maxAttempts: 1 });
+  onTestFinished(() => disconnected.destroy());
   const poller = startPoller({
-    sqs: lonely,
+    sqs: disconnected,
     queueUrl: createQueueUrl('http://127.0.0.1:1', 'none'),
     queueArn: createQueueArn('none'),
     shape: plain,

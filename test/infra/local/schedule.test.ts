@@ -27,13 +27,13 @@ test('the schedule runs its function again and again', async () => {
   await eventually(() => expect(runs).toBeGreaterThan(2));
 });
 
-test('the function gets a scheduled event and a context', async () => {
-  const seen: { event: ScheduledEvent; name: string; remaining: number }[] = [];
+test('the schedule gives its function a scheduled event and a context', async () => {
+  const runs: { event: ScheduledEvent; name: string; remaining: number }[] = [];
   const schedule = start(async (event, context) => {
-    seen.push({ event, name: context.functionName, remaining: context.getRemainingTimeInMillis() });
+    runs.push({ event, name: context.functionName, remaining: context.getRemainingTimeInMillis() });
   });
   await schedule.runNow();
-  expect(seen).toEqual([
+  expect(runs).toEqual([
     {
       event: {
         version: '0',
@@ -52,7 +52,7 @@ test('the function gets a scheduled event and a context', async () => {
   ]);
 });
 
-test('runs never overlap, neither those of the clock nor those of runNow', async () => {
+test('runs of a schedule never overlap, neither timed ones nor those of runNow', async () => {
   let running = 0;
   let most = 0;
   let runs = 0;
@@ -71,7 +71,7 @@ test('runs never overlap, neither those of the clock nor those of runNow', async
   expect(most).toBe(1);
 });
 
-test('onError is called for a failed run, and the next run comes', async () => {
+test('onError is called for a failed run, and the next run follows', async () => {
   const errors: string[] = [];
   start(async () => Promise.reject(new Error('crash')), {
     everySeconds: 0.01,
@@ -80,7 +80,7 @@ test('onError is called for a failed run, and the next run comes', async () => {
   await eventually(() => expect(errors.slice(0, 2)).toEqual(['crash', 'crash']));
 });
 
-test('runNow throws what its run throws, and a time-out too', async () => {
+test('runNow throws the error of its run, or a time-out', async () => {
   const errors: Error[] = [];
   const failing = start(async () => Promise.reject(new Error('crash')), {
     onError: (error) => errors.push(error),
@@ -91,7 +91,7 @@ test('runNow throws what its run throws, and a time-out too', async () => {
   await expect(endless.runNow()).rejects.toThrow('timed out');
 });
 
-test('stop waits for the current run, and no run follows, though its time has passed', async () => {
+test('stop waits for the current run, and no run follows, although its time has passed', async () => {
   let runs = 0;
   const gate = Promise.withResolvers<void>();
   const schedule = start(
@@ -103,12 +103,12 @@ test('stop waits for the current run, and no run follows, though its time has pa
   );
   await eventually(() => expect(runs).toBe(1));
   await new Promise((resolve) => setTimeout(resolve, 30));
-  let stopped = false;
+  let isStopped = false;
   const stopping = schedule.stop().then(() => {
-    stopped = true;
+    isStopped = true;
   });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(stopped).toBe(false);
+  expect(isStopped).toBe(false);
   gate.resolve();
   await stopping;
   await new Promise((resolve) => setTimeout(resolve, 20));
