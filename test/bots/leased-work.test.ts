@@ -12,23 +12,23 @@ const prepare = async () => {
   return { bot, ...(await recordServices({ bots: [bot] })) };
 };
 
-const listDelays = ({ sent }: Pick<Recorder, 'sent'>) =>
-  sent.map(({ queue, message }) => [queue, message.body.bot_id, message.delaySeconds]);
+const listDelays = ({ messages }: Pick<Recorder, 'messages'>) =>
+  messages.map(({ queue, message }) => [queue, message.body.bot_id, message.delaySeconds]);
 
 test.each(steps)('a row that changed before %s had its lease comes back after a second', async (step) => {
-  const { bot, services, sent } = await prepare();
+  const { bot, services, messages } = await prepare();
   await services.table.updateBot(bot, { line: 99 });
   expect(await withLease(services, step, bot, deadline(services), never)).toBeUndefined();
-  expect(listDelays({ sent })).toEqual([[step, bot.bot_id, 1]]);
+  expect(listDelays({ messages })).toEqual([[step, bot.bot_id, 1]]);
 });
 
 test.each(steps)('a row that another worker has comes back to %s when the lease is over', async (step) => {
-  const { bot, services, sent, logged } = await prepare();
+  const { bot, services, messages, logLines } = await prepare();
   await withLease(services, step, bot, deadline(services), async ({ leased }) => {
     await withLease(services, step, leased.bot, deadline(services), never);
   });
-  expect(listDelays({ sent })).toEqual([[step, bot.bot_id, 31]]);
-  expect(logged.map(({ code }) => code)).toEqual(['lease_held']);
+  expect(listDelays({ messages })).toEqual([[step, bot.bot_id, 31]]);
+  expect(logLines.map(({ code }) => code)).toEqual(['lease_held']);
 });
 
 test('an unexpected error is thrown on, and the lease is given back', async () => {

@@ -202,9 +202,9 @@ describe('lists with every outcome', () => {
   });
 
   test('enlist status shows counts and the next step', async () => {
-    const ran = await enlistHere(['status', mixed]);
-    expect(ran.code).toBe(3);
-    expect(ran.stdout).toContain(
+    const result = await enlistHere(['status', mixed]);
+    expect(result.code).toBe(3);
+    expect(result.stdout).toContain(
       `Batch ${mixed}: imported\n  3 rows (1 valid, 1 invalid, 1 duplicate)\n  100%: 1 of 1 bot finished`,
     );
     expect(result.stdout).toContain(`enlist bots ${mixed} --state blocked`);

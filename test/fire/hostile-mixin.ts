@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import fc from 'fast-check';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { countKeys } from '../../infra/local/key-counts.ts';
 import { type Emulators, startEmulators } from '../../infra/local/emulators.ts';
+import { countKeys } from '../../infra/local/key-counts.ts';
 import { accounts } from '../../lib/api/accounts.ts';
 import type { HttpAnswer } from '../../lib/api/http.ts';
 import { check } from '../../lib/bots/check.ts';

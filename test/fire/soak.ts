@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fault, type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
-import { countKeys } from '../../infra/local/key-counts.ts';
 import { createDemoList } from '../../infra/local/demo.ts';
+import { countKeys } from '../../infra/local/key-counts.ts';
 import {
   type ExpectedList,
   findWrongEnds,

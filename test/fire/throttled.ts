@@ -1,8 +1,8 @@
 /** A list of every kind of bot, run to its end by the embedded stack while AWS throttles it. */
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { countKeys } from '../../infra/local/key-counts.ts';
 import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
+import { countKeys } from '../../infra/local/key-counts.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { nameDeadLetterQueue, queueNames } from '../../lib/model/deployment.ts';

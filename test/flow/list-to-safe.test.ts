@@ -2,8 +2,8 @@
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clientConfig } from '../../infra/local/client-config.ts';
-import { countKeys, readVault } from '../../infra/local/key-counts.ts';
 import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
+import { countKeys, readVault } from '../../infra/local/key-counts.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
 

@@ -63,7 +63,7 @@ describe('missing and invalid variables', () => {
   });
 
   test.each(['ftp://x', 'api.mixin.one', 'javascript:alert(1)'])('MIXIN_URL=%s is refused', (MIXIN_URL) => {
-    expect(messageOf({ ...environment, MIXIN_URL })).toContain('MIXIN_URL');
+    expect(readMessage({ ...environment, MIXIN_URL })).toContain('MIXIN_URL');
   });
 
   test('the error for an invalid variable never quotes its value', () => {

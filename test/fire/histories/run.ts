@@ -10,7 +10,12 @@ import { giveUpBot } from '../../../lib/bots/crash.ts';
 import { enroll } from '../../../lib/bots/enroll.ts';
 import { recheck } from '../../../lib/bots/recheck.ts';
 import { register } from '../../../lib/bots/register.ts';
-import { computeCrashRetrySeconds, functions, type QueueName, queues } from '../../../lib/model/deployment.ts';
+import {
+  computeCrashRetrySeconds,
+  functions,
+  type QueueName,
+  queues,
+} from '../../../lib/model/deployment.ts';
 import type { Services } from '../../../lib/model/ports.ts';
 import { connect as connectClient } from '../../emulators/mixin/client.ts';
 import { type Actor, renewSession, sharedKeystore } from './actors.ts';

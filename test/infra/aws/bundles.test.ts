@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MixinStandIn, startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { bundleFunctions } from '../../../infra/aws/bundle.ts';
 import { synthesiseCode } from '../../../infra/aws/synth.ts';
-import { countKeys } from '../../../infra/local/key-counts.ts';
 import { type EmbeddedStack, startEmbeddedStack } from '../../../infra/local/embedded-stack.ts';
+import { countKeys } from '../../../infra/local/key-counts.ts';
 import { type FunctionName, functionNames } from '../../../lib/model/deployment.ts';
 import { waitFor } from '../../helpers/stack.ts';
 

@@ -5,8 +5,8 @@ import { startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { deriveNames } from '../../../infra/aws/names.ts';
 import { createVault } from '../../../lib/aws/vault/vault.ts';
 import { functionNames } from '../../../lib/model/deployment.ts';
-import { enrolmentRecoveryDays } from '../../../lib/model/timing.ts';
 import type { Keys, Vault } from '../../../lib/model/ports.ts';
+import { enrolmentRecoveryDays } from '../../../lib/model/timing.ts';
 import { waitFor } from '../../helpers/stack.ts';
 import { type RecordedCalls, recordCalls } from './calls.ts';
 import { functionRoles, listPermissions } from './permissions.ts';
@@ -173,9 +173,11 @@ describe('secrets', () => {
   test.each(['prod', 'test', 'enrolment'])(
     'no function may delete the secret of a bot, in a stage named %s',
     async (stage) => {
-      const { template: made } = await synthesise({ stage });
+      const { template: stageTemplate } = await synthesise({ stage });
       const prefix = deriveNames(stage).secretPrefix;
-      const [resources, ...others] = new Set(deletions(made).map((it) => it.resources.join(' ')));
+      const [resources, ...others] = new Set(
+        findDeletions(stageTemplate).map((it) => it.resources.join(' ')),
+      );
       expect(others).toEqual([]);
       expect(resources).toMatch(new RegExp(`:secret:${prefix}/enrolment/\\*$`));
       // A bot's secret is named by its user id, a UUID, and an ARN has a random ending: none begins with this prefix.

@@ -92,7 +92,7 @@ describe('names', () => {
         names.alarm('x'),
         names.alias('data'),
       ];
-      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...called, names.secretPrefix];
+      return [stack, table, bucket, topic, dashboard, metrics, api, operator, ...more, names.secretPrefix];
     };
     const test = new Set(flat('test'));
     expect(flat('prod').filter((name) => test.has(name))).toEqual([]);

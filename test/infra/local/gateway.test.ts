@@ -31,7 +31,7 @@ interface Options extends Partial<GatewayOptions> {
 const start = async (handler: HttpHandler, { timeoutSeconds, ...options }: Options = {}) => {
   const functions = everywhere(handler, timeoutSeconds);
   const gateway = await startGateway({ functions, routes, ...options });
-  let stopped: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= gateway.stop();
     return stopping;

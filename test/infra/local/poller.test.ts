@@ -117,11 +117,11 @@ test('the poller gives a function records and a context as Lambda does', async (
     { bodies: [] },
   );
   await sqs.send(new SendMessageCommand({ QueueUrl: queue.url, MessageBody: 'hello' }));
-  await eventually(() => expect(seen).toHaveLength(1));
-  expect(seen[0]).toMatchObject({ name: 'work', id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
-  expect(seen[0]?.remaining).toBeGreaterThan(4_000);
-  expect(seen[0]?.remaining).toBeLessThanOrEqual(5_000);
-  expect(seen[0]?.event.Records).toEqual([
+  await eventually(() => expect(received).toHaveLength(1));
+  expect(received[0]).toMatchObject({ name: 'work', id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+  expect(received[0]?.remaining).toBeGreaterThan(4_000);
+  expect(received[0]?.remaining).toBeLessThanOrEqual(5_000);
+  expect(received[0]?.event.Records).toEqual([
     {
       messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       receiptHandle: expect.stringMatching(/./),
