@@ -193,7 +193,9 @@ const main = async (): Promise<number> => {
   return code;
 };
 
-const reportError = (error: unknown): number => {
+const reportError = (thrown: unknown): number => {
+  // What failed first counts, and not what then failed while everything was stopped.
+  const error: unknown = thrown instanceof SuppressedError ? thrown.suppressed : thrown;
   // Commander has printed its own errors, and the help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   if (isAbort(error)) return exitCodes.interrupted;
