@@ -95,7 +95,7 @@ const fixes: Readonly<Record<string, string>> = {
   list_too_large: 'Split it into several lists.',
   unknown_format: 'Give its --type.',
   internal_error: 'Try again; the logs show the cause.',
-  throttled: 'Try again in some seconds.',
+  throttled: 'Try again in a few seconds.',
 };
 
 /** The problem that the API reports; for an answer of others, whether the request took effect. */

@@ -113,7 +113,7 @@ describe('the bundles in the embedded stack', () => {
         unknown
       >;
       return read.status === 'imported' && read.finished === users.length && read;
-    }, 18_000);
+    }, 50_000);
     expect(batch).toMatchObject({ invalid: 1, states: { registered: 12, external: 1, blocked: 1 } });
     const counts = await countKeys(embedded.environment, standIn.ledger());
     expect(counts).toEqual({ keys_stored: 12, keys_bound: 12, keys_lost: 0 });
