@@ -156,7 +156,7 @@ export const addSignIn = (program: Command, run: Run): void => {
       'after',
       formatExamples(
         'enlist sign-in',
-        'enlist sign-in --phone +15550100 < /dev/null',
+        'enlist sign-in --phone +447700900123 < /dev/null',
         'read-the-sms | enlist sign-in --verification ID',
       ),
     )

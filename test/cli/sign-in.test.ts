@@ -10,7 +10,7 @@ import { enlist, enlistProcess, jsonLines, printedTexts, startServer } from './r
 
 const VERIFICATION_ID = '00000000-0000-4000-8000-00000000f001';
 const DEVICE_ID = '00000000-0000-4000-8000-00000000d001';
-const PHONE = '+15550199';
+const PHONE = '+15550100';
 const CODE = '730461';
 const TOKEN = 'invented-notification-token';
 const CAPTCHA = 'invented-captcha-answer';
