@@ -435,8 +435,10 @@ const recordStorage = async (signInAnswer: string) => {
     record('dead letters', ...Messages.map((message) => JSON.stringify(message)));
   }
   const s3 = new S3Client({ ...clientConfig(aws.endpoints.s3 ?? ''), forcePathStyle: true });
-  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }));
-  for (const { Key } of Contents) {
+  const listObjects = async () => (await s3.send(new ListObjectsV2Command({ Bucket }))).Contents ?? [];
+  // A list is removed a moment after its batch is imported; what is still there after this time stays.
+  await waitFor(async () => (await listObjects()).length === 0, 20_000).catch(() => undefined);
+  for (const { Key } of await listObjects()) {
     const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }));
     record('objects of the bucket', `${Key} ${await Body?.transformToString()}`);
   }
