@@ -1,6 +1,6 @@
 /** fauxqs (SQS and S3), restricted to this machine: by default it listens on every network interface. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { glob, readFile, rm } from 'node:fs/promises';
+import { glob, readFile, rm, stat } from 'node:fs/promises';
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { type FauxqsServer, startFauxqs } from 'fauxqs';
@@ -37,24 +37,26 @@ const restrictToLoopback = (message: unknown): void => {
 
 const isOnLoopback = ({ address }: FauxqsServer): boolean => new URL(address).hostname === LOOPBACK;
 
-const isWholeJson = async (file: string): Promise<boolean> => {
+/** Is the description of an object or a bucket complete, and does the object have all its bytes? */
+const isWhole = async (path: string, dataPath: string): Promise<boolean> => {
   try {
-    JSON.parse(await readFile(file, 'utf8'));
-    return true;
+    const { contentLength } = JSON.parse(await readFile(path, 'utf8'));
+    return contentLength === undefined || (await stat(dataPath)).size === contentLength;
   } catch {
     return false;
   }
 };
 
 /**
- * Removes objects whose description a killed process left cut off: fauxqs 2.4.1 would not start. Their upload was
+ * Removes objects that a killed process left cut off: fauxqs 2.4.1 would not start, or send fewer bytes than it says. Their upload was
  * never answered, so whoever sent it sends it again.
  */
 const removeTornUploads = async (uploads: string): Promise<void> => {
   for await (const file of glob(['**/*.meta.json', '**/.bucket.json'], { cwd: uploads })) {
     const path = join(uploads, file);
-    if (await isWholeJson(path)) continue;
-    await rm(path.replace(/\.meta\.json$/, '.data'), { force: true });
+    const dataPath = path.replace(/\.meta\.json$/, '.data');
+    if (await isWhole(path, dataPath)) continue;
+    await rm(dataPath, { force: true });
     await rm(path, { force: true });
   }
 };

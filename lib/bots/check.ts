@@ -7,7 +7,7 @@ import { isWaitOver } from '../model/timing.ts';
 import { decide } from './decide.ts';
 import { deriveVaultPublicKeys } from './key-forms.ts';
 import { applyDecision, handleMixinError, readKeystoreOrBlock } from './outcome.ts';
-import { moveBot, sendToStep } from './transition.ts';
+import { moveBot, sendAtEndOfWait, sendToStep } from './transition.ts';
 
 const step = 'check';
 
@@ -40,7 +40,7 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   const bot = await services.table.readBot(bot_id);
   if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
   if (bot.enrolment) return sendToStep(services, 'enroll', bot);
-  if (!isCheckDue(bot, services.now())) return;
+  if (!isCheckDue(bot, services.now())) return sendAtEndOfWait(services, bot);
   // The move was made and its message may be lost: register expects a second one.
   if (bot.state === 'registering') return sendToStep(services, 'register', bot);
   const stored = await readKeystoreOrBlock(services, bot, step);

@@ -24,7 +24,7 @@ import { generateSeed } from './key-forms.ts';
 import { LeaseLost } from './lease.ts';
 import { endWork, type LeasedWork, requireTime, withLease } from './leased-work.ts';
 import { describeMixinError } from './mixin-failure.ts';
-import { moveBot, sendToStep } from './transition.ts';
+import { moveBot, sendAtEndOfWait, sendToStep } from './transition.ts';
 import { upsertBot } from './upsert.ts';
 
 const step = 'enroll';
@@ -227,4 +227,5 @@ export const enroll = async (services: Services, body: unknown, deadlineMs: numb
   if (!row?.enrolment) return services.log('warn', 'bot_unknown', { bot_id });
   if (row.state === 'enrolled') return removeSecret(services, row);
   if (isDue(row, services.now())) await enrollRow(services, row, deadlineMs);
+  else await sendAtEndOfWait(services, row);
 };

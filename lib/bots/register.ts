@@ -15,7 +15,7 @@ import { type Decision, decide, type PinPlan, type VaultPublicKeys } from './dec
 import { deriveKeyForms, deriveVaultPublicKeys, generateSeed } from './key-forms.ts';
 import { endWork, type LeasedWork, requireTime, WorkEnd, withLease } from './leased-work.ts';
 import { applyDecision, readKeystoreOrBlock } from './outcome.ts';
-import { drawRetryDelaySeconds, postponeBot } from './transition.ts';
+import { drawRetryDelaySeconds, postponeBot, sendAtEndOfWait } from './transition.ts';
 
 const step = 'register';
 
@@ -255,7 +255,7 @@ const registerLeased = async (leasedWork: LeasedWork): Promise<void> => {
 };
 
 /**
- * Handles one message `{ bot_id }`; drops it when the bot is not (or no longer) `registering`.
+ * Handles one message `{ bot_id }`; of a bot that is not (or no longer) `registering` nothing is sent to Mixin.
  * @param deadlineMs when the invocation ends; the lease ends with it
  * Throws only on the unexpected (then SQS delivers the message again).
  */
@@ -264,4 +264,5 @@ export const register = async (services: Services, body: unknown, deadlineMs: nu
   const bot = await services.table.readBot(bot_id);
   if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
   if (bot.state === 'registering') await withLease(services, step, bot, deadlineMs, registerLeased);
+  else await sendAtEndOfWait(services, bot);
 };

@@ -129,6 +129,18 @@ export const sendToStep = (
   delaySeconds = 0,
 ) => services.queues.send(queue, [{ body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds }]);
 
+/**
+ * For a message that came before the bot's pause is over: the message for its end may be lost with a worker that died
+ * between its move and its message, so another one is sent. Longer pauses than SQS can delay are left to the sweep.
+ * Two messages for one bot become one again: of two workers only the one whose move succeeds sends the next.
+ */
+export const sendAtEndOfWait = async (services: Services, bot: Bot): Promise<void> => {
+  if (bot.wait_until === undefined) return;
+  const delaySeconds = Math.max(0, Math.ceil((Date.parse(bot.wait_until) - services.now()) / 1_000));
+  if (delaySeconds <= timing.maxMessageDelaySeconds)
+    await sendToStep(services, chooseStep(bot), bot, delaySeconds);
+};
+
 /** The pause before the bot's next attempt. */
 export const drawRetryDelaySeconds = (services: Services, bot: Bot): number =>
   computeRetryDelaySeconds(bot.attempts, readFraction(services.randomBytes(4)));

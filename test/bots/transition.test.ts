@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { check } from '../../lib/bots/check.ts';
+import { enroll } from '../../lib/bots/enroll.ts';
+import { register } from '../../lib/bots/register.ts';
 import { buildChanges, moveBot, postponeBot, sendToStep } from '../../lib/bots/transition.ts';
 import type { Bot } from '../../lib/model/bot.ts';
-import type { Table } from '../../lib/model/ports.ts';
+import type { QueueName } from '../../lib/model/deployment.ts';
+import type { Services, Table } from '../../lib/model/ports.ts';
 import { type MoveName, moves } from '../../lib/model/states.ts';
 import { timing } from '../../lib/model/timing.ts';
 import { buildBot, isoTime, NOW, recordServices, startServices } from '../helpers/services.ts';
@@ -261,4 +265,34 @@ test('a message to a step has the ids of the bot and of its batch, and nothing e
   await sendToStep(services, 'register', bot, 3);
   const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 3 };
   expect(messages).toEqual([{ queue: 'register', message }]);
+});
+
+describe('a worker that dies between the move of a bot and its message', () => {
+  const steps: readonly [QueueName, (services: Services, body: unknown) => Promise<void>][] = [
+    ['check', check],
+    ['register', (services, body) => register(services, body, services.now() + 25_000)],
+    ['enroll', (services, body) => enroll(services, body, services.now() + 25_000)],
+  ];
+  const buildWaiting = (step: QueueName, seconds: number) =>
+    buildBot({ state: 'waiting', wait_until: isoTime(seconds), ...(step === 'enroll' && { enrolment }) });
+
+  test.each(steps)(
+    'the message that comes to %s again is sent for the end of the pause',
+    async (step, run) => {
+      const bot = buildWaiting(step, 5);
+      const { services, messages, countUpdates } = await recordServices({ bots: [bot] });
+      await run(services, { bot_id: bot.bot_id });
+      const queue = step === 'enroll' ? 'enroll' : 'check';
+      const message = { body: { bot_id: bot.bot_id }, batch_id: bot.batch_id, delaySeconds: 5 };
+      expect(messages).toEqual([{ queue, message }]);
+      expect(countUpdates()).toBe(0);
+    },
+  );
+
+  test.each(steps)('a pause that SQS cannot delay for is left to the sweep by %s', async (step, run) => {
+    const bot = buildWaiting(step, timing.maxMessageDelaySeconds + 1);
+    const { services, messages } = await recordServices({ bots: [bot] });
+    await run(services, { bot_id: bot.bot_id });
+    expect(messages).toEqual([]);
+  });
 });

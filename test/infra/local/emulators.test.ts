@@ -145,15 +145,17 @@ test('a start removes uploads that a killed process left incomplete, and no othe
   const dataDir = await temporaryFolder();
   const first = await start({ dataDir });
   const Bucket = first.config.uploadsBucket;
-  for (const Key of ['a/list', 'b/list'])
+  for (const Key of ['a/list', 'b/list', 'c/list'])
     await first.s3.send(new PutObjectCommand({ Bucket, Key, Body: Uint8Array.of(1, 2, 3) }));
   await first.stop();
   const bucket = join(dataDir, 'uploads', 'buckets', Bucket);
   await writeFile(join(bucket, 'objects', 'a', 'list.meta.json'), '');
+  await writeFile(join(bucket, 'objects', 'c', 'list.data'), '');
 
   const second = await start({ dataDir });
   const read = (Key: string) => second.s3.send(new GetObjectCommand({ Bucket, Key }));
-  await expect(read('a/list')).rejects.toThrow('The specified key does not exist.');
+  for (const key of ['a/list', 'c/list'])
+    await expect(read(key)).rejects.toThrow('The specified key does not exist.');
   expect(await (await read('b/list')).Body?.transformToByteArray()).toEqual(Uint8Array.of(1, 2, 3));
   expect(await readdir(join(bucket, 'objects', 'a'))).toEqual([]);
 });
