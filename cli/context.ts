@@ -1,6 +1,7 @@
 /** What a command works with: the terminal, where answers go, and the API. */
 import type { Command } from 'commander';
 import { type ApiClient, createApiClient } from './api-client.ts';
+import { createCommandFormat, type RepeatedOptions } from './hint.ts';
 import { createOutput } from './output.ts';
 import { findTarget, type Target, type TargetOptions } from './target.ts';
 
@@ -9,10 +10,12 @@ export interface Terminal {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The file that Node runs, under the name that was called. */
+  readonly script?: string | undefined;
 }
 
 /** The options that every command has. */
-export interface CommonOptions extends TargetOptions {
+export interface CommonOptions extends TargetOptions, RepeatedOptions {
   readonly json?: true;
 }
 
@@ -25,6 +28,8 @@ export const createContext = (options: CommonOptions, terminal: Terminal, signal
   return {
     terminal,
     output: createOutput(options.json === true, terminal),
+    /** Writes a command for a hint, with the options that say where the API is. */
+    formatCommand: createCommandFormat(terminal, options),
     /** Aborted by Ctrl-C. */
     signal,
     /** Finds the API and how to send requests to it. Throws RequestError or UsageError. */

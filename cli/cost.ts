@@ -2,6 +2,7 @@
 
 import type { BatchView, CostView } from '../lib/api/contract.ts';
 import { limits } from '../lib/model/limits.ts';
+import type { FormatCommand } from './hint.ts';
 import { alignColumns, formatCount, formatTime } from './output.ts';
 
 /** 5 → 5.00; an amount with more than two decimals keeps them. */
@@ -13,8 +14,8 @@ const formatAmount = (dollars: number): string => {
 export const formatUsd = (dollars: number): string => `${formatAmount(dollars)} USD`;
 
 /** The command that accepts the cost of a planned batch. */
-const confirmCommand = ({ batch_id, cost }: BatchView): string =>
-  `enlist confirm ${batch_id} --accept-cost ${cost ? formatAmount(cost.planned_usd) : 'USD'}`;
+const formatConfirm = ({ batch_id, cost }: BatchView, formatCommand: FormatCommand): string =>
+  formatCommand('confirm', batch_id, '--accept-cost', cost ? formatAmount(cost.planned_usd) : 'USD');
 
 const describePrice = ({ planned_users, planned_usd, price_usd }: CostView) =>
   `It would create ${formatCount(planned_users, 'user')} at ${formatUsd(price_usd)} each: ${formatUsd(planned_usd)}, which Mixin charges to the owner.`;
@@ -24,10 +25,10 @@ const formatExpiry = ({ created_at }: BatchView) =>
   formatTime(new Date(Date.parse(created_at) + 1_000 * limits.planSeconds).toISOString());
 
 /** What a planned batch would cost, and how to accept that. */
-export const describePlan = (batch: BatchView): string[] => [
+export const describePlan = (batch: BatchView, formatCommand: FormatCommand): string[] => [
   ...(batch.cost ? [describePrice(batch.cost)] : []),
   `Nothing is created before you accept the cost. Until ${formatExpiry(batch)} UTC you can:`,
-  `  ${confirmCommand(batch)}`,
+  `  ${formatConfirm(batch, formatCommand)}`,
 ];
 
 /** Users whose creation got no answer: nothing happens to them until an operator decides. */

@@ -28,6 +28,7 @@ const terminal: Terminal = {
   stdout,
   stderr,
   environment,
+  script: process.argv[1],
 };
 const code = await Promise.race([
   runCommand(process.argv.slice(2), terminal, abort.signal),

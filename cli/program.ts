@@ -16,6 +16,7 @@ import { addWatch } from './commands/watch.ts';
 import { type Context, createContext, type Run, type Terminal } from './context.ts';
 import { isAbort, RequestError, UsageError } from './errors.ts';
 import { exitCodeHelp, exitCodes } from './exit-codes.ts';
+import { createCommandFormat } from './hint.ts';
 import { DEFAULT_STAGE } from './target.ts';
 
 /** In the order of --help. */
@@ -94,9 +95,11 @@ const describeUsageError = ({ code, message }: CommanderError): string => {
  * Prints what went wrong and returns the exit code.
  * @param name of the command, where one was found
  */
-export const reportError = (error: unknown, { stderr }: Pick<Terminal, 'stderr'>, name?: string): number => {
+export const reportError = (error: unknown, terminal: Terminal, name?: string): number => {
+  const { stderr } = terminal;
   const print = (text: string) => void stderr.write(`${text}\n`);
-  const printUsage = (text: string) => print(`${text} See enlist${name ? ` ${name}` : ''} --help.`);
+  const help = createCommandFormat(terminal)(...(name === undefined ? [] : [name]), '--help');
+  const printUsage = (text: string) => print(`${text} See ${help}`);
   if (isAbort(error)) {
     print('Interrupted.');
     return exitCodes.interrupted;

@@ -3,6 +3,7 @@
 import type { BatchView, BotView, RowErrorView } from '../lib/api/contract.ts';
 import type { ApiClient } from './api-client.ts';
 import { countUnsureUsers, describeCost, describePlan } from './cost.ts';
+import type { FormatCommand } from './hint.ts';
 import { escapeControls, formatCount } from './output.ts';
 
 const MAX_EXAMPLES = 2;
@@ -58,11 +59,14 @@ export const formatRowError = ({ file, row, line, field, message, fix }: RowErro
   return `${place}row ${row} (line ${line}), ${field}: ${message} ${fix}`;
 };
 
-const describeRowErrors = ({ batch_id, errors, more_errors }: BatchView): string[] => {
+const describeRowErrors = (
+  { batch_id, errors, more_errors }: BatchView,
+  formatCommand: FormatCommand,
+): string[] => {
   if (errors.length === 0) return [];
   const lines = errors.slice(0, MAX_ERRORS_SHOWN).map((error) => `    ${formatRowError(error)}`);
   const rest = errors.length - lines.length;
-  const more = `    … and ${more_errors ? 'many' : rest} more errors: enlist errors ${batch_id}`;
+  const more = `    … and ${more_errors ? 'many' : rest} more errors: ${formatCommand('errors', batch_id)}`;
   return ['  Rows that were refused:', ...lines, ...(rest > 0 ? [more] : [])];
 };
 
@@ -73,12 +77,12 @@ const describeGroup = ({ state, count, message, fix, examples }: Group): string[
 ];
 
 /** What to do about users whose creation got no answer. */
-export const describeUnsureUsers = (batch: BatchView): string[] => {
+export const describeUnsureUsers = (batch: BatchView, formatCommand: FormatCommand): string[] => {
   const count = countUnsureUsers(batch);
   if (count === 0) return [];
   return [
-    `Possibly created, because the answer was lost: ${count}. See enlist bots ${batch.batch_id} --state unsure`,
-    `Create them again, which may cost the price a second time:  enlist retry ${batch.batch_id} --pay-again`,
+    `Possibly created, because the answer was lost: ${count}. See ${formatCommand('bots', batch.batch_id, '--state', 'unsure')}`,
+    `Create them again, which may cost the price a second time:  ${formatCommand('retry', batch.batch_id, '--pay-again')}`,
   ];
 };
 
@@ -89,19 +93,24 @@ export const formatRowCounts = ({ total, accepted, invalid, duplicates }: BatchV
 const indent = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
 
 /** The lines of the table. Reads all bots of the batch, page by page. */
-export const summarizeBatch = async (api: ApiClient, batch: BatchView): Promise<string[]> => {
+export const summarizeBatch = async (
+  api: ApiClient,
+  batch: BatchView,
+  formatCommand: FormatCommand,
+): Promise<string[]> => {
   const { problem, status } = batch;
   const refusal = problem ? [`The list was not imported: ${problem.message} ${problem.fix}`] : [];
   if (status === 'rejected') return refusal;
   const head = `Batch ${batch.batch_id}: ${formatRowCounts(batch)}`;
-  if (status === 'planned') return [head, ...describeRowErrors(batch), ...describePlan(batch)];
+  if (status === 'planned')
+    return [head, ...describeRowErrors(batch, formatCommand), ...describePlan(batch, formatCommand)];
   const groups = await groupBots(api, batch);
   return [
     ...refusal,
     head,
     ...groups.flatMap(describeGroup),
     ...indent(describeCost(batch)),
-    ...indent(describeUnsureUsers(batch)),
-    ...describeRowErrors(batch),
+    ...indent(describeUnsureUsers(batch, formatCommand)),
+    ...describeRowErrors(batch, formatCommand),
   ];
 };

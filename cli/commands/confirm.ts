@@ -11,6 +11,7 @@ import { watchBatch } from './watch.ts';
 
 /** Throws RequestError with the whole plan when it costs more. */
 export const acceptCost = async (
+  { formatCommand }: Context,
   api: ApiClient,
   batch_id: string,
   dollars: number,
@@ -19,7 +20,7 @@ export const acceptCost = async (
     return await api.confirmBatch(batch_id, dollars);
   } catch (error) {
     if (!(error instanceof ApiError && error.code === 'cost_not_accepted')) throw error;
-    const plan = describePlan(await api.readBatch(batch_id));
+    const plan = describePlan(await api.readBatch(batch_id), formatCommand);
     throw new RequestError([`Accepting ${formatUsd(dollars)} is not enough.`, ...plan].join('\n'));
   }
 };
@@ -30,13 +31,13 @@ interface Options {
 }
 
 const confirmBatch = async (context: Context, batch_id: string, options: Options) => {
-  const { output } = context;
+  const { formatCommand, output } = context;
   const api = await context.connect();
-  const { status } = await acceptCost(api, batch_id, options.acceptCost);
+  const { status } = await acceptCost(context, api, batch_id, options.acceptCost);
   output.writeLine('The cost is accepted.');
   if (options.watch) return watchBatch(context, api, batch_id);
   output.writeJson({ batch_id, status });
-  output.writeLine(`Follow it:  enlist watch ${batch_id}`);
+  output.writeLine(`Follow it:  ${formatCommand('watch', batch_id)}`);
   return exitCodes.done;
 };
 

@@ -9,6 +9,7 @@ import type { Context, Run } from '../context.ts';
 import { describePlan, formatUsd } from '../cost.ts';
 import { isAbort, UsageError } from '../errors.ts';
 import { chooseExitCode, exitCodes } from '../exit-codes.ts';
+import type { FormatCommand } from '../hint.ts';
 import {
   acceptCostOption,
   formatExamples,
@@ -47,36 +48,43 @@ const requestPlan = (api: ApiClient, options: Options) => {
   return api.sendList(body, 'application/json', createIdempotencyKey(options));
 };
 
-const waitForPlan = ({ output, signal }: Context, api: ApiClient, batch_id: string): Promise<BatchView> =>
+const waitForPlan = (
+  { formatCommand, output, signal }: Context,
+  api: ApiClient,
+  batch_id: string,
+): Promise<BatchView> =>
   waitUntilRead(api, batch_id, signal).catch((error: unknown) => {
-    if (isAbort(error)) output.writeNote(`The plan is still being made. See it:  enlist status ${batch_id}`);
+    if (isAbort(error))
+      output.writeNote(`The plan is still being made. See it:  ${formatCommand('status', batch_id)}`);
     throw error;
   });
 
 /** Confirms a plan that costs no more than was accepted. Returns the batch as it is then. */
 const startIfAccepted = async (
-  { output }: Context,
+  context: Context,
   api: ApiClient,
   batch: BatchView,
   accepted: number | undefined,
 ): Promise<BatchView> => {
   if (batch.status !== 'planned' || !batch.cost || accepted === undefined) return batch;
   if (accepted < batch.cost.planned_usd) {
-    output.writeNote(`Accepting ${formatUsd(accepted)} is not enough.`);
+    context.output.writeNote(`Accepting ${formatUsd(accepted)} is not enough.`);
     return batch;
   }
-  await acceptCost(api, batch.batch_id, accepted);
+  await acceptCost(context, api, batch.batch_id, accepted);
   return { ...batch, status: 'importing' };
 };
 
-const describeOutcome = (batch: BatchView): string[] => {
+const describeOutcome = (batch: BatchView, formatCommand: FormatCommand): string[] => {
   const { batch_id, problem, status } = batch;
   if (problem) return [`Nothing was created: ${problem.message} ${problem.fix}`];
-  return status === 'planned' ? describePlan(batch) : [`Follow it:  enlist watch ${batch_id}`];
+  return status === 'planned'
+    ? describePlan(batch, formatCommand)
+    : [`Follow it:  ${formatCommand('watch', batch_id)}`];
 };
 
 const createUsers = async (context: Context, given: Options) => {
-  const { output } = context;
+  const { formatCommand, output } = context;
   const options = { ...given, fullName: given.fullName.trim() };
   if (options.fullName === '') throw new UsageError('--full-name is empty.');
   const api = await context.connect();
@@ -90,7 +98,7 @@ const createUsers = async (context: Context, given: Options) => {
   const batch = await startIfAccepted(context, api, plan, options.acceptCost);
   if (options.watch) return watchBatch(context, api, batch_id);
   output.writeJson(batch);
-  output.writeLines(describeOutcome(batch));
+  output.writeLines(describeOutcome(batch, formatCommand));
   const isStarted = batch.status === 'importing' || batch.status === 'imported';
   return isStarted ? exitCodes.done : chooseExitCode(api, batch);
 };

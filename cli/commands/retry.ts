@@ -55,7 +55,7 @@ const retryBatch = async (context: Context, batch_id: string, options: Options) 
   const api = await context.connect();
   const retry = options.payAgain ? retryPaid : retryFree;
   const retried = await retry(context, api, batch_id, options);
-  if (retried > 0) context.output.writeLine(`Follow them:  enlist watch ${batch_id}`);
+  if (retried > 0) context.output.writeLine(`Follow them:  ${context.formatCommand('watch', batch_id)}`);
   return exitCodes.done;
 };
 

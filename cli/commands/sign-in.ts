@@ -5,6 +5,7 @@ import { type ApiClient, ApiError, UnknownOutcomeError } from '../api-client.ts'
 import type { Context, Run } from '../context.ts';
 import { RequestError, UsageError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
+import type { FormatCommand } from '../hint.ts';
 import { formatExamples, joinParagraphs } from '../options.ts';
 import { escapeControls, formatTime, type Output } from '../output.ts';
 import { openPrompt, type Prompt } from '../prompt.ts';
@@ -17,11 +18,14 @@ import {
   type SignInOptions,
 } from '../sign-in-fields.ts';
 
-/** The command that continues with a code. A session key of another kind would be refused. */
-const continueCommand = (verification_id: string, { sessionKey }: SignInOptions): string => {
-  const kind = sessionKey === undefined ? '' : ` --session-key ${sessionKey}`;
-  return `Continue:  enlist sign-in --verification ${verification_id}${kind}`;
-};
+/** Writes the command that continues with a code. A session key of another kind would be refused. */
+const createContinueFormat =
+  ({ formatCommand }: Context, verification_id: string, { sessionKey }: SignInOptions) =>
+  (...words: readonly string[]): string => {
+    const kind = sessionKey === undefined ? [] : ['--session-key', sessionKey];
+    return `Continue:  ${formatCommand('sign-in', '--verification', verification_id, ...kind, ...words)}`;
+  };
+type FormatContinue = ReturnType<typeof createContinueFormat>;
 
 const explainCaptcha = (kind: string | undefined): string => {
   const fields = captchaFields[kind ?? '']?.join(', ') ?? 'its fields';
@@ -42,14 +46,19 @@ const canRepeat = (error: RequestError): boolean =>
     (error.code === 'sms_code_wrong' || error.code === 'sign_in_busy' || [429, 503].includes(error.status)));
 
 /** Adds how to continue when a sign-in fails. */
-const explainSignInRefusal = (error: unknown, command: string): unknown => {
+const explainSignInRefusal = (
+  error: unknown,
+  formatContinue: FormatContinue,
+  formatCommand: FormatCommand,
+): unknown => {
   if (!(error instanceof RequestError)) return error;
-  if (canRepeat(error)) return new RequestError(`${error.message}\n${command}`);
+  if (canRepeat(error)) return new RequestError(`${error.message}\n${formatContinue()}`);
   if (!(error instanceof ApiError)) return error;
   const { code, message, problem } = error;
-  if (code === 'deactivation_pending') return new RequestError(`${message}\n${command} --abort-deactivation`);
+  if (code === 'deactivation_pending')
+    return new RequestError(`${message}\n${formatContinue('--abort-deactivation')}`);
   if (code === 'signed_in_already' && problem.user_id !== undefined)
-    return new RequestError(`${message}\nSee it:  enlist show ${problem.user_id}`);
+    return new RequestError(`${message}\nSee it:  ${formatCommand('show', problem.user_id)}`);
   return error;
 };
 
@@ -60,14 +69,14 @@ const askForPhone = async (prompt: Prompt): Promise<string> => {
 };
 
 /** Returns digits, or undefined when no code is given. In a terminal a mistyped code is asked for again. */
-const askForCode = async (prompt: Prompt, command: string): Promise<string | undefined> => {
+const askForCode = async (prompt: Prompt, formatContinue: FormatContinue): Promise<string | undefined> => {
   for (;;) {
     const text = await prompt.askHidden('Code (hidden while you type): ');
     if (text === undefined || (text === '' && !prompt.isTerminal)) return undefined;
     const code = text.replace(/[\s-]/g, '');
     if (/^\d{3,12}$/.test(code)) return code;
     if (!prompt.isTerminal)
-      throw new RequestError(`A code has only digits, so this one was not sent.\n${command}`);
+      throw new RequestError(`A code has only digits, so this one was not sent.\n${formatContinue()}`);
   }
 };
 
@@ -86,30 +95,34 @@ const requestCode = async (
 };
 
 /** A sign-in cancels the deletion of an account, so the operator must ask for that. */
-const stopBeforeDeletion = (output: Output, verification: VerificationView, options: SignInOptions) => {
-  const { deactivation_effective_at: at, verification_id } = verification;
-  if (at === undefined || options.abortDeactivation) return;
+const stopBeforeDeletion = (
+  output: Output,
+  verification: VerificationView,
+  formatContinue: FormatContinue,
+) => {
+  const { deactivation_effective_at: at } = verification;
+  if (at === undefined) return;
   output.writeJson(verification);
   throw new RequestError(
-    `The account will be deleted on ${formatTime(at)} UTC, and signing in cancels that. If you want this:\n${continueCommand(verification_id, options)} --abort-deactivation`,
+    `The account will be deleted on ${formatTime(at)} UTC, and signing in cancels that. If you want this:\n${formatContinue('--abort-deactivation')}`,
   );
 };
 
 const formatText = (value: unknown, fallback: string) =>
   typeof value === 'string' && value !== '' ? escapeControls(value) : fallback;
 
-const showSignedIn = (output: Output, answer: NewSessionView) => {
+const showSignedIn = ({ formatCommand, output }: Context, answer: NewSessionView) => {
   const { user_id, batch_id, state, account } = answer;
   const name = formatText(account.full_name, 'an account');
   const number = formatText(account.identity_number, 'no identity number');
   output.writeJson(answer);
   output.writeLine(`Signed in: ${name} (${number}), user ${user_id}`);
   output.writeLine(`It will be registered with Safe, as batch ${batch_id}: ${state}`);
-  output.writeLine(`Follow it:  enlist watch ${batch_id}`);
+  output.writeLine(`Follow it:  ${formatCommand('watch', batch_id)}`);
 };
 
 const signIn = async (context: Context, options: SignInOptions): Promise<number> => {
-  const { output, terminal, signal } = context;
+  const { formatCommand, output, terminal, signal } = context;
   const { verification: earlierId, phone } = options;
   const fields = await readSignInFields(options);
   const api = await context.connect();
@@ -118,13 +131,13 @@ const signIn = async (context: Context, options: SignInOptions): Promise<number>
     earlierId === undefined
       ? await requestCode(context, api, phone ?? (await askForPhone(prompt)), fields)
       : undefined;
-  if (verification) stopBeforeDeletion(output, verification, options);
   const verification_id = earlierId ?? verification?.verification_id ?? '';
-  const command = continueCommand(verification_id, options);
-  const code = await askForCode(prompt, command);
+  const formatContinue = createContinueFormat(context, verification_id, options);
+  if (verification && !options.abortDeactivation) stopBeforeDeletion(output, verification, formatContinue);
+  const code = await askForCode(prompt, formatContinue);
   if (code === undefined) {
     output.writeJson(verification ?? { verification_id });
-    output.writeLine(`No code was given. ${command}`);
+    output.writeLine(`No code was given. ${formatContinue()}`);
     return exitCodes.unfinished;
   }
   const device = verification && { device_id: verification.device_id };
@@ -132,9 +145,9 @@ const signIn = async (context: Context, options: SignInOptions): Promise<number>
   const answer = await api
     .signIn(verification_id, { ...device, ...fields.forSignIn, code })
     .catch((error: unknown) => {
-      throw explainSignInRefusal(error, command);
+      throw explainSignInRefusal(error, formatContinue, formatCommand);
     });
-  showSignedIn(output, answer);
+  showSignedIn(context, answer);
   return exitCodes.done;
 };
 

@@ -6,18 +6,19 @@ import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
 import { describeCost, describePlan } from '../cost.ts';
 import { chooseExitCode, countBots, countUnfinished } from '../exit-codes.ts';
+import type { FormatCommand } from '../hint.ts';
 import { batchArgument, joinParagraphs } from '../options.ts';
 import { alignColumns, formatCount } from '../output.ts';
 import { describeUnsureUsers, formatRowCounts } from '../summary.ts';
 
-const suggestNextSteps = (batch: BatchView): string[] => {
+const suggestNextSteps = (batch: BatchView, formatCommand: FormatCommand): string[] => {
   const { batch_id, states, errors } = batch;
   const steps: string[][] = [];
   for (const state of ['blocked', 'failed'] as const) {
-    if (states[state]) steps.push([`Why ${state}:`, `enlist bots ${batch_id} --state ${state}`]);
+    if (states[state]) steps.push([`Why ${state}:`, formatCommand('bots', batch_id, '--state', state)]);
   }
-  if (errors.length > 0) steps.push(['Rows that were refused:', `enlist errors ${batch_id}`]);
-  if (batch.status === 'stuck') steps.push(['Try again:', `enlist retry ${batch_id}`]);
+  if (errors.length > 0) steps.push(['Rows that were refused:', formatCommand('errors', batch_id)]);
+  if (batch.status === 'stuck') steps.push(['Try again:', formatCommand('retry', batch_id)]);
   return alignColumns(steps);
 };
 
@@ -25,7 +26,7 @@ const stateNotes: Readonly<Record<string, string>> = {
   enrolled: '  (their accounts have rows of their own)',
 };
 
-const describeProgress = (batch: BatchView): string[] => {
+const describeProgress = (batch: BatchView, formatCommand: FormatCommand): string[] => {
   const isOnlyWaiting = countUnfinished(batch) === batch.states.waiting;
   const timeLeft = batch.eta_seconds === null || isOnlyWaiting ? '' : `, about ${batch.eta_seconds} s left`;
   const counts = Object.entries(batch.states).filter(([, count]) => count > 0);
@@ -33,16 +34,18 @@ const describeProgress = (batch: BatchView): string[] => {
     `  ${batch.percent_done}%: ${batch.finished} of ${formatCount(countBots(batch), 'bot')} finished${timeLeft}`,
     ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}${stateNotes[state] ?? ''}`),
     ...describeCost(batch).map((line) => `  ${line}`),
-    ...describeUnsureUsers(batch),
+    ...describeUnsureUsers(batch, formatCommand),
   ];
 };
 
-const describeBatch = (batch: BatchView): string[] => [
+const describeBatch = (batch: BatchView, formatCommand: FormatCommand): string[] => [
   `Batch ${batch.batch_id}: ${batch.status === 'received' ? 'received, not read yet' : batch.status}`,
   ...(batch.problem ? [`  ${batch.problem.message} ${batch.problem.fix}`] : []),
   `  ${formatRowCounts(batch)}`,
-  ...(batch.status === 'planned' ? describePlan(batch) : describeProgress(batch)),
-  ...suggestNextSteps(batch),
+  ...(batch.status === 'planned'
+    ? describePlan(batch, formatCommand)
+    : describeProgress(batch, formatCommand)),
+  ...suggestNextSteps(batch, formatCommand),
 ];
 
 const REREAD_AFTER_MS = 500;
@@ -55,11 +58,11 @@ const readBatch = async (api: ApiClient, batch_id: string, signal: AbortSignal):
   return api.readBatch(batch_id);
 };
 
-const showStatus = async ({ connect, output, signal }: Context, batch_id: string) => {
+const showStatus = async ({ connect, formatCommand, output, signal }: Context, batch_id: string) => {
   const api = await connect();
   const batch = await readBatch(api, batch_id, signal);
   output.writeJson(batch);
-  output.writeLines(describeBatch(batch));
+  output.writeLines(describeBatch(batch, formatCommand));
   return chooseExitCode(api, batch);
 };
 

@@ -24,7 +24,7 @@ const readLists = async (files: readonly string[], { type }: Options, { terminal
 };
 
 const upload = async (context: Context, files: readonly string[], options: Options) => {
-  const { output } = context;
+  const { formatCommand, output } = context;
   const lists = await readLists(files, options, context);
   for (const { note } of lists) if (note !== undefined) output.writeNote(note);
   const api = await context.connect();
@@ -40,7 +40,12 @@ const upload = async (context: Context, files: readonly string[], options: Optio
   }
   if (!options.watch) {
     output.writeLine();
-    output.writeLine(`Follow it:  enlist watch ${batches.length === 1 ? batches[0]?.batch_id : 'BATCH'}`);
+    const [first, ...others] = batches;
+    output.writeLine(
+      first && others.length === 0
+        ? `Follow it:  ${formatCommand('watch', first.batch_id)}`
+        : `Follow each:  ${formatCommand('watch', 'BATCH')}`,
+    );
     return exitCodes.done;
   }
   const codes: number[] = [];

@@ -13,7 +13,7 @@ import { summarizeBatch } from '../summary.ts';
  * @param extraFields for the JSON, before the batch
  */
 export const watchBatch = async (
-  { output, signal, terminal }: Context,
+  { formatCommand, output, signal, terminal }: Context,
   api: ApiClient,
   batch_id: string,
   extraFields: Readonly<Record<string, unknown>> = {},
@@ -21,11 +21,13 @@ export const watchBatch = async (
   try {
     const batch = await followBatch(api, batch_id, terminal.stderr, signal);
     if (output.isJson) output.writeJson({ ...extraFields, ...batch });
-    else output.writeLines(await summarizeBatch(api, batch));
+    else output.writeLines(await summarizeBatch(api, batch, formatCommand));
     return await chooseFinalExitCode(api, batch);
   } catch (error) {
     if (isAbort(error))
-      output.writeNote(`Enlist goes on with the batch. Follow it again:  enlist watch ${batch_id}`);
+      output.writeNote(
+        `Enlist goes on with the batch. Follow it again:  ${formatCommand('watch', batch_id)}`,
+      );
     throw error;
   }
 };

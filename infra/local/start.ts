@@ -5,6 +5,7 @@ import { CommanderError, InvalidArgumentError } from 'commander';
 import { createApiClient } from '../../cli/api-client.ts';
 import { isAbort, UsageError } from '../../cli/errors.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
+import { createCommandFormat } from '../../cli/hint.ts';
 import { type List, readList, sendList } from '../../cli/lists.ts';
 import { acceptCostOption, parseWholeNumber } from '../../cli/options.ts';
 import { followBatch } from '../../cli/progress.ts';
@@ -137,7 +138,8 @@ const runBatch = async (
   const keys = await countKeys(stack.environment, await ledger());
   const isPlanned = batch.status === 'planned' && options.once;
   say();
-  for (const line of await summarizeBatch(api, batch)) say(line);
+  for (const line of await summarizeBatch(api, batch, createCommandFormat({ environment: process.env })))
+    say(line);
   if (isPlanned) say('Nothing was done. To accept the cost, start again with --accept-cost USD.');
   say(describeKeys(keys));
   say(

@@ -52,7 +52,7 @@ describe('enlist create', () => {
     const plan = await enlistHere(createCommand());
     const batch_id = findId(plan.stdout);
     expect(plan.code).toBe(6);
-    expect(plan.stdout).toContain(`enlist confirm ${batch_id} --accept-cost 1.50\n`);
+    expect(plan.stdout).toContain(`enlist confirm ${batch_id} --accept-cost 1.50 --api`);
     expect((await enlistHere(['status', batch_id])).code).toBe(6);
     const tooLittle = await enlistHere(['confirm', batch_id, '--accept-cost', '1']);
     expect([tooLittle.code, countCreatedUsers()]).toEqual([2, 0]);

@@ -170,7 +170,7 @@ describe('lists with every outcome', () => {
     expect(result).toEqual({
       code: 1,
       stdout: '',
-      stderr: `${join(folder, 'absent.json')} cannot be read: there is no such file. See enlist upload --help.\n`,
+      stderr: `${join(folder, 'absent.json')} cannot be read: there is no such file. See enlist upload --help\n`,
     });
   });
 
@@ -282,7 +282,7 @@ describe('lists with every outcome', () => {
     });
     stack.standIn.setFaults([]);
     expect(result.code).toBe(4);
-    expect(result.stderr).toContain(`Follow it again:  enlist watch ${findId(result.stdout)}`);
+    expect(result.stderr).toContain(`Follow it again:  npx enlist watch ${findId(result.stdout)}`);
   });
 
   test('no key of any list was printed', () => {

@@ -115,7 +115,7 @@ describe('wrong command lines', () => {
     const { code, stdout, stderr } = await enlist(commandLine);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(sentence);
-    expect(stderr).toMatch(/^[^\n]+ See enlist( [\w-]+)? --help\.\n$/);
+    expect(stderr).toMatch(/^[^\n]+ See enlist( [\w-]+)? --help\n$/);
   });
 });
 

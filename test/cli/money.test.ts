@@ -21,7 +21,7 @@ const createCommand = ['create', '--owner', OWNER_ID, '--count', '10', '--full-n
 /** Runs one command against an API that answers with these routes. */
 const runWith = async (routes: Parameters<typeof createRouter>[0], args: readonly string[], stdin = '') => {
   await using server = await startServer(createRouter(routes));
-  const result = await enlist([...args, '--api', server.url], { stdin });
+  const result = await enlist(args, { stdin, env: { ENLIST_API: server.url } });
   const posts = server.requests.filter(({ method }) => method === 'POST');
   return { result, posts, bodies: posts.map(({ body }) => body && JSON.parse(body)) };
 };

@@ -16,10 +16,10 @@ export interface CommandResult {
 
 export interface RunOptions {
   readonly stdin?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface ProcessOptions extends RunOptions {
-  readonly env?: Readonly<Record<string, string>>;
   /** Keeps stdin open, as a terminal does, or a program that may write more. */
   readonly keepsStdinOpen?: boolean;
   /** Gets the process while it runs. */
@@ -51,10 +51,10 @@ const createCollector = () => {
   return { stream, text: () => text };
 };
 
-/** Runs a command in this process, with an empty environment. This is much faster than a new process. */
+/** Runs a command in this process, as one on the PATH and with no other environment than `env`. This is much faster than a new process. */
 export const enlist = async (
   args: readonly string[],
-  { stdin = '' }: RunOptions = {},
+  { stdin = '', env = {} }: RunOptions = {},
 ): Promise<CommandResult> => {
   const [stdout, stderr] = [createCollector(), createCollector()];
   const streams = {
@@ -62,7 +62,11 @@ export const enlist = async (
     stdout: stdout.stream,
     stderr: stderr.stream,
   };
-  const code = await runCommand(args, { ...streams, environment: {} }, new AbortController().signal);
+  const code = await runCommand(
+    args,
+    { ...streams, environment: env, script: '/usr/local/bin/enlist' },
+    new AbortController().signal,
+  );
   printedTexts.push(stdout.text(), stderr.text());
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 };

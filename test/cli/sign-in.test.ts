@@ -50,7 +50,7 @@ const signIn = async (
 ) => {
   const routes = { [codeRoute]: answerJson(verification), [signInRoute]: answerJson(signedIn, 201), ...more };
   await using server = await startServer(createRouter(routes));
-  const result = await enlist(['sign-in', ...args, '--api', server.url], { stdin });
+  const result = await enlist(['sign-in', ...args], { stdin, env: { ENLIST_API: server.url } });
   const requests = server.requests.map(({ url, body }) => [url, JSON.parse(body)]);
   return { result, requests };
 };
@@ -266,7 +266,7 @@ describe('secrets of a sign-in', () => {
       enlistProcess(['sign-in', '--verification', VERIFICATION_ID, '--json', ...api], { env }),
     ]);
     expect(result.map(({ code }) => code)).toEqual([1, 1, 1, 1, 5]);
-    expect(result[0]?.stderr).toBe("Unknown option '--code'. See enlist sign-in --help.\n");
+    expect(result[0]?.stderr).toBe("Unknown option '--code'. See enlist sign-in --help\n");
   });
 
   test('a captcha file with other fields is neither sent nor quoted', async () => {
