@@ -1,5 +1,5 @@
 /** The search itself: what it must find, and what it must not mistake for a secret. */
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { createCanaries } from './canaries.ts';
@@ -51,6 +51,43 @@ test.each<[string, string]>([
 ])('the search for secrets finds %s', (_name, text) => {
   expect(find(`before ${text} after`)).not.toEqual([]);
   expect(find(`before ${text} after`).join()).not.toContain(key);
+});
+
+/** 300 keys that are the same in each run. */
+const seededKeys = Array.from({ length: 300 }, (_, i) => createHash('sha256').update(`key ${i}`).digest());
+
+const toArrayBuffer = (bytes: Buffer): ArrayBuffer => new Uint8Array(bytes).buffer;
+/** More than the inspector shows: it cuts arrays after 100 elements and buffers after 50 bytes. */
+const addTail = (bytes: Buffer): Buffer => Buffer.concat([bytes, Buffer.alloc(200)]);
+
+test.each<[string, (bytes: Buffer) => string]>([
+  ['a Buffer', (bytes) => inspect(bytes)],
+  ['a Buffer that is cut off', (bytes) => inspect(addTail(bytes))],
+  ['a Buffer inside an object', (bytes) => inspect({ error: { key: bytes } })],
+  ['a Buffer with inspect.custom switched off', (bytes) => inspect(bytes, { customInspect: false })],
+  ['a Uint8Array', (bytes) => inspect(new Uint8Array(bytes))],
+  ['a Uint8Array that is cut off', (bytes) => inspect(new Uint8Array(addTail(bytes)))],
+  ['a Uint8Array on one line', (bytes) => inspect(new Uint8Array(bytes), { breakLength: Infinity })],
+  ['a Uint8Array with one number a line', (bytes) => inspect(new Uint8Array(bytes), { compact: false })],
+  [
+    'a Uint8Array deep in an object',
+    (bytes) => inspect({ a: { b: { c: new Uint8Array(bytes) } } }, { depth: 5 }),
+  ],
+  ['an Int8Array', (bytes) => inspect(new Int8Array(bytes))],
+  ['an array of numbers', (bytes) => inspect([...bytes])],
+  ['an array of numbers between others', (bytes) => inspect([...Buffer.alloc(30), ...bytes])],
+  ['an ArrayBuffer', (bytes) => inspect(toArrayBuffer(bytes))],
+  ['a DataView', (bytes) => inspect(new DataView(toArrayBuffer(bytes)))],
+  ['JSON of a Buffer', (bytes) => JSON.stringify(bytes)],
+  ['JSON of a Buffer over many lines', (bytes) => JSON.stringify({ key: bytes }, undefined, 2)],
+  ['JSON of a Uint8Array', (bytes) => JSON.stringify(new Uint8Array(bytes))],
+  ['JSON of an array of numbers', (bytes) => JSON.stringify([...bytes])],
+  ['bytes in hex between colons', (bytes) => (bytes.toString('hex').match(/../g) ?? []).join(':')],
+])('the search for secrets finds each of 300 keys as %s', (_name, print) => {
+  const missed = seededKeys.filter(
+    (bytes) => createCanaries([bytes.toString('hex')], []).find(print(bytes)).length === 0,
+  );
+  expect(missed.map((bytes) => print(bytes))).toEqual([]);
 });
 
 test('the search for secrets does not find ids, times, numbers and other keys', () => {

@@ -37,8 +37,15 @@ const formsOfBytes = (bytes: Buffer): Forms => {
   const hex = bytes.toString('hex');
   return {
     dense: [hex, hex.toUpperCase(), ...inBase64(bytes)],
-    // The forms of a Buffer in JSON and in Node's inspector.
-    sparse: [[...bytes].join(','), [...bytes].join(', '), (hex.match(/../g) ?? []).join(' ')],
+    // The forms of bytes in JSON, in Node's inspector and in dumps; an Int8Array has signed numbers.
+    sparse: [
+      ...[[...bytes], [...new Int8Array(bytes)]].flatMap((numbers) => [
+        numbers.join(','),
+        numbers.join(', '),
+      ]),
+      JSON.stringify(new Uint8Array(bytes)).slice(1, -1),
+      ...[' ', ':'].map((between) => (hex.match(/../g) ?? []).join(between)),
+    ],
   };
 };
 
