@@ -1,22 +1,36 @@
 /** retry: queues bots of a batch again. */
 import { type Command, Option } from 'commander';
+import type { BatchView } from '../../lib/api/contract.ts';
 import { retryStates } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
 import { countUnsureUsers, formatUsd } from '../cost.ts';
 import { UsageError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { batchArgument, formatExamples, joinParagraphs } from '../options.ts';
+import { batchArgument, formatExamples, joinParagraphs, reasonOption } from '../options.ts';
 import { formatCount } from '../output.ts';
 
 /** Retrying what is unsure may cost the price a second time, and has an option of its own. */
 const freeStates = retryStates.filter((state) => state !== 'unsure');
 
+/** Those that the API retries when none is named. */
+const defaultStates: readonly RetryState[] = ['blocked', 'failed'];
+
+type RetryState = (typeof freeStates)[number];
+
 interface Options {
-  readonly state?: readonly string[];
+  readonly state?: readonly RetryState[];
   readonly reason?: string;
   readonly payAgain?: true;
 }
+
+/** Why no bot was queued again: how many were looked at. */
+const describeNothing = (batch: BatchView, { state: states = defaultStates, reason }: Options): string => {
+  const count = states.reduce((sum, state) => sum + batch.states[state], 0);
+  const which = `${count === 0 ? 'no bot' : formatCount(count, 'bot')} ${count > 1 ? 'are' : 'is'} ${states.join(' or ')}`;
+  const rest = count === 0 || reason === undefined ? '' : `, and none for the reason ${reason}`;
+  return `No bot was queued again: ${which}${rest}.`;
+};
 
 const retryFree = async ({ output }: Context, api: ApiClient, batch_id: string, options: Options) => {
   const { state: states, reason } = options;
@@ -25,7 +39,9 @@ const retryFree = async ({ output }: Context, api: ApiClient, batch_id: string, 
     ...(reason !== undefined && { reason }),
   });
   output.writeJson({ batch_id, retried, pin_locked });
-  output.writeLine(retried === 0 ? 'No bot was queued again.' : `Queued again: ${retried}.`);
+  if (retried > 0) output.writeLine(`Queued again: ${retried}.`);
+  else if (pin_locked > 0) output.writeLine('No bot was queued again.');
+  else if (!output.isJson) output.writeLine(describeNothing(await api.readBatch(batch_id), options));
   if (pin_locked > 0) output.writeLine(`Not queued, because their PIN is locked: ${pin_locked}.`);
   return retried;
 };
@@ -59,8 +75,9 @@ const retryBatch = async (context: Context, batch_id: string, options: Options) 
   return exitCodes.done;
 };
 
-const collectStates = (text: string, earlier: readonly string[] = []): readonly string[] => {
-  if (freeStates.some((state) => state === text)) return [...earlier, text];
+const collectStates = (text: string, earlier: readonly RetryState[] = []): readonly RetryState[] => {
+  const given = freeStates.find((state) => state === text);
+  if (given !== undefined) return [...earlier, given];
   throw new UsageError(`--state must be one of ${freeStates.join(', ')}.`);
 };
 
@@ -82,7 +99,7 @@ export const addRetry = (program: Command, run: Run): void => {
         `bots in this state: ${freeStates.join(', ')}; can be given several times`,
       ).argParser(collectStates),
     )
-    .option('--reason <CODE>', 'only bots with this reason code, as enlist bots prints it')
+    .addOption(reasonOption())
     .addOption(
       new Option('--pay-again', 'create users that are unsure again, although this may cost twice').conflicts(
         'state',

@@ -5,6 +5,7 @@ import type { BatchStatus } from '../model/batch.ts';
 import { networkUserSchema, platforms, signInFieldsSchema, signInSchema } from '../model/enrolment.ts';
 import { limits } from '../model/limits.ts';
 import { mixin } from '../model/mixin.ts';
+import { reasonCodes } from '../model/reasons.ts';
 import { type BotState, retryStates, states } from '../model/states.ts';
 import { CURSOR_FIX } from './problems.ts';
 
@@ -185,7 +186,7 @@ const retryOptions = z.strictObject({
     .default(['blocked', 'failed'])
     .describe('Which bots to try again. `unsure` applies to rows without an account, and needs `pay_again`.'),
   reason: z
-    .string({ error: 'Use a reason code as text, or leave it out.' })
+    .enum(reasonCodes, { error: 'Use a code of docs/reasons.md, or leave it out.' })
     .describe('Only bots with this reason code.')
     .exactOptional(),
   cursor: z.string({ error: CURSOR_FIX }).describe('Where the request before stopped.').exactOptional(),

@@ -7,7 +7,15 @@
  * 2020-11 (commit c5a35965), and the error tables of the Android, iOS, Kotlin and Dart clients.
  */
 
-import { MixinError, type MixinErrorFacts, type Verdict } from '../model/mixin-error.ts';
+import {
+  MixinError,
+  type MixinErrorCode,
+  type MixinErrorFacts,
+  mixinErrorCodes,
+  type Verdict,
+} from '../model/mixin-error.ts';
+
+export { type MixinErrorCode, mixinErrorCodes };
 
 export type Method = 'GET' | 'POST';
 
@@ -215,14 +223,9 @@ const table = {
     fix: 'Look up the code at developers.mixin.one before you retry.',
     verdict: 'never',
   },
-} as const satisfies Record<string, Entry>;
-
-/** Stable; a row's reason has it as its code. */
-export type MixinErrorCode = keyof typeof table;
+} as const satisfies Record<MixinErrorCode, Entry>;
 
 export const mixinErrors: Readonly<Record<MixinErrorCode, Entry>> = table;
-
-export const mixinErrorCodes = Object.keys(table) as MixinErrorCode[];
 
 /**
  * Our code for one of Mixin's numbers: 5xx is `server_error`, an unknown number `unknown_error`. 401 and

@@ -7,6 +7,43 @@ import type { Problem } from './problem.ts';
  */
 export type Verdict = 'again' | 'never' | 'unsure';
 
+/** Our codes for what Mixin refuses, and for calls without an answer. Stable: a bot's reason has one as its code. */
+export const mixinErrorCodes = [
+  'bad_keystore',
+  'invalid_request',
+  'session_refused',
+  'clock_skew',
+  'forbidden',
+  'not_found',
+  'rate_limited',
+  'pin_locked',
+  'server_error',
+  'internal_error',
+  'invalid_field',
+  'sms_not_delivered',
+  'captcha_wrong',
+  'captcha_required',
+  'client_too_old',
+  'wallet_not_ready',
+  'not_in_safe',
+  'phone_invalid',
+  'no_identity_numbers',
+  'invitation_invalid',
+  'sms_code_wrong',
+  'sms_code_expired',
+  'legacy_pin',
+  'pin_refused',
+  'authorization_expired',
+  'phone_taken',
+  'too_many_apps',
+  'sms_too_often',
+  'no_connection',
+  'no_answer',
+  'broken_answer',
+  'unknown_error',
+] as const;
+export type MixinErrorCode = (typeof mixinErrorCodes)[number];
+
 /** Whose captcha Mixin wants solved. */
 export type CaptchaKind = 'recaptcha' | 'hcaptcha' | 'geetest';
 

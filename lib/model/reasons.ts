@@ -2,6 +2,7 @@
  * Why a bot is in its state, where Enlist itself found out: a stable code, what happened, what to do.
  * The sentences for what Mixin refuses are in lib/mixin/errors.ts.
  */
+import { mixinErrorCodes } from './mixin-error.ts';
 import type { Problem } from './problem.ts';
 
 const reasons = {
@@ -101,6 +102,11 @@ const reasons = {
   },
 } as const;
 export type ReasonCode = keyof typeof reasons;
+
+const ownCodes = Object.keys(reasons) as ReasonCode[];
+
+/** Every code that a bot's reason can have. */
+export const reasonCodes = [...new Set([...ownCodes, ...mixinErrorCodes])];
 
 /** The reason with its code, for a bot's row. */
 export const describeReason = (code: ReasonCode): Problem => ({ code, ...reasons[code] });

@@ -362,7 +362,7 @@ describe('POST /batches/{batch_id}/retry', () => {
     const { batch_id } = batch;
     const bots = buildBots(
       batch_id,
-      states.map((state) => ({ state, attempts: 3, reason: reason(`was_${state}`) })),
+      states.map((state) => ({ state, attempts: 3, reason: reason(state === 'failed' ? 'not_found' : 'session_refused') })),
     );
     return { recorder: await recordServices({ batches: [batch], bots }), path: { batch_id }, bots };
   };
@@ -379,8 +379,8 @@ describe('POST /batches/{batch_id}/retry', () => {
       json({ states: ['blocked', 'failed', 'waiting', 'external'] }),
       ['external', 'waiting', 'blocked', 'failed'],
     ],
-    ['a reason', json({ reason: 'was_failed' }), ['failed']],
-    ['a reason that no bot has', json({ reason: 'x' }), []],
+    ['a reason', json({ reason: 'not_found' }), ['failed']],
+    ['a reason that no bot has', json({ reason: 'stalled' }), []],
   ] as [string, Partial<HttpRequest>, BotState[]][])(
     'a retry with %s queues the bots that it asks for',
     async (_name, request, from) => {
@@ -424,7 +424,7 @@ describe('POST /batches/{batch_id}/retry', () => {
     );
     const recorder = await recordServices({ batches: [batch], bots });
     const path = { batch_id };
-    const first = readBody(await call(recorder, 'retryBatch', { path, ...json({ reason: 'x' }) }));
+    const first = readBody(await call(recorder, 'retryBatch', { path, ...json({ reason: 'stalled' }) }));
     expect(first).toMatchObject({ retried: 0, cursor: expect.any(String) });
     const second = readBody(await call(recorder, 'retryBatch', { path, ...json({ cursor: first.cursor }) }));
     expect(second).toEqual({ retried: 1, pin_locked: 0 });
@@ -448,6 +448,7 @@ describe('POST /batches/{batch_id}/retry', () => {
     '{"states":"blocked"}',
     '{"state":["blocked"]}',
     '{"reason":1}',
+    '{"reason":"sesion_refused"}',
     '{"__proto__":{"states":["waiting"]},"x":1}',
   ])('a retry with the body %s is refused, and no bot is moved', async (text) => {
     const { recorder, path } = await fill();

@@ -259,7 +259,12 @@ describe('lists with every outcome', () => {
 
   test('enlist retry queues the chosen bots again', async () => {
     const none = await enlistHere(['retry', mixed, '--reason', 'tip_key_missing']);
-    expect(none).toEqual({ code: 0, stdout: 'No bot was queued again.\n', stderr: '' });
+    expect(none).toEqual({
+      code: 0,
+      stdout:
+        'No bot was queued again: 1 bot is blocked or failed, and none for the reason tip_key_missing.\n',
+      stderr: '',
+    });
     const result = await enlistHere([
       'retry',
       mixed,

@@ -64,6 +64,12 @@ describe('wrong command lines', () => {
     [['show', '42'], "BOT_ID must be a UUID: the app_id of the bot's keystore."],
     [['bots', id, '--state', 'lost'], 'Allowed choices are queued, enrolling, registering,'],
     [['retry', id, '--state', 'registered'], '--state must be one of blocked, failed, waiting, external.'],
+    [
+      ['retry', id, '--reason', 'sesion_refused'],
+      '--reason must be a reason code. Did you mean session_refused?',
+    ],
+    [['retry', id, '--reason', 'pin-lokced'], '--reason must be a reason code. Did you mean pin_locked?'],
+    [['retry', id, '--reason', 'x'], '--reason must be a reason code. docs/reasons.md has them all.'],
     [['retry', id, '--sate', 'x'], "Unknown option '--sate'. Did you mean --state?"],
     [['bots', id, '--state'], "Option '--state <STATE>' argument missing."],
     [['upload'], "Missing required argument 'FILE'."],
