@@ -15,7 +15,8 @@ export const exitCodes = {
 
 /** For enlist --help. */
 export const exitCodeHelp = `Exit codes:
-  0  done; for a batch: every bot is registered or external
+  0  done; for a batch: every bot is registered or external; upload without
+     --watch: the lists are stored
   1  the command line is wrong, or a file cannot be read; nothing was sent
   2  the API or AWS refused or could not be reached; doctor: a check failed
   3  the batch is finished, and an operator must act: bots are blocked, failed
@@ -24,7 +25,8 @@ export const exitCodeHelp = `Exit codes:
   5  not finished: bots are still being worked on, or wait for a later time;
      sign-in: the code was not given yet
   6  planned: the batch would create users that cost money; nothing is created
-     before enlist confirm`;
+     before enlist confirm
+  Of several batches the most urgent code counts: 3, then 6, then 5, then 0.`;
 
 /** The bots of the batch: its valid rows, without those that belong to another batch now. */
 export const countBots = ({ accepted, not_in_batch }: BatchView): number => accepted - not_in_batch;

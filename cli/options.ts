@@ -61,9 +61,9 @@ const parseReason = (text: string): string => {
 
 /** Only bots whose state has this reason. */
 export const reasonOption = () =>
-  new Option('--reason <CODE>', 'only bots with this reason code, as enlist bots prints it').argParser(
-    parseReason,
-  );
+  new Option('--reason <CODE>', 'only bots with this reason code, as enlist bots prints it')
+    .choices(reasonCodes)
+    .argParser(parseReason);
 
 const BATCH_HINT = 'the batch id that upload printed';
 

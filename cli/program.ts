@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBots } from './commands/bots.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addConfirm } from './commands/confirm.ts';
 import { addCreate } from './commands/create.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -33,9 +34,12 @@ const commandAdders = [
   addRetry,
   addSignIn,
   addDoctor,
+  addCompletion,
 ];
 
 const HELP_WIDTH = 80;
+/** Reason codes are too many for a help text. */
+const MAX_CHOICES_SHOWN = 20;
 
 const targetHelp = `
 Where the API is:
@@ -62,8 +66,11 @@ export const createProgram = (run: Run, { stdout, stderr }: Pick<Terminal, 'stdo
       showGlobalOptions: true,
       subcommandTerm: (command) =>
         [command.name(), ...command.registeredArguments.map((it) => it.name())].join(' '),
-      optionDescription: ({ description, argChoices }) =>
-        argChoices ? `${description}: ${argChoices.join(', ')}` : description,
+      optionDescription: ({ description, argChoices = [] }) =>
+        argChoices.length > 0 && argChoices.length <= MAX_CHOICES_SHOWN
+          ? `${description}: ${argChoices.join(', ')}`
+          : description,
+      argumentDescription: ({ description }) => description,
     })
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
@@ -136,8 +143,11 @@ export const runCommand = async (
   const program = createProgram(run, terminal).hook('preSubcommand', (_program, command) => {
     name = command.name();
   });
+  // Help for what is not a command is as wrong as the command itself.
+  const [first, second] = words;
+  const isKnown = second === undefined || program.commands.some((command) => command.name() === second);
   try {
-    await program.parseAsync(words, { from: 'user' });
+    await program.parseAsync(first === 'help' && !isKnown ? words.slice(1) : words, { from: 'user' });
     return exitCode;
   } catch (error) {
     return reportError(error, terminal, name);

@@ -94,10 +94,9 @@ export const addRetry = (program: Command, run: Run): void => {
     )
     .addArgument(batchArgument())
     .addOption(
-      new Option(
-        '--state <STATE>',
-        `bots in this state: ${freeStates.join(', ')}; can be given several times`,
-      ).argParser(collectStates),
+      new Option('--state <STATE>', 'bots in this state; can be given several times')
+        .choices(freeStates)
+        .argParser(collectStates),
     )
     .addOption(reasonOption())
     .addOption(

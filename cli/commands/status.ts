@@ -73,7 +73,6 @@ export const addStatus = (program: Command, run: Run): void => {
     .description(
       joinParagraphs(
         "Shows a batch's status: how many bots are in which state. Batches are listed nowhere, so keep the batch id; the same upload prints it again.",
-        'Exit code 5 means that bots are unfinished, also those that wait for long; enlist watch then answers 3 if an operator must act already.',
         '--json prints the batch as the API answers.',
       ),
     )

@@ -59,11 +59,11 @@ export const addUpload = (program: Command, run: Run): void => {
     .summary('Sends lists of bots; each FILE or folder becomes a batch.')
     .description(
       joinParagraphs(
-        'Sends lists of bots. Each FILE or folder becomes a batch, whose id is printed. All FILEs are read before the first one is sent. Without --watch, exit code 0 means only that the lists are stored.',
+        'Sends lists of bots. Each FILE or folder becomes a batch, whose id is printed. All FILEs are read before the first one is sent.',
         `A list can have ${formatNumber(limits.maxUploadBytes)} bytes. The same list again gives the same batch; a list of more than ${formatNumber(limits.maxInlineBytes)} bytes goes by an upload form and always makes a new one. That is harmless: no bot ever gets a second key.`,
         'The lists of a folder, and of the folders in it, are packed into one ZIP in memory. Hidden files are skipped, and symbolic links are not followed; other files that are skipped are named.',
         'If a list would create users, which costs money, its batch is only planned: see enlist confirm.',
-        '--json prints one line per file: {"file", "batch_id", "status"}; with --watch one line per file at the end of its batch: "file" and the batch, as enlist watch prints it. Of several batches the most urgent exit code counts: 3, then 6, then 5, then 0.',
+        '--json prints one line per file: {"file", "batch_id", "status"}; with --watch one line per file at the end of its batch: "file" and the batch, as enlist watch prints it.',
       ),
     )
     .argument(

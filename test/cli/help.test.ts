@@ -48,6 +48,17 @@ test('no line of a help text is longer than 80 columns', async () => {
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
 });
 
+test('the exit codes are in enlist --help, and not again in the help of a command', async () => {
+  const texts = await Promise.all(names.map((name) => enlist(['help', name])));
+  for (const { stdout } of texts) expect(stdout).not.toMatch(/exit code/i);
+});
+
+test('no text has a colour, whatever the environment asks for', async () => {
+  const env = { FORCE_COLOR: '1', CLICOLOR_FORCE: '1', COLORTERM: 'truecolor' };
+  const results = await Promise.all([['--help'], ['stats'], []].map((args) => enlistProcess(args, { env })));
+  for (const { stdout, stderr } of results) expect(stdout + stderr).not.toContain('\u001B');
+});
+
 test('enlist --version prints the version of package.json', async () => {
   const { version } = JSON.parse(readPage('package.json'));
   expect(await enlist(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
@@ -58,6 +69,9 @@ describe('wrong command lines', () => {
   const api = ['--api', 'http://127.0.0.1:1'];
   test.concurrent.each([
     [['stats'], "Unknown command 'stats'. Did you mean status?"],
+    [['help', 'uplaod'], "Unknown command 'uplaod'. Did you mean upload?"],
+    [['--vresion'], "Unknown option '--vresion'. Did you mean --version?"],
+    [['completion', 'tcsh'], 'Allowed choices are bash, zsh, fish.'],
     [['status'], "Missing required argument 'BATCH'."],
     [['status', id, id], "Too many arguments for 'status'. Expected 1 argument but got 2."],
     [['watch', 'latest'], 'BATCH must be a UUID: the batch id that upload printed.'],
