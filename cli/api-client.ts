@@ -10,8 +10,9 @@ import {
   routes,
   type UploadFormView,
 } from '../lib/api/contract.ts';
-import { describeCause, isAbort, RequestError } from './errors.ts';
+import { describeConnection, findCauseCode, isAbort, RequestError } from './errors.ts';
 import { type HttpRequest, type Send, sendPlain } from './send.ts';
+import { rewordAnswer, rewordProblem } from './words.ts';
 
 /** The API refused. */
 export class ApiError extends RequestError {
@@ -81,29 +82,11 @@ const gatewayMessage = z.union([
   z.object({ Message: z.string() }).transform(({ Message }) => Message),
 ]);
 
-/** What to do, where the command line has other words for it than the API. */
-const fixes: Readonly<Record<string, string>> = {
-  no_such_batch: 'Use the batch id that enlist upload printed.',
-  no_such_bot: 'Use the app_id of its keystore, or an id that enlist bots printed.',
-  no_such_verification: 'Use the id that enlist sign-in printed.',
-  not_planned: 'Nothing to do; enlist status shows the batch.',
-  plan_expired: 'Make a new plan with enlist upload --new FILE, or enlist create with another --key.',
-  deactivation_pending: 'To keep the account, give --abort-deactivation.',
-  signed_in_already: 'enlist show shows the bot that it signed in.',
-  sign_in_busy: 'Give the code again in a minute.',
-  session_key_exists: 'Give the same --session-key as before, or request a new code.',
-  list_too_large: 'Split it into several lists.',
-  unknown_format: 'Give its --type.',
-  internal_error: 'Try again; the logs show the cause.',
-  throttled: 'Try again in a few seconds.',
-};
-
-/** The problem that the API reports; for an answer of others, whether the request took effect. */
+/** The problem that the API reports, in the words of the command line; for an answer of others, whether the request took effect. */
 const createApiError = (status: number, body: unknown, isOnce: boolean): RequestError => {
   const parsed = problemDocument.safeParse(body);
   if (parsed.success) {
-    const { code, message, request_id = '' } = parsed.data;
-    const fix = fixes[code] ?? parsed.data.fix;
+    const { message, fix, request_id = '' } = rewordProblem(parsed.data);
     const request = message.includes(request_id) ? '' : ` (Mixin's request ${request_id})`;
     return new ApiError(`${message}${request} ${fix}`, status, parsed.data);
   }
@@ -154,9 +137,10 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
       });
     } catch (error) {
       if (error instanceof RequestError || isAbort(error)) throw error;
-      const cause = describeCause(error);
-      const text = `The API at ${url} cannot be reached (${cause}).`;
-      throw isOnce && !neverSent.has(cause) ? new UnknownOutcomeError(text) : new RequestError(text);
+      const text = `The API at ${url} cannot be reached: ${describeConnection(error)}.`;
+      throw isOnce && !neverSent.has(findCauseCode(error))
+        ? new UnknownOutcomeError(text)
+        : new RequestError(text);
     }
   };
 
@@ -181,7 +165,7 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
       }
       if (!answer.ok) throw createApiError(answer.status, body, isOnce);
       const parsed = routes[name].answer.body.safeParse(body);
-      if (parsed.success) return parsed.data as RouteAnswer<Name>;
+      if (parsed.success) return rewordAnswer(parsed.data) as RouteAnswer<Name>;
       throw new RequestError(`${url} answers, but not as the API of Enlist does.`);
     }
   };
@@ -198,7 +182,7 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
       ...(signal && { signal }),
     }).catch((error: unknown) => {
       if (isAbort(error)) throw error;
-      throw new RequestError(`The upload bucket cannot be reached (${describeCause(error)}).`);
+      throw new RequestError(`The upload bucket cannot be reached: ${describeConnection(error)}.`);
     });
     await answer.body?.cancel();
     if (!answer.ok) throw new RequestError(`The upload bucket answered ${answer.status}.`);

@@ -13,11 +13,59 @@ export class RequestError extends Error {
 
 export const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
-/** Why an exchange failed: the code of the error, or its message where it has none. */
-export const describeCause = (error: unknown): string => {
-  const code = findErrorCode(error);
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return code === 'Error' && inner instanceof Error ? inner.message : code;
+/** The error and those behind it, the outermost first. */
+const listCauses = (error: unknown, depth = 5): Error[] => {
+  if (!(error instanceof Error) || depth === 0) return [];
+  const inner = error instanceof AggregateError ? error.errors : [error.cause];
+  return [error, ...inner.flatMap((cause) => listCauses(cause, depth - 1))];
+};
+
+const isCode = (value: unknown): value is string => typeof value === 'string' && /^\w{1,60}$/.test(value);
+
+/** The code of the error, or of one behind it; else the name of the error. */
+export const findCauseCode = (error: unknown): string => {
+  const codes = listCauses(error).map((it) => (it as { readonly code?: unknown }).code);
+  return codes.find(isCode) ?? findErrorCode(error);
+};
+
+/** Why an exchange failed: a code, or else the innermost message. */
+const describeCause = (error: unknown): string => {
+  const code = findCauseCode(error);
+  return ['Error', 'TypeError'].includes(code) ? (listCauses(error).at(-1)?.message ?? code) : code;
+};
+
+const NO_ANSWER = 'it does not answer in time';
+const BROKEN = 'the connection broke';
+const NO_ROUTE = 'there is no way to its network';
+const NO_TLS = 'what answers there does not speak TLS';
+
+/** What a code of Node or of its fetch means for a connection. */
+const connectionTexts: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing answers at this address',
+  ENOTFOUND: 'the name of its host is not known',
+  EAI_AGAIN: 'the name of its host cannot be looked up at the moment',
+  ETIMEDOUT: NO_ANSWER,
+  TimeoutError: NO_ANSWER,
+  UND_ERR_CONNECT_TIMEOUT: NO_ANSWER,
+  UND_ERR_HEADERS_TIMEOUT: NO_ANSWER,
+  UND_ERR_BODY_TIMEOUT: NO_ANSWER,
+  ECONNRESET: BROKEN,
+  EPIPE: BROKEN,
+  UND_ERR_SOCKET: BROKEN,
+  'bad port': 'this port belongs to another protocol',
+  EHOSTUNREACH: NO_ROUTE,
+  ENETUNREACH: NO_ROUTE,
+  EPROTO: NO_TLS,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
+};
+const certificateCode = /CERT|^UNABLE_TO_|SIGNATURE_FAILURE/;
+
+/** Why there is no answer, in words and with the code. */
+export const describeConnection = (error: unknown): string => {
+  const cause = describeCause(error);
+  const text = certificateCode.test(cause) ? 'its certificate is not accepted' : connectionTexts[cause];
+  return text === undefined ? cause : `${text} (${cause})`;
 };
 
 const NO_CREDENTIALS =

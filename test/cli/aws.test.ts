@@ -138,7 +138,7 @@ describe('error answers', () => {
     const results = await Promise.all(
       [['show', id], ['doctor']].map((args) => enlistProcess([...args, '--api', server.url])),
     );
-    const stderr = `The API at ${server.url} cannot be reached (ECONNREFUSED).\n`;
+    const stderr = `The API at ${server.url} cannot be reached: nothing answers at this address (ECONNREFUSED).\n`;
     expect(results).toEqual(results.map(() => ({ code: 2, stdout: '', stderr })));
   });
 });
