@@ -188,10 +188,6 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
     if (!answer.ok) throw new RequestError(`The upload bucket answered ${answer.status}.`);
   };
 
-  /** One page of bots, of all or of those in a state. */
-  const readBotPage = (batch_id: string, state?: string, cursor?: string) =>
-    call('listBots', { parameters: { batch_id }, query: { state, cursor } });
-
   return {
     url,
     /** Sends a list; with the same key and list again it answers the same batch, and its status. */
@@ -210,10 +206,11 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
     /** Accepts the cost of a planned batch. */
     confirmBatch: (batch_id: string, accept_cost_usd: number) =>
       call('confirmBatch', { parameters: { batch_id }, body: { accept_cost_usd } }),
-    readBotPage,
-    /** All bots, or all in a state, page by page. */
-    listBots: async function* (batch_id: string, state?: string) {
-      const pages = readPages((cursor) => readBotPage(batch_id, state, cursor));
+    /** All bots, or all in a state, or with a reason, page by page. */
+    listBots: async function* (batch_id: string, state?: string, reason?: string) {
+      const pages = readPages((cursor) =>
+        call('listBots', { parameters: { batch_id }, query: { state, reason, cursor } }),
+      );
       for await (const { bots } of pages) yield* bots;
     },
     listErrors: async function* (batch_id: string) {

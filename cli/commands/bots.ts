@@ -5,41 +5,54 @@ import { states } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { batchArgument, formatExamples, joinParagraphs } from '../options.ts';
+import { batchArgument, formatExamples, joinParagraphs, reasonOption } from '../options.ts';
 import { alignColumns, formatTime } from '../output.ts';
 
 const HEADINGS = ['line', 'bot id', 'state', 'reason'];
 
-const formatCells = ({ line, bot_id, state, reason, wait_until, enrolment, user_id }: BotView): string[] => {
+const formatCells = (bot: BotView, batch_id: string): string[] => {
+  const { line, bot_id, state, reason, wait_until, enrolment, user_id } = bot;
   const remarks = [
     ...(reason ? [reason.code] : []),
     ...(wait_until === undefined ? [] : [`until ${formatTime(wait_until)}`]),
     ...(enrolment && user_id !== undefined ? [`account ${user_id}`] : []),
+    ...(bot.batch_id === batch_id ? [] : [`now in batch ${bot.batch_id}`]),
   ];
   return [String(line), bot_id, state, remarks.join(' ')];
 };
 
 interface Options {
   readonly state?: string;
+  readonly reason?: string;
   readonly all?: true;
 }
 
-const readBots = async (api: ApiClient, batch_id: string, { state, all }: Options) => {
-  if (!all) {
-    const { bots, cursor } = await api.readBotPage(batch_id, state);
-    return { bots, hasMore: cursor !== undefined };
-  }
+/** So many are listed without --all. */
+const FIRST_BOTS = 100;
+
+const readBots = async (api: ApiClient, batch_id: string, { state, reason, all }: Options) => {
   const bots: BotView[] = [];
-  for await (const bot of api.listBots(batch_id, state)) bots.push(bot);
+  for await (const bot of api.listBots(batch_id, state, reason)) {
+    if (!all && bots.length === FIRST_BOTS) return { bots, hasMore: true };
+    bots.push(bot);
+  }
   return { bots, hasMore: false };
 };
 
-const listBots = async ({ connect, output }: Context, batch_id: string, options: Options) => {
-  const { bots, hasMore } = await readBots(await connect(), batch_id, options);
+const describeNoBots = ({ state, reason }: Options): string => {
+  if (state === undefined && reason === undefined) return 'No bots yet.';
+  if (reason === undefined) return `No bots are ${state}.`;
+  return `No bot ${state === undefined ? 'has' : `is ${state} with`} the reason ${reason}.`;
+};
+
+const listBots = async (context: Context, batch_id: string, options: Options) => {
+  const { output } = context;
+  const { bots, hasMore } = await readBots(await context.connect(), batch_id, options);
   for (const bot of bots) output.writeJson(bot);
-  if (bots.length > 0) output.writeLines(alignColumns([HEADINGS, ...bots.map(formatCells)]));
-  else output.writeLine(options.state === undefined ? 'No bots yet.' : `No bots are ${options.state}.`);
-  if (hasMore) output.writeNote('These are only the first bots; --all lists every one.');
+  const rows = bots.map((bot) => formatCells(bot, batch_id));
+  if (bots.length > 0) output.writeLines(alignColumns([HEADINGS, ...rows]));
+  else output.writeLine(describeNoBots(options));
+  if (hasMore) output.writeNote(`These are only the first ${FIRST_BOTS} bots; --all lists every one.`);
   return exitCodes.done;
 };
 
@@ -50,14 +63,21 @@ export const addBots = (program: Command, run: Run): void => {
     .description(
       joinParagraphs(
         'Lists the bots of a batch with their states and reasons. enlist show explains a reason and says what to do.',
-        'Without --all it stops after the first 100. A bot that is in a later list too belongs to the batch of that list.',
+        `Without --all it stops after the first ${FIRST_BOTS}. A bot that is in a later list too belongs to the batch of that list.`,
         'An account that is not created or signed in yet has a row with an id of Enlist. Afterwards that row is enrolled and names the account, which has a row of its own.',
         '--json prints one bot per line, as the API answers.',
       ),
     )
     .addArgument(batchArgument())
     .addOption(new Option('--state <STATE>', 'only bots in one state').choices(states))
+    .addOption(reasonOption())
     .option('--all', 'every bot, page by page')
-    .addHelpText('after', formatExamples('enlist bots BATCH --state blocked'))
+    .addHelpText(
+      'after',
+      formatExamples(
+        'enlist bots BATCH --state blocked',
+        'enlist bots BATCH --reason session_refused --all --json',
+      ),
+    )
     .action(run(listBots));
 };

@@ -84,7 +84,9 @@ describe('enlist create', () => {
     expect(result.code).toBe(3);
     expect(batch).toMatchObject({ states: { unsure: 1 }, cost: { unsure_users: 1, unsure_usd: 0.5 } });
     const batch_id = String(batch?.batch_id);
-    expect((await enlistHere(['retry', batch_id])).stdout).toBe('No bot was queued again: no bot is blocked or failed.\n');
+    expect((await enlistHere(['retry', batch_id])).stdout).toBe(
+      'No bot was queued again: no bot is blocked or failed.\n',
+    );
     const again = await enlistHere(['retry', batch_id, '--pay-again']);
     expect(again.stdout).toContain('Queued again: 1. This may be paid twice: 0.50 USD.');
     expect((await enlistHere(['watch', batch_id])).code).toBe(0);

@@ -1,5 +1,5 @@
 /** Answers of an API that exists only in tests, for answers that the real API cannot be made to give. */
-import type { BatchView, CostView } from '../../lib/api/contract.ts';
+import type { BatchView, BotView, CostView } from '../../lib/api/contract.ts';
 import type { ServerAnswer, ServerRequest } from './run.ts';
 
 export const BATCH_ID = '00000000-0000-4000-8000-00000000b001';
@@ -25,6 +25,18 @@ export const createCost = (more: Partial<CostView> = {}): CostView => ({
   created_usd: 0,
   unsure_users: 0,
   unsure_usd: 0,
+  ...more,
+});
+
+/** A registered bot, with other fields where they are given. */
+export const createBot = (more: Partial<BotView> = {}): BotView => ({
+  bot_id: OWNER_ID,
+  user_id: OWNER_ID,
+  batch_id: BATCH_ID,
+  line: 1,
+  state: 'registered',
+  state_since: '2026-11-22T10:00:00.000Z',
+  history: [],
   ...more,
 });
 

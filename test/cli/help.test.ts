@@ -83,6 +83,7 @@ describe('wrong command lines', () => {
       '--reason must be a reason code. Did you mean session_refused?',
     ],
     [['retry', id, '--reason', 'pin-lokced'], '--reason must be a reason code. Did you mean pin_locked?'],
+    [['bots', id, '--reason', 'staled'], '--reason must be a reason code. Did you mean stalled?'],
     [['retry', id, '--reason', 'x'], '--reason must be a reason code. docs/reasons.md has them all.'],
     [['retry', id, '--sate', 'x'], "Unknown option '--sate'. Did you mean --state?"],
     [['bots', id, '--state'], "Option '--state <STATE>' argument missing."],
