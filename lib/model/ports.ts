@@ -41,7 +41,7 @@ export interface Table {
   readBatch(batch_id: string): Promise<Batch | undefined>;
   /** Creates the batch; undefined when it exists already. */
   createBatch(batch: Batch): Promise<Batch | undefined>;
-  /** Writes what was found in the list, once; undefined when it was written before. */
+  /** Writes what one reading found in the list, once; undefined when another reading was written before. */
   recordListSummary(batch_id: string, summary: ListSummary): Promise<Batch | undefined>;
   /** Makes a planned batch `importing`, for an operator accepted its cost; undefined when it is not planned. */
   confirmBatch(batch_id: string): Promise<Batch | undefined>;
@@ -97,6 +97,7 @@ export type ListSummary =
       readonly duplicates: number;
       readonly errors_left_out?: number;
       readonly paid_rows?: number;
+      readonly reading: string;
       readonly chunks: number;
     }
   | { readonly status: 'rejected'; readonly problem: Problem };

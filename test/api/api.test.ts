@@ -101,7 +101,7 @@ describe('POST /batches', () => {
     const key = randomUUID();
     const send = () => call(recorder, 'createBatch', post('[{}]', { 'idempotency-key': key }));
     const batch_id = readBatchId(await send());
-    const summary = { total: 1, invalid: 1, duplicates: 0, chunks: 0 };
+    const summary = { total: 1, invalid: 1, duplicates: 0, reading: randomUUID(), chunks: 0 };
     const read = await table.recordListSummary(batch_id, { status: 'imported', ...summary });
     await uploads.remove([`${batch_id}/list`]);
     expect(await send()).toMatchObject({ status: 202, body: { batch_id, status: 'imported' } });
@@ -117,6 +117,30 @@ describe('POST /batches', () => {
     const batch_id = readBatchId(await send('[{}]'));
     expect(readProblem(await send('[{},{}]'))).toEqual([409, 'idempotency_key_reused']);
     expect((await readList(recorder.services, batch_id))?.text).toBe('[{}]');
+  });
+
+  test('of two different lists at once under one Idempotency-Key one is refused, and the other is stored', async () => {
+    const recorder = await recordServices();
+    const { services } = recorder;
+    const lists = ['[{"a":1}]', '[{"b":2}]'];
+    for (let round = 0; round < 5; round += 1) {
+      const key = { 'idempotency-key': randomUUID() };
+      const both = Promise.withResolvers<void>();
+      let created = 0;
+      // Neither goes on before both have begun to create the batch.
+      const createBatch: typeof services.table.createBatch = async (batch) => {
+        created += 1;
+        if (created === 2) both.resolve();
+        await both.promise;
+        return services.table.createBatch(batch);
+      };
+      const racing = { ...recorder, services: { ...services, table: { ...services.table, createBatch } } };
+      const answers = await Promise.all(lists.map((text) => call(racing, 'createBatch', post(text, key))));
+      const winner = answers.findIndex(({ status }) => status === 202);
+      expect(readProblem(answers[1 - winner] as HttpAnswer)).toEqual([409, 'idempotency_key_reused']);
+      const batch_id = readBatchId(answers[winner] as HttpAnswer);
+      expect((await readList(services, batch_id))?.text).toBe(lists[winner]);
+    }
   });
 
   test.each([

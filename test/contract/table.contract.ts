@@ -180,7 +180,14 @@ export const describeTable = (name: string, start: StartBackend) => {
       test('a list summary whose answer was lost is recognised when it is sent again', async ({ skip }) => {
         const lossy = await connectThroughProxy('UpdateItem', skip);
         const { batch_id } = must(await table.createBatch(newBatch()));
-        const read = { status: 'importing', total: 3, invalid: 1, duplicates: 0, chunks: 1 } as const;
+        const read = {
+          status: 'importing',
+          total: 3,
+          invalid: 1,
+          duplicates: 0,
+          reading: 'r',
+          chunks: 1,
+        } as const;
         expect(await lossy.table.recordListSummary(batch_id, read)).toMatchObject(read);
         expect(lossy.times('UpdateItem')).toBe(2);
       });
@@ -347,7 +354,14 @@ export const describeTable = (name: string, start: StartBackend) => {
     });
 
     describe('batches', () => {
-      const read = { status: 'importing', total: 120, invalid: 3, duplicates: 1, chunks: 3 } as const;
+      const read = {
+        status: 'importing',
+        total: 120,
+        invalid: 3,
+        duplicates: 1,
+        reading: 'r',
+        chunks: 3,
+      } as const;
       const createImporting = async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         return must(await table.recordListSummary(batch_id, read));
@@ -362,6 +376,7 @@ export const describeTable = (name: string, start: StartBackend) => {
           total: 1,
           invalid: 0,
           duplicates: 0,
+          reading: 'r',
           chunks: 1,
           paid_rows: 1,
         } as const;
@@ -451,6 +466,14 @@ export const describeTable = (name: string, start: StartBackend) => {
         const again = await table.recordListSummary(batch_id, read);
         expect(again).toMatchObject({ status: 'importing' });
         expect(again).not.toHaveProperty('problem');
+      });
+
+      test('a batch that is stuck after its list was read takes no second reading', async () => {
+        const batch = await createImporting();
+        await table.recordStuck(batch.batch_id, problem);
+        const second = { ...read, reading: 'another', total: 7 };
+        expect(await table.recordListSummary(batch.batch_id, second)).toBeUndefined();
+        expect(await table.readBatch(batch.batch_id)).toMatchObject({ reading: 'r', total: 120 });
       });
 
       test('a stuck batch is imported when its last chunk is, which removes its problem', async () => {
@@ -629,7 +652,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         const key = [`batch#${batch_id}`, 'batch'] as const;
         await setSchema(...key, schema);
         const before = await readItem(...key);
-        const counts = { total: 1, invalid: 0, duplicates: 0, chunks: 1 };
+        const counts = { total: 1, invalid: 0, duplicates: 0, reading: 'r', chunks: 1 };
         await expectRefused(table.readBatch(batch_id));
         await expectRefused(table.createBatch(batch));
         await expectRefused(table.recordListSummary(batch_id, { status: 'importing', ...counts }));

@@ -74,6 +74,12 @@ export const isOneOf = (attribute: string, values: readonly unknown[]): Conditio
   };
 };
 
+/** Holds while the item has no such attribute. */
+export const isAbsent = (attribute: string): Condition => ({
+  expression: `attribute_not_exists(#if_${attribute})`,
+  names: { [`#if_${attribute}`]: attribute },
+});
+
 interface ItemUpdate {
   /** Attributes to write; `undefined` removes one. */
   readonly set?: Item;
