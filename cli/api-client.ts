@@ -112,6 +112,11 @@ const createApiError = (status: number, body: unknown, isOnce: boolean): Request
   return isOnce && status >= 500 ? new UnknownOutcomeError(text) : new ApiError(text, status);
 };
 
+interface BotFilter {
+  readonly state?: string;
+  readonly reason?: string;
+}
+
 interface RetryQuery {
   readonly states?: readonly string[];
   readonly reason?: string;
@@ -204,9 +209,9 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
     if (!answer.ok) throw new RequestError(`The upload bucket answered ${answer.status}.`);
   };
 
-  /** One page of bots, of all or of those in a state. */
-  const readBotPage = (batch_id: string, state?: string, cursor?: string) =>
-    call('listBots', { parameters: { batch_id }, query: { state, cursor } });
+  /** One page of bots, of all or of those with a state and a reason. */
+  const readBotPage = (batch_id: string, filter: BotFilter = {}, cursor?: string) =>
+    call('listBots', { parameters: { batch_id }, query: { ...filter, cursor } });
 
   return {
     url,
@@ -227,9 +232,9 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
     confirmBatch: (batch_id: string, accept_cost_usd: number) =>
       call('confirmBatch', { parameters: { batch_id }, body: { accept_cost_usd } }),
     readBotPage,
-    /** All bots, or all in a state, page by page. */
-    listBots: async function* (batch_id: string, state?: string) {
-      const pages = readPages((cursor) => readBotPage(batch_id, state, cursor));
+    /** All bots, or all with a state and a reason, page by page. */
+    listBots: async function* (batch_id: string, filter: BotFilter = {}) {
+      const pages = readPages((cursor) => readBotPage(batch_id, filter, cursor));
       for await (const { bots } of pages) yield* bots;
     },
     listErrors: async function* (batch_id: string) {

@@ -8,7 +8,7 @@ import { describeCost, describePlan } from '../cost.ts';
 import { chooseExitCode, countBots, countUnfinished } from '../exit-codes.ts';
 import { batchArgument, joinParagraphs } from '../options.ts';
 import { alignColumns, formatCount } from '../output.ts';
-import { describeUnsureUsers, formatRowCounts } from '../summary.ts';
+import { describeFollowed, describeNewSecrets, describeUnsureUsers, formatRowCounts } from '../summary.ts';
 
 const suggestNextSteps = (batch: BatchView): string[] => {
   const { batch_id, states, errors } = batch;
@@ -32,7 +32,9 @@ const describeProgress = (batch: BatchView): string[] => {
   return [
     `  ${batch.percent_done}%: ${batch.finished} of ${formatCount(countBots(batch), 'bot')} finished${timeLeft}`,
     ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}${stateNotes[state] ?? ''}`),
-    ...describeCost(batch).map((line) => `  ${line}`),
+    ...[...describeFollowed(batch), ...describeNewSecrets(batch), ...describeCost(batch)].map(
+      (line) => `  ${line}`,
+    ),
     ...describeUnsureUsers(batch),
   ];
 };

@@ -49,7 +49,7 @@ type VaultProblem = keyof typeof vaultProblems;
 
 /** What the bot's row is to hold of the row of the list, and whether the vault stored anything new. */
 interface StoredRow {
-  readonly entry: Omit<ListEntry, 'batch_id' | 'line'>;
+  readonly entry: Omit<ListEntry, 'batch_id' | 'row' | 'line'>;
   readonly isNew: boolean;
 }
 
@@ -127,7 +127,7 @@ const importRow = async (
   const stored = await storeRow(services, batch_id, row);
   if (!stored.ok) return fail(describeError(row, stored.error));
   const { entry, isNew } = stored.value;
-  const bot = await upsertBot(services, step, { ...entry, batch_id, line: row.line }, isNew);
+  const bot = await upsertBot(services, step, { ...entry, batch_id, row: row.row, line: row.line }, isNew);
   return succeed(bot?.state === 'queued' ? bot : undefined);
 };
 

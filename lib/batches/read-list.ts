@@ -1,4 +1,6 @@
 /** Reads and validates a whole list. Nothing of it is imported yet: its errors and its chunks are stored. */
+
+import { deriveEnrolmentId } from '../bots/enrolment.ts';
 import { findFormat, listEndings, listFormats } from '../lists/formats.ts';
 import { readList } from '../lists/list.ts';
 import type { RawRow } from '../lists/raw-list.ts';
@@ -34,15 +36,32 @@ export const rejectList = async (
   services.log('warn', 'list_rejected', { batch_id, reason: problem.code });
 };
 
+/** After so many rows others of the same process get a turn: the embedded API answers while a list is read. */
+const SLICE_ROWS = 20;
+
+/** The next turn of the event loop; a promise alone would let nobody in. */
+const yieldToOthers = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
 const validateRows = async (services: Services, rawRows: readonly RawRow[]) => {
   const rows: Row[] = [];
   const errors: RowError[] = [];
-  for (const raw of rawRows) {
+  for (const [i, raw] of rawRows.entries()) {
+    if (i % SLICE_ROWS === 0) await yieldToOthers();
     const row = await readRow(raw, services.keys);
     if (row.ok) rows.push(row.value);
     else errors.push(...row.error);
   }
   return { rows, errors };
+};
+
+/** How many secrets the rows need that are not there yet. A network user gets its secret when it is created. */
+const countNewSecrets = async ({ table }: Services, batch_id: string, rows: readonly Row[]) => {
+  const bot_ids = rows.flatMap((row) => {
+    if ('keystore' in row) return [row.keystore.app_id];
+    return isPaid(row) ? [] : [deriveEnrolmentId(row.enrolment, batch_id, row.row)];
+  });
+  const known = await table.findKnownBots(bot_ids);
+  return bot_ids.filter((bot_id) => !known.has(bot_id)).length;
 };
 
 /** What costs money waits until an operator has seen how much. */
@@ -78,6 +97,7 @@ export const readBatchList = async (services: Services, batch: Batch): Promise<v
   const { unique, duplicates } = splitDuplicates(rows);
   const allErrors = [...read.errors, ...errors, ...duplicates];
   await services.table.putRowErrors(batch_id, allErrors.slice(0, limits.maxErrors));
+  const new_secrets = await countNewSecrets(services, batch_id, unique);
   // guard: readings-share-no-chunk
   const reading = services.randomId();
   const chunks = await storeChunks(services, batch_id, reading, unique);
@@ -91,6 +111,7 @@ export const readBatchList = async (services: Services, batch: Batch): Promise<v
     duplicates: duplicates.length,
     errors_left_out: Math.max(0, allErrors.length - limits.maxErrors),
     ...(paid_rows > 0 && { paid_rows }),
+    new_secrets,
     reading,
     chunks,
   });

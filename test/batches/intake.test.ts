@@ -143,6 +143,43 @@ test('a list that is replaced between two readings creates no user that was not 
   expect([...keys].filter((key) => key.startsWith(`${batch_id}/`))).toEqual([]);
 });
 
+test('the API answers while a large list is read', async () => {
+  const { services } = await recordServices();
+  const { standIn } = await startServices();
+  const { keystore } = await standIn.createUser();
+  const rows = Array.from({ length: 3_000 }, () => ({ ...keystore, app_id: randomUUID() }));
+  const batch = buildBatch({ status: 'received', total: 0, chunks: 0, chunks_done: [] });
+  await services.table.createBatch(batch);
+  const { batch_id } = batch;
+  await services.uploads.put(listKey(batch_id), Buffer.from(JSON.stringify(rows)), 'application/json');
+  const [begun, validated] = [Promise.withResolvers<void>(), Promise.withResolvers<'validated'>()];
+  const get: typeof services.uploads.get = async (key) => {
+    const list = await services.uploads.get(key);
+    begun.resolve();
+    return list;
+  };
+  // The first thing that happens to a list once its rows are validated. More than that is not needed here.
+  const putRowErrors = async () => {
+    validated.resolve('validated');
+    throw new Death();
+  };
+  const reader: Services = {
+    ...services,
+    uploads: { ...services.uploads, get },
+    table: { ...services.table, putRowErrors },
+  };
+  const reading = expect(intake(reader, { batch_id })).rejects.toThrow(Death);
+  await begun.promise;
+  let answers = 0;
+  for (;;) {
+    const answer = api.readBatch(services, { ...request({}), path: { batch_id } });
+    if ((await Promise.race([answer, validated.promise])) === 'validated') break;
+    answers += 1;
+  }
+  await reading;
+  expect(answers).toBeGreaterThanOrEqual(3);
+});
+
 test('a chunk that asks for more network users than were accepted is not imported', async () => {
   const { services, recorder, batch_id } = await planUsers();
   await api.confirmBatch(services, request({ accept_cost_usd: 1.5 }, { batch_id }));
