@@ -207,9 +207,12 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
     confirmBatch: (batch_id: string, accept_cost_usd: number) =>
       call('confirmBatch', { parameters: { batch_id }, body: { accept_cost_usd } }),
     /** All bots, or all in a state, or with a reason, page by page. */
-    listBots: async function* (batch_id: string, state?: string, reason?: string) {
+    listBots: async function* (
+      batch_id: string,
+      filter: { readonly state?: string; readonly reason?: string } = {},
+    ) {
       const pages = readPages((cursor) =>
-        call('listBots', { parameters: { batch_id }, query: { state, reason, cursor } }),
+        call('listBots', { parameters: { batch_id }, query: { ...filter, cursor } }),
       );
       for await (const { bots } of pages) yield* bots;
     },

@@ -15,7 +15,7 @@ const LONG_WAIT_MS = 10 * 60_000;
 
 const countLongWaits = async (api: ApiClient, batch: BatchView, nowMs: number): Promise<number> => {
   let count = 0;
-  for await (const bot of api.listBots(batch.batch_id, 'waiting')) {
+  for await (const bot of api.listBots(batch.batch_id, { state: 'waiting' })) {
     if (bot.wait_until !== undefined && Date.parse(bot.wait_until) - nowMs > LONG_WAIT_MS) count += 1;
   }
   return count;

@@ -46,7 +46,7 @@ const groupBots = async (api: ApiClient, batch: BatchView): Promise<Group[]> => 
   const groups = new Map<string, Group>();
   for (const state of statesShown) {
     if (!batch.states[state]) continue;
-    for await (const bot of api.listBots(batch.batch_id, state)) addToGroup(groups, state, bot);
+    for await (const bot of api.listBots(batch.batch_id, { state })) addToGroup(groups, state, bot);
   }
   const { enrolled: count } = batch.states;
   if (count > 0) groups.set('enrolled', createGroup('enrolled', count));
@@ -90,6 +90,17 @@ export const describeUnsureUsers = (batch: BatchView, formatCommand: FormatComma
 export const formatRowCounts = ({ total, accepted, invalid, duplicates }: BatchView): string =>
   `${formatCount(total, 'row')} (${accepted} valid, ${invalid} invalid, ${formatCount(duplicates, 'duplicate')})`;
 
+/** Where the bots count that a later list named again. */
+export const describeFollowed = ({ followed_by = [] }: BatchView): string[] =>
+  followed_by.map(
+    ({ batch_id, bots }) =>
+      `${formatCount(bots, 'bot')} ${bots === 1 ? 'is' : 'are'} now followed by batch ${batch_id}`,
+  );
+
+/** What importing the list stores anew, once that is known. */
+export const describeNewSecrets = ({ new_secrets = 0 }: BatchView): string[] =>
+  new_secrets === 0 ? [] : [`New secrets in the vault: ${new_secrets}`];
+
 const indent = (lines: readonly string[]) => lines.map((line) => `  ${line}`);
 
 /** The lines of the table. Reads all bots of the batch, page by page. */
@@ -109,6 +120,8 @@ export const summarizeBatch = async (
     ...refusal,
     head,
     ...groups.flatMap(describeGroup),
+    ...indent(describeFollowed(batch)),
+    ...indent(describeNewSecrets(batch)),
     ...indent(describeCost(batch)),
     ...indent(describeUnsureUsers(batch, formatCommand)),
     ...describeRowErrors(batch, formatCommand),

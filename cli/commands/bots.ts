@@ -30,9 +30,9 @@ interface Options {
 /** So many are listed without --all. */
 const FIRST_BOTS = 100;
 
-const readBots = async (api: ApiClient, batch_id: string, { state, reason, all }: Options) => {
+const readBots = async (api: ApiClient, batch_id: string, { all, ...filter }: Options) => {
   const bots: BotView[] = [];
-  for await (const bot of api.listBots(batch_id, state, reason)) {
+  for await (const bot of api.listBots(batch_id, filter)) {
     if (!all && bots.length === FIRST_BOTS) return { bots, hasMore: true };
     bots.push(bot);
   }
@@ -63,7 +63,7 @@ export const addBots = (program: Command, run: Run): void => {
     .description(
       joinParagraphs(
         'Lists the bots of a batch with their states and reasons. enlist show explains a reason and says what to do.',
-        `Without --all it stops after the first ${FIRST_BOTS}. A bot that is in a later list too belongs to the batch of that list.`,
+        `In the order of the list; without --all it stops after the first ${FIRST_BOTS}. A bot that is in a later list too counts in the batch of that list, which is named.`,
         'An account that is not created or signed in yet has a row with an id of Enlist. Afterwards that row is enrolled and names the account, which has a row of its own.',
         '--json prints one bot per line, as the API answers.',
       ),

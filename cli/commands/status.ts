@@ -9,7 +9,7 @@ import { chooseExitCode, countBots, countUnfinished } from '../exit-codes.ts';
 import type { FormatCommand } from '../hint.ts';
 import { batchArgument, joinParagraphs } from '../options.ts';
 import { alignColumns, formatCount } from '../output.ts';
-import { describeUnsureUsers, formatRowCounts } from '../summary.ts';
+import { describeFollowed, describeNewSecrets, describeUnsureUsers, formatRowCounts } from '../summary.ts';
 
 const suggestNextSteps = (batch: BatchView, formatCommand: FormatCommand): string[] => {
   const { batch_id, states, errors } = batch;
@@ -33,7 +33,9 @@ const describeProgress = (batch: BatchView, formatCommand: FormatCommand): strin
   return [
     `  ${batch.percent_done}%: ${batch.finished} of ${formatCount(countBots(batch), 'bot')} finished${timeLeft}`,
     ...counts.map(([state, count]) => `  ${String(count).padStart(6)}  ${state}${stateNotes[state] ?? ''}`),
-    ...describeCost(batch).map((line) => `  ${line}`),
+    ...[...describeFollowed(batch), ...describeNewSecrets(batch), ...describeCost(batch)].map(
+      (line) => `  ${line}`,
+    ),
     ...describeUnsureUsers(batch, formatCommand),
   ];
 };

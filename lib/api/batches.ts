@@ -5,7 +5,7 @@ import { measureProgress } from '../batches/progress.ts';
 import { createBatchId, receiveList, receiveUpload } from '../batches/receive.ts';
 import type { Batch } from '../model/batch.ts';
 import { limits } from '../model/limits.ts';
-import type { Services } from '../model/ports.ts';
+import type { BotCounts, Services } from '../model/ports.ts';
 import { type BatchReferenceView, type BatchView, PAGE_MAX, type RouteRequest } from './contract.ts';
 import type { Reply } from './http.ts';
 import { answerBadCursor, answerProblem } from './problems.ts';
@@ -51,6 +51,11 @@ export const completeUpload = async (
   return batch ? { body: referTo(batch) } : answerProblem('no_such_batch');
 };
 
+const showFollowed = ({ followed_by }: BotCounts): Pick<BatchView, 'followed_by'> => {
+  const others = Object.entries(followed_by).map(([batch_id, bots]) => ({ batch_id, bots }));
+  return others.length > 0 ? { followed_by: others } : {};
+};
+
 const showBatch = async (services: Services, batch: Batch): Promise<BatchView> => {
   const [counts, errors] = await Promise.all([
     services.table.countBots(batch.batch_id),
@@ -66,6 +71,8 @@ const showBatch = async (services: Services, batch: Batch): Promise<BatchView> =
     invalid,
     duplicates,
     ...measureProgress(batch, counts, services.now()),
+    ...showFollowed(counts),
+    ...(batch.new_secrets !== undefined && { new_secrets: batch.new_secrets }),
     ...(cost && { cost }),
     ...(batch.problem && { problem: batch.problem }),
     errors: [...(errors?.items ?? [])],

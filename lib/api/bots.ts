@@ -32,7 +32,11 @@ export const listBots = async (
 ): Promise<Reply<'listBots'>> => {
   const batch = await services.table.readBatch(parameters.batch_id);
   if (!batch) return answerProblem('no_such_batch');
-  const page = await services.table.listBots({ batch_id: batch.batch_id, ...query });
+  const page = await services.table.listBots({
+    batch_id: batch.batch_id,
+    withFollowed: true,
+    ...query,
+  });
   if (!page) return answerBadCursor();
   const { items, ...more } = page;
   return { body: { bots: items.map(showBot), ...more } };

@@ -184,13 +184,15 @@ export const routes = {
     function: 'api',
     tag: 'bots',
     summary: 'List the bots of a batch',
-    description: 'A bot that a later list named again is in the batch of that list.',
+    description:
+      'In the order of the list. A bot that a later list named again is shown with the batch of that list in `batch_id`; with `state` it is left out, as it is in the counts of this batch.\n\nA page may be short, or empty, and have a cursor all the same.',
     parameters: batchId,
     query: z.object({
       state: z
         .enum(states, { error: `Use one of ${states.join(', ')}.` })
         .describe('Only bots in this state.')
         .exactOptional(),
+      reason: z.string().describe('Only bots with this reason code (docs/reasons.md).').exactOptional(),
       ...page,
     }),
     answer: { status: 200, description: 'One page of bots.', body: answers.BotPage },

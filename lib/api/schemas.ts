@@ -103,6 +103,17 @@ const batch = z.object({
   not_in_batch: count.describe(
     'Rows whose bot a later list named again, or that were refused while they were imported. 0 until the whole list is imported.',
   ),
+  followed_by: z
+    .array(z.object({ batch_id: id, bots: count }))
+    .describe(
+      'Bots of this list that a later list named again, by the batch of that list: they count there. Present if there are any.',
+    )
+    .exactOptional(),
+  new_secrets: count
+    .describe(
+      'Secrets that importing the list creates: rows whose bot or sign-in had no row when the list was read. Network users get theirs later.',
+    )
+    .exactOptional(),
   percent_done: z.int().min(0).max(100),
   bots_per_minute: z
     .number()

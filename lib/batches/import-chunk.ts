@@ -16,17 +16,22 @@ import { inParallel } from './parallel.ts';
 
 const step = 'intake';
 
+type ChunkRow = Row & {
+  /** Which of the rows that cost money this one is, from 1. */
+  readonly paid_row?: number;
+};
+
 const place = {
   row: z.int().positive(),
   line: z.int().positive(),
   file: z.string().exactOptional(),
 };
 
-const chunkSchema: z.ZodType<Row[]> = z.array(
+const chunkSchema: z.ZodType<ChunkRow[]> = z.array(
   z.union([
     z.object({ ...place, row_digest: z.string(), keystore: keystoreSchema }),
     z.object({ ...place, enrolment: signInSchema, sign_in: signInFieldsSchema }),
-    z.object({ ...place, enrolment: networkUserSchema }),
+    z.object({ ...place, enrolment: networkUserSchema, paid_row: z.int().positive() }),
   ]),
 );
 
@@ -44,7 +49,7 @@ type VaultProblem = keyof typeof vaultProblems;
 
 /** What the bot's row is to hold of the row of the list, and whether the vault stored anything new. */
 interface StoredRow {
-  readonly entry: Omit<ListEntry, 'batch_id' | 'line'>;
+  readonly entry: Omit<ListEntry, 'batch_id' | 'row' | 'line'>;
   readonly isNew: boolean;
 }
 
@@ -122,7 +127,7 @@ const importRow = async (
   const stored = await storeRow(services, batch_id, row);
   if (!stored.ok) return fail(describeError(row, stored.error));
   const { entry, isNew } = stored.value;
-  const bot = await upsertBot(services, step, { ...entry, batch_id, line: row.line }, isNew);
+  const bot = await upsertBot(services, step, { ...entry, batch_id, row: row.row, line: row.line }, isNew);
   return succeed(bot?.state === 'queued' ? bot : undefined);
 };
 
@@ -141,12 +146,27 @@ const requireImported = async (services: Services, batch_id: string, chunk: numb
   if (!batch?.chunks_done.includes(chunk)) throw new Error('a chunk of the list is gone');
 };
 
+/** The key of a chunk of the reading that was recorded. */
+const findChunkKey = ({ batch_id, reading }: Batch, chunk: number): string => {
+  if (reading === undefined) throw new Error('a message names a chunk of a list that was not read');
+  return chunkKey(batch_id, reading, chunk);
+};
+
+/** Throws when the rows ask for more network users than the batch was priced for. */
+const requireAccepted = ({ paid_rows = 0 }: Batch, rows: readonly ChunkRow[]): void => {
+  const isAccepted = rows.every(({ paid_row = 0 }) => paid_row <= paid_rows);
+  // guard: no-more-users-than-accepted
+  if (!isAccepted) throw new Error('a chunk asks for more network users than were accepted');
+};
+
 const ROW_WORKERS = 5;
 
-const importRows = async (services: Services, { batch_id }: Batch, chunk: number): Promise<void> => {
-  const object = await services.uploads.get(chunkKey(batch_id, chunk));
+const importRows = async (services: Services, batch: Batch, chunk: number): Promise<void> => {
+  const { batch_id } = batch;
+  const object = await services.uploads.get(findChunkKey(batch, chunk));
   if (!object) return requireImported(services, batch_id, chunk);
   const rows = chunkSchema.parse(JSON.parse(new TextDecoder().decode(object.body)));
+  requireAccepted(batch, rows);
   const results = await inParallel(rows, ROW_WORKERS, (row) => importRow(services, batch_id, row));
   await services.table.putRowErrors(
     batch_id,
@@ -168,7 +188,7 @@ export const importChunk = async (services: Services, batch: Batch, chunk: numbe
   const isLast = after.chunks_done.length >= after.chunks;
   await services.uploads.remove([
     // guard: chunk-is-removed
-    chunkKey(batch.batch_id, chunk),
+    findChunkKey(batch, chunk),
     ...(isLast ? [listKey(batch.batch_id)] : []),
   ]);
 };

@@ -14,8 +14,8 @@ export const createBatchId = (services: Services, idempotencyKey: string | undef
   idempotencyKey === undefined ? services.randomId() : uuidv5(idempotencyKey, BATCH_NAMESPACE);
 
 /**
- * Stores the list, then creates its batch, then queues intake: whoever lost the answer can send the list again.
- * Fails when the batch belongs to another list already.
+ * Creates the batch, then stores its list, then queues intake: whoever lost the answer can send the list again.
+ * The row carries the list's digest, so of two lists under one key at the same time one is stored, and the other fails.
  */
 export const receiveList = async (
   services: Services,
@@ -23,15 +23,15 @@ export const receiveList = async (
   { bytes, contentType }: { readonly bytes: Uint8Array; readonly contentType: string },
 ): Promise<Result<Batch, 'idempotency_key_reused'>> => {
   const list_digest = createHash('sha256').update(bytes).digest('hex');
-  const known = await services.table.readBatch(batch_id);
-  if (known && known.list_digest !== list_digest) return fail('idempotency_key_reused');
-  if (known && known.status !== 'received') return succeed(known);
+  const created = await services.table.createBatch({ ...buildBatch(batch_id, services.now()), list_digest });
+  const batch = created ?? (await services.table.readBatch(batch_id));
+  // guard: key-belongs-to-one-list
+  if (batch?.list_digest !== list_digest) return fail('idempotency_key_reused');
+  if (batch.status !== 'received') return succeed(batch);
   await services.uploads.put(listKey(batch_id), bytes, contentType);
-  const batch: Batch = { ...buildBatch(batch_id, services.now()), list_digest };
-  const created = known ?? (await services.table.createBatch(batch)) ?? batch;
   await queueList(services, batch_id);
   services.log('info', 'batch_received', { batch_id });
-  return succeed(created);
+  return succeed(batch);
 };
 
 /** The form was used: its list becomes a batch. Intake finds out whether the list is really there. */

@@ -143,12 +143,12 @@ const removeSecret = async (services: Services, ended: Bot) => {
 /** The account gets a secret and a row of its own, and this row ends. It may run any number of times. */
 const conclude = async (work: LeasedWork, account: NewAccount, session_key: SessionKey) => {
   const { services, leased } = work;
-  const { bot_id: enrolment_id, batch_id, line, enrolment } = leased.bot;
+  const { bot_id: enrolment_id, batch_id, row, line, enrolment } = leased.bot;
   const { user_id: bot_id, session_id } = account;
   const stored = await services.vault.storeKeystore(buildKeystore(account, session_key));
   if (stored === 'pending_deletion') await endWork(work, 'block', 'secret_pending_deletion');
   const row_digest = `${enrolment?.kind} ${enrolment_id}`;
-  const entry = { bot_id, session_id, batch_id, line, row_digest };
+  const entry = { bot_id, session_id, batch_id, ...(row !== undefined && { row }), line, row_digest };
   const bot = await upsertBot(services, step, entry, stored === 'stored');
   if (bot?.state === 'queued') await sendToStep(services, 'check', bot);
   const ended = await moveBot(services, leased.bot, 'conclude', { step, request_id: account.request_id });

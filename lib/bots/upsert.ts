@@ -12,6 +12,7 @@ export interface ListEntry {
   readonly bot_id: string;
   readonly session_id?: string;
   readonly batch_id: string;
+  readonly row?: number;
   readonly line: number;
   readonly row_digest: string;
   readonly enrolment?: Enrolment;
@@ -31,22 +32,24 @@ const buildBot = (nowMs: number, step: string, entry: ListEntry): Bot => {
 };
 
 /**
- * A bot that has a row already belongs to this batch from now on. It is queued again only when its row of the list, or
+ * A bot that has a row already belongs to this batch from now on, and the batch before keeps a note of it. It is queued again only when its row of the list, or
  * its secret, has changed: the same list twice does nothing. While a step works on the bot, or the bot is unsure, the
  * new digest is not written, so that the next list with the same row still counts as a change.
  */
 const updateBot = async (services: Services, step: string, entry: ListEntry, hasNewSecret: boolean) => {
-  const { bot_id, enrolment: _, ...changes } = entry;
-  const { batch_id, line, row_digest } = changes;
+  const { bot_id, enrolment: _, ...rest } = entry;
+  const { batch_id, row, line, row_digest } = rest;
+  const changes = { ...rest, row };
   for (;;) {
     const bot = await services.table.readBot(bot_id);
     if (!bot) return undefined;
+    if (bot.batch_id !== batch_id) await services.table.recordFollowed(bot, batch_id);
     const hasChanged = hasNewSecret || bot.row_digest !== row_digest;
     const isAtWork = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
     const updated =
       hasChanged && bot.state !== 'queued' && allows('requeue', bot.state)
         ? await moveBot(services, bot, 'requeue', { step }, changes)
-        : await services.table.updateBot(bot, isAtWork && hasChanged ? { batch_id, line } : changes);
+        : await services.table.updateBot(bot, isAtWork && hasChanged ? { batch_id, row, line } : changes);
     if (updated) return updated;
   }
 };

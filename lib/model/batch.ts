@@ -18,6 +18,10 @@ export interface Batch {
   readonly errors_left_out?: number;
   /** Rows that ask for a network user, which costs money. */
   readonly paid_rows?: number;
+  /** Keystores and sign-ins that had no row in the table when the list was read: each needs a secret of its own. */
+  readonly new_secrets?: number;
+  /** The reading of the list that counts: its chunks are imported. Present once the list is read. */
+  readonly reading?: string;
   readonly chunks: number;
   /** Numbers of the chunks that are imported, from 1. */
   readonly chunks_done: readonly number[];

@@ -20,6 +20,8 @@ export interface Bot {
   readonly session_id?: string;
   /** The batch that listed the bot last. */
   readonly batch_id: string;
+  /** Its row in that list, from 1: the order in which bots are listed. Absent in a batch of one. */
+  readonly row?: number;
   /** Its line in that list. */
   readonly line: number;
   /** Digest of the public parts of the list's row: it shows whether a later list brings something new. */

@@ -75,7 +75,7 @@ export const table = {
   partitionKey: 'pk',
   sortKey: 'sk',
   indexes: {
-    /** All bots of a batch, by state: `batch_shard` = `<batch_id>#<shard>`, `state_key` = `<state>#<bot_id>`. */
+    /** All bots of a batch, in the order of its list: `batch_shard` = `<batch_id>#<shard>`, `state_key` = `<row>#<bot_id>#<state>`. */
     by_batch: { partitionKey: 'batch_shard', sortKey: 'state_key', projection: 'KEYS_ONLY' },
     /** Bots that are due: `due_shard` = `due#<shard>`, `due_at` = ISO time. Sparse. */
     by_due: { partitionKey: 'due_shard', sortKey: 'due_at', projection: 'KEYS_ONLY' },

@@ -10,6 +10,7 @@ export const logMessages = {
   lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',
   batch_received: 'A list was received.',
   inbox_gone: 'S3 reported a list in the inbox that does not exist any more.',
+  reading_dropped: 'A list was read by two workers; the reading that was recorded first counts.',
   list_read: 'A list was read and validated.',
   code_requested: 'Mixin was asked to send a code to a phone.',
   account_not_recorded:

@@ -46,7 +46,7 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
     mixin: true,
   },
   intake: {
-    table: ['BatchWriteItem', 'GetItem', 'PutItem', 'UpdateItem'],
+    table: ['BatchGetItem', 'BatchWriteItem', 'GetItem', 'PutItem', 'UpdateItem'],
     indexes: [],
     sends: ['intake', 'enroll', 'check'],
     lists: ['put', 'get', 'delete'],

@@ -24,6 +24,8 @@ export interface Page<T> {
  */
 export interface Table {
   readBot(bot_id: string): Promise<Bot | undefined>;
+  /** Which of these bots have a row. */
+  findKnownBots(bot_ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Creates the row; undefined when the bot has one already. */
   createBot(bot: Bot): Promise<Bot | undefined>;
   /**
@@ -33,15 +35,20 @@ export interface Table {
   updateBot(bot: Bot, changes: BotChanges, from?: readonly BotState[]): Promise<Bot | undefined>;
   /** Ids of the bots of one index partition that are due at `now` (ISO time), the one due first at the start. */
   listDueBots(shard: number, now: string, limit: number): Promise<readonly string[]>;
-  /** The bots of a batch, all or those in one state; undefined for a cursor that this query did not return. */
+  /**
+   * The bots of a batch in the order of its list; undefined for a cursor that this query did not return. A page may be
+   * short, or empty, and have a cursor all the same.
+   */
   listBots(query: BotQuery): Promise<Page<Bot> | undefined>;
+  /** Notes for the bot's batch that another batch follows the bot from now on. Any number of calls are harmless. */
+  recordFollowed(bot: Bot, by: string): Promise<void>;
   /** Counts the bots of a batch by state, and those that are enrolments once more by kind. */
   countBots(batch_id: string): Promise<BotCounts>;
 
   readBatch(batch_id: string): Promise<Batch | undefined>;
   /** Creates the batch; undefined when it exists already. */
   createBatch(batch: Batch): Promise<Batch | undefined>;
-  /** Writes what was found in the list, once; undefined when it was written before. */
+  /** Writes what one reading found in the list, once; undefined when another reading was written before. */
   recordListSummary(batch_id: string, summary: ListSummary): Promise<Batch | undefined>;
   /** Makes a planned batch `importing`, for an operator accepted its cost; undefined when it is not planned. */
   confirmBatch(batch_id: string): Promise<Batch | undefined>;
@@ -71,6 +78,8 @@ export interface BotCounts {
   /** Those of `states` that are enrolments, by kind. */
   readonly network_users: StateCounts;
   readonly sign_ins: StateCounts;
+  /** How many bots of the batch another batch follows now, by batch. They are in none of the numbers above. */
+  readonly followed_by: Readonly<Record<string, number>>;
 }
 
 /** A code that was requested through Enlist. The phone number is not stored. */
@@ -85,6 +94,10 @@ export interface VerificationRecord {
 export interface BotQuery {
   readonly batch_id: string;
   readonly state?: BotState;
+  /** Only bots with this reason code. */
+  readonly reason?: string;
+  /** Also the bots that another batch follows now; without a state only. */
+  readonly withFollowed?: boolean;
   readonly limit: number;
   readonly cursor?: string;
 }
@@ -97,6 +110,8 @@ export type ListSummary =
       readonly duplicates: number;
       readonly errors_left_out?: number;
       readonly paid_rows?: number;
+      readonly new_secrets?: number;
+      readonly reading: string;
       readonly chunks: number;
     }
   | { readonly status: 'rejected'; readonly problem: Problem };

@@ -3,12 +3,20 @@ import { describe, expect, test } from 'vitest';
 import { api } from '../../lib/api/api.ts';
 import type { BotView, RouteNameOf } from '../../lib/api/contract.ts';
 import type { HttpAnswer, HttpRequest } from '../../lib/api/http.ts';
+import { intake } from '../../lib/batches/intake.ts';
 import type { Bot } from '../../lib/model/bot.ts';
 import { limits } from '../../lib/model/limits.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import type { RowError } from '../../lib/model/problem.ts';
 import { type BotState, states } from '../../lib/model/states.ts';
-import { buildBatch, buildBot, isoTime, type Recorder, recordServices } from '../helpers/services.ts';
+import {
+  buildBatch,
+  buildBot,
+  isoTime,
+  type Recorder,
+  recordServices,
+  startServices,
+} from '../helpers/services.ts';
 
 const call = ({ services }: Recorder, route: RouteNameOf<'api'>, more: Partial<HttpRequest> = {}) =>
   api[route](services, { path: {}, query: {}, headers: {}, body: new Uint8Array(), ...more });
@@ -101,7 +109,7 @@ describe('POST /batches', () => {
     const key = randomUUID();
     const send = () => call(recorder, 'createBatch', post('[{}]', { 'idempotency-key': key }));
     const batch_id = readBatchId(await send());
-    const summary = { total: 1, invalid: 1, duplicates: 0, chunks: 0 };
+    const summary = { total: 1, invalid: 1, duplicates: 0, reading: randomUUID(), chunks: 0 };
     const read = await table.recordListSummary(batch_id, { status: 'imported', ...summary });
     await uploads.remove([`${batch_id}/list`]);
     expect(await send()).toMatchObject({ status: 202, body: { batch_id, status: 'imported' } });
@@ -117,6 +125,30 @@ describe('POST /batches', () => {
     const batch_id = readBatchId(await send('[{}]'));
     expect(readProblem(await send('[{},{}]'))).toEqual([409, 'idempotency_key_reused']);
     expect((await readList(recorder.services, batch_id))?.text).toBe('[{}]');
+  });
+
+  test('of two different lists at once under one Idempotency-Key one is refused, and the other is stored', async () => {
+    const recorder = await recordServices();
+    const { services } = recorder;
+    const lists = ['[{"a":1}]', '[{"b":2}]'];
+    for (let round = 0; round < 5; round += 1) {
+      const key = { 'idempotency-key': randomUUID() };
+      const both = Promise.withResolvers<void>();
+      let created = 0;
+      // Neither goes on before both have begun to create the batch.
+      const createBatch: typeof services.table.createBatch = async (batch) => {
+        created += 1;
+        if (created === 2) both.resolve();
+        await both.promise;
+        return services.table.createBatch(batch);
+      };
+      const racing = { ...recorder, services: { ...services, table: { ...services.table, createBatch } } };
+      const answers = await Promise.all(lists.map((text) => call(racing, 'createBatch', post(text, key))));
+      const winner = answers.findIndex(({ status }) => status === 202);
+      expect(readProblem(answers[1 - winner] as HttpAnswer)).toEqual([409, 'idempotency_key_reused']);
+      const batch_id = readBatchId(answers[winner] as HttpAnswer);
+      expect((await readList(services, batch_id))?.text).toBe(lists[winner]);
+    }
   });
 
   test.each([
@@ -462,4 +494,79 @@ describe('POST /batches/{batch_id}/retry', () => {
     const answer = await call(recorder, 'retryBatch', { path, ...json({ cursor: 'not-a-cursor' }) });
     expect(readProblem(answer)).toEqual([400, 'bad_parameter']);
   });
+});
+
+/** A list is sent, and everything about it is delivered until its rows are imported. */
+const importList = async (recorder: Recorder, rows: unknown): Promise<string> => {
+  const batch_id = readBatchId(await call(recorder, 'createBatch', post(JSON.stringify(rows))));
+  for (let next = recorder.messages.shift(); next; next = recorder.messages.shift())
+    if (next.queue === 'intake') await intake(recorder.services, next.message.body);
+  return batch_id;
+};
+
+describe('two lists with the same bots', () => {
+  test('the earlier batch says which batch follows its bots now, and goes on listing them in the order of its list', async () => {
+    const recorder = await recordServices();
+    const { standIn } = await startServices();
+    const keystores = (await Promise.all([1, 2, 3, 4, 5].map(() => standIn.createUser()))).map(
+      (it) => it.keystore,
+    );
+    const ids = keystores.map(({ app_id }) => app_id);
+    const first = await importList(recorder, keystores);
+    const second = await importList(recorder, keystores.slice(1, 4).toReversed());
+    const third = await importList(recorder, [keystores[2]]);
+    const show = async (batch_id: string) =>
+      readBody(await call(recorder, 'readBatch', { path: { batch_id } }));
+    const list = async (batch_id: string, query = {}) => {
+      const body = readBody(await call(recorder, 'listBots', { path: { batch_id }, query }));
+      return (body.bots as BotView[]).map((bot) => [bot.bot_id, bot.batch_id]);
+    };
+    expect(await show(first)).toMatchObject({
+      accepted: 5,
+      not_in_batch: 3,
+      followed_by: [{ batch_id: second, bots: 3 }],
+    });
+    expect((await show(second)).followed_by).toEqual([{ batch_id: third, bots: 1 }]);
+    expect(await show(third)).not.toHaveProperty('followed_by');
+    expect(await list(first)).toEqual([
+      [ids[0], first],
+      [ids[1], second],
+      [ids[2], third],
+      [ids[3], second],
+      [ids[4], first],
+    ]);
+    expect(await list(second)).toEqual([
+      [ids[3], second],
+      [ids[2], third],
+      [ids[1], second],
+    ]);
+    expect(await list(first, { state: 'queued' })).toEqual([
+      [ids[0], first],
+      [ids[4], first],
+    ]);
+  });
+
+  test('a batch shows how many secrets its list needs that were not there when it was read', async () => {
+    const recorder = await recordServices();
+    const { standIn } = await startServices();
+    const [known, fresh] = [(await standIn.createUser()).keystore, (await standIn.createUser()).keystore];
+    const show = async (batch_id: string) =>
+      readBody(await call(recorder, 'readBatch', { path: { batch_id } }));
+    expect((await show(await importList(recorder, [known]))).new_secrets).toBe(1);
+    const users = { owner: known.app_id, full_name: 'Wallet' };
+    expect((await show(await importList(recorder, [known, fresh, users]))).new_secrets).toBe(1);
+  });
+});
+
+test('GET /batches/{batch_id}/bots lists the bots with one reason alone', async () => {
+  const batch = buildBatch();
+  const reason = (code: string) => ({ code, message: 'm', fix: 'f' });
+  const bots = ['a', 'b', 'a'].map((code, i) =>
+    buildBot({ batch_id: batch.batch_id, line: i + 1, state: 'blocked', reason: reason(code) }),
+  );
+  const recorder = await recordServices({ batches: [batch], bots });
+  const path = { batch_id: batch.batch_id };
+  const body = readBody(await call(recorder, 'listBots', { path, query: { reason: 'a' } }));
+  expect((body.bots as BotView[]).map(({ line }) => line)).toEqual([1, 3]);
+  expect(readBody(await call(recorder, 'listBots', { path, query: { reason: 'c' } }))).toEqual({ bots: [] });
 });

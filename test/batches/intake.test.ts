@@ -3,10 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { api } from '../../lib/api/api.ts';
 import type { HttpRequest } from '../../lib/api/http.ts';
+import { chunkKey, listKey } from '../../lib/batches/batch.ts';
 import { intake } from '../../lib/batches/intake.ts';
 import { recheck } from '../../lib/bots/recheck.ts';
 import type { Services } from '../../lib/model/ports.ts';
-import { buildBot, Death, deadline, isoTime, type Recorder, recordServices } from '../helpers/services.ts';
+import {
+  buildBatch,
+  buildBot,
+  Death,
+  deadline,
+  isoTime,
+  type Recorder,
+  recordServices,
+  startServices,
+} from '../helpers/services.ts';
 
 const request = (body: unknown, path = {}): HttpRequest => ({
   path,
@@ -72,6 +82,115 @@ test('a chunk that is imported twice creates each row once, with the same id', a
   expect((await readRows(services, batch_id)).map(({ bot_id }) => bot_id)).toEqual(
     first.map(({ bot_id }) => bot_id),
   );
+});
+
+/** The list of this batch is replaced after it was read, and is read again before the first reading is recorded. */
+const readTwiceAtOnce = async (services: Services, batch_id: string, first: unknown, second: unknown) => {
+  const put = (rows: unknown) =>
+    services.uploads.put(listKey(batch_id), Buffer.from(JSON.stringify(rows)), 'application/json');
+  const [stored, recorded] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const recordsLate: Services['table'] = {
+    ...services.table,
+    recordListSummary: async (...args) => {
+      stored.resolve();
+      await recorded.promise;
+      return services.table.recordListSummary(...args);
+    },
+  };
+  await put(first);
+  const winner = intake({ ...services, table: recordsLate }, { batch_id });
+  await stored.promise;
+  await put(second);
+  const recordsAfterwards: Services['table'] = {
+    ...services.table,
+    recordListSummary: async (...args) => {
+      recorded.resolve();
+      await winner;
+      return services.table.recordListSummary(...args);
+    },
+  };
+  await intake({ ...services, table: recordsAfterwards }, { batch_id });
+};
+
+const listObjects = (services: Services) => {
+  const keys = new Set<string>();
+  const uploads: Services['uploads'] = {
+    ...services.uploads,
+    put: async (key, ...args) => {
+      keys.add(key);
+      await services.uploads.put(key, ...args);
+    },
+    remove: async (removed) => {
+      for (const key of removed) keys.delete(key);
+      await services.uploads.remove(removed);
+    },
+  };
+  return { keys, services: { ...services, uploads } };
+};
+
+test('a list that is replaced between two readings creates no user that was not priced, and leaves no chunk', async () => {
+  const recorder = await recordServices();
+  const { keys, services } = listObjects(recorder.services);
+  const batch = buildBatch({ status: 'received', total: 0, chunks: 0, chunks_done: [] });
+  await services.table.createBatch(batch);
+  const { batch_id } = batch;
+  const { standIn } = await startServices();
+  const { keystore } = await standIn.createUser();
+  await readTwiceAtOnce(services, batch_id, [keystore], [{ owner: randomUUID(), full_name: 'Not priced' }]);
+  expect(await services.table.readBatch(batch_id)).toMatchObject({ status: 'importing', total: 1 });
+  for (const { body } of takeMessages(recorder)) await intake(services, body);
+  expect((await readRows(services, batch_id)).map(({ bot_id }) => bot_id)).toEqual([keystore.app_id]);
+  expect([...keys].filter((key) => key.startsWith(`${batch_id}/`))).toEqual([]);
+});
+
+test('the API answers while a large list is read', async () => {
+  const { services } = await recordServices();
+  const { standIn } = await startServices();
+  const { keystore } = await standIn.createUser();
+  const rows = Array.from({ length: 3_000 }, () => ({ ...keystore, app_id: randomUUID() }));
+  const batch = buildBatch({ status: 'received', total: 0, chunks: 0, chunks_done: [] });
+  await services.table.createBatch(batch);
+  const { batch_id } = batch;
+  await services.uploads.put(listKey(batch_id), Buffer.from(JSON.stringify(rows)), 'application/json');
+  const [begun, validated] = [Promise.withResolvers<void>(), Promise.withResolvers<'validated'>()];
+  const get: typeof services.uploads.get = async (key) => {
+    const list = await services.uploads.get(key);
+    begun.resolve();
+    return list;
+  };
+  // The first thing that happens to a list once its rows are validated. More than that is not needed here.
+  const putRowErrors = async () => {
+    validated.resolve('validated');
+    throw new Death();
+  };
+  const reader: Services = {
+    ...services,
+    uploads: { ...services.uploads, get },
+    table: { ...services.table, putRowErrors },
+  };
+  const reading = expect(intake(reader, { batch_id })).rejects.toThrow(Death);
+  await begun.promise;
+  let answers = 0;
+  for (;;) {
+    const answer = api.readBatch(services, { ...request({}), path: { batch_id } });
+    if ((await Promise.race([answer, validated.promise])) === 'validated') break;
+    answers += 1;
+  }
+  await reading;
+  expect(answers).toBeGreaterThanOrEqual(3);
+});
+
+test('a chunk that asks for more network users than were accepted is not imported', async () => {
+  const { services, recorder, batch_id } = await planUsers();
+  await api.confirmBatch(services, request({ accept_cost_usd: 1.5 }, { batch_id }));
+  const batch = await services.table.readBatch(batch_id);
+  const key = chunkKey(batch_id, batch?.reading ?? '', 1);
+  const rows = JSON.parse(Buffer.from((await services.uploads.get(key))?.body ?? '').toString());
+  const more = { ...rows[0], row: USERS + 1, paid_row: USERS + 1 };
+  await services.uploads.put(key, Buffer.from(JSON.stringify([...rows, more])), 'application/json');
+  for (const { body } of takeMessages(recorder))
+    await expect(intake(services, body)).rejects.toThrow('more network users');
+  expect(await readRows(services, batch_id)).toEqual([]);
 });
 
 test('a crash between the message and the write of the sweep loses no bot, because the message is sent first', async () => {

@@ -10,6 +10,7 @@ const bots = (counts: StateCounts, more: Partial<BotCounts> = {}): BotCounts => 
   states: counts,
   network_users: {},
   sign_ins: {},
+  followed_by: {},
   ...more,
 });
 

@@ -180,7 +180,14 @@ export const describeTable = (name: string, start: StartBackend) => {
       test('a list summary whose answer was lost is recognised when it is sent again', async ({ skip }) => {
         const lossy = await connectThroughProxy('UpdateItem', skip);
         const { batch_id } = must(await table.createBatch(newBatch()));
-        const read = { status: 'importing', total: 3, invalid: 1, duplicates: 0, chunks: 1 } as const;
+        const read = {
+          status: 'importing',
+          total: 3,
+          invalid: 1,
+          duplicates: 0,
+          reading: 'r',
+          chunks: 1,
+        } as const;
         expect(await lossy.table.recordListSummary(batch_id, read)).toMatchObject(read);
         expect(lossy.times('UpdateItem')).toBe(2);
       });
@@ -261,22 +268,24 @@ export const describeTable = (name: string, start: StartBackend) => {
         } while (cursor !== undefined && pages.length <= count);
         return pages;
       };
-      const byLine = (a: Bot, b: Bot) => a.line - b.line;
 
-      test.each([1, 7, 44, 45, 46, 100])('pages of %i bots show each bot once', async (limit) => {
-        const pages = await readAll(limit);
-        expect(pages.flat().sort(byLine)).toEqual(bots);
-        expect(pages.map((page) => page.length)).toEqual(
-          range(Math.ceil(count / limit)).map((i) => Math.min(limit, count - i * limit)),
-        );
-      });
+      test.each([1, 7, 44, 45, 46, 100])(
+        'pages of %i bots show each bot once, in the order of the list',
+        async (limit) => {
+          const pages = await readAll(limit);
+          expect(pages.flat()).toEqual(bots);
+          expect(pages.map((page) => page.length)).toEqual(
+            range(Math.ceil(count / limit)).map((i) => Math.min(limit, count - i * limit)),
+          );
+        },
+      );
 
       test.each(['queued', 'blocked', 'registered'] as const)(
         'the bots of a batch in state %s are listed alone',
         async (state) => {
           const expected = bots.filter((bot) => bot.state === state);
           for (const limit of [4, expected.length, 100])
-            expect((await readAll(limit, state)).flat().sort(byLine)).toEqual(expected);
+            expect((await readAll(limit, state)).flat()).toEqual(expected);
         },
       );
 
@@ -314,27 +323,81 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect((await table.listBots({ batch_id: to, limit: 9 }))?.items).toHaveLength(1);
       });
 
+      test('the bots of an archive come in the order of its rows, whatever their lines', async () => {
+        const own = randomUUID();
+        for (const row of [3, 1, 2]) await createBot({ batch_id: own, row, line: 4 - row });
+        const listed = must(await table.listBots({ batch_id: own, limit: 9 })).items;
+        expect(listed.map(({ row }) => row)).toEqual([1, 2, 3]);
+      });
+
+      test('a bot that another batch follows is noted in its own batch, in its place, as often as that is done', async () => {
+        const [from, to] = [randomUUID(), randomUUID()];
+        const own = await Promise.all(range(3).map((line) => createBot({ batch_id: from, line })));
+        const moving = must(own[1]);
+        for (const _ of range(2)) await table.recordFollowed(moving, to);
+        // The worker died before the bot itself moved.
+        const query = { batch_id: from, withFollowed: true, limit: 9 };
+        expect(must(await table.listBots(query)).items).toEqual(own);
+        expect(await table.countBots(from)).toMatchObject({ states: { queued: 3 }, followed_by: {} });
+        const moved = must(await table.updateBot(moving, { batch_id: to, line: 7 }));
+        expect(must(await table.listBots(query)).items).toEqual([own[0], moved, own[2]]);
+        expect(must(await table.listBots({ batch_id: from, limit: 9 })).items).toEqual([own[0], own[2]]);
+        expect(await table.countBots(from)).toMatchObject({
+          states: { queued: 2 },
+          followed_by: { [to]: 1 },
+        });
+        await table.recordFollowed(moved, from);
+        await table.updateBot(moved, { batch_id: from, line: 1 });
+        expect(must(await table.listBots(query)).items.map(({ line }) => line)).toEqual([0, 1, 2]);
+        expect(await table.countBots(from)).toMatchObject({ states: { queued: 3 }, followed_by: {} });
+        expect(await table.countBots(to)).toMatchObject({ states: {}, followed_by: { [from]: 1 } });
+      });
+
+      test('bots are listed by reason, over pages that look at many rows', async () => {
+        const own = randomUUID();
+        const reason = (code: string) => ({ code, message: 'm', fix: 'f' });
+        const codes = ['a', 'b', undefined] as const;
+        const made = await Promise.all(
+          range(9).map((line) => {
+            const code = codes[line % 3];
+            return createBot({ batch_id: own, line, ...(code && { reason: reason(code) }) });
+          }),
+        );
+        const first = must(await table.listBots({ batch_id: own, reason: 'b', limit: 2 }));
+        expect(first.items).toEqual([made[1], made[4]]);
+        const cursor = must(first.cursor);
+        const rest = await table.listBots({ batch_id: own, reason: 'b', limit: 2, cursor });
+        expect(rest).toEqual({ items: [made[7]] });
+        expect(await table.listBots({ batch_id: own, reason: 'a', limit: 2, cursor })).toBeUndefined();
+      });
+
+      test('the known ones among many bots are found', async () => {
+        const [one, other] = [await createBot(), await createBot()];
+        const ids = [one.bot_id, ...range(120).map(() => randomUUID()), other.bot_id, one.bot_id];
+        expect(await table.findKnownBots(ids)).toEqual(new Set([one.bot_id, other.bot_id]));
+        expect(await table.findKnownBots([])).toEqual(new Set());
+      });
+
       test('the bots of a batch are counted by state', async () => {
-        const none = { states: {}, network_users: {}, sign_ins: {} };
+        const none = { states: {}, network_users: {}, sign_ins: {}, followed_by: {} };
         const states = { queued: 15, blocked: 15, registered: 15 };
         expect(await table.countBots(batch_id)).toEqual({ ...none, states });
         expect(await table.countBots(randomUUID())).toEqual(none);
       });
 
       const forge = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-      const good = { shard: 0, state_key: `queued#${randomUUID()}`, bot_id: randomUUID() };
+      const place = `000000001#${randomUUID()}`;
       test.each([
         ['text', 'hello'],
         ['empty', ''],
         ['null', forge(null)],
         ['an empty object', forge({})],
-        ['of a shard that does not exist', forge({ ...good, shard: shape.shards })],
-        ['of a negative shard', forge({ ...good, shard: -1 })],
-        ['of half a shard', forge({ ...good, shard: 0.5 })],
-        ['of an invalid bot id', forge({ ...good, bot_id: 'batch#x' })],
+        ['of an invalid row', forge({ place: place.slice(1) })],
+        ['of an invalid bot id', forge({ place: '000000001#batch#x' })],
         ['a cursor of row errors', forge({ sk: 'error#1' })],
-        ['of an empty sort key', forge({ ...good, state_key: '' })],
-        ['of a sort key that is too long', forge({ ...good, state_key: 'x'.repeat(2_000) })],
+        ['of an empty place', forge({ place: '' })],
+        ['of a place that is too long', forge({ place: place + 'x'.repeat(2_000) })],
+        ['of another reason', forge({ place, reason: 'tip_key_missing' })],
       ])('a cursor is refused that is %s', async (_name, cursor) => {
         expect(await table.listBots({ batch_id, limit: 5, cursor })).toBeUndefined();
       });
@@ -347,7 +410,14 @@ export const describeTable = (name: string, start: StartBackend) => {
     });
 
     describe('batches', () => {
-      const read = { status: 'importing', total: 120, invalid: 3, duplicates: 1, chunks: 3 } as const;
+      const read = {
+        status: 'importing',
+        total: 120,
+        invalid: 3,
+        duplicates: 1,
+        reading: 'r',
+        chunks: 3,
+      } as const;
       const createImporting = async () => {
         const { batch_id } = must(await table.createBatch(newBatch()));
         return must(await table.recordListSummary(batch_id, read));
@@ -362,6 +432,7 @@ export const describeTable = (name: string, start: StartBackend) => {
           total: 1,
           invalid: 0,
           duplicates: 0,
+          reading: 'r',
           chunks: 1,
           paid_rows: 1,
         } as const;
@@ -451,6 +522,14 @@ export const describeTable = (name: string, start: StartBackend) => {
         const again = await table.recordListSummary(batch_id, read);
         expect(again).toMatchObject({ status: 'importing' });
         expect(again).not.toHaveProperty('problem');
+      });
+
+      test('a batch that is stuck after its list was read takes no second reading', async () => {
+        const batch = await createImporting();
+        await table.recordStuck(batch.batch_id, problem);
+        const second = { ...read, reading: 'another', total: 7 };
+        expect(await table.recordListSummary(batch.batch_id, second)).toBeUndefined();
+        expect(await table.readBatch(batch.batch_id)).toMatchObject({ reading: 'r', total: 120 });
       });
 
       test('a stuck batch is imported when its last chunk is, which removes its problem', async () => {
@@ -584,7 +663,7 @@ export const describeTable = (name: string, start: StartBackend) => {
         expect(String(error)).toContain('written by another version of Enlist');
       };
 
-      test('every row that is written has schema 1', async () => {
+      test('every row that is written has schema 2', async () => {
         const bot = await createBot();
         await table.createBatch(newBatch());
         await table.createVerification({ verification_id: randomUUID(), device_id: randomUUID() });
@@ -595,17 +674,17 @@ export const describeTable = (name: string, start: StartBackend) => {
             TableName: backend.environment.ENLIST_TABLE,
             FilterExpression: 'attribute_not_exists(#schema) OR #schema <> :schema',
             ExpressionAttributeNames: { '#schema': 'schema' },
-            ExpressionAttributeValues: { ':schema': { N: '1' } },
+            ExpressionAttributeValues: { ':schema': { N: '2' } },
           }),
         );
         expect(Items).toEqual([]);
-        expect((await readItem(`bot#${bot.bot_id}`, 'bot'))?.schema).toEqual({ N: '1' });
+        expect((await readItem(`bot#${bot.bot_id}`, 'bot'))?.schema).toEqual({ N: '2' });
       });
 
       test.each([
         ['no schema number', undefined],
         ['schema 0', 0],
-        ['schema 2', 2],
+        ['schema 1', 1],
       ])('a bot with %s is refused, and nothing is written', async (_name, schema) => {
         const bot = await createBot({ due_at: at(1) });
         const key = [`bot#${bot.bot_id}`, 'bot'] as const;
@@ -622,14 +701,14 @@ export const describeTable = (name: string, start: StartBackend) => {
 
       test.each([
         ['no schema number', undefined],
-        ['schema 2', 2],
+        ['schema 1', 1],
       ])('a batch with %s is refused, and nothing is written', async (_name, schema) => {
         const batch = must(await table.createBatch(newBatch()));
         const { batch_id } = batch;
         const key = [`batch#${batch_id}`, 'batch'] as const;
         await setSchema(...key, schema);
         const before = await readItem(...key);
-        const counts = { total: 1, invalid: 0, duplicates: 0, chunks: 1 };
+        const counts = { total: 1, invalid: 0, duplicates: 0, reading: 'r', chunks: 1 };
         await expectRefused(table.readBatch(batch_id));
         await expectRefused(table.createBatch(batch));
         await expectRefused(table.recordListSummary(batch_id, { status: 'importing', ...counts }));

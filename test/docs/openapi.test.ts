@@ -165,7 +165,7 @@ const services = (): Services => {
       createdBatches.set(one.batch_id, one);
       return one;
     },
-    countBots: async () => ({ states: { blocked: 1 }, network_users: {}, sign_ins: {} }),
+    countBots: async () => ({ states: { blocked: 1 }, network_users: {}, sign_ins: {}, followed_by: {} }),
     listRowErrors: async (_, __, cursor) =>
       cursor === undefined ? { items: [rowError], cursor: 'more' } : undefined,
     listBots: async ({ cursor }) => (cursor === undefined ? page : undefined),

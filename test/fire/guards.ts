@@ -132,6 +132,16 @@ const rowGuards: readonly Guard[] = [
     holds: 'A list is read once.',
     tests: inTable,
   },
+  {
+    name: 'one-reading-counts',
+    holds: 'Once a reading of a list is recorded, no other reading of it is.',
+    tests: inTable,
+  },
+  {
+    name: 'key-belongs-to-one-list',
+    holds: 'Of two lists under one Idempotency-Key the second one is refused, also at the same moment.',
+    tests: ['api/api.test.ts'],
+  },
 ];
 
 const callGuards: readonly Guard[] = [
@@ -336,6 +346,18 @@ const costGuards: readonly Guard[] = [
   {
     name: 'plan-is-not-imported-by-itself',
     holds: 'A plan is not imported because its message came again.',
+    tests: inIntake,
+  },
+  {
+    name: 'readings-share-no-chunk',
+    holds:
+      'What is imported was found by the reading that was priced, even if the list was replaced meanwhile.',
+    replace: () => "const reading = 'the same';",
+    tests: inIntake,
+  },
+  {
+    name: 'no-more-users-than-accepted',
+    holds: 'A chunk that asks for more network users than were accepted is not imported.',
     tests: inIntake,
   },
   {

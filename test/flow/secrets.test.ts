@@ -360,10 +360,10 @@ const crash = async (batch_id: string) => {
   ];
   for (const Body of parts) {
     const { batch_id: id } = (await stack.post('/batches', [{}])).body as { batch_id: string };
-    await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key: chunkKey(id, 1), Body }));
+    await s3.send(new PutObjectCommand({ Bucket: uploadsBucket, Key: chunkKey(id, id, 1), Body }));
     await openIntake(environment, write)(createEvent({ batch_id: id, chunk: 1 }), context);
     record('API answers', (await stack.get(`/batches/${id}`)).text);
-    await stack.services.uploads.remove([chunkKey(id, 1)]);
+    await stack.services.uploads.remove([chunkKey(id, id, 1)]);
   }
   await openIntake(environment, write)(createEvent(`{"batch_id":"${planted.bodyKey}`), context);
   await openIntake(environment, write)(createEvent({ batch_id: planted.bodyKey }), context);

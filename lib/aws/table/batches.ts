@@ -12,6 +12,7 @@ import {
   type Item,
   type Items,
   type ItemsOptions,
+  isAbsent,
   isOneOf,
   readCursor,
   toRecord,
@@ -58,6 +59,8 @@ export const createBatchRows = (
       conditions: [
         // guard: list-is-read-once
         isOneOf('status', ['received', 'stuck']),
+        // guard: one-reading-counts
+        isAbsent('reading'),
       ],
     });
     return item && toBatch(item);

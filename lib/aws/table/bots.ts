@@ -1,13 +1,15 @@
 /** The rows of bots, and the two indexes over them. */
-import { BatchGetCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
+import { BatchGetCommand, PutCommand, QueryCommand } from '@aws-sdk/lib-dynamodb';
 import * as z from 'zod';
 import type { Bot, BotChanges } from '../../model/bot.ts';
 import { table as shape } from '../../model/deployment.ts';
 import type { BotQuery, Page, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';
 import { sendInParts } from '../throttling.ts';
+import { type BatchKey, followedKey, readKeysInOrder } from './batch-keys.ts';
 import {
   type Condition,
+  ITEM_SCHEMA,
   type Item,
   type Items,
   type ItemsOptions,
@@ -16,7 +18,7 @@ import {
   toRecord,
   writeCursor,
 } from './items.ts';
-import { chooseShard, deriveIndexAttributes, nameBatchShard, readStateKey, shards } from './state-index.ts';
+import { deriveIndexAttributes, placeBot, readPlace } from './state-index.ts';
 
 const BATCH_GET_MAX = 100;
 
@@ -28,23 +30,17 @@ const toBot = (item: Item): Bot => {
   return bot.pin_iterator === undefined ? bot : { ...bot, pin_iterator: BigInt(bot.pin_iterator) };
 };
 
+/** The place of the last bot that was looked at, and the query that it belongs to. */
 const botCursor = z.object({
-  shard: z
-    .int()
-    .min(0)
-    .max(shape.shards - 1),
-  state_key: z.string(),
-  bot_id: z.guid(),
+  place: z.string().refine((place) => readPlace(place) !== undefined),
+  state: z.string().optional(),
+  reason: z.string().optional(),
 });
-type BotCursor = z.infer<typeof botCursor>;
 
-/** Does the cursor point at the key that its bot has in the index, and belong to this query? */
-const isCursorOf = ({ shard, state_key, bot_id }: BotCursor, state: BotState | undefined): boolean => {
-  const key = readStateKey(state_key);
-  return (
-    key?.bot_id === bot_id && shard === chooseShard(bot_id) && (state === undefined || key.state === state)
-  );
-};
+/** The most rows that one page looks at for a reason: the index has no reasons. */
+const REASON_SCAN = 1_000;
+/** Each partition has some more keys of a page than its share. */
+const SPARE_KEYS = 8;
 
 /** What must hold for a write of a bot. */
 const buildConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[] = []): Condition[] => [
@@ -62,54 +58,80 @@ const buildConditions = (bot: Bot, changes: BotChanges, from: readonly BotState[
     : [{ expression: '(attribute_not_exists(#pin_iterator) OR #pin_iterator < :pin_iterator)' }]),
 ];
 
-export type BotRows = Pick<Table, 'readBot' | 'createBot' | 'updateBot' | 'listDueBots' | 'listBots'>;
+export type BotRows = Pick<
+  Table,
+  'readBot' | 'findKnownBots' | 'createBot' | 'updateBot' | 'recordFollowed' | 'listDueBots' | 'listBots'
+>;
 
-export const createBotRows = (
-  { client, tableName: TableName }: ItemsOptions,
-  { getItem, putNew, updateIf }: Items,
-): BotRows => {
-  const getBots = async (bot_ids: readonly string[]): Promise<Bot[]> => {
+export const createBotRows = ({ client, tableName: TableName }: ItemsOptions, items: Items): BotRows => {
+  const { getItem, putNew, updateIf } = items;
+  const getBots = async (bot_ids: readonly string[]): Promise<ReadonlyMap<string, Bot>> => {
     const bots = new Map<string, Bot>();
-    await sendInParts<Item>(bot_ids.map(botKey), BATCH_GET_MAX, async (keys) => {
+    await sendInParts<Item>([...new Set(bot_ids)].map(botKey), BATCH_GET_MAX, async (keys) => {
       const { Responses, UnprocessedKeys } = await client.send(
         new BatchGetCommand({ RequestItems: { [TableName]: { Keys: [...keys], ConsistentRead: true } } }),
       );
       for (const item of Responses?.[TableName] ?? []) bots.set(String(item.bot_id), toBot(item));
       return UnprocessedKeys?.[TableName]?.Keys ?? [];
     });
-    return bot_ids.flatMap((bot_id) => bots.get(bot_id) ?? []);
+    return bots;
   };
 
-  /** The keys of one page of a batch's index, from shard to shard; one key more shows that there is another page. */
-  const listKeys = async ({ batch_id, state, limit }: BotQuery, start: BotCursor | undefined) => {
-    const keys: BotCursor[] = [];
-    for (const shard of shards.slice(start?.shard ?? 0)) {
-      const batch_shard = nameBatchShard(batch_id, shard);
-      const from = start?.shard === shard ? start : undefined;
-      const page = await client.send(
-        new QueryCommand({
-          TableName,
-          IndexName: 'by_batch',
-          KeyConditionExpression: `batch_shard = :shard${state ? ' AND begins_with(state_key, :prefix)' : ''}`,
-          ExpressionAttributeValues: { ':shard': batch_shard, ...(state && { ':prefix': `${state}#` }) },
-          Limit: limit - keys.length + 1,
-          ...(from && {
-            ExclusiveStartKey: { ...botKey(from.bot_id), batch_shard, state_key: from.state_key },
-          }),
-        }),
-      );
-      for (const item of page.Items ?? []) {
-        keys.push({ shard, state_key: String(item.state_key), bot_id: readBotId(item) });
-      }
-      if (keys.length > limit) break;
+  /** So many keys in the order of the list; one more shows that there is another page. */
+  const listKeys = async (query: BotQuery, after: string | undefined, count: number) => {
+    const { batch_id, state, withFollowed = false } = query;
+    const keys: BatchKey[] = [];
+    const all = readKeysInOrder(TableName, items, {
+      batch_id,
+      after,
+      withFollowed: withFollowed && state === undefined,
+      // Bots in one state may be few and far between.
+      pageSize: state === undefined ? Math.ceil(count / shape.shards) + SPARE_KEYS : undefined,
+    });
+    for await (const key of all) {
+      if (state !== undefined && key.index?.state !== state) continue;
+      keys.push(key);
+      if (keys.length > count) break;
     }
     return keys;
+  };
+
+  const readPage = async (query: BotQuery, after: string | undefined) => {
+    const { batch_id, state, reason, limit } = query;
+    const count = reason === undefined ? limit : Math.max(limit, REASON_SCAN);
+    const keys = await listKeys(query, after, count);
+    const looked = keys.slice(0, count);
+    const bots = await getBots(looked.map(({ bot_id }) => bot_id));
+    const found = looked.flatMap(({ bot_id, place, index }) => {
+      const bot = bots.get(bot_id);
+      // A bot that came back, or whose move was cut off, has a key in the index too.
+      const isWanted = bot && (index !== undefined || bot.batch_id !== batch_id);
+      return isWanted && (reason === undefined || bot.reason?.code === reason) ? [{ bot, place }] : [];
+    });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : keys.length > count ? looked.at(-1) : undefined;
+    const items = page.map(({ bot }) => bot);
+    return last ? { items, cursor: writeCursor({ place: last.place, state, reason }) } : { items };
   };
 
   return {
     readBot: async (bot_id) => {
       const item = await getItem(botKey(bot_id));
       return item && toBot(item);
+    },
+
+    findKnownBots: async (bot_ids) => {
+      const known = new Set<string>();
+      await sendInParts<Item>([...new Set(bot_ids)].map(botKey), BATCH_GET_MAX, async (Keys) => {
+        const { Responses, UnprocessedKeys } = await client.send(
+          new BatchGetCommand({
+            RequestItems: { [TableName]: { Keys: [...Keys], ProjectionExpression: 'pk' } },
+          }),
+        );
+        for (const item of Responses?.[TableName] ?? []) known.add(readBotId(item));
+        return UnprocessedKeys?.[TableName]?.Keys ?? [];
+      });
+      return known;
     },
 
     createBot: async (bot) => {
@@ -126,6 +148,12 @@ export const createBotRows = (
       return item && toBot(item);
     },
 
+    recordFollowed: async (bot, followed_by) => {
+      const { bot_id, batch_id } = bot;
+      const Item = { ...followedKey(batch_id, placeBot(bot)), bot_id, followed_by, schema: ITEM_SCHEMA };
+      await client.send(new PutCommand({ TableName, Item }));
+    },
+
     listDueBots: async (shard, now, limit) => {
       const { Items } = await client.send(
         new QueryCommand({
@@ -140,13 +168,10 @@ export const createBotRows = (
     },
 
     listBots: async (query): Promise<Page<Bot> | undefined> => {
-      const start = query.cursor === undefined ? undefined : readCursor(botCursor, query.cursor);
-      if (query.cursor !== undefined && !(start && isCursorOf(start, query.state))) return undefined;
-      const keys = await listKeys(query, start);
-      const page = keys.slice(0, query.limit);
-      const last = page.at(-1);
-      const items = await getBots(page.map((key) => key.bot_id));
-      return keys.length > page.length && last ? { items, cursor: writeCursor({ ...last }) } : { items };
+      if (query.cursor === undefined) return readPage(query, undefined);
+      const start = readCursor(botCursor, query.cursor);
+      const isOfQuery = start && start.state === query.state && start.reason === query.reason;
+      return isOfQuery ? readPage(query, start.place) : undefined;
     },
   };
 };

@@ -24,7 +24,7 @@ export interface ItemsOptions {
 }
 
 /** The schema number of every item. It grows when an attribute changes its meaning. */
-export const ITEM_SCHEMA = 1;
+export const ITEM_SCHEMA = 2;
 
 /** Another version of Enlist wrote this item. What it does not say may have happened all the same. */
 export class SchemaError extends Error implements Problem {
@@ -73,6 +73,12 @@ export const isOneOf = (attribute: string, values: readonly unknown[]): Conditio
     values: Object.fromEntries(named),
   };
 };
+
+/** Holds while the item has no such attribute. */
+export const isAbsent = (attribute: string): Condition => ({
+  expression: `attribute_not_exists(#if_${attribute})`,
+  names: { [`#if_${attribute}`]: attribute },
+});
 
 interface ItemUpdate {
   /** Attributes to write; `undefined` removes one. */
@@ -205,21 +211,25 @@ export const createItems = ({ client, tableName: TableName, randomId }: ItemsOpt
     }
   };
 
-  /** The items of all pages of a query. Only for queries on keys: it checks no schema number. */
-  const queryAll = async (input: ConstructorParameters<typeof QueryCommand>[0]): Promise<Item[]> => {
-    const items: Item[] = [];
+  /** The items of a query, page by page as they are asked for. Only for queries on keys: it checks no schema number. */
+  async function* queryItems(input: ConstructorParameters<typeof QueryCommand>[0]): AsyncGenerator<Item> {
     let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
     do {
       const page = await client.send(
         new QueryCommand({ ...input, ...(ExclusiveStartKey && { ExclusiveStartKey }) }),
       );
-      items.push(...(page.Items ?? []));
+      yield* page.Items ?? [];
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey);
-    return items;
+  }
+
+  const queryAll = async (input: ConstructorParameters<typeof QueryCommand>[0]): Promise<Item[]> => {
+    const all: Item[] = [];
+    for await (const item of queryItems(input)) all.push(item);
+    return all;
   };
 
-  return { getItem, putNew, updateIf, repeatableUpdateIf, queryAll };
+  return { getItem, putNew, updateIf, repeatableUpdateIf, queryItems, queryAll };
 };
 
 export type Items = ReturnType<typeof createItems>;

@@ -14,17 +14,35 @@ export const chooseShard = (bot_id: string): number => Number.parseInt(bot_id.sl
 /** The key of the bots of one batch in one index partition. */
 export const nameBatchShard = (batch_id: string, shard: number): string => `${batch_id}#${shard}`;
 
-type IndexedBot = Pick<Bot, 'bot_id' | 'batch_id' | 'state' | 'due_at' | 'enrolment'>;
+type IndexedBot = Pick<Bot, 'bot_id' | 'batch_id' | 'row' | 'line' | 'state' | 'due_at' | 'enrolment'>;
 
-/** `<state>#<bot_id>`, with the kind between them on the row of an enrolment: counting then reads no rows. */
-const writeStateKey = ({ state, enrolment, bot_id }: IndexedBot): string =>
-  enrolment ? `${state}#${enrolment.kind}#${bot_id}` : `${state}#${bot_id}`;
+interface Place {
+  readonly row: number;
+  readonly bot_id: string;
+}
 
-interface StateKey {
+const PLACE = /^(\d{9})#([0-9a-f-]{36})$/;
+
+/** Where the bot is in its list: places sort as the rows of the list do. */
+export const writePlace = ({ row, bot_id }: Place): string => `${String(row).padStart(9, '0')}#${bot_id}`;
+
+export const placeBot = ({ row, line, bot_id }: Pick<Bot, 'row' | 'line' | 'bot_id'>): string =>
+  writePlace({ row: row ?? line, bot_id });
+
+/** Reads what `writePlace` wrote; undefined for any other text. */
+export const readPlace = (place: string): Place | undefined => {
+  const [, row, bot_id] = PLACE.exec(place) ?? [];
+  return row === undefined || bot_id === undefined ? undefined : { row: Number(row), bot_id };
+};
+
+/** `<place>#<state>`, and the kind after them on the row of an enrolment: counting then reads no rows. */
+const writeStateKey = (bot: IndexedBot): string =>
+  [placeBot(bot), bot.state, ...(bot.enrolment ? [bot.enrolment.kind] : [])].join('#');
+
+export interface StateKey extends Place {
   readonly state: BotState;
   /** Present on the row of an enrolment only. */
   readonly kind?: Enrolment['kind'];
-  readonly bot_id: string;
 }
 
 const isState = (text: string): text is BotState => (states as readonly string[]).includes(text);
@@ -32,11 +50,11 @@ const isKind = (text: string): text is Enrolment['kind'] => text === 'network_us
 
 /** Reads a `state_key`; undefined for any other text. */
 export const readStateKey = (key: string): StateKey | undefined => {
-  const [state = '', second = '', ...more] = key.split('#');
-  if (!isState(state)) return undefined;
-  const [bot_id] = more;
-  if (bot_id === undefined) return { state, bot_id: second };
-  return more.length === 1 && isKind(second) ? { state, kind: second, bot_id } : undefined;
+  const [row, bot_id, state = '', kind, ...more] = key.split('#');
+  const place = readPlace(`${row}#${bot_id}`);
+  if (!place || !isState(state) || more.length > 0) return undefined;
+  if (kind === undefined) return { ...place, state };
+  return isKind(kind) ? { ...place, state, kind } : undefined;
 };
 
 /** The index attributes of a bot. */

@@ -208,6 +208,22 @@ const takeList = async (sandbox: Sandbox): Promise<Scenario> => {
   return { ...ofQueue, ...listed, task, bots: [holder.app_id], batch: { batch_id, errors: 2 } };
 };
 
+/**
+ * The list of `takeList` is replaced by one of network users once it has been read: the form of an upload can be used
+ * again until it expires. Nobody accepted what the users cost.
+ */
+const takeReplacedList = async (sandbox: Sandbox): Promise<Scenario> => {
+  const owner = await addOwner(sandbox);
+  const scenario = await takeList(sandbox);
+  const { batch_id } = scenario.task.body as { batch_id: string };
+  const second = Buffer.from(JSON.stringify([{ owner, full_name: 'Not priced' }]));
+  return {
+    ...scenario,
+    paid: [...scenario.paid, { path: '/users', user_id: owner, rows: 0 }],
+    replaceList: () => sandbox.services.uploads.put(listKey(batch_id), second, 'application/json'),
+  };
+};
+
 /** A row with a new session of a bot that was imported before, has its key in the vault and is blocked. */
 const createRelistedRow = async (sandbox: Sandbox) => {
   const spend_private_key = seed();
@@ -270,6 +286,7 @@ const sweep = async (sandbox: Sandbox): Promise<Scenario> => {
 
 export const cases: Readonly<Record<string, (sandbox: Sandbox) => Promise<Scenario>>> = {
   'intake of a whole list': takeList,
+  'intake of a list that is replaced while it is read': takeReplacedList,
   'intake of a chunk': importChunk,
   'intake of the inbox': receiveFromInbox,
   'enroll of a network user': enrollUser,

@@ -80,11 +80,15 @@ const PATIENCE_MS = 6_000;
 
 /** Runs the task and crashes it at the point; tells whether the call was held for too long. */
 const crash = async (sandbox: Sandbox, scenario: Scenario, { way, nth }: Point) => {
-  if (way !== 'overtaken' && way !== 'paused')
-    return { ...(await sandbox.run(scenario.task, { nth, way })), heldTooLong: false };
+  if (way !== 'overtaken' && way !== 'paused') {
+    const run = await sandbox.run(scenario.task, { nth, way });
+    await scenario.replaceList?.();
+    return { ...run, heldTooLong: false };
+  }
   let heldMs = 0;
   const pause = async () => {
     const startedMs = Date.now();
+    await scenario.replaceList?.();
     await runMeanwhile(sandbox, scenario, way);
     heldMs = Date.now() - startedMs;
   };

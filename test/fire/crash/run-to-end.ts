@@ -31,6 +31,7 @@ const isFinished = (row: Bot | undefined) => {
 const areAllFinished = async (sandbox: Sandbox, scenario: Scenario): Promise<boolean> => {
   if (sandbox.messages.length > 0) return false;
   const batch = scenario.batch && (await sandbox.services.table.readBatch(scenario.batch.batch_id));
+  if (scenario.replaceList && batch?.status === 'planned') return true;
   if (scenario.batch && batch?.status !== 'imported' && batch?.status !== 'stuck') return false;
   return (await readRows(sandbox, scenario)).every(isFinished);
 };

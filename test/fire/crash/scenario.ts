@@ -29,6 +29,11 @@ export interface Scenario {
   readonly paid: readonly PaidCall[];
   /** A batch that must end imported, with so many row errors. */
   readonly batch?: { readonly batch_id: string; readonly errors: number };
+  /**
+   * Replaces the list of the batch, at the crash or while the worker waits, by one whose cost nobody accepted. Then the
+   * batch may end planned: the second list was the one that was read.
+   */
+  readonly replaceList?: () => Promise<void>;
   /** Minutes on the clock within which everything must be finished. */
   readonly withinMinutes: number;
 }

@@ -98,6 +98,18 @@ const findPaidTwice = (it: Snapshot): readonly string[] => {
     .map(([name, times]) => `${name} was paid for ${times} times.`);
 };
 
+/** The name of a network user ends with the number of its list. */
+const findUnpricedUsers = (it: Snapshot): readonly string[] => {
+  const names = [...new Set(listCreatedUsers(it))];
+  return it.world.lists.flatMap(({ batch_id = '' }, i) => {
+    const created = names.filter((name) => name.endsWith(` of list ${i + 1}`)).length;
+    const accepted = it.world.acceptedUsers.get(batch_id) ?? 0;
+    return created > accepted
+      ? [`List ${i + 1} created ${created} network users, and ${accepted} were accepted.`]
+      : [];
+  });
+};
+
 const findRegisteredTwice = (it: Snapshot): readonly string[] => {
   const users = it.ledger
     .filter(({ path, outcome }) => path === '/safe/users' && outcome === 'accepted')
@@ -308,6 +320,7 @@ const isRequest = (crash: string): boolean => Object.keys(api).some((route) => c
 
 /** What must hold whenever everything is finished. */
 const checkAlways = (it: Snapshot): readonly string[] => [
+  ...findUnpricedUsers(it),
   ...findRegisteredTwice(it),
   ...findRepeatedWrongPins(it),
   ...findStuckIterators(it),

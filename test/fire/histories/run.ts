@@ -4,6 +4,7 @@ import { derivePublicKey } from '../../../emulators/mixin/ed25519.ts';
 import type { Fault } from '../../../emulators/mixin/server.ts';
 import { api } from '../../../lib/api/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
+import { listKey } from '../../../lib/batches/batch.ts';
 import { giveUpBatch, intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';
 import { giveUpBot } from '../../../lib/bots/crash.ts';
@@ -174,7 +175,7 @@ const wakeAll = async ({ pausedWorkers }: World): Promise<void> => {
   }
 };
 
-type Route = Exclude<keyof typeof api, 'createUpload' | 'completeUpload'>;
+type Route = Exclude<keyof typeof api, 'createUpload'>;
 
 /** One HTTP request; undefined when its answer never came. */
 const ask = async (
@@ -349,6 +350,8 @@ const runEvent = async (world: World, event: HistoryEvent): Promise<unknown> => 
       const batch_id = selectList(world, event.list)?.batch_id;
       return batch_id && retry(world, batch_id, event, event.death);
     }
+    case 'replace a list':
+      return replaceList(world, selectList(world, event.list));
     case 'confirm':
       return confirm(world, selectList(world, event.list), event.death);
     case 'new session': {
@@ -364,8 +367,21 @@ const runEvent = async (world: World, event: HistoryEvent): Promise<unknown> => 
   }
 };
 
+/** The object of the list is replaced by as many network users of the first bot. */
+const replaceList = async (world: World, list: List | undefined): Promise<unknown> => {
+  if (list?.batch_id === undefined) return undefined;
+  const { lists, actors, random, services } = world;
+  const owner = actors.find(({ user_id }) => user_id !== undefined)?.user_id ?? random.uuid();
+  const full_name = (row: number) => `Not priced ${row} of list ${lists.indexOf(list) + 1}`;
+  const rows = list.actors.map((_, row) => ({ owner, full_name: full_name(row + 1) }));
+  await services.uploads.put(listKey(list.batch_id), json(rows), 'application/json');
+  return ask(world, 'completeUpload', { path: { batch_id: list.batch_id } });
+};
+
 const confirm = async (world: World, list: List | undefined, death?: Death): Promise<unknown> => {
   if (list?.batch_id === undefined) return undefined;
+  const batch = await world.services.table.readBatch(list.batch_id);
+  if (batch?.status === 'planned') world.acceptedUsers.set(list.batch_id, batch.paid_rows ?? 0);
   const request = { path: { batch_id: list.batch_id }, body: json({ accept_cost_usd: 100 }) };
   return ask(world, 'confirmBatch', request, death);
 };

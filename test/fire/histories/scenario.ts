@@ -134,6 +134,7 @@ export type HistoryEvent =
       readonly pay_again: boolean;
       readonly death?: Death | undefined;
     }
+  | { readonly it: 'replace a list'; readonly list: number }
   | { readonly it: 'confirm'; readonly list: number; readonly death?: Death | undefined }
   | ({ readonly it: 'new session'; readonly lists: boolean } & Who)
   | ({ readonly it: 'other program'; readonly does: 'sets a TIP PIN' | 'registers' } & Who);
@@ -251,6 +252,7 @@ const events: readonly fc.WeightedArbitrary<HistoryEvent>[] = [
     weight: 3,
     arbitrary: fc.record({ it: fc.constant('confirm'), list: fc.nat({ max: 3 }), death: optional(death) }),
   },
+  { weight: 2, arbitrary: fc.record({ it: fc.constant('replace a list'), list: fc.nat({ max: 3 }) }) },
   { weight: 2, arbitrary: fc.record({ it: fc.constant('new session'), who, lists: fc.boolean() }) },
   {
     weight: 2,
@@ -331,6 +333,8 @@ const sentences: {
       : `Enlist's clock goes ${Math.abs(aheadSeconds)} seconds ${aheadSeconds > 0 ? 'ahead' : 'behind'}.`,
   retry: ({ list, states, pay_again, death }) =>
     `An operator retries what is ${states.join(' or ')} in list ${list + 1}${pay_again ? ', and pays again' : ''}${describeDeath(death, 'the API')}.`,
+  'replace a list': ({ list }) =>
+    `Whoever holds the form of list ${list + 1} replaces the list by one of network users, and completes the upload again.`,
   confirm: ({ list, death }) =>
     `An operator accepts the cost of list ${list + 1}${describeDeath(death, 'the API')}.`,
   'new session': ({ who: bot, lists }, roles) =>

@@ -100,6 +100,8 @@ export interface World extends AsyncDisposable {
   readonly usedByOthers: Set<string>;
   /** The names of network users that an operator agreed to pay again, once for each time. */
   readonly paysAgain: string[];
+  /** How many network users an operator has accepted, by batch. */
+  readonly acceptedUsers: Map<string, number>;
   /** Unexpected: steps that crashed, requests that failed. */
   readonly crashes: string[];
   /** Workers that are paused: `wake` lets one go on, `done` is its end. */
@@ -202,6 +204,7 @@ export const createWorld = async (shared: SharedEmulators, { seed, roles }: Scen
     foreignKeys: new Set(),
     usedByOthers: new Set(),
     paysAgain: [],
+    acceptedUsers: new Map(),
     crashes: [],
     pausedWorkers: [],
     notes,
