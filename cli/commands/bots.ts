@@ -34,8 +34,8 @@ const readBots = async (api: ApiClient, batch_id: string, { state, all }: Option
   return { bots, hasMore: false };
 };
 
-const listBots = async ({ connect, output }: Context, batch_id: string, options: Options) => {
-  const { bots, hasMore } = await readBots(await connect(), batch_id, options);
+const listBots = async ({ connectToRead, output }: Context, batch_id: string, options: Options) => {
+  const { bots, hasMore } = await readBots(await connectToRead(), batch_id, options);
   for (const bot of bots) output.writeJson(bot);
   if (bots.length > 0) output.writeLines(alignColumns([HEADINGS, ...bots.map(formatCells)]));
   else output.writeLine(options.state === undefined ? 'No bots yet.' : `No bots are ${options.state}.`);
