@@ -61,8 +61,14 @@ export default {
     {
       name: 'cli-speaks-http',
       severity: 'error',
-      from: { path: '^cli/' },
+      from: { path: '^cli/', pathNot: '^cli/(commands/start|folder-target)\\.ts$' },
       to: { path: '^(lib|functions|infra)/', pathNot: '^lib/(api/contract|model|lists)' },
+    },
+    {
+      name: 'cli-starts-the-embedded-stack-in-two-places',
+      severity: 'error',
+      from: { path: '^cli/(commands/start|folder-target)\\.ts$' },
+      to: { path: '^(lib|functions|infra)/', pathNot: '^infra/local/' },
     },
     {
       name: 'cloud-is-built-from-data',

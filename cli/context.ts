@@ -12,6 +12,8 @@ export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The file that Node runs, under the name that was called. */
   readonly script?: string | undefined;
+  /** Called by a command that, after Ctrl-C, needs longer than a moment to stop. */
+  readonly waitForCleanUp?: () => void;
 }
 
 /** The options that every command has. */
@@ -21,23 +23,33 @@ export interface CommonOptions extends TargetOptions, RepeatedOptions {
 
 export const createContext = (options: CommonOptions, terminal: Terminal, signal: AbortSignal) => {
   let target: Promise<Target> | undefined;
-  const find = (): Promise<Target> => {
-    target ??= findTarget(options, terminal.environment);
+  const find = (isReading = false): Promise<Target> => {
+    target ??= findTarget(options, terminal.environment, isReading);
     return target;
+  };
+  const connect = async (isReading = false): Promise<ApiClient> => {
+    const { url, send } = await find(isReading);
+    return createApiClient(url, { send, signal });
   };
   return {
     terminal,
+    /** The data folder that the user named. */
+    data: options.data,
     output: createOutput(options.json === true, terminal),
     /** Writes a command for a hint, with the options that say where the API is. */
     formatCommand: createCommandFormat(terminal, options),
     /** Aborted by Ctrl-C. */
     signal,
     /** Finds the API and how to send requests to it. Throws RequestError or UsageError. */
-    findTarget: find,
+    findTarget: () => find(),
     /** A client of the API. Throws as findTarget does. */
-    connect: async (): Promise<ApiClient> => {
-      const { url, send } = await find();
-      return createApiClient(url, { send, signal });
+    connect: () => connect(),
+    /** The same for a command that only reads: a data folder on which nothing runs will do. */
+    connectToRead: () => connect(true),
+    /** Stops what was started for this command. */
+    stop: async (): Promise<void> => {
+      const found = await target?.catch(() => undefined);
+      await found?.stop?.();
     },
   };
 };

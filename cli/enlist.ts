@@ -11,13 +11,22 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const abort = new AbortController();
 /** What waits for the signal ends by itself and resets the terminal; anything else is left after this time. */
-const CLEAN_UP_MS = 500;
+let cleanUpMs = 500;
+const START_CLEAN_UP_MS = 60_000;
 const interrupted = Promise.withResolvers<never>();
+/** One Ctrl-C can come twice: from the terminal, and from npm, which passes it on. */
+const SAME_SIGNAL_MS = 1_000;
+let firstAtMs: number | undefined;
+/** The second Ctrl-C waits for nothing: nothing is lost by that either. */
 const interrupt = () => {
+  const nowMs = performance.now();
+  if (firstAtMs !== undefined && nowMs - firstAtMs < SAME_SIGNAL_MS) return;
+  const waitMs = firstAtMs === undefined ? cleanUpMs : 0;
+  firstAtMs ??= nowMs;
   abort.abort();
-  setTimeout(() => interrupted.reject(abort.signal.reason), CLEAN_UP_MS);
+  setTimeout(() => interrupted.reject(abort.signal.reason), waitMs);
 };
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, interrupt);
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupt);
 
 const { stdout, stderr, env: environment } = process;
 const terminal: Terminal = {
@@ -29,10 +38,13 @@ const terminal: Terminal = {
   stderr,
   environment,
   script: process.argv[1],
+  waitForCleanUp: () => {
+    cleanUpMs = START_CLEAN_UP_MS;
+  },
 };
 const code = await Promise.race([
   runCommand(process.argv.slice(2), terminal, abort.signal),
   interrupted.promise,
 ]).catch((error: unknown) => reportError(error, terminal));
-if (abort.signal.aborted) process.exit(code);
+if (abort.signal.aborted || cleanUpMs === START_CLEAN_UP_MS) process.exit(code);
 process.exitCode = code;

@@ -20,7 +20,7 @@ export const findStartWords = ({ environment, script = '' }: Start): string => {
 };
 
 /** A word as a shell reads it back. */
-const quoteWord = (word: string): string =>
+export const quoteWord = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Writes a command for a person to run: ('errors', batch_id) → npx enlist errors 1b9d… --data DIR */

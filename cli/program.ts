@@ -10,6 +10,7 @@ import { addErrors } from './commands/errors.ts';
 import { addRetry } from './commands/retry.ts';
 import { addShow } from './commands/show.ts';
 import { addSignIn } from './commands/sign-in.ts';
+import { addStart } from './commands/start.ts';
 import { addStatus } from './commands/status.ts';
 import { addTemplate } from './commands/template.ts';
 import { addUpload } from './commands/upload.ts';
@@ -22,6 +23,7 @@ import { DEFAULT_STAGE } from './target.ts';
 
 /** In the order of --help. */
 const commandAdders = [
+  addStart,
   addTemplate,
   addUpload,
   addCreate,
@@ -43,9 +45,10 @@ const MAX_CHOICES_SHOWN = 20;
 
 const targetHelp = `
 Where the API is:
-  npm start prints the address of its API: give it as --api or ENLIST_API. Without
-  an address, the deployed stack is looked up with your usual AWS credentials, and
-  every request is signed with them. No key is ever an argument.`;
+  --api or ENLIST_API has its address. --data has the folder of npm start; one that
+  runs on ./data or ./data-demo is found by itself. Otherwise the deployed stack is
+  looked up with your usual AWS credentials, and every request is signed with them.
+  No key is ever an argument.`;
 
 const readVersion = (): string =>
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
@@ -58,6 +61,7 @@ export const createProgram = (run: Run, { stdout, stderr }: Pick<Terminal, 'stdo
     .option('--stage <NAME>', `stage of the stack (default: ENLIST_STAGE, or ${DEFAULT_STAGE})`)
     .option('--region <NAME>', 'AWS region (default: from AWS_REGION or the profile)')
     .option('--profile <NAME>', 'AWS profile (default: from AWS_PROFILE)')
+    .option('--data <DIR>', 'folder of npm start, running or stopped')
     .option('--json', 'print JSON on stdout; notes and errors stay on stderr')
     .version(readVersion(), '--version', 'show the version')
     .helpOption('-h, --help', 'show this help')
@@ -138,7 +142,11 @@ export const runCommand = async (
     async (...args: [...Args, Command]) => {
       const command = args.at(-1) as Command;
       const context = createContext(command.optsWithGlobals(), terminal, signal);
-      exitCode = await action(context, ...(args.slice(0, -1) as unknown as Args));
+      try {
+        exitCode = await action(context, ...(args.slice(0, -1) as unknown as Args));
+      } finally {
+        await context.stop();
+      }
     };
   const program = createProgram(run, terminal).hook('preSubcommand', (_program, command) => {
     name = command.name();

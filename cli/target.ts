@@ -11,6 +11,7 @@ export interface TargetOptions {
   readonly stage?: string | undefined;
   readonly region?: string | undefined;
   readonly profile?: string | undefined;
+  readonly data?: string | undefined;
 }
 
 export interface Target {
@@ -20,6 +21,8 @@ export interface Target {
   readonly isLocal: boolean;
   readonly aws: AwsLocation;
   readonly send: Send;
+  /** Stops an API that was started to read a data folder. */
+  readonly stop?: () => Promise<void>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,7 +50,8 @@ const formatBaseUrl = (url: URL) => url.href.replace(/\/+$/, '');
 
 /** On this machine requests are signed only with credentials that were given; no others are looked for. */
 const createLocalTarget = async (url: URL, aws: AwsLocation, environment: Environment): Promise<Target> => {
-  const target = { url: formatBaseUrl(url), isLocal: true, aws };
+  const base = formatBaseUrl(url);
+  const target = { url: base, isLocal: true, aws };
   if (aws.profile === undefined && !environment.AWS_ACCESS_KEY_ID) return { ...target, send: sendPlain };
   const { createCredentialsProvider } = await import('./stack.ts');
   const region = aws.region ?? environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? 'us-east-1';
@@ -70,8 +74,33 @@ const findStackTarget = async (location: AwsLocation): Promise<Target> => {
   return createDeployedTarget(parseUrl(outputs.ApiUrl, 'ApiUrl of the stack'), { ...location, region });
 };
 
-/** Throws UsageError for a wrong address or stage, and RequestError when the stack cannot be found. */
-export const findTarget = async (options: TargetOptions, environment: Environment): Promise<Target> => {
+/** The API of an `npm start` on this machine, by its data folder. */
+const findFolderTarget = async (data: string, aws: AwsLocation, isReading: boolean): Promise<Target> => {
+  const { openFolder } = await import('./folder-target.ts');
+  const { url, stop } = await openFolder(data, isReading);
+  return { url, isLocal: true, aws, send: sendPlain, stop };
+};
+
+const isStackChosen = ({ stage, region, profile }: TargetOptions, environment: Environment): boolean =>
+  Boolean(stage ?? region ?? profile ?? environment.ENLIST_STAGE);
+
+/** The default folder of an `npm start` that runs now, unless the user asks for a stack. */
+const findRunningFolder = async (options: TargetOptions, environment: Environment) => {
+  if (isStackChosen(options, environment)) return undefined;
+  const folders = await import('./folder-target.ts');
+  return folders.findRunningFolder();
+};
+
+/**
+ * Throws UsageError for a wrong address or stage, and RequestError when the stack cannot be found or nothing runs on the
+ * data folder.
+ * @param isReading whether an API that can only read will do
+ */
+export const findTarget = async (
+  options: TargetOptions,
+  environment: Environment,
+  isReading = false,
+): Promise<Target> => {
   const stage = options.stage ?? (environment.ENLIST_STAGE || DEFAULT_STAGE);
   if (!/^[a-z0-9-]{1,20}$/.test(stage)) {
     throw new UsageError('--stage must have only lower-case letters, digits and hyphens, such as prod.');
@@ -81,8 +110,14 @@ export const findTarget = async (options: TargetOptions, environment: Environmen
     ...(options.region !== undefined && { region: options.region }),
     ...(options.profile !== undefined && { profile: options.profile }),
   };
-  const given = options.api ?? (environment.ENLIST_API || undefined);
-  if (given === undefined) return findStackTarget(aws);
+  const { api, data } = options;
+  if (api !== undefined && data !== undefined) throw new UsageError('Give --api or --data, not both.');
+  const given = api ?? (data === undefined ? environment.ENLIST_API || undefined : undefined);
+  if (given === undefined) {
+    const folder = data ?? (await findRunningFolder(options, environment));
+    if (folder !== undefined) return findFolderTarget(folder, aws, isReading);
+    return findStackTarget(aws);
+  }
   const url = parseUrl(given, options.api === undefined ? 'ENLIST_API' : '--api');
   return isLoopback(url.hostname) ? createLocalTarget(url, aws, environment) : createDeployedTarget(url, aws);
 };

@@ -47,7 +47,7 @@ const describeNoBots = ({ state, reason }: Options): string => {
 
 const listBots = async (context: Context, batch_id: string, options: Options) => {
   const { output } = context;
-  const { bots, hasMore } = await readBots(await context.connect(), batch_id, options);
+  const { bots, hasMore } = await readBots(await context.connectToRead(), batch_id, options);
   for (const bot of bots) output.writeJson(bot);
   const rows = bots.map((bot) => formatCells(bot, batch_id));
   if (bots.length > 0) output.writeLines(alignColumns([HEADINGS, ...rows]));

@@ -5,8 +5,8 @@ import { exitCodes } from '../exit-codes.ts';
 import { batchArgument, joinParagraphs } from '../options.ts';
 import { formatRowError } from '../summary.ts';
 
-const listErrors = async ({ connect, output }: Context, batch_id: string) => {
-  const api = await connect();
+const listErrors = async ({ connectToRead, output }: Context, batch_id: string) => {
+  const api = await connectToRead();
   let count = 0;
   for await (const error of api.listErrors(batch_id)) {
     count += 1;

@@ -36,8 +36,8 @@ const formatHistory = ({ history }: BotView): string[] =>
     ]),
   );
 
-const showBot = async ({ connect, output }: Context, bot_id: string) => {
-  const bot = await (await connect()).readBot(bot_id);
+const showBot = async ({ connectToRead, output }: Context, bot_id: string) => {
+  const bot = await (await connectToRead()).readBot(bot_id);
   output.writeJson(bot);
   output.writeLine(`Bot ${bot.bot_id}`);
   output.writeLines(formatFields(bot).map((line) => `  ${line}`));

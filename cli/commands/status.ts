@@ -60,8 +60,8 @@ const readBatch = async (api: ApiClient, batch_id: string, signal: AbortSignal):
   return api.readBatch(batch_id);
 };
 
-const showStatus = async ({ connect, formatCommand, output, signal }: Context, batch_id: string) => {
-  const api = await connect();
+const showStatus = async ({ connectToRead, formatCommand, output, signal }: Context, batch_id: string) => {
+  const api = await connectToRead();
   const batch = await readBatch(api, batch_id, signal);
   output.writeJson(batch);
   output.writeLines(describeBatch(batch, formatCommand));

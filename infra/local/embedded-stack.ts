@@ -26,7 +26,7 @@ import { createLog } from '../../lib/runtime/log.ts';
 import { clientConfig } from './client-config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { startEmulators } from './emulators.ts';
-import { lockFolder } from './folder-lock.ts';
+import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { startGateway } from './gateway.ts';
 import { createLambdaEndpoint, type LocalFunctions } from './lambda-endpoint.ts';
 import { startPoller } from './poller.ts';
@@ -42,6 +42,8 @@ export interface EmbeddedStackOptions {
   readonly bundles?: Readonly<Record<FunctionName, string>>;
   /** Port of the HTTP API on 127.0.0.1. @default a free one */
   readonly port?: number;
+  /** Only the HTTP API: no queue is polled, nothing is rechecked, and the folder does not say where it answers. */
+  readonly isReadOnly?: boolean;
   /** Returns the environment of the functions, to put for example a proxy before the emulators. @default unchanged */
   readonly wrapEndpoints?: (aws: Environment) => Promise<Environment>;
   /** Receives the log lines of the stack and its functions, without line ends. */
@@ -126,23 +128,33 @@ const startPollers = (environment: Environment, localFunctions: LocalFunctions, 
   };
 };
 
-/** Starts the functions with emulators that are already running, in this process or in another. */
-export const startFunctions = async (
-  environment: Environment,
-  { log, bundles, port }: Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port'>,
-): Promise<RunningFunctions> => {
-  await using started = new AsyncDisposableStack();
-
-  const localFunctions = createFunctions(bundles ? loadBundles(bundles) : sources, environment, log);
+/** What the queues and the schedule bring to the functions. */
+const startEvents = (environment: Environment, localFunctions: LocalFunctions, log: Log) => {
   const pollers = startPollers(environment, localFunctions, log);
-  started.defer(() => pollers.stop());
-
   const recheck = startSchedule({
     ...localFunctions.recheck,
     everySeconds: schedules.recheck.everySeconds,
     onError: createErrorLogger(log, 'recheck', 'record_crashed'),
   });
-  started.defer(() => recheck.stop());
+  return {
+    recheckNow: () => recheck.runNow(),
+    stop: async () => {
+      await recheck.stop();
+      await pollers.stop();
+    },
+  };
+};
+
+/** Starts the functions with emulators that are already running, in this process or in another. */
+export const startFunctions = async (
+  environment: Environment,
+  { log, bundles, port, isReadOnly }: Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port' | 'isReadOnly'>,
+): Promise<RunningFunctions> => {
+  await using started = new AsyncDisposableStack();
+
+  const localFunctions = createFunctions(bundles ? loadBundles(bundles) : sources, environment, log);
+  const events = isReadOnly ? undefined : startEvents(environment, localFunctions, log);
+  started.defer(async () => events?.stop());
 
   const gateway = await startGateway({
     functions: localFunctions,
@@ -156,7 +168,7 @@ export const startFunctions = async (
   const running = started.move();
   return {
     url: gateway.url,
-    recheckNow: () => recheck.runNow(),
+    recheckNow: async () => events?.recheckNow(),
     stop: () => running.disposeAsync(),
   };
 };
@@ -169,18 +181,21 @@ export const startFunctions = async (
 export const startEmbeddedStack = async (options: EmbeddedStackOptions): Promise<EmbeddedStack> => {
   const { dataDir, wrapEndpoints = async (aws) => aws } = options;
   await using started = new AsyncDisposableStack();
+  let lock: FolderLock | undefined;
 
   if (dataDir !== undefined) {
     await prepareDataFolder(dataDir);
-    started.defer(await lockFolder(dataDir));
+    lock = await lockFolder(dataDir);
+    started.defer(lock.release);
   }
   const emulators = await startEmulators(options);
   started.defer(() => emulators.stop());
-  await emulators.releaseInFlight();
+  if (!options.isReadOnly) await emulators.releaseInFlight();
 
   const environment = createEnvironment(await wrapEndpoints(emulators.environment), options);
   const runningFunctions = await startFunctions(environment, options);
   started.defer(() => runningFunctions.stop());
+  if (!options.isReadOnly) await lock?.announce(runningFunctions.url);
 
   const running = started.move();
   return { ...runningFunctions, environment, stop: () => running.disposeAsync() };

@@ -21,13 +21,6 @@ export interface KeyCounts {
 /** Every request that a stand-in has seen; undefined where Mixin is not a stand-in. */
 export type Ledger = readonly LedgerEntry[] | undefined;
 
-/** The ledger of a stand-in that runs in another process; undefined when the server is not a stand-in. */
-export const fetchLedger = async (mixinUrl: string): Promise<Ledger> => {
-  const answer = await fetch(`${mixinUrl.replace(/\/+$/, '')}/_stand-in/ledger`);
-  const body: unknown = await answer.json().catch(() => undefined);
-  return Array.isArray(body) ? (body as LedgerEntry[]) : undefined;
-};
-
 /**
  * A key of a list without a mark may be a seed or a scalar: the public keys of both, in 64 hex characters. Derived with
  * node:crypto, apart from the library that made the keys.

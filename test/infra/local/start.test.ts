@@ -7,7 +7,7 @@ import { startMixinStandIn } from '../../../emulators/mixin/server.ts';
 import { createDemoList, minDemoBots } from '../../../infra/local/demo.ts';
 import { temporaryFolder } from './helpers.ts';
 
-const run = (...args: string[]) => promisify(execFile)(process.execPath, ['infra/local/start.ts', ...args]);
+const run = (...args: string[]) => promisify(execFile)(process.execPath, ['cli/enlist.ts', 'start', ...args]);
 
 test('npm start explains its options within 80 columns', async () => {
   const { stdout } = await run('--help');
@@ -18,9 +18,9 @@ test('npm start explains its options within 80 columns', async () => {
 
 test.each([
   ['an unknown option', ['--colour'], '--colour'],
-  ['two files', ['one.json', 'two.json'], 'too many arguments'],
-  ['a file without --mixin', ['one.json'], 'Give both FILE and --mixin URL'],
-  ['--mixin without a file', ['--mixin', 'http://127.0.0.1:1'], 'Give both FILE and --mixin URL'],
+  ['two files', ['one.json', 'two.json'], 'Too many arguments'],
+  ['a file without --mixin', ['one.json'], 'Give --mixin URL with FILE'],
+  ['--mixin without a file', ['--mixin', 'http://127.0.0.1:1'], 'Give FILE with --mixin'],
   ['a port that is not a number', ['--port', 'x'], 'A port is a number'],
   ['a cost that is not a price', ['--accept-cost', '1.5.5'], 'US dollars'],
   ['a number of bots that is not whole', ['--bots', '25.5'], 'whole number'],
