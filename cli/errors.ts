@@ -52,6 +52,8 @@ const connectionTexts: Readonly<Record<string, string>> = {
   ECONNRESET: BROKEN,
   EPIPE: BROKEN,
   UND_ERR_SOCKET: BROKEN,
+  CERT_HAS_EXPIRED: 'its certificate has expired, or the clock of this machine is wrong',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet, or the clock of this machine is wrong',
   'bad port': 'this port belongs to another protocol',
   EHOSTUNREACH: NO_ROUTE,
   ENETUNREACH: NO_ROUTE,
@@ -64,7 +66,8 @@ const certificateCode = /CERT|^UNABLE_TO_|SIGNATURE_FAILURE/;
 /** Why there is no answer, in words and with the code. */
 export const describeConnection = (error: unknown): string => {
   const cause = describeCause(error);
-  const text = certificateCode.test(cause) ? 'its certificate is not accepted' : connectionTexts[cause];
+  const text =
+    connectionTexts[cause] ?? (certificateCode.test(cause) ? 'its certificate is not accepted' : undefined);
   return text === undefined ? cause : `${text} (${cause})`;
 };
 
