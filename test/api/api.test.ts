@@ -394,7 +394,11 @@ describe('POST /batches/{batch_id}/retry', () => {
     const { batch_id } = batch;
     const bots = buildBots(
       batch_id,
-      states.map((state) => ({ state, attempts: 3, reason: reason(state === 'failed' ? 'not_found' : 'session_refused') })),
+      states.map((state) => ({
+        state,
+        attempts: 3,
+        reason: reason(state === 'failed' ? 'not_found' : 'session_refused'),
+      })),
     );
     return { recorder: await recordServices({ batches: [batch], bots }), path: { batch_id }, bots };
   };
