@@ -25,6 +25,8 @@ const isMove = `$.code = "${moved}"`;
 const hasReason = `(${isMove}) || ($.code = "${audited}")`;
 /** The call that creates an account was sent and its answer was lost. */
 const accountInDoubt = `{ (${isMove}) && ($.from = "${enrolling}") && ($.to = "${unsure}") }`;
+const [gone, replaced]: readonly [LogCode, LogCode] = ['inbox_gone', 'inbox_replaced'];
+const inboxLost = `{ ($.code = "${gone}") || ($.code = "${replaced}") }`;
 const matchReasons = (codes: readonly ReasonCode[]) =>
   `{ (${hasReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
 
@@ -34,6 +36,7 @@ const metrics = {
   pendingDeletion: 'SecretsPendingDeletion',
   keysInDoubt: 'KeysInDoubt',
   accountsInDoubt: 'AccountsInDoubt',
+  inboxLost: 'InboxListsLost',
 } as const;
 
 /**
@@ -69,6 +72,7 @@ export const createLogMetrics = (
     count(`${name}-doubt`, resources, metrics.keysInDoubt, matchReasons(keysInDoubt));
     count(`${name}-account`, resources, metrics.accountsInDoubt, accountInDoubt);
   }
+  count('inbox-lost', functions.intake, metrics.inboxLost, inboxLost);
   count('sweeps', functions.recheck, metrics.swept, `{ $.code = "${swept}" }`);
 
   const createMetric = (metricName: string, dimensionsMap: Record<string, string> = {}) =>
@@ -102,6 +106,13 @@ export const createLogMetrics = (
     impact:
       'the call that creates its account was sent and the answer was lost; it is not sent again automatically, because a network user costs money.',
     fix: 'run `enlist bots BATCH --state unsure`, find out with the owner whether the user exists, and only then decide.',
+  });
+  alarms.add('inbox-list-lost', {
+    metric: createMetric(metrics.inboxLost),
+    threshold: 1,
+    impact:
+      'no bot of that list is imported: the list was removed from inbox/, or another took its name, before it was read.',
+    fix: 'find out whose list it was, and put it into inbox/ again under a name of its own.',
   });
   alarms.add('recheck-not-running', {
     metric: createMetric(metrics.swept),

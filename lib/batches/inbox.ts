@@ -1,7 +1,7 @@
 /** Lists that were put into the bucket itself, and S3's events about them. */
 import { v5 as uuidv5 } from 'uuid';
 import * as z from 'zod';
-import { findContentType } from '../lists/formats.ts';
+import { findContentType, isPassedOver } from '../lists/formats.ts';
 import { limits } from '../model/limits.ts';
 import type { Services } from '../model/ports.ts';
 import type { Problem } from '../model/problem.ts';
@@ -39,7 +39,8 @@ const tooLarge: Problem = {
 
 /**
  * A list in the inbox becomes a batch, whose id follows from the object, so that the same event twice makes one
- * batch. The list leaves the inbox before it is read.
+ * batch. The list leaves the inbox before it is read. Another list under the same name is never removed unread: it has
+ * an event of its own.
  */
 export const receiveFromInbox = async (
   services: Services,
@@ -48,20 +49,24 @@ export const receiveFromInbox = async (
   const key = decodeURIComponent(object.key.replaceAll('+', ' '));
   // The bucket holds lists of other batches too, and this object is going to be removed.
   if (!key.startsWith(limits.inboxPrefix)) throw new Error('an event names an object outside the inbox');
+  // Folders that a console makes, and what operating systems leave: nobody meant them as lists.
+  if (object.size === 0 || isPassedOver(key)) return;
+  const version = object.eTag.replaceAll('"', '');
   const batch_id = uuidv5(`${key} ${object.eTag} ${object.sequencer}`, INBOX_NAMESPACE);
   if (object.size > limits.maxUploadBytes) {
     await services.table.createBatch(buildBatch(batch_id, services.now()));
-    return rejectList(services, batch_id, tooLarge, key);
+    await rejectList(services, batch_id, tooLarge);
+    await services.uploads.removeVersion(key, version);
+    return;
   }
   const list = await services.uploads.get(key);
-  if (list) {
+  if (list?.version === version) {
     await services.uploads.put(listKey(batch_id), list.body, findContentType(key) ?? list.contentType);
     await services.table.createBatch(buildBatch(batch_id, services.now()));
-    await services.uploads.remove([key]);
+    await services.uploads.removeVersion(key, version);
     services.log('info', 'batch_received', { batch_id });
   } else if (!(await services.table.readBatch(batch_id))) {
-    // It was removed again, or replaced, before this event was handled.
-    services.log('warn', 'inbox_gone', { batch_id });
+    services.log('error', list ? 'inbox_replaced' : 'inbox_gone', { batch_id });
     return;
   }
   await queueList(services, batch_id);

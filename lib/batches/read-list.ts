@@ -25,14 +25,9 @@ const unknownFormat: Problem = {
 };
 
 /** Nothing of the list can be read: its batch says so, and its object is removed. */
-export const rejectList = async (
-  services: Services,
-  batch_id: string,
-  problem: Problem,
-  key = listKey(batch_id),
-): Promise<void> => {
+export const rejectList = async (services: Services, batch_id: string, problem: Problem): Promise<void> => {
   await services.table.recordListSummary(batch_id, { status: 'rejected', problem });
-  await services.uploads.remove([key]);
+  await services.uploads.remove([listKey(batch_id)]);
   services.log('warn', 'list_rejected', { batch_id, reason: problem.code });
 };
 

@@ -42,3 +42,20 @@ export const findTextFormat = (name: string): TextFormat | undefined => {
   const format = findFormat(findContentType(name));
   return format === 'zip' ? undefined : format;
 };
+
+const systemFiles: readonly string[] = [
+  '__macosx',
+  'thumbs.db',
+  'ehthumbs.db',
+  'desktop.ini',
+  '$recycle.bin',
+];
+
+/** Folders, hidden files, and what operating systems and office programs leave beside files: nobody meant them as lists. */
+export const isPassedOver = (name: string): boolean => {
+  const parts = name.split(/[/\\]/);
+  return (
+    parts.at(-1) === '' ||
+    parts.some((part) => /^\.[^.]|^~\$/.test(part) || systemFiles.includes(part.toLowerCase()))
+  );
+};

@@ -9,7 +9,9 @@ export const logMessages = {
   lost_race: 'Another worker was first; this one does nothing.',
   lease_held: 'Another worker makes PIN calls for this bot; the message comes back later.',
   batch_received: 'A list was received.',
-  inbox_gone: 'S3 reported a list in the inbox that does not exist any more.',
+  inbox_gone: 'A list in the inbox was removed before it was read: nothing of it is imported.',
+  inbox_replaced:
+    'A list in the inbox was replaced before it was read: the other list is imported, and nothing of this one.',
   reading_dropped: 'A list was read by two workers; the reading that was recorded first counts.',
   list_read: 'A list was read and validated.',
   code_requested: 'Mixin was asked to send a code to a phone.',

@@ -185,13 +185,25 @@ export interface Message {
 export interface Uploads {
   put(key: string, body: Uint8Array, contentType: string): Promise<void>;
   /** Undefined when there is no such object. */
-  get(key: string): Promise<{ readonly body: Uint8Array; readonly contentType: string } | undefined>;
+  get(key: string): Promise<StoredUpload | undefined>;
+  /**
+   * Removes the object if its content is still this version; false when another has replaced it, which then stays.
+   * A key without an object is fine.
+   */
+  removeVersion(key: string, version: string): Promise<boolean>;
   /** Keys without an object are fine. */
   remove(keys: readonly string[]): Promise<void>;
   /** A form (multipart/form-data) with which anybody can upload one object of this key and type, until it expires. */
   createForm(
     form: UploadForm,
   ): Promise<{ readonly url: string; readonly fields: Readonly<Record<string, string>> }>;
+}
+
+export interface StoredUpload {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  /** Names this content of the key (S3's ETag). */
+  readonly version: string;
 }
 
 export interface UploadForm {

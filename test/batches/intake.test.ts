@@ -145,9 +145,9 @@ test('a list that is replaced between two readings creates no user that was not 
 
 test('the API answers while a large list is read', async () => {
   const { services } = await recordServices();
-  const { standIn } = await startServices();
-  const { keystore } = await standIn.createUser();
-  const rows = Array.from({ length: 3_000 }, () => ({ ...keystore, app_id: randomUUID() }));
+  // No row has a key: nothing else makes the reader pause.
+  const owner = randomUUID();
+  const rows = Array.from({ length: 10_000 }, (_, i) => ({ owner, full_name: `User ${i}` }));
   const batch = buildBatch({ status: 'received', total: 0, chunks: 0, chunks_done: [] });
   await services.table.createBatch(batch);
   const { batch_id } = batch;
@@ -223,4 +223,62 @@ test('an event for an object outside the inbox does not remove the object', asyn
   const event = { Records: [{ s3: { object: { key, size: 2, eTag: 'e', sequencer: 's' } } }] };
   await expect(intake(services, event)).rejects.toThrow('outside the inbox');
   expect(await services.uploads.get(key)).toBeDefined();
+});
+
+const putIntoInbox = async (services: Services, name: string, text: string) => {
+  const key = `inbox/${name}`;
+  await services.uploads.put(key, Buffer.from(text), 'application/json');
+  const eTag = (await services.uploads.get(key))?.version ?? '';
+  const object = { key, size: text.length, eTag, sequencer: randomUUID() };
+  return { key, event: { Records: [{ s3: { object } }] } };
+};
+
+test('a list that replaces another in the inbox while that one is read is imported too', async () => {
+  const recorder = await recordServices();
+  const { services } = recorder;
+  const name = `${randomUUID()}.json`;
+  const first = await putIntoInbox(services, name, '[{"a":1}]');
+  let second: Awaited<ReturnType<typeof putIntoInbox>> | undefined;
+  const put: Services['uploads']['put'] = async (...args) => {
+    await services.uploads.put(...args);
+    second ??= await putIntoInbox(services, name, '[{"b":2}]');
+  };
+  await intake({ ...services, uploads: { ...services.uploads, put } }, first.event);
+  await intake(services, second?.event);
+  const ids = takeMessages(recorder).map(({ body }) => String(body.batch_id));
+  const lists = await Promise.all(ids.map((id) => services.uploads.get(listKey(id))));
+  expect(lists.map((list) => Buffer.from(list?.body ?? '').toString())).toEqual(['[{"a":1}]', '[{"b":2}]']);
+  expect(await services.uploads.get(first.key)).toBeUndefined();
+  // Either event once more changes nothing.
+  await intake(services, first.event);
+  await intake(services, second?.event);
+  expect(takeMessages(recorder).map(({ body }) => body.batch_id)).toEqual(ids);
+});
+
+test('a list that is replaced in the inbox, or removed from it, before it is read is reported as an error', async () => {
+  const { services, logLines } = await recordServices();
+  const name = `${randomUUID()}.json`;
+  const first = await putIntoInbox(services, name, '[{"a":1}]');
+  const second = await putIntoInbox(services, name, '[{"b":2}]');
+  await intake(services, first.event);
+  expect(await services.uploads.get(second.key)).toBeDefined();
+  await services.uploads.remove([second.key]);
+  await intake(services, second.event);
+  expect(logLines.map(({ code }) => code)).toEqual(['inbox_replaced', 'inbox_gone']);
+});
+
+test.each([
+  ['a folder', 'lists/', ''],
+  ['an empty file', 'a.json', ''],
+  ['.DS_Store', 'lists/.DS_Store', 'x'],
+  ['a file of __MACOSX', '__MACOSX/._a.json', 'x'],
+  ['Thumbs.db', 'Thumbs.db', 'x'],
+  ['desktop.ini', 'Desktop.ini', 'x'],
+])('%s in the inbox becomes no batch, and stays', async (_what, name, text) => {
+  const { services, messages, logLines } = await recordServices();
+  const { key, event } = await putIntoInbox(services, `${randomUUID()}/${name}`, text);
+  await intake(services, event);
+  expect([messages, logLines]).toEqual([[], []]);
+  expect(await services.uploads.get(key)).toBeDefined();
+  await services.uploads.remove([key]);
 });

@@ -48,6 +48,20 @@ export const describeUploads = (name: string, start: StartBackend) => {
       await uploads.remove([other]);
     });
 
+    test('an object is removed by its version, and another that has replaced it stays', async () => {
+      const key = `${randomUUID()}/list`;
+      const put = async (text: string) => {
+        await uploads.put(key, Buffer.from(text), 'text/csv');
+        return (await uploads.get(key))?.version ?? '';
+      };
+      const [one, two] = [await put('one'), await put('two')];
+      expect(await uploads.removeVersion(key, one)).toBe(false);
+      expect(Buffer.from((await uploads.get(key))?.body ?? '').toString()).toBe('two');
+      expect(await uploads.removeVersion(key, two)).toBe(true);
+      expect(await uploads.get(key)).toBeUndefined();
+      expect(await uploads.removeVersion(key, two)).toBe(true);
+    });
+
     test('many objects are removed at once, and removing them again does nothing', async () => {
       const keys = Array.from({ length: 12 }, () => `${randomUUID()}/chunk`);
       await Promise.all(keys.slice(1).map((key) => uploads.put(key, Buffer.from('x'), 'text/csv')));

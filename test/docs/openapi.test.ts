@@ -162,6 +162,7 @@ const services = (): Services => {
       return one;
     },
     createBatch: async (one) => {
+      if (createdBatches.has(one.batch_id)) return undefined;
       createdBatches.set(one.batch_id, one);
       return one;
     },

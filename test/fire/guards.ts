@@ -349,6 +349,11 @@ const costGuards: readonly Guard[] = [
     tests: inIntake,
   },
   {
+    name: 'only-what-was-read-leaves-the-inbox',
+    holds: 'A list that replaced another in the inbox while that one was read is not removed unread.',
+    tests: ['contract/uploads.test.ts'],
+  },
+  {
     name: 'readings-share-no-chunk',
     holds:
       'What is imported was found by the reading that was priced, even if the list was replaced meanwhile.',

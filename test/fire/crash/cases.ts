@@ -259,7 +259,8 @@ const receiveFromInbox = async (sandbox: Sandbox): Promise<Scenario> => {
   const name = `inbox/a list ${randomUUID()}.json`;
   const body = Buffer.from(JSON.stringify(holder));
   await sandbox.services.uploads.put(name, body, 'application/json');
-  const object = { key: name.replaceAll(' ', '+'), size: body.length, eTag: 'e', sequencer: '1' };
+  const eTag = (await sandbox.services.uploads.get(name))?.version ?? '';
+  const object = { key: name.replaceAll(' ', '+'), size: body.length, eTag, sequencer: '1' };
   const task = { step: 'intake', body: { Records: [{ s3: { object } }] } } as const;
   return { ...ofQueue, task, bots: [holder.app_id] };
 };

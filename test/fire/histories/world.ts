@@ -129,6 +129,7 @@ const createQueues = (pending: PendingMessage[], clock: Clock): Queues => ({
 const withPrefix = (uploads: Uploads, prefix: string): Uploads => ({
   put: (key, body, type) => uploads.put(`${prefix}/${key}`, body, type),
   get: (key) => uploads.get(`${prefix}/${key}`),
+  removeVersion: (key, version) => uploads.removeVersion(`${prefix}/${key}`, version),
   remove: (keys) => uploads.remove(keys.map((key) => `${prefix}/${key}`)),
   createForm: (form) => uploads.createForm(form),
 });

@@ -69,6 +69,7 @@ test('the stack has exactly these alarms', () => {
     'enroll-errors',
     'enroll-oldest-message',
     'enroll-throttles',
+    'inbox-list-lost',
     'intake-dead-letters',
     'intake-errors',
     'intake-oldest-message',
