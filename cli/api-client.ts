@@ -10,6 +10,7 @@ import {
   routes,
   type UploadFormView,
 } from '../lib/api/contract.ts';
+import { PAGE_MAX } from '../lib/api/schemas.ts';
 import { describeConnection, findCauseCode, isAbort, RequestError } from './errors.ts';
 import { type HttpRequest, type Send, sendPlain } from './send.ts';
 import { rewordAnswer, rewordProblem } from './words.ts';
@@ -98,8 +99,12 @@ const createApiError = (status: number, body: unknown, isOnce: boolean): Request
 interface RetryQuery {
   readonly states?: readonly string[];
   readonly reason?: string;
-  /** Users whose creation was sent and not answered are created again, although each may cost a second time. */
-  readonly pay_again?: true;
+}
+
+/** A row as it was seen: it is retried only while it stands like this. */
+interface SeenRow {
+  readonly bot_id: string;
+  readonly state_since: string;
 }
 
 /** Fields of a request, under the names of the API. */
@@ -229,14 +234,26 @@ export const createApiClient = (url: string, { send = sendPlain, signal }: ApiCl
         call('retryBatch', {
           parameters: { batch_id },
           body: { ...query, cursor },
-          // A creation that is repeated and lost once more must not be repeated by a second request.
-          isOnce: query.pay_again === true,
         }),
       );
       const sum = { retried: 0, pin_locked: 0 };
       for await (const { retried, pin_locked } of pages) {
         sum.retried += retried;
         sum.pin_locked += pin_locked;
+      }
+      return sum;
+    },
+    /**
+     * Has users created again whose creation got no answer, although each may cost a second time; counts them. A
+     * creation that is repeated and lost once more must not be repeated by a second request, so each is sent once only.
+     */
+    payAgain: async (batch_id: string, rows: readonly SeenRow[]) => {
+      let sum = 0;
+      for (let start = 0; start < rows.length; start += PAGE_MAX) {
+        const pay_again = rows.slice(start, start + PAGE_MAX);
+        const body = { states: ['unsure'], pay_again };
+        const request = { parameters: { batch_id }, body, isOnce: true };
+        sum += (await call('retryBatch', request)).retried;
       }
       return sum;
     },

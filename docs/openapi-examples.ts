@@ -43,7 +43,7 @@ export const requestExamples: Readonly<Partial<Record<RouteName, Readonly<Record
   retryBatch: {
     all: {},
     one_reason: { states: ['blocked'], reason: 'session_refused' },
-    pay_again: { states: ['unsure'], pay_again: true },
+    pay_again: { states: ['unsure'], pay_again: [{ bot_id, state_since: '2026-11-25T09:00:00.000Z' }] },
   },
   requestCode: { phone: { phone: '+8613800000000' } },
   signIn: { code: { code: '1234' } },

@@ -1,14 +1,14 @@
 /** retry: queues bots of a batch again. */
 import { type Command, Option } from 'commander';
-import type { BatchView } from '../../lib/api/contract.ts';
+import type { BatchView, BotView } from '../../lib/api/contract.ts';
 import { retryStates } from '../../lib/model/states.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
-import { countUnsureUsers, formatUsd } from '../cost.ts';
+import { formatUsd } from '../cost.ts';
 import { UsageError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { batchArgument, formatExamples, joinParagraphs, reasonOption } from '../options.ts';
-import { formatCount } from '../output.ts';
+import { formatCount, formatTime } from '../output.ts';
 
 /** Retrying what is unsure may cost the price a second time, and has an option of its own. */
 const freeStates = retryStates.filter((state) => state !== 'unsure');
@@ -46,22 +46,28 @@ const retryFree = async ({ output }: Context, api: ApiClient, batch_id: string, 
   return retried;
 };
 
-/** Creates users again whose creation got no answer. */
+const describeUnsure = ({ bot_id, enrolment, state_since }: BotView): string => {
+  const name = enrolment?.kind === 'network_user' ? `"${enrolment.full_name}"` : 'a sign-in';
+  return `  ${bot_id}  ${name}, unsure since ${formatTime(state_since)} UTC`;
+};
+
+/** Shows the users whose creation got no answer and creates these again, and none that becomes unsure meanwhile. */
 const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, { reason }: Options) => {
-  const batch = await api.readBatch(batch_id);
-  const price = batch.cost?.price_usd ?? 0;
-  const unsure = countUnsureUsers(batch);
-  if (unsure > 0)
+  const price = (await api.readBatch(batch_id)).cost?.price_usd ?? 0;
+  const rows: BotView[] = [];
+  for await (const bot of api.listBots(batch_id, { state: 'unsure' }))
+    if (bot.enrolment && (reason === undefined || bot.reason?.code === reason)) rows.push(bot);
+  if (rows.length > 0)
     output.writeNote(
-      `${formatCount(unsure, 'user')} possibly created: creating them again may cost up to ${formatUsd(unsure * price)} more.`,
+      `${formatCount(rows.length, 'user')} possibly created: creating them again may cost up to ${formatUsd(rows.length * price)} more.`,
     );
-  const { retried, pin_locked } = await api.retryBatch(batch_id, {
-    states: ['unsure'],
-    pay_again: true,
-    ...(reason !== undefined && { reason }),
-  });
+  for (const row of rows) output.writeNote(describeUnsure(row));
+  const retried = await api.payAgain(
+    batch_id,
+    rows.map(({ bot_id, state_since }) => ({ bot_id, state_since })),
+  );
   const may_cost_usd = retried * price;
-  output.writeJson({ batch_id, retried, pin_locked, may_cost_usd });
+  output.writeJson({ batch_id, retried, pin_locked: 0, may_cost_usd });
   if (retried === 0) output.writeLine('No creation is unsure, so none was queued again.');
   else output.writeLine(`Queued again: ${retried}. This may be paid twice: ${formatUsd(may_cost_usd)}.`);
   return retried;
@@ -88,7 +94,7 @@ export const addRetry = (program: Command, run: Run): void => {
     .description(
       joinParagraphs(
         'Queues bots of a batch again, once what stopped them is fixed; without --state, those that are blocked or failed. A bot whose PIN is locked is not queued, because each attempt extends the lock. The list of a batch that is stuck is read again.',
-        "A user whose creation got no answer is unsure: Mixin may have created it and charged for it. Enlist never repeats such a creation by itself. Compare the owner's bill with what enlist status shows as created. --pay-again creates each of these users again, and pays twice for those that were created.",
+        "A user whose creation got no answer is unsure: Mixin may have created it and charged for it. Enlist never repeats such a creation by itself. Compare the owner's bill with what enlist status shows as created. --pay-again shows these users and creates them again, and pays twice for those that were created. A user that becomes unsure later is not created again by it.",
         '--json prints {"batch_id", "retried", "pin_locked"}; with --pay-again also "may_cost_usd".',
       ),
     )

@@ -6,6 +6,7 @@ import type { Services } from '../model/ports.ts';
 import type { BotView, RouteRequest } from './contract.ts';
 import type { Reply } from './http.ts';
 import { answerBadCursor, answerProblem } from './problems.ts';
+import { PAY_AGAIN_FIX } from './schemas.ts';
 
 /** Named one by one: nothing else of a row is shown. */
 const showBot = (bot: Bot): BotView => {
@@ -57,9 +58,27 @@ const answerPayAgain = () =>
   answerProblem('bad_body', {
     message:
       'An unsure state stands for a call that may have taken effect: sending it again can cost money twice.',
-    fix: 'To accept that, send {"states": ["unsure"], "pay_again": true}.',
+    fix: PAY_AGAIN_FIX,
     field: 'pay_again',
   });
+
+/** Sends the calls of these rows again, and of none that was not seen as it stands. */
+const payAgain = async (
+  services: Services,
+  batch_id: string,
+  options: RouteRequest<'retryBatch'>['body'],
+): Promise<Reply<'retryBatch'>> => {
+  let retried = 0;
+  for (const { bot_id, state_since } of options.pay_again ?? []) {
+    const bot = await services.table.readBot(bot_id);
+    if (bot?.batch_id !== batch_id || !matchesRetry(bot, options)) continue;
+    // A retry and another lost answer since then are another call, and another charge.
+    // guard: pay-again-only-what-was-seen
+    if (bot.state_since !== state_since) continue;
+    if (await retryBot(services, bot)) retried += 1;
+  }
+  return { body: { retried, pin_locked: 0 } };
+};
 
 export const retryBatch = async (
   services: Services,
@@ -67,11 +86,13 @@ export const retryBatch = async (
 ): Promise<Reply<'retryBatch'>> => {
   // guard: paying-again-is-accepted
   if (options.states.includes('unsure') && !options.pay_again) return answerPayAgain();
+  if (options.pay_again && options.states.some((state) => state !== 'unsure')) return answerPayAgain();
   const batch = await services.table.readBatch(parameters.batch_id);
   if (!batch) return answerProblem('no_such_batch');
   // Its message may be lost, whatever its status says.
   if (batch.status !== 'imported' && batch.status !== 'rejected' && batch.status !== 'planned')
     await queueList(services, batch.batch_id);
+  if (options.pay_again) return payAgain(services, batch.batch_id, options);
   const page = await services.table.listBots({
     batch_id: batch.batch_id,
     limit: RETRY_PAGE,

@@ -12,6 +12,10 @@ import { CURSOR_FIX } from './problems.ts';
 /** Items of one page at most, and the errors that a batch shows. */
 export const PAGE_MAX = 100;
 
+/** How to accept that a call may be paid for twice. */
+export const PAY_AGAIN_FIX =
+  'To accept that, send {"states": ["unsure"], "pay_again": [{"bot_id": …, "state_since": …}]} with the rows that you compared with the bill.';
+
 const id = z.guid();
 const time = z.iso.datetime({ offset: true });
 const count = z.int().nonnegative();
@@ -202,9 +206,17 @@ const retryOptions = z.strictObject({
     .exactOptional(),
   cursor: z.string({ error: CURSOR_FIX }).describe('Where the request before stopped.').exactOptional(),
   pay_again: z
-    .literal(true, { error: 'Send true, or leave it out.' })
+    .array(
+      z.strictObject({
+        bot_id: z.guid({ error: 'Use the bot_id of the row as GET shows it.' }),
+        state_since: z.string({ error: 'Use the state_since of the row as GET shows it.' }),
+      }),
+      { error: PAY_AGAIN_FIX },
+    )
+    .nonempty({ error: PAY_AGAIN_FIX })
+    .max(PAGE_MAX, { error: `Name at most ${PAGE_MAX} rows in one request.` })
     .describe(
-      'Required with `unsure`: a call that may have created an account, and cost money, is sent again.',
+      'Required with `unsure`: the rows whose call is sent again, although it may have created an account and cost money. A row whose `state_since` is another by now is left as it is.',
     )
     .exactOptional(),
 });

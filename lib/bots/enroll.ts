@@ -105,14 +105,10 @@ const createUser = async (
   const stored = await services.vault.readKeystore(owner);
   if (typeof stored !== 'object') return endWork(work, 'block', 'owner_missing');
   const session_key = await storeSessionKey(work, generateSeed(services));
-  const result = await sendOnce(work, kind, async () => {
-    const account = await services.accounts.createUser(stored.keystore, { full_name, session_key });
-    const known = await services.table.readBot(account.user_id);
-    // A new user cannot have a row: whatever this is, it is not what was asked for.
-    // guard: new-user-is-new
-    if (known) return endWork(work, 'block', 'user_not_new', account.request_id);
-    return { account, person: {} };
-  });
+  const result = await sendOnce(work, kind, async () => ({
+    account: await services.accounts.createUser(stored.keystore, { full_name, session_key }),
+    person: {},
+  }));
   return { ...result, session_key };
 };
 
@@ -140,14 +136,26 @@ const removeSecret = async (services: Services, ended: Bot) => {
   if (ended.due_at !== undefined) await services.table.updateBot(ended, { due_at: undefined });
 };
 
+/**
+ * A new user cannot have a row, unless an earlier worker made it for this enrolment: whatever else this is, it is not
+ * what was asked for. The account is on the enrolment's row by then, so nothing is lost when this read fails.
+ */
+const requireNewUser = async (work: LeasedWork, { user_id, request_id }: NewAccount, row_digest: string) => {
+  if (work.leased.bot.enrolment?.kind !== 'network_user') return;
+  const known = await work.services.table.readBot(user_id);
+  // guard: new-user-is-new
+  if (known && known.row_digest !== row_digest) await endWork(work, 'block', 'user_not_new', request_id);
+};
+
 /** The account gets a secret and a row of its own, and this row ends. It may run any number of times. */
 const conclude = async (work: LeasedWork, account: NewAccount, session_key: SessionKey) => {
   const { services, leased } = work;
   const { bot_id: enrolment_id, batch_id, row, line, enrolment } = leased.bot;
   const { user_id: bot_id, session_id } = account;
+  const row_digest = `${enrolment?.kind} ${enrolment_id}`;
+  await requireNewUser(work, account, row_digest);
   const stored = await services.vault.storeKeystore(buildKeystore(account, session_key));
   if (stored === 'pending_deletion') await endWork(work, 'block', 'secret_pending_deletion');
-  const row_digest = `${enrolment?.kind} ${enrolment_id}`;
   const entry = { bot_id, session_id, batch_id, ...(row !== undefined && { row }), line, row_digest };
   const bot = await upsertBot(services, step, entry, stored === 'stored');
   if (bot?.state === 'queued') await sendToStep(services, 'check', bot);

@@ -163,6 +163,33 @@ describe('a table that does not record an account', () => {
   });
 });
 
+test('an account that was paid for is on the row although the table answers no read after the call', async () => {
+  const { services } = stack;
+  const user_id = await newUser();
+  const countPaid = startCount();
+  let isPaid = false;
+  const failing: Services = {
+    ...replaceCreateUser(async (by, user) => {
+      const account = await services.accounts.createUser(by, user);
+      isPaid = true;
+      return account;
+    }),
+    table: {
+      ...services.table,
+      readBot: async (bot_id) => {
+        if (!isPaid) return services.table.readBot(bot_id);
+        throw Object.assign(new Error(), { name: 'ProvisionedThroughputExceededException' });
+      },
+    },
+  };
+  await expect(run(failing, user_id)).rejects.toThrow();
+  const created = stack.standIn.ledger().findLast((entry) => entry.created)?.created?.user_id;
+  expect((await readBot(user_id))?.account?.user_id).toBe(created);
+  await run(minutesLater(services, 1), user_id);
+  expect(countPaid()).toBe(1);
+  await expectEnrolled(user_id);
+});
+
 test('a lost answer leaves the row unsure, and the call is not made again', async () => {
   const { services, standIn } = stack;
   const user_id = await newUser();

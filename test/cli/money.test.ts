@@ -302,9 +302,10 @@ describe('a creation without an answer', () => {
     expect(text.result).toEqual({
       code: 0,
       stdout: `Queued again: 1. This may be paid twice: 0.50 USD.\nFollow them:  enlist watch ${BATCH_ID}\n`,
-      stderr: '1 user possibly created: creating them again may cost up to 0.50 USD more.\n',
+      stderr: `1 user possibly created: creating them again may cost up to 0.50 USD more.\n  ${unsureBot.bot_id}  "Bot 3", unsure since ${unsureBot.state_since.slice(0, 19).replace('T', ' ')} UTC\n`,
     });
-    expect(text.bodies).toEqual([{ states: ['unsure'], pay_again: true }]);
+    const { bot_id, state_since } = unsureBot;
+    expect(text.bodies).toEqual([{ states: ['unsure'], pay_again: [{ bot_id, state_since }] }]);
     expect(jsonLines(json.result)).toEqual([
       { batch_id: BATCH_ID, retried: 1, pin_locked: 0, may_cost_usd: 0.5 },
     ]);

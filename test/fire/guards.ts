@@ -387,6 +387,11 @@ const costGuards: readonly Guard[] = [
     tests: ['api/retry.test.ts'],
   },
   {
+    name: 'pay-again-only-what-was-seen',
+    holds: 'Only a call that the operator saw is paid for again.',
+    tests: ['api/retry.test.ts'],
+  },
+  {
     name: 'unsure-bot-needs-get',
     holds: 'Only a GET decides about an unsure bot, whatever an operator asks for.',
     tests: ['api/retry.test.ts'],

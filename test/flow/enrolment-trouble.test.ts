@@ -186,9 +186,13 @@ describe('POST /users', () => {
     expect(unsureBatch).toMatchObject({ cost: { created_users: 0, unsure_users: 1, unsure_usd: 0.5 } });
     const refusal = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'] });
     expect(refusal).toMatchObject({ status: 400, body: { code: 'bad_body' } });
-    expect((await stack.services.table.readBot(user_id))?.state).toBe('unsure');
+    const unsureRow = await stack.services.table.readBot(user_id);
+    expect(unsureRow?.state).toBe('unsure');
     expect((await stack.post(`/batches/${batch_id}/retry`, {})).body).toMatchObject({ retried: 0 });
-    const retry = await stack.post(`/batches/${batch_id}/retry`, { states: ['unsure'], pay_again: true });
+    const retry = await stack.post(`/batches/${batch_id}/retry`, {
+      states: ['unsure'],
+      pay_again: [{ bot_id: user_id, state_since: unsureRow?.state_since }],
+    });
     expect(retry.body).toMatchObject({ retried: 1 });
     const row = await waitFor(async () => {
       const current = await stack.services.table.readBot(user_id);

@@ -4,6 +4,7 @@ import { derivePublicKey } from '../../../emulators/mixin/ed25519.ts';
 import type { Fault } from '../../../emulators/mixin/server.ts';
 import { api } from '../../../lib/api/api.ts';
 import type { HttpAnswer, HttpRequest } from '../../../lib/api/http.ts';
+import { PAGE_MAX } from '../../../lib/api/schemas.ts';
 import { listKey } from '../../../lib/batches/batch.ts';
 import { giveUpBatch, intake } from '../../../lib/batches/intake.ts';
 import { check } from '../../../lib/bots/check.ts';
@@ -271,13 +272,16 @@ const retry = async (
   death?: Death,
 ): Promise<void> => {
   const { states, pay_again, ...rest } = options;
+  const retryWith = (body: unknown) =>
+    ask(world, 'retryBatch', { path: { batch_id }, body: json(body) }, death);
   if (pay_again) {
     const rows = await readRows(world);
-    const names = rows.filter((row) => row.batch_id === batch_id && isUnsure(row));
-    world.paysAgain.push(...names.flatMap(({ enrolment }) => enrolment?.full_name ?? []));
+    const seen = rows.filter((row) => row.batch_id === batch_id && isUnsure(row)).slice(0, PAGE_MAX);
+    world.paysAgain.push(...seen.flatMap(({ enrolment }) => enrolment?.full_name ?? []));
+    const wanted = seen.map(({ bot_id, state_since }) => ({ bot_id, state_since }));
+    if (seen.length > 0) await retryWith({ states: ['unsure'], pay_again: wanted, ...rest });
   }
-  const wanted = pay_again ? { states: [...states, 'unsure'], pay_again } : { states };
-  await ask(world, 'retryBatch', { path: { batch_id }, body: json({ ...wanted, ...rest }) }, death);
+  if (states.length > 0) await retryWith({ states, ...rest });
 };
 
 const derivePublicKeyOfSeed = (seedHex: string) => derivePublicKey(Buffer.from(seedHex, 'hex'));

@@ -9,6 +9,7 @@ export interface StoredRow {
   readonly bot_id: string;
   readonly batch_id: string;
   readonly state: string;
+  readonly state_since: string;
   readonly reason?: { readonly code: string; readonly message: string; readonly fix: string };
   readonly public_key?: string;
   readonly due_at?: string;
