@@ -82,7 +82,6 @@ const askMixin = async ({ folder, mixin, isResumed }: Plan, say: Say): Promise<v
   if (mixin === STAND_IN) return;
   const finding = await checkMixin(mixin);
   if (!finding) return;
-  // guard: mixin-answers-first
   if (finding.code === 'not_mixin' || !isResumed)
     throw new RequestError(`${finding.message} Nothing was uploaded, and ${folder} is unchanged.`);
   say(`${finding.message} The bots of ${folder} wait until it answers.`);
