@@ -1,6 +1,6 @@
 /** Does Mixin answer at this URL? Asked before anything is uploaded: at a wrong URL every bot would be judged wrongly. */
 import * as z from 'zod';
-import { describeCause } from '../../cli/errors.ts';
+import { describeConnection } from '../../cli/errors.ts';
 
 const TIMEOUT_MS = 15_000;
 
@@ -10,18 +10,6 @@ const refusal = z.object({ error: z.object({ code: z.number() }) });
 const UNAUTHORIZED = 401;
 const RATE_LIMITED = 429;
 const isMixinCode = (code: number) => code === UNAUTHORIZED || code === RATE_LIMITED || code >= 500;
-
-const causes: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'its name cannot be looked up',
-  ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'the connection broke',
-  UND_ERR_SOCKET: 'the connection broke',
-  TimeoutError: 'it did not answer in time',
-  UND_ERR_CONNECT_TIMEOUT: 'it did not answer in time',
-  CERT_HAS_EXPIRED: 'its certificate has expired, or the clock of this machine is wrong',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet, or the clock of this machine is wrong',
-};
 
 export interface MixinTrouble {
   /** `unreachable` may pass by itself; `not_mixin` does not. */
@@ -44,7 +32,9 @@ export const checkMixin = async (url: string): Promise<MixinTrouble | undefined>
   } catch (error) {
     if (error instanceof SyntaxError)
       return { code: 'not_mixin', message: `${url} answers, but not as Mixin does: check --mixin.` };
-    const cause = describeCause(error);
-    return { code: 'unreachable', message: `Mixin at ${url} cannot be reached: ${causes[cause] ?? cause}.` };
+    return {
+      code: 'unreachable',
+      message: `Mixin at ${url} cannot be reached: ${describeConnection(error)}.`,
+    };
   }
 };

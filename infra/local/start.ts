@@ -162,7 +162,7 @@ interface Run {
 
 /** Follows the batch to its end; where its cost is accepted on the command line, through its plan too. */
 const followToEnd = async ({ options, context, signal }: Run, api: ApiClient, batch_id: string) => {
-  const follow = () => followBatch(api, batch_id, context.terminal.stderr, signal);
+  const follow = () => followBatch(api, batch_id, context.terminal.stderr, signal, { hasAnswered: true });
   const batch = await follow();
   if (batch.status !== 'planned' || options.acceptCost === undefined) return batch;
   await api.confirmBatch(batch_id, options.acceptCost);
