@@ -15,8 +15,11 @@ const MAX_WAIT_MS = 120_000;
 /** Where nothing listens: reading calls no Mixin. */
 const NO_MIXIN = 'http://127.0.0.1:9';
 
-/** The address of the API that runs on the folder; undefined when none does. Waits for one that is starting. */
-const findAddress = async (folder: string): Promise<string | undefined> => {
+/** The address of the API that runs on the folder now: a start that was repeated has another one. */
+export const findAddress = async (data: string): Promise<string | undefined> => (await findHolder(data))?.url;
+
+/** The same; waits for one that is starting. */
+const waitForAddress = async (folder: string): Promise<string | undefined> => {
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     const holder = await findHolder(folder);
     if (!holder || holder.url !== undefined) return holder?.url;
@@ -48,7 +51,7 @@ export const openFolder = async (data: string, isReading: boolean): Promise<Fold
   const folder = resolve(data);
   const found = await readDataFolder(folder);
   if (!found) throw new RequestError(`${folder} is not a data folder of npm start.`);
-  const url = await findAddress(folder);
+  const url = await waitForAddress(folder);
   if (url !== undefined) return { url, stop: async () => undefined };
   if (isReading) return startReading(folder, found.mixin);
   throw new RequestError(`Nothing runs on ${folder}. Start it with:  npm start -- --data ${quoteWord(data)}`);

@@ -76,9 +76,13 @@ const findStackTarget = async (location: AwsLocation): Promise<Target> => {
 
 /** The API of an `npm start` on this machine, by its data folder. */
 const findFolderTarget = async (data: string, aws: AwsLocation, isReading: boolean): Promise<Target> => {
-  const { openFolder } = await import('./folder-target.ts');
+  const { findAddress, openFolder } = await import('./folder-target.ts');
   const { url, stop } = await openFolder(data, isReading);
-  return { url, isLocal: true, aws, send: sendPlain, stop };
+  const send: Send = async (address, request) => {
+    const now = await findAddress(data);
+    return sendPlain(now === undefined ? address : address.replace(url, now), request);
+  };
+  return { url, isLocal: true, aws, send, stop };
 };
 
 const isStackChosen = ({ stage, region, profile }: TargetOptions, environment: Environment): boolean =>

@@ -9,6 +9,7 @@ import { chooseExitCode, countBots, countUnfinished } from '../exit-codes.ts';
 import type { FormatCommand } from '../hint.ts';
 import { batchArgument, joinParagraphs } from '../options.ts';
 import { alignColumns, formatCount } from '../output.ts';
+import { formatDuration } from '../progress.ts';
 import { describeFollowed, describeNewSecrets, describeUnsureUsers, formatRowCounts } from '../summary.ts';
 
 const suggestNextSteps = (batch: BatchView, formatCommand: FormatCommand): string[] => {
@@ -28,7 +29,8 @@ const stateNotes: Readonly<Record<string, string>> = {
 
 const describeProgress = (batch: BatchView, formatCommand: FormatCommand): string[] => {
   const isOnlyWaiting = countUnfinished(batch) === batch.states.waiting;
-  const timeLeft = batch.eta_seconds === null || isOnlyWaiting ? '' : `, about ${batch.eta_seconds} s left`;
+  const timeLeft =
+    batch.eta_seconds === null || isOnlyWaiting ? '' : `, about ${formatDuration(batch.eta_seconds)} left`;
   const counts = Object.entries(batch.states).filter(([, count]) => count > 0);
   return [
     `  ${batch.percent_done}%: ${batch.finished} of ${formatCount(countBots(batch), 'bot')} finished${timeLeft}`,

@@ -49,7 +49,8 @@ const upload = async (context: Context, files: readonly string[], options: Optio
     return exitCodes.done;
   }
   const codes: number[] = [];
-  for (const { file, batch_id } of batches) codes.push(await watchBatch(context, api, batch_id, { file }));
+  for (const { file, batch_id } of batches)
+    codes.push(await watchBatch(context, api, batch_id, { file }, true));
   return findMostUrgent(codes);
 };
 

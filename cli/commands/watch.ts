@@ -11,15 +11,17 @@ import { summarizeBatch } from '../summary.ts';
 /**
  * Returns the exit code.
  * @param extraFields for the JSON, before the batch
+ * @param hasAnswered whether the API has answered this command before
  */
 export const watchBatch = async (
   { formatCommand, output, signal, terminal }: Context,
   api: ApiClient,
   batch_id: string,
   extraFields: Readonly<Record<string, unknown>> = {},
+  hasAnswered = false,
 ): Promise<number> => {
   try {
-    const batch = await followBatch(api, batch_id, terminal.stderr, signal);
+    const batch = await followBatch(api, batch_id, terminal.stderr, signal, { hasAnswered });
     if (output.isJson) output.writeJson({ ...extraFields, ...batch });
     else output.writeLines(await summarizeBatch(api, batch, formatCommand));
     return await chooseFinalExitCode(api, batch);

@@ -53,16 +53,27 @@ const writeAtomically = async (folder: string, name: string, text: string): Prom
   await syncFolder(folder);
 };
 
-/** Stores secrets in `folder`, which is created (0700) where it does not exist. */
-export const openSecretFiles = async (folder: string): Promise<SecretStorage> => {
+/** Files that are read at once. */
+const READS_AT_ONCE = 16;
+
+/**
+ * Stores secrets in `folder`, which is created (0700) where it does not exist.
+ * @param signal ends loading with its AbortError
+ */
+export const openSecretFiles = async (folder: string, signal?: AbortSignal): Promise<SecretStorage> => {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   return {
     load: async () => {
       const names = await readdir(folder);
       const unfinished = names.filter((name) => name.endsWith(UNFINISHED));
       await Promise.all(unfinished.map((name) => rm(join(folder, name))));
+      const files = names.filter((name) => name.endsWith(FILE));
       const records: SecretRecord[] = [];
-      for (const name of names) if (name.endsWith(FILE)) records.push(await readRecord(join(folder, name)));
+      for (let i = 0; i < files.length; i += READS_AT_ONCE) {
+        signal?.throwIfAborted();
+        const some = files.slice(i, i + READS_AT_ONCE);
+        records.push(...(await Promise.all(some.map((name) => readRecord(join(folder, name))))));
+      }
       return records;
     },
     save: (secret) => writeAtomically(folder, createFileName(secret.name), JSON.stringify(secret)),

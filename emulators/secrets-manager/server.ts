@@ -25,10 +25,14 @@ export interface SecretsManagerOptions {
    * @default true
    */
   readonly pruneUnlabelled?: boolean;
+  /** Listens before the files in `dataDir` are read; until then requests wait. @default false */
+  readonly loadsLater?: boolean;
 }
 
 export interface SecretsManager {
   readonly url: string;
+  /** Rejects when a file in `dataDir` cannot be read. */
+  readonly loaded: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -91,7 +95,7 @@ const run = async (context: ActionContext, name: ActionName, body: unknown): Pro
 };
 
 const answer = async (
-  context: ActionContext,
+  loading: Promise<ActionContext>,
   allowsWrite: () => boolean,
   request: IncomingMessage,
 ): Promise<Reply> => {
@@ -106,7 +110,7 @@ const answer = async (
   const input = parseJson(body);
   if (input === undefined) return failure(400, 'SerializationException');
   if (writes.has(name) && !allowsWrite()) return failure(400, 'ThrottlingException', 'Rate exceeded');
-  return run(context, name, input);
+  return run(await loading, name, input);
 };
 
 const send = (response: ServerResponse, { status, body }: Reply): void => {
@@ -116,14 +120,30 @@ const send = (response: ServerResponse, { status, body }: Reply): void => {
 /** Starts it on 127.0.0.1. Rejects when the port is taken or a file in `dataDir` cannot be read. */
 export const startSecretsManager = async (options: SecretsManagerOptions = {}): Promise<SecretsManager> => {
   const { dataDir, port, now = Date.now, writesPerSecond = Infinity, pruneUnlabelled = true } = options;
-  const storage = dataDir === undefined ? memoryStorage : await openSecretFiles(dataDir);
-  const context: ActionContext = { store: await openSecretStore(storage, now), now, pruneUnlabelled };
+  const stopping = new AbortController();
+  const load = async (): Promise<ActionContext> => {
+    const storage = dataDir === undefined ? memoryStorage : await openSecretFiles(dataDir, stopping.signal);
+    return { store: await openSecretStore(storage, now), now, pruneUnlabelled };
+  };
+  const loading = load();
+  const loaded = loading.then(() => undefined);
+  // Whoever awaits it is told; nobody has to.
+  loaded.catch(() => undefined);
+  if (!options.loadsLater) await loaded;
   const allowsWrite = writesPerSecond === Infinity ? () => true : createThrottle(writesPerSecond, now);
   const server = createServer((request, response) => {
-    answer(context, allowsWrite, request)
+    answer(loading, allowsWrite, request)
       .then((reply) => send(response, reply))
       .catch(() => response.destroy());
   });
   const listening = await listen(server, port);
-  return { url: `http://${LOOPBACK}:${listening}`, stop: () => cut(server) };
+  return {
+    url: `http://${LOOPBACK}:${listening}`,
+    loaded,
+    stop: async () => {
+      stopping.abort();
+      await cut(server);
+      await loaded.catch(() => undefined);
+    },
+  };
 };

@@ -74,7 +74,6 @@ const refuseMixin = (folder: string, owner: string): RequestError =>
 
 /** Throws when the folder belongs to another Mixin than this one: its bots would be judged by a world they are not in. */
 export const refuseOtherMixin = (folder: string, found: DataFolder | undefined, mixin: string): void => {
-  // guard: folder-has-one-mixin
   if (found?.mixin !== undefined && found.mixin !== mixin) throw refuseMixin(folder, found.mixin);
 };
 

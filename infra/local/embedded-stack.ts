@@ -42,6 +42,8 @@ export interface EmbeddedStackOptions {
   readonly bundles?: Readonly<Record<FunctionName, string>>;
   /** Port of the HTTP API on 127.0.0.1. @default a free one */
   readonly port?: number;
+  /** Called when the HTTP API answers, which it does while the vault is still being read. */
+  readonly onListening?: (url: string) => Promise<void>;
   /** Only the HTTP API: no queue is polled, nothing is rechecked, and the folder does not say where it answers. */
   readonly isReadOnly?: boolean;
   /** Returns the environment of the functions, to put for example a proxy before the emulators. @default unchanged */
@@ -145,17 +147,20 @@ const startEvents = (environment: Environment, localFunctions: LocalFunctions, l
   };
 };
 
+interface FunctionsOptions
+  extends Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port' | 'isReadOnly' | 'onListening'> {
+  /** No queue is polled before. @default at once */
+  readonly loaded?: Promise<void>;
+}
+
 /** Starts the functions with emulators that are already running, in this process or in another. */
 export const startFunctions = async (
   environment: Environment,
-  { log, bundles, port, isReadOnly }: Pick<EmbeddedStackOptions, 'log' | 'bundles' | 'port' | 'isReadOnly'>,
+  { log, bundles, port, isReadOnly, onListening, loaded }: FunctionsOptions,
 ): Promise<RunningFunctions> => {
   await using started = new AsyncDisposableStack();
 
   const localFunctions = createFunctions(bundles ? loadBundles(bundles) : sources, environment, log);
-  const events = isReadOnly ? undefined : startEvents(environment, localFunctions, log);
-  started.defer(async () => events?.stop());
-
   const gateway = await startGateway({
     functions: localFunctions,
     intercept: createLambdaEndpoint(localFunctions),
@@ -164,6 +169,11 @@ export const startFunctions = async (
     onError: (error, name) => createErrorLogger(log, name, 'request_failed')(error),
   });
   started.defer(() => gateway.stop());
+  await onListening?.(gateway.url);
+
+  if (!isReadOnly) await loaded;
+  const events = isReadOnly ? undefined : startEvents(environment, localFunctions, log);
+  started.defer(async () => events?.stop());
 
   const running = started.move();
   return {
@@ -188,14 +198,20 @@ export const startEmbeddedStack = async (options: EmbeddedStackOptions): Promise
     lock = await lockFolder(dataDir);
     started.defer(lock.release);
   }
-  const emulators = await startEmulators(options);
+  const emulators = await startEmulators({ ...options, loadsLater: true });
   started.defer(() => emulators.stop());
   if (!options.isReadOnly) await emulators.releaseInFlight();
 
   const environment = createEnvironment(await wrapEndpoints(emulators.environment), options);
-  const runningFunctions = await startFunctions(environment, options);
+  const runningFunctions = await startFunctions(environment, {
+    ...options,
+    loaded: emulators.loaded,
+    onListening: async (url) => {
+      if (!options.isReadOnly) await lock?.announce(url);
+      await options.onListening?.(url);
+    },
+  });
   started.defer(() => runningFunctions.stop());
-  if (!options.isReadOnly) await lock?.announce(runningFunctions.url);
 
   const running = started.move();
   return { ...runningFunctions, environment, stop: () => running.disposeAsync() };

@@ -13,6 +13,8 @@ import { createQueueUrl, ensureQueues, releaseInFlight } from './queues.ts';
 export interface EmulatorsOptions {
   /** Where everything is stored (0700); without it all is in memory. */
   readonly dataDir?: string;
+  /** Does not wait until the vault is read: calls to it wait instead. */
+  readonly loadsLater?: boolean;
 }
 
 export interface Emulators {
@@ -23,6 +25,8 @@ export interface Emulators {
    * any poller starts.
    */
   releaseInFlight(): Promise<number>;
+  /** Resolves when the vault is read; rejects when it cannot be. */
+  readonly loaded: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -48,7 +52,10 @@ const describeEnvironment = (urls: { dynamodb: string; fauxqs: string; secrets: 
 });
 
 /** Starts them all on free ports of 127.0.0.1. If one cannot start, none is left running. */
-export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promise<Emulators> => {
+export const startEmulators = async ({
+  dataDir,
+  loadsLater = false,
+}: EmulatorsOptions = {}): Promise<Emulators> => {
   if (dataDir !== undefined) {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await chmod(dataDir, 0o700);
@@ -60,7 +67,7 @@ export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promis
   const fauxqs = await startLocalFauxqs(dataDir);
   started.defer(() => fauxqs.stop());
   const secrets = await startSecretsManager(
-    dataDir === undefined ? {} : { dataDir: join(dataDir, 'secrets') },
+    dataDir === undefined ? {} : { dataDir: join(dataDir, 'secrets'), loadsLater },
   );
   started.defer(() => secrets.stop());
 
@@ -74,6 +81,7 @@ export const startEmulators = async ({ dataDir }: EmulatorsOptions = {}): Promis
   const running = started.move();
   return {
     environment: describeEnvironment({ dynamodb: dynamodb.url, fauxqs: fauxqs.url, secrets: secrets.url }),
+    loaded: secrets.loaded,
     releaseInFlight: () => releaseInFlight(fauxqs, sqs),
     stop: () => running.disposeAsync(),
   };

@@ -40,7 +40,10 @@ interface VaultEntry {
 }
 
 /** Every bot in the vault, with the public halves of the keys in its current keystore. */
-export const readVault = async (environment: Environment): Promise<ReadonlyMap<string, VaultEntry>> => {
+export const readVault = async (
+  environment: Environment,
+  derive: (key: string) => readonly string[] = derivePublicKeys,
+): Promise<ReadonlyMap<string, VaultEntry>> => {
   const { aws, secretPrefix } = readConfig(environment);
   const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
   const entries = new Map<string, VaultEntry>();
@@ -54,7 +57,7 @@ export const readVault = async (environment: Environment): Promise<ReadonlyMap<s
         const keys = [spend_private_key, spend_key, tip_private_key].filter((key) => typeof key === 'string');
         entries.set(Name.slice(secretPrefix.length + 1), {
           spend: typeof spend_private_key === 'string',
-          publicKeys: new Set(keys.flatMap(derivePublicKeys)),
+          publicKeys: new Set(keys.flatMap(derive)),
         });
       }
     }
@@ -66,7 +69,8 @@ export const readVault = async (environment: Environment): Promise<ReadonlyMap<s
 
 /** @param ledger of the stand-in Mixin, where there is one */
 export const countKeys = async (environment: Environment, ledger: Ledger): Promise<KeyCounts> => {
-  const vault = await readVault(environment);
+  // Without a ledger nothing is compared.
+  const vault = await readVault(environment, ledger ? derivePublicKeys : () => []);
   const keys_stored = [...vault.values()].filter((bot) => bot.spend).length;
   if (!ledger) return { keys_stored, keys_bound: null, keys_lost: null };
   const bound = new Map<string, { user_id: string; public_key: string }>();

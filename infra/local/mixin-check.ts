@@ -32,7 +32,9 @@ export const checkMixin = async (url: string): Promise<MixinTrouble | undefined>
   } catch (error) {
     if (error instanceof SyntaxError)
       return { code: 'not_mixin', message: `${url} answers, but not as Mixin does: check --mixin.` };
-    const message = `Mixin at ${url} cannot be reached: ${describeConnection(error)}.`;
-    return { code: 'unreachable', message };
+    return {
+      code: 'unreachable',
+      message: `Mixin at ${url} cannot be reached: ${describeConnection(error)}.`,
+    };
   }
 };

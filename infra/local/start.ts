@@ -1,5 +1,6 @@
 /** `enlist start`, which is `npm start`: Enlist on one machine, with a stand-in for Mixin or with a Mixin API. */
 import { appendFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiClient, createApiClient } from '../../cli/api-client.ts';
@@ -9,6 +10,7 @@ import { chooseFinalExitCode, exitCodes, findMostUrgent } from '../../cli/exit-c
 import { defaultFolders } from '../../cli/folder-target.ts';
 import { createCommandFormat, quoteWord } from '../../cli/hint.ts';
 import { type List, readList, sendList } from '../../cli/lists.ts';
+import { formatNumber } from '../../cli/output.ts';
 import { followBatch } from '../../cli/progress.ts';
 import { summarizeBatch } from '../../cli/summary.ts';
 import { type MixinStandIn, startMixinStandIn } from '../../emulators/mixin/server.ts';
@@ -82,7 +84,6 @@ const askMixin = async ({ folder, mixin, isResumed }: Plan, say: Say): Promise<v
   if (mixin === STAND_IN) return;
   const finding = await checkMixin(mixin);
   if (!finding) return;
-  // guard: mixin-answers-first
   if (finding.code === 'not_mixin' || !isResumed)
     throw new RequestError(`${finding.message} Nothing was uploaded, and ${folder} is unchanged.`);
   say(`${finding.message} The bots of ${folder} wait until it answers.`);
@@ -114,6 +115,15 @@ const introduce = ({ folder, mixin }: Plan, stack: EmbeddedStack, mixinUrl: stri
   if (mixin === STAND_IN) return;
   say(`Private keys are stored as plain files (mode 0600) in ${join(folder, 'secrets')}.`);
   say('Keep that folder safe and make backups: a lost key cannot be replaced.');
+};
+
+/** Reading a folder of many bots takes a while, in which the API answers already. */
+const MANY_BOTS = 1_000;
+
+const announceReading = async (folder: string, url: string, say: Say): Promise<void> => {
+  const names = await readdir(join(folder, 'secrets')).catch(() => []);
+  if (names.length < MANY_BOTS) return;
+  say(`Reading ${formatNumber(names.length)} bots from ${folder}. The API answers already: ${url}`);
 };
 
 /** Uploads the list, where there is one, and names the batches to follow. */
@@ -152,7 +162,7 @@ interface Run {
 
 /** Follows the batch to its end; where its cost is accepted on the command line, through its plan too. */
 const followToEnd = async ({ options, context, signal }: Run, api: ApiClient, batch_id: string) => {
-  const follow = () => followBatch(api, batch_id, context.terminal.stderr, signal);
+  const follow = () => followBatch(api, batch_id, context.terminal.stderr, signal, { hasAnswered: true });
   const batch = await follow();
   if (batch.status !== 'planned' || options.acceptCost === undefined) return batch;
   await api.confirmBatch(batch_id, options.acceptCost);
@@ -164,6 +174,8 @@ const report = async (run: Run, api: ApiClient, batches: readonly BatchView[], s
   const { options, plan, stack, standIn, context, say } = run;
   const data = options.data ?? (plan.mixin === STAND_IN ? DEMO_FOLDER : DEFAULT_FOLDER);
   const formatCommand = createCommandFormat(context.terminal, { data });
+  if (batches.reduce((sum, { accepted }) => sum + accepted, 0) >= MANY_BOTS)
+    say('All is done. Counting the keys in the vault for the summary.');
   const keys = await countKeys(stack.environment, standIn?.ledger());
   const codes: number[] = [];
   for (const batch of batches) {
@@ -261,6 +273,7 @@ const runPlan = async (
         dataDir: folder,
         mixinUrl,
         log: failure.log,
+        onListening: (url) => announceReading(folder, url, say),
         ...(bundles && { bundles }),
         ...(options.port !== undefined && { port: options.port }),
       }),
@@ -303,7 +316,6 @@ export const startLocally = async (options: StartOptions, context: Context): Pro
     await askMixin(plan, say);
     // Lists and keystores are stored in this folder: nobody else may read them.
     process.umask(0o077);
-    if (plan.isResumed && found?.lists) say(`Reading ${folder}.`);
     const code = await runPlan(options, plan, list, context, say);
     if (signal.aborted)
       output.writeNote(`Stopped; nothing is lost. Go on with:  ${describeStart(options, plan)}`);

@@ -1,8 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { ApiClient } from '../../cli/api-client.ts';
-import { followBatch } from '../../cli/progress.ts';
-import type { BatchView } from '../../lib/api/contract.ts';
+import { type ApiClient, ApiError } from '../../cli/api-client.ts';
+import { RequestError } from '../../cli/errors.ts';
+import { followBatch, formatDuration } from '../../cli/progress.ts';
+import type { BatchView, BotView } from '../../lib/api/contract.ts';
 import { createCounts } from './answers.ts';
 
 const batch = (more: Partial<BatchView> = {}): BatchView => ({
@@ -50,34 +51,98 @@ test('a terminal shows a bar, and Ctrl-C shows the cursor again', async () => {
   expect(text().lastIndexOf(SHOW)).toBeGreaterThan(text().lastIndexOf(HIDE));
 });
 
-test('the bar fits the width of the terminal, and shows an estimate of the remaining time', async () => {
+/** An API whose answers come one after the other; the last one again and again. */
+const createApi = (answers: (BatchView | Error)[], waiting: readonly Partial<BotView>[] = []) =>
+  ({
+    readBatch: async () => {
+      const answer = (answers.length > 1 ? answers.shift() : answers[0]) as BatchView | Error;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+    listBots: async function* () {
+      yield* waiting;
+    },
+  }) as unknown as ApiClient;
+
+const follow = async (api: ApiClient, hasAnswered = false) => {
   const { stream, text } = createTerminal();
+  Object.assign(stream, { columns: 80 });
+  const signal = new AbortController().signal;
+  await followBatch(api, batch().batch_id, stream, signal, { pollMs: 10, hasAnswered });
+  return text();
+};
+
+const end = batch({ finished: 2, percent_done: 100, states: createCounts({ registered: 2 }) });
+
+test('the bar fits the width of the terminal: of a long line the states are cut', async () => {
   const states = createCounts({
     registered: 1,
-    waiting: 100_000,
+    external: 100_000,
     unsure: 100_000,
     blocked: 100_000,
     failed: 100_000,
   });
-  const answers = [
-    batch({ eta_seconds: 90 }),
-    batch({ states, eta_seconds: 90, finished: 2, percent_done: 100 }),
+  const text = await follow(createApi([batch({ states, finished: 2, percent_done: 100 }), end]));
+  const lines = text.split('\r').map((line) => line.split('\u001B')[0] ?? '');
+  expect(lines.find((line) => line.includes('100000 external'))).toHaveLength(79);
+});
+
+test('while the list is read a block runs through the bar, and no number is shown', async () => {
+  const received = batch({ status: 'received', total: 0, accepted: 0, finished: 0, percent_done: 0 });
+  const text = await follow(createApi([received, received, end]));
+  expect(text).toContain('████░░░░░░░░░░░░ reading the list');
+  expect(text).toContain('░████░░░░░░░░░░░ reading the list');
+  expect(text).not.toContain('0/0');
+});
+
+test('the total stays when a bot that changes its state is missing from one count', async () => {
+  const text = await follow(createApi([batch(), batch({ not_in_batch: 1 }), batch(), end]));
+  expect(text).not.toContain('1/1');
+  expect(text).toContain('1/2');
+});
+
+test.each([
+  [40, '40 s'],
+  [61, '2 min'],
+  [3_600, '1 h'],
+  [5_400, '1 h 30 min'],
+])('%i seconds are shown as %s', (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text);
+});
+
+test('as soon as bots wait, the commonest reason and its fix are shown once, with the next try', async () => {
+  const reason = { code: 'mixin_down', message: 'Mixin cannot be reached.', fix: 'Check the network.' };
+  const other = { code: 'other', message: 'Another.', fix: 'Other.' };
+  const waiting = [
+    { reason: other, wait_until: '2026-01-01T00:00:01.000Z' },
+    { reason, wait_until: '2026-01-01T00:02:00.000Z' },
+    { reason, wait_until: '2026-01-01T00:01:00.000Z' },
   ];
-  const api = { readBatch: async () => answers.shift() ?? batch({ finished: 2 }) } as unknown as ApiClient;
-  await followBatch(api, batch().batch_id, stream, new AbortController().signal, 10);
-  const lines = text()
-    .split('\r')
-    .map((line) => line.split('\u001B')[0] ?? '');
-  expect(lines.find((line) => line.includes('about 90 s left'))).toMatch(
-    /^█{12}░{12} 50% \| 1\/2 \| 1 registered/,
+  const states = createCounts({ registered: 1, waiting: 1 });
+  const text = await follow(createApi([batch({ states }), batch({ states }), end], waiting));
+  expect(text.split('Bots wait:')).toHaveLength(2);
+  expect(text).toContain(
+    'Bots wait: Mixin cannot be reached. Check the network. The next try is at 2026-01-01 00:01:00 UTC.\n',
   );
-  expect(lines.find((line) => line.includes('100000 waiting'))).toHaveLength(119);
+});
+
+test('an API that stops answering is waited for with one sentence, and one that never answered is not', async () => {
+  const down = new RequestError('The API cannot be reached.');
+  const text = await follow(
+    createApi([batch(), down, down, new ApiError('The API answered 503.', 503), end]),
+  );
+  expect(text.split('The API cannot be reached. Waiting up to 15 min for it')).toHaveLength(2);
+  expect(text).toContain('The API answers again.');
+  await expect(follow(createApi([down]))).rejects.toBe(down);
+  expect(await follow(createApi([down, end]), true)).toContain('The API answers again.');
+  const gone = new ApiError('There is no such batch.', 404);
+  await expect(follow(createApi([batch(), gone]))).rejects.toBe(gone);
 });
 
 test('an error shows the cursor of the terminal again', async () => {
   const { stream, text } = createTerminal();
   const api = { readBatch: () => Promise.reject(new Error('no batch')) } as unknown as ApiClient;
-  const following = followBatch(api, batch().batch_id, stream, new AbortController().signal, 10);
+  const following = followBatch(api, batch().batch_id, stream, new AbortController().signal, { pollMs: 10 });
   await expect(following).rejects.toThrow('no batch');
   expect(text().lastIndexOf(SHOW)).toBeGreaterThan(text().lastIndexOf(HIDE));
 });
@@ -88,7 +153,9 @@ test.each([['rejected'], ['stuck'], ['planned']] as const)(
     const { stream } = createTerminal();
     const final = batch({ status, problem: { code: 'x', message: 'No.', fix: 'Fix it.' } });
     const api = { readBatch: async () => final } as unknown as ApiClient;
-    expect(await followBatch(api, final.batch_id, stream, new AbortController().signal, 10)).toBe(final);
+    expect(await followBatch(api, final.batch_id, stream, new AbortController().signal, { pollMs: 10 })).toBe(
+      final,
+    );
   },
 );
 
@@ -97,6 +164,6 @@ test('watching reads the end twice, because it may miss a bot that changes its s
   const end = batch({ finished: 2, percent_done: 100, states: createCounts({ registered: 2 }) });
   const answers = [end, batch(), end, end];
   const api = { readBatch: async () => answers.shift() ?? end } as unknown as ApiClient;
-  await followBatch(api, end.batch_id, stream, new AbortController().signal, 10);
+  await followBatch(api, end.batch_id, stream, new AbortController().signal, { pollMs: 10 });
   expect(answers).toEqual([]);
 });

@@ -509,21 +509,7 @@ const secretGuards: readonly Guard[] = [
   },
 ];
 
-const folderGuards: readonly Guard[] = [
-  {
-    name: 'folder-has-one-mixin',
-    holds: 'The bots of a data folder are never judged by another Mixin than the one they are in.',
-    tests: ['infra/local/data-folder.test.ts'],
-  },
-  {
-    name: 'mixin-answers-first',
-    holds: 'No row is sent to a URL that does not answer as Mixin does.',
-    tests: ['infra/local/own-list.test.ts'],
-  },
-];
-
 export const guards: readonly Guard[] = [
-  ...folderGuards,
   ...keyGuards,
   ...rowGuards,
   ...callGuards,
