@@ -53,7 +53,7 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
   const unsure = countUnsureUsers(batch);
   if (unsure > 0)
     output.writeNote(
-      `${formatCount(unsure, 'user')} possibly created: creating them again may cost up to ${formatUsd(unsure * price)} more.`,
+      `${formatCount(unsure, 'user')} may exist already: creating them again may cost up to ${formatUsd(unsure * price)} more.`,
     );
   const { retried, pin_locked } = await api.retryBatch(batch_id, {
     states: ['unsure'],
@@ -63,7 +63,8 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
   const may_cost_usd = retried * price;
   output.writeJson({ batch_id, retried, pin_locked, may_cost_usd });
   if (retried === 0) output.writeLine('No creation is unsure, so none was queued again.');
-  else output.writeLine(`Queued again: ${retried}. This may be paid twice: ${formatUsd(may_cost_usd)}.`);
+  else
+    output.writeLine(`Queued again: ${retried}. Up to ${formatUsd(may_cost_usd)} may be paid a second time.`);
   return retried;
 };
 
