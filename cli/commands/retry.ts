@@ -59,7 +59,7 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
     if (bot.enrolment && (reason === undefined || bot.reason?.code === reason)) rows.push(bot);
   if (rows.length > 0)
     output.writeNote(
-      `${formatCount(rows.length, 'user')} possibly created: creating them again may cost up to ${formatUsd(rows.length * price)} more.`,
+      `${formatCount(rows.length, 'user')} may exist already: creating them again may cost up to ${formatUsd(rows.length * price)} more.`,
     );
   for (const row of rows) output.writeNote(describeUnsure(row));
   const retried = await api.payAgain(
@@ -69,7 +69,8 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
   const may_cost_usd = retried * price;
   output.writeJson({ batch_id, retried, pin_locked: 0, may_cost_usd });
   if (retried === 0) output.writeLine('No creation is unsure, so none was queued again.');
-  else output.writeLine(`Queued again: ${retried}. This may be paid twice: ${formatUsd(may_cost_usd)}.`);
+  else
+    output.writeLine(`Queued again: ${retried}. Up to ${formatUsd(may_cost_usd)} may be paid a second time.`);
   return retried;
 };
 
