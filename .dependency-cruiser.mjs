@@ -62,10 +62,10 @@ export default {
       name: 'cli-speaks-http',
       comment: 'enlist check reads lists itself, with the same keys and compression as intake',
       severity: 'error',
-      from: { path: '^cli/', pathNot: '^cli/(commands/start|folder-target)\.ts$' },
+      from: { path: '^cli/', pathNot: '^cli/(commands/start|folder-target)\\.ts$' },
       to: {
         path: '^(lib|functions|infra)/',
-        pathNot: '^lib/(api/contract|model|lists)|^lib/(mixin/keys|runtime/compression)\.ts$',
+        pathNot: '^lib/(api/contract|model|lists)|^lib/(mixin/keys|runtime/compression)\\.ts$',
       },
     },
     {
