@@ -104,7 +104,6 @@ export const addCheck = (program: Command, run: Run): void => {
       joinParagraphs(
         'Reads lists as an import would, without any server or credentials: nothing is sent. Prints how many rows are valid, which fields were understood, and every row that would be refused. No value of a list is shown.',
         'What only the vault or Mixin knows is not checked: whether a session is valid, or whether a bot has another key already.',
-        'Exit code 0 means that every row would be imported, 3 that a row or a whole list would be refused.',
         '--json prints one line per file: {"file", "total", "valid", "invalid", "duplicates", "network_users", "formats", "known", "unknown", "errors"}, and "problem" for a list that would be rejected.',
       ),
     )
