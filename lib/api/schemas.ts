@@ -177,7 +177,9 @@ const botPage = z.object({ bots: z.array(bot), cursor });
 
 const retryCount = z.object({
   retried: count.describe('Bots that were queued again.'),
-  pin_locked: count.describe('Bots that keep waiting because their PIN is locked.'),
+  pin_locked: count.describe(
+    'Bots that keep waiting because their PIN is locked; none with `despite_pin_lock`.',
+  ),
   cursor,
 });
 
@@ -205,6 +207,12 @@ const retryOptions = z.strictObject({
     .literal(true, { error: 'Send true, or leave it out.' })
     .describe(
       'Required with `unsure`: a call that may have created an account, and cost money, is sent again.',
+    )
+    .exactOptional(),
+  despite_pin_lock: z
+    .literal(true, { error: 'Send true, or leave it out.' })
+    .describe(
+      'Also bots whose PIN is locked. If the lock is real, each attempt extends it by a day: use it only when you know that the lock is over.',
     )
     .exactOptional(),
 });
