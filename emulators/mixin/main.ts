@@ -9,7 +9,7 @@ interface Options {
   readonly port: number;
   readonly data?: string;
   readonly signature: NonNullable<StandInOptions['signature']>;
-  readonly strictRequestId?: true;
+  readonly strictRequestId?: boolean;
 }
 
 const describeUse = (url: string): string => `Mixin stand-in: ${url}

@@ -209,7 +209,11 @@ describe('429 to a PIN call', () => {
   };
   const secondsLeft = async (user_id: string) =>
     (Date.parse((await readBot(user_id))?.wait_until ?? '') - Date.now()) / 1_000;
-  const sendWrongPins = async (keystore: Keystore, count: number, now = Date.now) => {
+  const sendWrongPins = async (
+    keystore: Parameters<typeof connectClient>[1],
+    count: number,
+    now = Date.now,
+  ) => {
     const client = connectClient(stack.standIn, keystore, { now });
     for (let i = 0; i < count; i += 1)
       await client.send('POST', '/pin/verify', { pin_base64: client.encrypt(Buffer.from('000000')) });
