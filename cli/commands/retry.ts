@@ -22,6 +22,7 @@ interface Options {
   readonly state?: readonly RetryState[];
   readonly reason?: string;
   readonly payAgain?: true;
+  readonly despitePinLock?: true;
 }
 
 /** Why no bot was queued again: how many were looked at. */
@@ -33,10 +34,13 @@ const describeNothing = (batch: BatchView, { state: states = defaultStates, reas
 };
 
 const retryFree = async ({ output }: Context, api: ApiClient, batch_id: string, options: Options) => {
-  const { state: states, reason } = options;
+  const { state, reason, despitePinLock } = options;
+  // A locked PIN makes a bot wait.
+  const states = state ?? (despitePinLock && ['waiting']);
   const { retried, pin_locked } = await api.retryBatch(batch_id, {
     ...(states && { states }),
     ...(reason !== undefined && { reason }),
+    ...(despitePinLock && { despite_pin_lock: true }),
   });
   output.writeJson({ batch_id, retried, pin_locked });
   if (retried > 0) output.writeLine(`Queued again: ${retried}.`);
@@ -94,7 +98,7 @@ export const addRetry = (program: Command, run: Run): void => {
     .summary('Queues bots again, once what stopped them is fixed.')
     .description(
       joinParagraphs(
-        'Queues bots of a batch again, once what stopped them is fixed; without --state, those that are blocked or failed. A bot whose PIN is locked is not queued, because each attempt extends the lock. The list of a batch that is stuck is read again.',
+        'Queues bots of a batch again, once what stopped them is fixed; without --state, those that are blocked or failed. A bot whose PIN is locked is not queued, because each attempt extends the lock; --despite-pin-lock queues it all the same. The list of a batch that is stuck is read again.',
         "A user whose creation got no answer is unsure: Mixin may have created it and charged for it. Enlist never repeats such a creation by itself. Compare the owner's bill with what enlist status shows as created. --pay-again shows these users and creates them again, and pays twice for those that were created. A user that becomes unsure later is not created again by it.",
         '--json prints {"batch_id", "retried", "pin_locked"}; with --pay-again also "may_cost_usd".',
       ),
@@ -110,6 +114,12 @@ export const addRetry = (program: Command, run: Run): void => {
       new Option('--pay-again', 'create users that are unsure again, although this may cost twice').conflicts(
         'state',
       ),
+    )
+    .addOption(
+      new Option(
+        '--despite-pin-lock',
+        'also bots whose PIN is locked (without --state, those that wait): if the lock is real, this extends it by a day',
+      ).conflicts('payAgain'),
     )
     .addHelpText(
       'after',

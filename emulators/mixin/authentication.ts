@@ -1,13 +1,13 @@
 /**
  * Who sent a request: the token in `Authorization: Bearer …`.
  *
- * Stricter than the live server is known to be: `jti` must equal X-Request-Id where that is sent (Mixin demands it
- * of OAuth tokens only), and a token is good for one request.
+ * Stricter than the live server is known to be: a token is good for one request. X-Request-Id may be any id, or none,
+ * as the Go, Kotlin, Dart and Ruby SDKs have it; the setting `strict_request_id` demands that it is `jti`.
  */
 import { createHash } from 'node:crypto';
 import { type Account, type Accounts, isUuid } from './accounts.ts';
 import { Refusal } from './answers.ts';
-import type { Call } from './call.ts';
+import type { Call, CallContext } from './call.ts';
 import { isSignedBySession, isTokenAlgorithm, signsWith } from './sessions.ts';
 import type { Store } from './store.ts';
 
@@ -43,7 +43,7 @@ export const refuseToken = ({ authorization }: Call): void => {
 
 export interface Tokens {
   /** The account whose session signed this very request; throws a Refusal otherwise. */
-  authenticate(call: Call, accounts: Accounts, clockMs: number): Account;
+  authenticate(call: Call, accounts: Accounts, context: Pick<CallContext, 'clockMs' | 'settings'>): Account;
 }
 
 export const openTokens = ({ database }: Store): Tokens => {
@@ -58,7 +58,7 @@ export const openTokens = ({ database }: Store): Tokens => {
   };
 
   return {
-    authenticate: (call, accounts, clockMs) => {
+    authenticate: (call, accounts, { clockMs, settings }) => {
       const token = /^Bearer ([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(call.authorization);
       if (token === null) throw refuse('there is no token');
       const [, header = '', payload = '', signature = ''] = token;
@@ -88,7 +88,7 @@ export const openTokens = ({ database }: Store): Tokens => {
       if (expires <= clock || expires <= issued) throw refuse('the token is expired');
       if (Math.abs(issued - clock) > CLOCK_TOLERANCE_SECONDS) throw refuse('iat is over five minutes off');
       if (sig !== hashRequest(call)) throw refuse('sig does not match the request');
-      if (call.request_id !== undefined && call.request_id !== jti)
+      if (settings.strict_request_id && call.request_id !== undefined && call.request_id !== jti)
         throw refuse('jti is not the X-Request-Id');
       useOnce(sid, jti, issued);
       return account;

@@ -150,6 +150,8 @@ export interface Settings {
   readonly shows_spend_key: boolean;
   /** Whether six-digit PINs can no longer become TIP PINs (20118). @default false */
   readonly suspend_upgrade: boolean;
+  /** Whether `jti` must equal X-Request-Id where that is sent; Mixin demands it of OAuth tokens only. @default false */
+  readonly strict_request_id: boolean;
 }
 
 export interface EndpointResult extends Pick<LedgerEntry, 'bound' | 'created' | 'signed_in'> {

@@ -14,7 +14,7 @@ import type { Store } from './store.ts';
 const moments = {
   /** The connection breaks, nothing happened. */
   request_lost: 'before',
-  /** 429 in a 202. */
+  /** 429 in a 202, of a PIN call too: its PIN is not looked at, and no wrong one is recorded. */
   rate_limited: 'before',
   /** An HTML page with `status` (500). */
   server_error: 'before',

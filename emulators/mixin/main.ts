@@ -9,6 +9,7 @@ interface Options {
   readonly port: number;
   readonly data?: string;
   readonly signature: NonNullable<StandInOptions['signature']>;
+  readonly strictRequestId?: boolean;
 }
 
 const describeUse = (url: string): string => `Mixin stand-in: ${url}
@@ -36,6 +37,7 @@ const command = createCommand(
       .choices(['shipped', 'documented'])
       .default('shipped'),
   )
+  .option('--strict-request-id', 'X-Request-Id, where it is sent, must be the jti of the token')
   .addHelpText(
     'after',
     `
@@ -44,10 +46,11 @@ Signatures:
   documented  as Mixin's page says: hex Ed25519 over
               SHA-256("SEQUENCER:REGISTER:" + user id + public key)`,
   )
-  .action(async ({ port, data, signature }: Options) => {
+  .action(async ({ port, data, signature, strictRequestId = false }: Options) => {
     const standIn = await startMixinStandIn({
       port,
       signature,
+      strict_request_id: strictRequestId,
       ...(data !== undefined && { dataDir: data }),
     });
     process.stdout.write(describeUse(standIn.url));

@@ -122,7 +122,8 @@ const chooseAnswer = (plan: FaultPlan, decision: Decision | undefined): Answer |
 };
 
 export const startMixinStandIn = async (options: StandInOptions = {}): Promise<MixinStandIn> => {
-  const { now = Date.now, signature = 'shipped', shows_spend_key = true, suspend_upgrade = false } = options;
+  const { now = Date.now, signature = 'shipped', shows_spend_key = true } = options;
+  const { suspend_upgrade = false, strict_request_id = false } = options;
   const wait = options.wait ?? ((delayMs: number) => sleep(delayMs, undefined, { ref: false }));
   const store = openStore(options.dataDir);
   const accounts = openAccounts(store);
@@ -141,6 +142,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
       signature,
       shows_spend_key: shows_spend_key && !plan.has('spend_key_hidden'),
       suspend_upgrade: suspend_upgrade || plan.has('upgrade_suspended'),
+      strict_request_id,
     },
   });
 
@@ -154,7 +156,7 @@ export const startMixinStandIn = async (options: StandInOptions = {}): Promise<M
     }
     const endpoint = signedRoutes.get(route);
     if (endpoint === undefined) throw new Refusal(404, 'there is no such endpoint');
-    const account = tokens.authenticate(call, accounts, context.clockMs);
+    const account = tokens.authenticate(call, accounts, context);
     const keysBefore = pickKeys(createReadView(account, nowMs));
     try {
       const result = endpoint({ ...context, account });

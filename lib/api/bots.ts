@@ -103,7 +103,7 @@ export const retryBatch = async (
   if (!page) return answerBadCursor();
   const { items, ...more } = page;
   const wanted = items.filter((bot) => matchesRetry(bot, options));
-  const free = wanted.filter((bot) => !isPinLocked(bot, services.now()));
+  const free = wanted.filter((bot) => options.despite_pin_lock || !isPinLocked(bot, services.now()));
   let retried = 0;
   for (const bot of free) if (await retryBot(services, bot)) retried += 1;
   return {

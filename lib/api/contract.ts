@@ -205,7 +205,7 @@ export const routes = {
     tag: 'bots',
     summary: 'Try bots of a batch again',
     description:
-      'Looks at up to 200 bots of the batch and queues those that were asked for. If the answer has a cursor there are more bots: send the same request with the cursor, until an answer has none.\n\nA bot whose PIN is locked is not queued, and is counted in `pin_locked`. Of a batch that is `stuck`, the list or its missing parts are queued again.\n\nUnsure rows without an account are tried again only with `pay_again`, which names each of them as it was seen: their call may have taken effect, and cost money. A row that has become unsure since then is not tried again. Without it, repeating a request is harmless.',
+      'Looks at up to 200 bots of the batch and queues those that were asked for. If the answer has a cursor there are more bots: send the same request with the cursor, until an answer has none.\n\nA bot whose PIN is locked is not queued, and is counted in `pin_locked`, unless `despite_pin_lock` is sent. Of a batch that is `stuck`, the list or its missing parts are queued again.\n\nUnsure rows without an account are tried again only with `pay_again`, which names each of them as it was seen: their call may have taken effect, and cost money. A row that has become unsure since then is not tried again. Without it, repeating a request is harmless.',
     parameters: batchId,
     body: { kind: 'json', schema: requests.RetryOptions },
     answer: { status: 200, description: 'How many bots were queued again.', body: answers.RetryCount },

@@ -185,7 +185,9 @@ const botPage = z.object({ bots: z.array(bot), cursor });
 
 const retryCount = z.object({
   retried: count.describe('Bots that were queued again.'),
-  pin_locked: count.describe('Bots that keep waiting because their PIN is locked.'),
+  pin_locked: count.describe(
+    'Bots that keep waiting because their PIN is locked; none with `despite_pin_lock`.',
+  ),
   cursor,
 });
 
@@ -221,6 +223,12 @@ const retryOptions = z.strictObject({
     .max(PAGE_MAX, { error: `Name at most ${PAGE_MAX} rows in one request.` })
     .describe(
       'Required with `unsure`: the rows whose call is sent again, although it may have created an account and cost money. A row whose `state_since` is another by now is left as it is.',
+    )
+    .exactOptional(),
+  despite_pin_lock: z
+    .literal(true, { error: 'Send true, or leave it out.' })
+    .describe(
+      'Also bots whose PIN is locked. If the lock is real, each attempt extends it by a day: use it only when you know that the lock is over.',
     )
     .exactOptional(),
 });

@@ -15,6 +15,8 @@ export interface LeasedWork {
   readonly step: 'register' | 'enroll';
   readonly leased: LeasedBot;
   readonly deadlineMs: number;
+  /** The token of every PIN call ends then, and the lease with it. */
+  readonly leaseUntilMs: number;
 }
 
 /** Thrown to end the work where nothing is wrong: the bot was moved, or a message will bring it back. */
@@ -34,8 +36,7 @@ export const endWork = async (
 };
 
 /**
- * Returns only when there is time for one more call before the invocation ends, and with it the lease: after that
- * another worker could make a call at the same time. Else it gives the lease back, sends the message again and throws
+ * Returns only when there is time for one more call before the invocation ends. Else it gives the lease back, sends the message again and throws
  * WorkEnd.
  * @param undo written with the release: takes back what the row says about the call
  */
@@ -66,7 +67,8 @@ const finish = async ({ services, step, leased }: LeasedWork, error: unknown): P
 };
 
 /**
- * Takes the bot's lease until `deadlineMs` and works under it. Returns what the work returns; undefined when it ended
+ * Takes the bot's lease and works under it. The lease lasts a minute longer than the invocation, so that Mixin refuses a
+ * PIN call that leaves after it, and the last one that leaves before it has a token that is good for a minute. Returns what the work returns; undefined when it ended
  * early: the bot's row then says why, or another worker was first and the message comes again.
  * @param work throws WorkEnd to end early; a MixinError moves the bot; any other error is thrown on
  */
@@ -77,12 +79,15 @@ export const withLease = async <T>(
   deadlineMs: number,
   work: (leasedWork: LeasedWork) => Promise<T>,
 ): Promise<T | undefined> => {
-  const lease = await takeLease(services, bot, deadlineMs);
+  let leaseUntilMs = deadlineMs;
+  // guard: lease-outlasts-token
+  leaseUntilMs += 1_000 * mixin.pinTokenSeconds;
+  const lease = await takeLease(services, bot, leaseUntilMs);
   if (!lease || 'busyMs' in lease) {
     await sendLater(services, step, bot, lease?.busyMs ?? 0);
     return undefined;
   }
-  const leasedWork = { services, step, leased: lease.held, deadlineMs };
+  const leasedWork = { services, step, leased: lease.held, deadlineMs, leaseUntilMs };
   try {
     return await work(leasedWork);
   } catch (error) {

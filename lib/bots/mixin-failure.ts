@@ -1,7 +1,8 @@
 /** What follows for a bot when a call to Mixin failed. Pure. */
+import { mixin } from '../model/mixin.ts';
 import type { MixinError } from '../model/mixin-error.ts';
 import type { Problem } from '../model/problem.ts';
-import { timing } from '../model/timing.ts';
+import { isoTimeAfter, timing } from '../model/timing.ts';
 
 export interface FailureOutcome {
   readonly move: 'postpone' | 'mark_unsure' | 'block' | 'fail';
@@ -25,12 +26,29 @@ export const describeMixinError = (error: MixinError): Problem => ({
   fix: error.fix,
 });
 
-/** The move that must follow. @param delaySeconds the pause before the next attempt, unless the PIN is locked */
+/**
+ * 429 to a PIN call is a PIN lock or a rate limit, and only the log of wrong PINs shows which. Returns the end of the
+ * lock; undefined where none is proven.
+ * @param errors times of wrong PINs, newest first, as GET /logs answers them
+ * @param lockedUntil the end of the last lock that was proven: our own call after it may have extended that lock
+ */
+export const findPinLockEnd = (
+  errors: readonly string[],
+  nowMs: number,
+  lockedUntil?: string,
+): string | undefined => {
+  const oldest = errors[mixin.pinErrorsToLock - 1];
+  const endMs = oldest === undefined ? 0 : Date.parse(oldest) + 1_000 * mixin.pinErrorWindowSeconds;
+  if (endMs > nowMs) return isoTimeAfter(endMs, 0);
+  const sinceMs = lockedUntil === undefined ? Number.POSITIVE_INFINITY : nowMs - Date.parse(lockedUntil);
+  return sinceMs < 1_000 * timing.pinLockSeconds ? isoTimeAfter(nowMs, timing.pinLockSeconds) : undefined;
+};
+
+/** The move that must follow. @param delaySeconds the pause before the next attempt */
 export const classifyMixinError = (error: MixinError, delaySeconds: number): FailureOutcome => {
   const reason = describeMixinError(error);
   // guard: unsure-after-lost-answer
   if (error.verdict === 'unsure') return { move: 'mark_unsure', reason, delaySeconds };
-  if (error.code === 'pin_locked') return { move: 'postpone', reason, delaySeconds: timing.pinLockSeconds };
   if (error.verdict === 'again') return { move: 'postpone', reason, delaySeconds };
   return { move: final.has(error.code) ? 'fail' : 'block', reason };
 };

@@ -74,7 +74,7 @@ export const handleMixinError = async (
   if (!(error instanceof MixinError)) throw error;
   if (isAudited(bot)) {
     const again = error.verdict === 'again';
-    const seconds = again ? timing.retryMaxSeconds : services.auditSeconds;
+    const seconds = again ? timing.auditRetrySeconds : services.auditSeconds;
     return recordAuditFinding(services, bot, seconds, again ? undefined : describeMixinError(error));
   }
   const outcome = classifyMixinError(error, drawRetryDelaySeconds(services, bot));
@@ -84,7 +84,5 @@ export const handleMixinError = async (
     return;
   }
   const delaySeconds = outcome.delaySeconds ?? timing.retryMaxSeconds;
-  const pin_locked_until = isoTimeAfter(services.now(), delaySeconds);
-  const changes = error.code === 'pin_locked' ? { pin_locked_until } : {};
-  await postponeBot(services, bot, outcome.move, delaySeconds, note, changes);
+  await postponeBot(services, bot, outcome.move, delaySeconds, note);
 };

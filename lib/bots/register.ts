@@ -7,13 +7,14 @@
 import type { Keystore, PrivateKey } from '../model/keystore.ts';
 import { mixin } from '../model/mixin.ts';
 import { MixinError } from '../model/mixin-error.ts';
-import type { Profile, Services, StoredKey } from '../model/ports.ts';
+import type { PinCall, Profile, Services, StoredKey } from '../model/ports.ts';
 import { describeReason, type ReasonCode } from '../model/reasons.ts';
-import { isoTimeAfter } from '../model/timing.ts';
+import { isoTimeAfter, timing } from '../model/timing.ts';
 import { botMessage } from './check.ts';
 import { type Decision, decide, type PinPlan, type VaultPublicKeys } from './decide.ts';
 import { deriveKeyForms, deriveVaultPublicKeys, generateSeed } from './key-forms.ts';
 import { endWork, type LeasedWork, requireTime, WorkEnd, withLease } from './leased-work.ts';
+import { describeMixinError, findPinLockEnd } from './mixin-failure.ts';
 import { applyDecision, readKeystoreOrBlock } from './outcome.ts';
 import { drawRetryDelaySeconds, postponeBot, sendAtEndOfWait } from './transition.ts';
 
@@ -87,6 +88,35 @@ const postponeUntil = async (
 const respectPinLock = (work: Registration) =>
   postponeUntil(work, work.leased.bot.pin_locked_until, 'pin_locked');
 
+/**
+ * Mixin answered 429 to a PIN call. Its log tells a lock from a rate limit: only a lock makes the bot wait for a day.
+ * Where the log does not answer no lock is noted, and the bot waits for minutes. Ends the work.
+ */
+const waitForLimit = async (work: Registration, error: MixinError): Promise<never> => {
+  const { services, leased, keystore } = work;
+  const { bot } = leased;
+  const errors = await services.mixin.readPinErrors(keystore).catch((failure: unknown) => {
+    if (!(failure instanceof MixinError)) throw failure;
+    return [];
+  });
+  const nowMs = services.now();
+  const pin_locked_until = findPinLockEnd(errors, nowMs, bot.pin_locked_until);
+  const { request_id } = error;
+  if (pin_locked_until === undefined) {
+    const delaySeconds = Math.max(timing.pinLimitSeconds, drawRetryDelaySeconds(services, bot));
+    const note = { step, reason: describeMixinError(error), request_id };
+    await postponeBot(services, bot, 'postpone', delaySeconds, note);
+  } else {
+    const delaySeconds = (Date.parse(pin_locked_until) - nowMs) / 1_000;
+    const note = { step, reason: describeReason('pin_locked'), request_id };
+    await postponeBot(services, bot, 'postpone', delaySeconds, note, {
+      // guard: note-pin-lock
+      pin_locked_until,
+    });
+  }
+  throw new WorkEnd();
+};
+
 /** The vault's keys as far as this step needs them: the spend key, and no other. */
 const listSpendKey = (spend: string | undefined): VaultPublicKeys => ({
   ...(spend !== undefined && { spend }),
@@ -104,7 +134,7 @@ type SentAt = 'pin_sent_at' | 'safe_sent_at';
 const post = async (
   work: Registration,
   sentAt: SentAt,
-  send: (iterator: bigint) => Promise<Profile>,
+  send: (call: PinCall) => Promise<Profile>,
   pins = 1n,
 ): Promise<Profile> => {
   const { services, leased } = work;
@@ -121,7 +151,7 @@ const post = async (
   // guard: require-time-after-iterator
   await requireTime(work, { [sentAt]: sentBefore });
   try {
-    return await send(iterator);
+    return await send({ iterator, validUntilMs: work.leaseUntilMs });
   } catch (error) {
     if (!(error instanceof MixinError)) throw error;
     // guard: lost-post-stays-noted
@@ -129,6 +159,7 @@ const post = async (
     // Nothing happened, Mixin says. But a wrong PIN is in its log, and this note shows that the PIN was ours.
     const isWrongPin = sentAt === 'pin_sent_at' && error.code === 'pin_refused';
     if (!isWrongPin) await leased.write({ [sentAt]: sentBefore });
+    if (error.code === 'rate_limited') await waitForLimit(work, error);
     if (error.verdict === 'again') throw error;
     const profile = await services.mixin.readProfile(work.keystore).catch(() => undefined);
     if (!profile) throw error;
@@ -151,7 +182,7 @@ const confirmPin = async (work: Registration, key: StoredKey, answer: Profile) =
 /** POST /pin/update: the spend key becomes the TIP PIN of an account that has no PIN. */
 const setPin = async (work: Registration, key: StoredKey) => {
   const { services, keystore } = work;
-  const send = (iterator: bigint) => services.mixin.setTipPin(keystore, key.private_key, iterator);
+  const send = (call: PinCall) => services.mixin.setTipPin(keystore, key.private_key, call);
   await confirmPin(work, key, await post(work, 'pin_sent_at', send));
 };
 
@@ -186,8 +217,7 @@ const avoidPinLock = async (work: Registration) => {
 const upgradePin = async (work: Registration, key: StoredKey) => {
   const { services, keystore } = work;
   await avoidPinLock(work);
-  const send = (iterator: bigint) =>
-    services.mixin.setTipPin(keystore, key.private_key, iterator, keystore.pin);
+  const send = (call: PinCall) => services.mixin.setTipPin(keystore, key.private_key, call, keystore.pin);
   try {
     const answer = await post(
       work,
@@ -205,8 +235,8 @@ const upgradePin = async (work: Registration, key: StoredKey) => {
 
 /** POST /safe/users. */
 const registerSafe = async (work: Registration, key: StoredKey, tipKey: PrivateKey) => {
-  await post(work, 'safe_sent_at', (iterator) =>
-    work.services.mixin.registerSafe(work.keystore, key.private_key, tipKey, iterator),
+  await post(work, 'safe_sent_at', (call) =>
+    work.services.mixin.registerSafe(work.keystore, key.private_key, tipKey, call),
   );
   // guard: note-safe-set
   await work.leased.write({ safe_set_at: isoTimeAfter(work.services.now(), 0) });

@@ -21,19 +21,19 @@ export const matchesRetry = (bot: Bot, { states, reason }: RetryFilter): boolean
   (bot.state !== 'unsure' || bot.enrolment !== undefined) &&
   (reason === undefined || bot.reason?.code === reason);
 
-/** Each PIN call during a lock extends the lock: such a bot goes on waiting. */
+/** Each PIN call during a lock extends the lock: such a bot goes on waiting, unless an operator insists. */
 export const isPinLocked = (bot: Bot, nowMs: number): boolean =>
   bot.pin_locked_until !== undefined && Date.parse(bot.pin_locked_until) > nowMs;
 
 /**
- * Queues the bot again; false when another worker has moved it. For an `unsure` bot this removes the note that its call
+ * Queues the bot again and forgets its PIN lock; false when another worker has moved it. For an `unsure` bot this removes the note that its call
  * was sent, so the operator must have accepted that the call may be paid for twice.
  */
 export const retryBot = async (services: Services, bot: Bot): Promise<boolean> => {
   const moved =
     bot.state === 'unsure'
       ? await moveBot(services, bot, 'resend', { step: 'api' }, { account_sent_at: undefined })
-      : await moveBot(services, bot, 'requeue', { step: 'api' });
+      : await moveBot(services, bot, 'requeue', { step: 'api' }, { pin_locked_until: undefined });
   if (moved) await sendToStep(services, chooseStep(moved), moved);
   return moved !== undefined;
 };

@@ -33,7 +33,8 @@ const createSessionSecret = async (key: SessionKey, encoding: 'base64' | 'base64
 };
 
 /**
- * Makes the calls over a client. Each is sent once and throws MixinError; its verdict says what may follow.
+ * Makes the calls over a client. Each is sent once, over a connection of its own, and throws MixinError; its verdict
+ * says what may follow.
  *
  * - createUser: POST /users, signed by the owner. Sent twice it makes and bills two users.
  * - requestCode: POST /verifications without a token.
@@ -45,20 +46,22 @@ export const createMixinAccounts = (client: MixinClient): MixinAccounts => ({
   createUser: async (owner, { full_name, session_key }) => {
     const session_secret = await createSessionSecret(session_key, 'base64url');
     const body = { session_secret, full_name };
-    const answer = await client.call(owner, { method: 'POST', path: '/users', body });
+    const answer = await client.call(owner, { method: 'POST', path: '/users', body, fresh: true });
     return readNewUser(answer, session_key, owner);
   },
 
   requestCode: async ({ device_id, captcha, ...fields }) => {
     const headers = { 'mixin-device-id': expectUuid(device_id) };
     const body = { ...captcha, ...fields };
-    return readVerification(await client.callOpen({ method: 'POST', path: '/verifications', body, headers }));
+    const request = { method: 'POST', path: '/verifications', body, headers, fresh: true } as const;
+    return readVerification(await client.callOpen(request));
   },
 
   signIn: async (verification_id, session_key, { device_id, ...fields }) => {
     const path = `/verifications/${expectUuid(verification_id)}`;
     const headers = { 'mixin-device-id': expectUuid(device_id) };
     const body = { ...fields, session_secret: await createSessionSecret(session_key, 'base64') };
-    return readSignInResult(await client.callOpen({ method: 'POST', path, body, headers }), session_key);
+    const request = { method: 'POST', path, body, headers, fresh: true } as const;
+    return readSignInResult(await client.callOpen(request), session_key);
   },
 });

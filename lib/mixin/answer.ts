@@ -16,9 +16,7 @@ import {
 /** An HTTP answer that was read to its end. */
 export interface HttpAnswer {
   readonly method: Method;
-  /** The call carried a PIN: 429 then means that PINs are locked. */
-  readonly pin?: boolean | undefined;
-  /** The call carried no token: 401 then cannot be about a session. */
+  /** The call carried no token: 401 then cannot be about a session, and 404 is about a verification. */
   readonly open?: boolean | undefined;
   readonly httpStatus: number;
   readonly headers: { get(name: string): string | null };
@@ -97,8 +95,6 @@ const computeSkewSeconds = (answer: HttpAnswer): number | undefined => {
   return Math.abs(skewMs) > MAX_SKEW_MS ? Math.round(skewMs / 1000) : undefined;
 };
 
-const chooseLimitCode = (answer: HttpAnswer): MixinErrorCode => (answer.pin ? 'pin_locked' : 'rate_limited');
-
 const createRefusal = (answer: HttpAnswer, error: unknown): MixinError => {
   if (!isRecord(error)) return createUnreadable(answer);
   const mixin_code = error.code;
@@ -111,8 +107,10 @@ const createRefusal = (answer: HttpAnswer, error: unknown): MixinError => {
       const late = skew_seconds !== undefined;
       return createFailure(answer, late ? 'clock_skew' : code, { mixin_code, skew_seconds });
     }
-    case 'rate_limited':
-      return createFailure(answer, chooseLimitCode(answer), { mixin_code });
+    case 'not_found':
+      if (answer.open) return createFailure(answer, code, { mixin_code });
+      // No signed call names an object: the address is wrong. Who does not know it did nothing, as after a GET.
+      return createFailure(answer, 'wrong_address', { mixin_code, method: 'GET' });
     case 'invalid_field':
       return createFailure(answer, code, { mixin_code, field: readField(error.extra) });
     case 'captcha_required':
@@ -125,11 +123,15 @@ const createRefusal = (answer: HttpAnswer, error: unknown): MixinError => {
   }
 };
 
+/** Mixin answers with HTTP 20x or 5xx, and JSON: a page or another 4xx comes from another server. */
+const isOfAnotherServer = ({ httpStatus, bodyText }: HttpAnswer): boolean =>
+  httpStatus >= 400 || /^\s*</.test(bodyText);
+
 /** For an answer without data and without a readable error: only its status says what happened. */
 const createUnreadable = (answer: HttpAnswer): MixinError => {
   if (answer.httpStatus >= 500) return createFailure(answer, 'server_error');
-  if (answer.httpStatus === 429) return createFailure(answer, chooseLimitCode(answer));
-  return createFailure(answer, 'broken_answer');
+  if (answer.httpStatus === 429) return createFailure(answer, 'rate_limited');
+  return createFailure(answer, isOfAnotherServer(answer) ? 'wrong_address' : 'broken_answer');
 };
 
 const isBelievable = ({ headers, httpStatus, sentRequestId }: HttpAnswer): boolean => {
@@ -142,8 +144,8 @@ const isBelievable = ({ headers, httpStatus, sentRequestId }: HttpAnswer): boole
  * Reads an answer: its data, or throws MixinError. An answer that echoes another X-Request-Id, or redirects,
  * is `broken_answer` whatever it says; of data and error in one answer the error counts; 401 is `clock_skew`
  * when Mixin's time is more than 60 s off our signature, and `forbidden` where nothing was signed; 5xx without a
- * known code is `server_error`; anything else that is not 2xx with data is `broken_answer`. No text of the answer
- * gets into the error.
+ * known code is `server_error`; a page, another 4xx, and 404 to a signed call are `wrong_address`; anything else that
+ * is not 2xx with data is `broken_answer`. No text of the answer gets into the error.
  */
 export const readAnswer = (answer: HttpAnswer): MixinAnswer => {
   if (!isBelievable(answer)) throw createFailure(answer, 'broken_answer');

@@ -1,4 +1,7 @@
 /** One call to Mixin: sent once, never resent, read to its end within a time and a size. */
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { Readable } from 'node:stream';
 import { findErrorCode } from '../model/error-code.ts';
 import type { Keystore } from '../model/keystore.ts';
 import { MixinError } from '../model/mixin-error.ts';
@@ -29,8 +32,10 @@ export interface MixinRequest {
   readonly path: string;
   /** Becomes JSON; of a POST only. */
   readonly body?: Readonly<Record<string, unknown>>;
-  /** The body carries a PIN. */
-  readonly pin?: boolean;
+  /** The token of the call is good until then, and the call is not sent later; milliseconds since 1970. */
+  readonly validUntilMs?: number;
+  /** No GET settles whether this call took effect: it opens a connection of its own. */
+  readonly fresh?: boolean;
 }
 
 /** A call that carries no token. */
@@ -41,7 +46,7 @@ interface OpenRequest extends MixinRequest {
 
 export interface MixinClient {
   /**
-   * Makes one call for the keystore's bot. Throws MixinError: `bad_keystore` before anything is sent,
+   * Makes one call for the keystore's bot. Throws MixinError: `bad_keystore` and `too_late` before anything is sent,
    * `no_connection` when it could not connect, so that nothing was sent, `no_answer` when the connection fails
    * otherwise, breaks or takes too long, `broken_answer` for an answer that is too big, and what readAnswer throws.
    */
@@ -57,13 +62,16 @@ interface PreparedRequest {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly request_id: string;
-  readonly pin: boolean;
+  readonly fresh: boolean;
   readonly sentAtMs: number;
 }
 
+/** A clock that is off by less than this makes no token expire on its way. */
+const MIN_TOKEN_LIFETIME_MS = 60_000;
+
 const createRequest = (
   options: MixinClientOptions,
-  { method, path, body: fields, pin = false }: MixinRequest,
+  { method, path, body: fields, fresh = false }: MixinRequest,
 ): Omit<PreparedRequest, 'headers'> => {
   if (!path.startsWith('/')) throw new TypeError('a path must begin with a slash');
   return {
@@ -71,7 +79,7 @@ const createRequest = (
     method,
     body: fields === undefined ? '' : JSON.stringify(fields),
     request_id: options.randomId(),
-    pin,
+    fresh,
     sentAtMs: options.now(),
   };
 };
@@ -85,6 +93,19 @@ const createCommonHeaders = (request_id: string): Record<string, string> => ({
 const prepareOpen = (options: MixinClientOptions, request: OpenRequest): PreparedRequest => {
   const prepared = createRequest(options, request);
   return { ...prepared, headers: { ...request.headers, ...createCommonHeaders(prepared.request_id) } };
+};
+
+/** When the token of this call ends. Throws MixinError `too_late` where that is too near. */
+const computeLifetimeSeconds = (
+  options: MixinClientOptions,
+  { method, validUntilMs }: MixinRequest,
+  { request_id, sentAtMs }: Pick<PreparedRequest, 'request_id' | 'sentAtMs'>,
+): number => {
+  if (validUntilMs === undefined) return options.tokenLifetimeSeconds;
+  // guard: token-is-not-short-lived
+  if (validUntilMs - sentAtMs < MIN_TOKEN_LIFETIME_MS)
+    throw createMixinError('too_late', { method, request_id });
+  return Math.floor(validUntilMs / 1_000) - Math.floor(sentAtMs / 1_000);
 };
 
 const prepareSigned = async (
@@ -101,7 +122,7 @@ const prepareSigned = async (
     body,
     request_id,
     unixSeconds: Math.floor(sentAtMs / 1000),
-    lifetimeSeconds: options.tokenLifetimeSeconds,
+    lifetimeSeconds: computeLifetimeSeconds(options, request, prepared),
   });
   return { ...prepared, headers: { authorization: `Bearer ${token}`, ...createCommonHeaders(request_id) } };
 };
@@ -119,8 +140,37 @@ const createSingleUseBody = (body: string): RequestInit => {
 const createLengthHeader = ({ method, body }: PreparedRequest): Record<string, string> =>
   method === 'GET' ? {} : { 'content-length': String(Buffer.byteLength(body)) };
 
+/**
+ * fetch over a connection that was never used before. An idle connection of fetch's pool may have died while this
+ * machine slept: a call over it gets no answer, as one whose answer is lost. It follows no redirect and sends once.
+ */
+const fetchFresh: typeof fetch = async (input, init = {}) => {
+  const url = new URL(String(input));
+  const body = init.body ? Buffer.from(await new Response(init.body).arrayBuffer()) : undefined;
+  const { request } = url.protocol === 'https:' ? https : http;
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const { method = 'GET', signal } = init;
+    const headers = init.headers as Readonly<Record<string, string>>;
+    const options = {
+      method,
+      headers,
+      ...(signal && { signal }),
+      // guard: unsettled-call-opens-connection
+      agent: false as const,
+    };
+    const call = request(url, options, resolve);
+    call.once('error', reject);
+    call.end(body);
+  });
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(answer.headers)) headers.set(name, String(value));
+  const hasBody = answer.statusCode !== 204 && answer.statusCode !== 205 && answer.statusCode !== 304;
+  const stream = hasBody ? (Readable.toWeb(answer) as ReadableStream<Uint8Array<ArrayBuffer>>) : null;
+  return new Response(stream, { status: answer.statusCode ?? 0, headers });
+};
+
 const send = (options: MixinClientOptions, prepared: PreparedRequest): Promise<Response> =>
-  (options.fetch ?? fetch)(prepared.url, {
+  (options.fetch ?? (prepared.fresh ? fetchFresh : fetch))(prepared.url, {
     method: prepared.method,
     headers: { ...prepared.headers, ...createLengthHeader(prepared) },
     // guard: redirect-is-not-followed
@@ -182,7 +232,6 @@ const perform = async (options: MixinClientOptions, prepared: PreparedRequest): 
   const [response, bodyText] = await exchange(options, prepared);
   return readAnswer({
     method: prepared.method,
-    pin: prepared.pin,
     open: !('authorization' in prepared.headers),
     httpStatus: response.status,
     headers: response.headers,

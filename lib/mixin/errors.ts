@@ -63,20 +63,20 @@ const table = {
   },
   not_found: {
     mixin_codes: [404],
-    message: 'Mixin does not know the account, the verification or the address of the call.',
-    fix: 'Check MIXIN_URL, and the user id of the keystore or the id of the verification.',
+    message: 'Mixin does not know the verification.',
+    fix: 'Check the id of the verification, or request a new code.',
     verdict: 'never',
+  },
+  wrong_address: {
+    mixin_codes: [404],
+    message: 'The address in MIXIN_URL does not answer as Mixin does.',
+    fix: 'Set MIXIN_URL to the address of Mixin (https://api.mixin.one, without a path), and check any proxy.',
+    verdict: 'unsure',
   },
   rate_limited: {
     mixin_codes: [429],
     message: 'Mixin asks for fewer calls.',
     fix: 'Wait some minutes. If this goes on, make fewer calls at once.',
-    verdict: 'again',
-  },
-  pin_locked: {
-    mixin_codes: [429],
-    message: 'Mixin locked PIN calls of this account after too many wrong PINs.',
-    fix: "Don't use this bot's PIN from any program for 24 hours; each attempt extends the lock.",
     verdict: 'again',
   },
   server_error: {
@@ -199,6 +199,12 @@ const table = {
     fix: 'Wait at least a minute, then request a code again.',
     verdict: 'again',
   },
+  too_late: {
+    mixin_codes: [],
+    message: 'The time for this call was over before it could leave; nothing was sent.',
+    fix: 'If this goes on, check whether this machine sleeps, or has too little CPU.',
+    verdict: 'again',
+  },
   no_connection: {
     mixin_codes: [],
     message: 'Could not connect to Mixin; nothing was sent.',
@@ -229,7 +235,7 @@ export const mixinErrors: Readonly<Record<MixinErrorCode, Entry>> = table;
 
 /**
  * Our code for one of Mixin's numbers: 5xx is `server_error`, an unknown number `unknown_error`. 401 and
- * 429 mean two things each and give `session_refused` and `rate_limited`; answer.ts tells them apart.
+ * 404 mean two things each and give `session_refused` and `not_found`; answer.ts tells them apart.
  */
 export const findCode = (mixin_code: number): MixinErrorCode => {
   const known = mixinErrorCodes.find((code) => mixinErrors[code].mixin_codes.includes(mixin_code));

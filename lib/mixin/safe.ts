@@ -39,9 +39,14 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
     return encryptPin({ keystore, pinBytes, unixSeconds, iterator, iv: randomBytes(IV_BYTES) });
   };
 
-  const post = async (keystore: Keystore, path: string, body: Readonly<Record<string, string>>) =>
+  const post = async (
+    keystore: Keystore,
+    path: string,
+    body: Readonly<Record<string, string>>,
+    validUntilMs: number,
+  ) =>
     readProfile(
-      await client.call(keystore, { method: 'POST', path, body, pin: true }),
+      await client.call(keystore, { method: 'POST', path, body, validUntilMs }),
       keystore.app_id,
       'POST',
     );
@@ -53,23 +58,23 @@ export const createMixinSafe = (client: MixinClient, options: MixinSafeOptions):
     readPinErrors: async (keystore) =>
       readPinErrors(await client.call(keystore, { method: 'GET', path: PIN_ERRORS })),
 
-    setTipPin: async (keystore, tipKey, iterator, oldPin) => {
+    setTipPin: async (keystore, tipKey, { iterator, validUntilMs }, oldPin) => {
       const message = encodeTipSetUp(await derivePublicKey(tipKey));
       if (oldPin === undefined) {
         const pin_base64 = encrypt(keystore, message, iterator);
-        return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 });
+        return post(keystore, '/pin/update', { old_pin_base64: '', pin_base64 }, validUntilMs);
       }
       const old_pin_base64 = encrypt(keystore, encodeDigits(oldPin), iterator);
       const pin_base64 = encrypt(keystore, message, iterator + 1n);
-      return post(keystore, '/pin/update', { old_pin_base64, pin_base64 });
+      return post(keystore, '/pin/update', { old_pin_base64, pin_base64 }, validUntilMs);
     },
 
-    registerSafe: async (keystore, spendKey, tipKey, iterator) => {
+    registerSafe: async (keystore, spendKey, tipKey, { iterator, validUntilMs }) => {
       const user_id = keystore.app_id.toLowerCase();
       const signed = await signRegistration(user_id, spendKey, tipKey, registrationSignature);
       const { public_key, signature } = signed;
       const pin_base64 = encrypt(keystore, signed.pinBytes, iterator);
-      return post(keystore, '/safe/users', { public_key, signature, pin_base64 });
+      return post(keystore, '/safe/users', { public_key, signature, pin_base64 }, validUntilMs);
     },
   };
 };

@@ -5,6 +5,8 @@ export const mixin = {
   timeoutMs: 8_000,
   maxAnswerBytes: 1_048_576,
   tokenLifetimeSeconds: 120,
+  /** The token of a PIN call is good for at least so long, and never beyond the lease: a lease outlasts its work by this. */
+  pinTokenSeconds: 60,
   /** Wrong PINs within a day that lock an account; Enlist never makes the attempt that could be the last. */
   pinErrorsToLock: 5,
   pinErrorWindowSeconds: DAY_SECONDS,

@@ -226,6 +226,14 @@ export interface Profile {
   readonly request_id: string;
 }
 
+/** What a call that carries a PIN needs of the lease it is made under. */
+export interface PinCall {
+  /** Grows with each PIN call. */
+  readonly iterator: bigint;
+  /** Mixin refuses the call after this: the end of the lease. Milliseconds since 1970. */
+  readonly validUntilMs: number;
+}
+
 /** Calls of one bot to Mixin. Each throws MixinError, and none is ever sent twice. */
 export interface MixinSafe {
   /** GET /safe/me */
@@ -234,16 +242,11 @@ export interface MixinSafe {
   readPinErrors(keystore: Keystore): Promise<readonly string[]>;
   /**
    * POST /pin/update: sets the TIP PIN of an account that has none, or a six-digit one (`oldPin`).
-   * `iterator` must grow with each PIN call; with `oldPin` the next number is used as well.
+   * With `oldPin` the number after the iterator is used as well.
    */
-  setTipPin(keystore: Keystore, tipKey: PrivateKey, iterator: bigint, oldPin?: string): Promise<Profile>;
+  setTipPin(keystore: Keystore, tipKey: PrivateKey, call: PinCall, oldPin?: string): Promise<Profile>;
   /** POST /safe/users */
-  registerSafe(
-    keystore: Keystore,
-    spendKey: PrivateKey,
-    tipKey: PrivateKey,
-    iterator: bigint,
-  ): Promise<Profile>;
+  registerSafe(keystore: Keystore, spendKey: PrivateKey, tipKey: PrivateKey, call: PinCall): Promise<Profile>;
 }
 
 /** A request to send a code to a phone. The phone number goes to Mixin and nowhere else. */

@@ -90,7 +90,7 @@ const reasons = {
   },
   pin_locked: {
     message: 'Mixin has locked the PIN of this account after wrong PINs.',
-    fix: "Don't use this bot's PIN from any program for 24 hours; each attempt extends the lock. Enlist tries again after that.",
+    fix: "Don't use this bot's PIN from any program for 24 hours; each attempt extends the lock. Enlist tries again after that. If you know that the lock is over: enlist retry BATCH --despite-pin-lock.",
   },
   handler_crashed: {
     message: 'A step crashed on this bot each time it was tried; its message is in the dead-letter queue.',

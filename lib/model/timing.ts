@@ -6,8 +6,12 @@ import type { BotState } from './states.ts';
 export const timing = {
   /** The first pause; it doubles with each attempt and is varied at random. */
   retryBaseSeconds: 5,
-  retryMaxSeconds: 3_600,
-  /** A PIN lock lasts a day, and each attempt extends it: wait a little longer than that. */
+  retryMaxSeconds: 240,
+  /** The first pause after Mixin asked for fewer PIN calls: where it does not show its log, this may be a lock. */
+  pinLimitSeconds: 60,
+  /** An audit that Mixin did not answer is made again after this. */
+  auditRetrySeconds: 3_600,
+  /** A PIN call during a lock extends it by a day: wait a little longer than that. */
   pinLockSeconds: 25 * 3_600,
   /** How long the sweep leaves a bot to its message before it queues the bot itself. */
   graceSeconds: 900,

@@ -451,6 +451,18 @@ describe('POST /batches/{batch_id}/retry', () => {
     );
   });
 
+  test('a retry that says so moves a bot whose PIN is locked, and forgets the lock', async () => {
+    const batch = buildBatch();
+    const { batch_id } = batch;
+    const bots = buildBots(batch_id, [{ state: 'waiting', pin_locked_until: isoTime(1) }]);
+    const recorder = await recordServices({ batches: [batch], bots });
+    const request = { path: { batch_id }, ...json({ states: ['waiting'], despite_pin_lock: true }) };
+    expect(readBody(await call(recorder, 'retryBatch', request))).toEqual({ retried: 1, pin_locked: 0 });
+    const bot = await recorder.services.table.readBot(bots[0]?.bot_id ?? '');
+    expect(bot?.state).toBe('queued');
+    expect(bot).not.toHaveProperty('pin_locked_until');
+  });
+
   test('a long batch is retried page by page', async () => {
     const batch = buildBatch();
     const { batch_id } = batch;

@@ -27,7 +27,7 @@ test.each(steps)('a row that another worker has comes back to %s when the lease 
   await withLease(services, step, bot, deadline(services), async ({ leased }) => {
     await withLease(services, step, leased.bot, deadline(services), never);
   });
-  expect(listDelays({ messages })).toEqual([[step, bot.bot_id, 31]]);
+  expect(listDelays({ messages })).toEqual([[step, bot.bot_id, 91]]);
   expect(logLines.map(({ code }) => code)).toEqual(['lease_held']);
 });
 

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { classifyMixinError, describeMixinError, type FailureOutcome } from '../../lib/bots/mixin-failure.ts';
+import {
+  classifyMixinError,
+  describeMixinError,
+  type FailureOutcome,
+  findPinLockEnd,
+} from '../../lib/bots/mixin-failure.ts';
 import {
   createMixinError,
   type MixinErrorCode,
@@ -20,8 +25,9 @@ const afterPost: Readonly<Record<MixinErrorCode, FailureOutcome['move']>> = {
   clock_skew: 'postpone',
   forbidden: 'block',
   not_found: 'fail',
+  wrong_address: 'mark_unsure',
+  too_late: 'postpone',
   rate_limited: 'postpone',
-  pin_locked: 'postpone',
   server_error: 'mark_unsure',
   internal_error: 'mark_unsure',
   invalid_field: 'fail',
@@ -71,15 +77,29 @@ describe('after a failed GET', () => {
 test.each(cases)('%s has a pause exactly when the bot is tried again', (code, move) => {
   const { delaySeconds } = classifyMixinError(createMixinError(code), DELAY);
   if (move === 'block' || move === 'fail') expect(delaySeconds).toBeUndefined();
-  else if (code === 'pin_locked') expect(delaySeconds).toBeGreaterThanOrEqual(DAY_SECONDS);
   else expect(delaySeconds).toBe(DELAY);
 });
 
-test('a bot waits until its PIN lock ends, whatever the pause of the next attempt', () => {
-  for (const delaySeconds of [1, 5, 3_600])
-    expect(
-      classifyMixinError(createMixinError('pin_locked'), delaySeconds).delaySeconds,
-    ).toBeGreaterThanOrEqual(DAY_SECONDS);
+describe('429 to a PIN call', () => {
+  const nowMs = Date.parse('2026-11-21T12:00:00.000Z');
+  const hoursAgo = (...hours: readonly number[]) =>
+    hours.map((hour) => new Date(nowMs - hour * 3_600_000).toISOString());
+
+  test('five wrong PINs within a day are a lock until the oldest is a day old', () => {
+    expect(findPinLockEnd(hoursAgo(1, 2, 3, 4, 20), nowMs)).toBe('2026-11-21T16:00:00.000Z');
+  });
+
+  test('four wrong PINs, or five of which one is a day old, are no lock', () => {
+    expect(findPinLockEnd([], nowMs)).toBeUndefined();
+    expect(findPinLockEnd(hoursAgo(1, 2, 3, 4), nowMs)).toBeUndefined();
+    expect(findPinLockEnd(hoursAgo(1, 2, 3, 4, 24), nowMs)).toBeUndefined();
+  });
+
+  test('429 soon after a proven lock means that the lock was extended; long after it, it does not', () => {
+    const soon = findPinLockEnd([], nowMs, hoursAgo(1)[0]);
+    expect(Date.parse(soon ?? '') - nowMs).toBeGreaterThan(DAY_SECONDS * 1_000);
+    expect(findPinLockEnd([], nowMs, hoursAgo(26)[0])).toBeUndefined();
+  });
 });
 
 test('a reason names the field or the clock skew, and is the same for every bot', () => {

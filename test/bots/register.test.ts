@@ -4,7 +4,7 @@ import type { NewUser } from '../../emulators/mixin/server.ts';
 import { check } from '../../lib/bots/check.ts';
 import { register } from '../../lib/bots/register.ts';
 import type { Keystore } from '../../lib/model/keystore.ts';
-import type { Services } from '../../lib/model/ports.ts';
+import type { PinCall, Services } from '../../lib/model/ports.ts';
 import { connect as connectClient } from '../emulators/mixin/client.ts';
 import { buildBot, deadline, minutesLater, startServices, type TestServices } from '../helpers/services.ts';
 
@@ -27,20 +27,20 @@ const countCalls = (user_id: string, path: string) =>
   stack.standIn.ledger().filter((entry) => entry.user_id === user_id && entry.path === path).length;
 
 /** Reads row and vault when a POST is sent. */
-const observePosts = (look: (call: string, spend: string, iterator: bigint) => Promise<void>): Services => {
+const observePosts = (look: (name: string, spend: string, call: PinCall) => Promise<void>): Services => {
   const { services } = stack;
   const { mixin } = services;
   return {
     ...services,
     mixin: {
       ...mixin,
-      setTipPin: async (keystore, key, iterator, old) => {
-        await look('pin_sent_at', key, iterator);
-        return mixin.setTipPin(keystore, key, iterator, old);
+      setTipPin: async (keystore, key, call, old) => {
+        await look('pin_sent_at', key, call);
+        return mixin.setTipPin(keystore, key, call, old);
       },
-      registerSafe: async (keystore, spend, tip, iterator) => {
-        await look('safe_sent_at', spend, iterator);
-        return mixin.registerSafe(keystore, spend, tip, iterator);
+      registerSafe: async (keystore, spend, tip, call) => {
+        await look('safe_sent_at', spend, call);
+        return mixin.registerSafe(keystore, spend, tip, call);
       },
     },
   };
@@ -49,7 +49,7 @@ const observePosts = (look: (call: string, spend: string, iterator: bigint) => P
 const recordAtEachPost = async (user_id: string) => {
   const { services } = stack;
   const observations: unknown[] = [];
-  const observed = observePosts(async (call, spend, iterator) => {
+  const observed = observePosts(async (call, spend, { iterator, validUntilMs }) => {
     const bot = await readBot(user_id);
     const stored = await services.vault.readKeystore(user_id);
     const public_key = await services.keys.derivePublicKey(spend);
@@ -59,6 +59,8 @@ const recordAtEachPost = async (user_id: string) => {
       rowNamesIt: bot?.public_key === public_key,
       isMarked: bot?.[call as 'pin_sent_at'] !== undefined,
       isLeased: bot?.lease_owner !== undefined && Date.parse(bot.lease_until ?? '') > Date.now(),
+      endsWithLease:
+        validUntilMs === Date.parse(bot?.lease_until ?? '') && validUntilMs >= Date.now() + 60_000,
       reserved: (bot?.pin_iterator ?? -1n) - iterator,
     });
   });
@@ -66,7 +68,13 @@ const recordAtEachPost = async (user_id: string) => {
   return observations;
 };
 
-const complete = { vaultHoldsIt: true, rowNamesIt: true, isMarked: true, isLeased: true };
+const complete = {
+  vaultHoldsIt: true,
+  rowNamesIt: true,
+  isMarked: true,
+  isLeased: true,
+  endsWithLease: true,
+};
 
 describe('the order of writes and POSTs', () => {
   test('when a POST of a bot without a PIN is sent, the vault holds the key, and the row has the key, the call, the lease and the iterator', async () => {
@@ -93,7 +101,7 @@ test('the iterator of a call is greater than one that is ahead of the clock', as
   const row = await readBot(user_id);
   if (row) await stack.services.table.updateBot(row, { pin_iterator: ahead });
   const iterators: bigint[] = [];
-  const observed = observePosts(async (_call, _spend, iterator) => void iterators.push(iterator));
+  const observed = observePosts(async (_name, _spend, { iterator }) => void iterators.push(iterator));
   await register(observed, { bot_id: user_id }, deadline(stack.services));
   expect(iterators).toEqual([ahead + 1n, ahead + 2n]);
 });
@@ -191,3 +199,100 @@ test.each(['/pin/update', '/safe/users'])(
     ]);
   },
 );
+
+describe('429 to a PIN call', () => {
+  const limit = (user_id: string, path: string) =>
+    ({ name: 'rate_limited', path, user_id, times: 1 }) as const;
+  const importTipBot = async () => {
+    const tip = Buffer.from(stack.services.randomBytes(32)).toString('hex');
+    return importBot({ tip: { private_key: tip } }, { tip_private_key: tip });
+  };
+  const secondsLeft = async (user_id: string) =>
+    (Date.parse((await readBot(user_id))?.wait_until ?? '') - Date.now()) / 1_000;
+  const sendWrongPins = async (
+    keystore: Parameters<typeof connectClient>[1],
+    count: number,
+    now = Date.now,
+  ) => {
+    const client = connectClient(stack.standIn, keystore, { now });
+    for (let i = 0; i < count; i += 1)
+      await client.send('POST', '/pin/verify', { pin_base64: client.encrypt(Buffer.from('000000')) });
+  };
+
+  test.each(['/pin/update', '/safe/users'])(
+    '429 to POST %s without wrong PINs in the log is a rate limit: the bot waits for minutes and is not locked',
+    async (path) => {
+      const { services, standIn } = stack;
+      const { app_id: user_id } = path === '/pin/update' ? await importBot() : await importTipBot();
+      standIn.setFaults([limit(user_id, path)]);
+      await register(services, { bot_id: user_id }, deadline(services));
+      const bot = await readBot(user_id);
+      expect([bot?.state, bot?.reason?.code]).toEqual(['waiting', 'rate_limited']);
+      expect(JSON.stringify(bot?.reason)).not.toMatch(/lock/);
+      expect(bot).not.toHaveProperty('pin_locked_until');
+      const seconds = await secondsLeft(user_id);
+      expect(seconds).toBeGreaterThan(30);
+      expect(seconds).toBeLessThan(300);
+      const later = minutesLater(services, 5);
+      await check(later, { bot_id: user_id });
+      await register(later, { bot_id: user_id }, deadline(later));
+      expect((await readBot(user_id))?.state).toBe('registered');
+    },
+  );
+
+  test('429 with five wrong PINs in the log is a lock, until the oldest of them is a day old', async () => {
+    const { services, standIn } = stack;
+    const tip = Buffer.from(services.randomBytes(32)).toString('hex');
+    const { app_id: user_id } = await importBot(
+      { tip: { private_key: tip }, pin_locked: true },
+      { tip_private_key: tip },
+    );
+    standIn.setFaults([]);
+    await register(services, { bot_id: user_id }, deadline(services));
+    const bot = await readBot(user_id);
+    expect([bot?.state, bot?.reason?.code]).toEqual(['waiting', 'pin_locked']);
+    expect(bot?.pin_locked_until).toBeDefined();
+    const seconds = await secondsLeft(user_id);
+    expect(seconds).toBeGreaterThan(86_000);
+    expect(seconds).toBeLessThanOrEqual(86_402);
+  });
+
+  test('four wrong PINs are no lock, whatever the answer to a PIN call', async () => {
+    const { services, standIn } = stack;
+    const keystore = await importTipBot();
+    await sendWrongPins(keystore, 4);
+    standIn.setFaults([limit(keystore.app_id, '/safe/users')]);
+    await register(services, { bot_id: keystore.app_id }, deadline(services));
+    expect((await readBot(keystore.app_id))?.reason?.code).toBe('rate_limited');
+  });
+
+  test('where the log does not answer, the bot waits for minutes and no lock is noted', async () => {
+    const { services, standIn } = stack;
+    const { app_id: user_id } = await importTipBot();
+    standIn.setFaults([limit(user_id, '/safe/users'), { name: 'server_error', path: '/logs', user_id }]);
+    await register(services, { bot_id: user_id }, deadline(services));
+    const bot = await readBot(user_id);
+    expect([bot?.reason?.code, bot?.pin_locked_until]).toEqual(['rate_limited', undefined]);
+    expect(await secondsLeft(user_id)).toBeLessThan(300);
+  });
+});
+
+test('a worker that slept through its lease sends no PIN call, and its bot is tried again', async () => {
+  const { services } = stack;
+  const { app_id: user_id } = await importBot();
+  const { mixin } = services;
+  const sleepy: Services = {
+    ...services,
+    mixin: {
+      ...mixin,
+      setTipPin: async (keystore, key, call, old) => {
+        // As if 31 seconds had passed since the last look at the clock.
+        return mixin.setTipPin(keystore, key, { ...call, validUntilMs: call.validUntilMs - 31_000 }, old);
+      },
+    },
+  };
+  await register(sleepy, { bot_id: user_id }, services.now() + 30_000);
+  const bot = await readBot(user_id);
+  expect([bot?.state, bot?.reason?.code, bot?.pin_sent_at]).toEqual(['waiting', 'too_late', undefined]);
+  expect(countCalls(user_id, '/pin/update')).toBe(0);
+});

@@ -215,6 +215,26 @@ const leaseGuards: readonly Guard[] = [
     tests: inPromise,
   },
   {
+    name: 'lease-outlasts-token',
+    holds: 'The token of a PIN call ends with the lease, and is good for a minute when the call leaves.',
+    tests: inRegister,
+  },
+  {
+    name: 'token-is-not-short-lived',
+    holds: 'A PIN call whose lease ends within a minute is not sent.',
+    tests: ['mixin/client.test.ts', ...inRegister],
+  },
+  {
+    name: 'unsettled-call-opens-connection',
+    holds: 'A call that no GET settles is not sent over a pooled connection, which may be dead.',
+    tests: ['mixin/client.test.ts'],
+  },
+  {
+    name: 'note-pin-lock',
+    holds: 'A PIN lock that the log of wrong PINs proves is noted on the row.',
+    tests: inRegister,
+  },
+  {
     name: 'respect-pin-lock',
     holds: 'A bot makes no PIN call while its PIN is locked.',
     tests: inRegister,

@@ -95,7 +95,6 @@ type End = readonly [code: number, state: Bot['state'], reason: MixinErrorCode];
 const common: readonly End[] = [
   [400, 'failed', 'invalid_request'],
   [403, 'blocked', 'forbidden'],
-  [404, 'failed', 'not_found'],
   [429, 'waiting', 'rate_limited'],
   [10_002, 'failed', 'invalid_field'],
   [10_006, 'blocked', 'client_too_old'],
@@ -105,11 +104,13 @@ const common: readonly End[] = [
 ];
 const endsOfUsers: readonly End[] = [
   ...common,
+  [404, 'waiting', 'wrong_address'],
   [401, 'blocked', 'session_refused'],
   [20_123, 'blocked', 'too_many_apps'],
 ];
 const endsOfSignIns: readonly End[] = [
   ...common,
+  [404, 'failed', 'not_found'],
   [10_003, 'blocked', 'sms_not_delivered'],
   [10_004, 'blocked', 'captcha_wrong'],
   [10_005, 'blocked', 'captcha_required'],

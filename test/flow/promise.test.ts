@@ -274,7 +274,10 @@ describe('a server that does not show the spend key', () => {
         registerSafe: async (keystore, _spend, tip, iterator) => {
           const foreign = Buffer.from(services.randomBytes(32)).toString('hex');
           await services.mixin.registerSafe(keystore, foreign, tip, iterator);
-          return services.mixin.registerSafe(keystore, foreign, tip, iterator + 1n);
+          return services.mixin.registerSafe(keystore, foreign, tip, {
+            ...iterator,
+            iterator: iterator.iterator + 1n,
+          });
         },
       },
     };

@@ -12,14 +12,12 @@ interface Answer {
   readonly status?: number;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly pin?: boolean;
   readonly open?: boolean;
   readonly tookMs?: number;
 }
 
 const createAnswer = (method: Method, fields: Answer): HttpAnswer => ({
   method,
-  pin: fields.pin,
   open: fields.open,
   httpStatus: fields.status ?? 200,
   headers: new Headers({ 'x-request-id': request_id, ...fields.headers }),
@@ -80,8 +78,9 @@ describe.each(methods)('the answer to a %s', (method) => {
   const numbers = mixinErrorCodes.flatMap((code) => mixinErrors[code].mixin_codes);
   test.each([...new Set(numbers)])('error %i in HTTP 202 has its code and verdict', (mixin_code) => {
     const error = readFailure(method, { status: 202, body: errorBody(mixin_code) });
-    const code = findCode(mixin_code);
-    const verdict = mixinErrors[code].verdict;
+    // What a signed call answers with 404 is not Mixin, and did nothing.
+    const code = mixin_code === 404 ? 'wrong_address' : findCode(mixin_code);
+    const verdict = mixin_code === 404 ? 'again' : mixinErrors[code].verdict;
     expect(error).toMatchObject({
       code,
       verdict: verdict === 'unsure' ? unknown : verdict,
@@ -92,10 +91,10 @@ describe.each(methods)('the answer to a %s', (method) => {
   });
 
   test.each<[string, Answer, string, string]>([
-    ['429 on a PIN call', { status: 202, body: errorBody(429), pin: true }, 'pin_locked', 'again'],
-    ['429 on another call', { status: 202, body: errorBody(429), pin: false }, 'rate_limited', 'again'],
+    ['429 on another call', { status: 202, body: errorBody(429) }, 'rate_limited', 'again'],
     ['HTTP 429 without JSON', { status: 429, body: 'slow down' }, 'rate_limited', 'again'],
-    ['HTTP 429 without JSON on a PIN call', { status: 429, body: '', pin: true }, 'pin_locked', 'again'],
+    ['404 to a signed call', { status: 202, body: errorBody(404) }, 'wrong_address', 'again'],
+    ['JSON of HTTP 404', { status: 404, body: { message: 'Not Found' } }, 'wrong_address', unknown],
     ['a new code', { status: 202, body: errorBody(31_337) }, 'unknown_error', 'never'],
     ['a new code in HTTP 500', { status: 500, body: errorBody(31_337) }, 'server_error', unknown],
     ['a known code in HTTP 500', { status: 500, body: errorBody(20_119) }, 'pin_refused', 'never'],
@@ -107,7 +106,7 @@ describe.each(methods)('the answer to a %s', (method) => {
     ['HTTP 500 with data', { status: 500, body: { data: {} } }, 'server_error', unknown],
     ['data and error', { body: { data: { has_safe: true }, ...errorBody(403) } }, 'forbidden', 'never'],
     ['an empty body', { body: '' }, 'broken_answer', unknown],
-    ['HTML of HTTP 200', { body: '<html>hello</html>' }, 'broken_answer', unknown],
+    ['HTML of HTTP 200', { body: '<html>hello</html>' }, 'wrong_address', unknown],
     ['half of a JSON text', { body: '{"data":{"user' }, 'broken_answer', unknown],
     ['a list', { body: [{ data: {} }] }, 'broken_answer', unknown],
     ['null', { body: 'null' }, 'broken_answer', unknown],
@@ -117,8 +116,8 @@ describe.each(methods)('the answer to a %s', (method) => {
     ['an error that is false', { body: { data: {}, error: false } }, 'broken_answer', unknown],
     ['a code that is text', { status: 202, body: errorBody('401') }, 'broken_answer', unknown],
     ['a code that is no integer', { status: 202, body: errorBody(401.5) }, 'broken_answer', unknown],
-    ['HTTP 404 of a web layer', { status: 404, body: '<html>404</html>' }, 'broken_answer', unknown],
-    ['HTTP 403 with data', { status: 403, body: { data: {} } }, 'broken_answer', unknown],
+    ['HTTP 404 of a web layer', { status: 404, body: '<html>404</html>' }, 'wrong_address', unknown],
+    ['HTTP 403 with data', { status: 403, body: { data: {} } }, 'wrong_address', unknown],
     ['HTTP 301', { status: 301, body: { data: {} } }, 'broken_answer', unknown],
     ['HTTP 307 with an error', { status: 307, body: errorBody(401) }, 'broken_answer', unknown],
     ['HTTP 304', { status: 304, body: '' }, 'broken_answer', unknown],

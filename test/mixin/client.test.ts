@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { verifyAsync } from '@noble/ed25519';
 import { describe, expect, test } from 'vitest';
+import { createMixinAccounts } from '../../lib/mixin/accounts.ts';
 import { createMixinClient, type MixinClientOptions, type MixinRequest } from '../../lib/mixin/client.ts';
 import { digestRequest } from '../../lib/mixin/token.ts';
 import { MixinError } from '../../lib/model/mixin-error.ts';
@@ -26,7 +29,6 @@ const post: MixinRequest = {
   method: 'POST',
   path: '/safe/users',
   body: { public_key: inputs.spend_pub, pin_base64: 'PIN-CANARY-é', absent: undefined },
-  pin: true,
 };
 
 const catchMixinError = async (call: Promise<unknown>): Promise<MixinError> => {
@@ -272,10 +274,10 @@ describe.each([get, post])('failures of a $method', (request) => {
     expect(error.cause).toBe(failure.cause);
   });
 
-  test('429 is pin_locked on a PIN call and rate_limited on another', async () => {
+  test('429 is rate_limited, on a PIN call too', async () => {
     await using server = await startServer(json(errorBody(429), 202));
     const error = await catchMixinError(createClient(server.url).call(keystore, request));
-    expect(error.code).toBe(request.pin ? 'pin_locked' : 'rate_limited');
+    expect(error.code).toBe('rate_limited');
     only(server.received);
   });
 
@@ -291,7 +293,7 @@ describe.each([get, post])('failures of a $method', (request) => {
 test('a POST is not sent again on 421, although fetch itself would send it again', async () => {
   await using server = await startServer(raw(421, 'misdirected'));
   const error = await catchMixinError(createClient(server.url).call(keystore, post));
-  expect(error).toMatchObject({ code: 'broken_answer', verdict: 'unsure', status: 421 });
+  expect(error).toMatchObject({ code: 'wrong_address', verdict: 'unsure', status: 421 });
   only(server.received);
 });
 
@@ -358,7 +360,7 @@ describe('a call without a token', () => {
 
   test('a call without a token is not sent again on 421', async () => {
     await using server = await startServer(raw(421, 'misdirected'));
-    await expect(createClient(server.url).callOpen(open)).rejects.toMatchObject({ code: 'broken_answer' });
+    await expect(createClient(server.url).callOpen(open)).rejects.toMatchObject({ code: 'wrong_address' });
     only(server.received);
   });
 
@@ -439,4 +441,92 @@ describe('secrets and errors', () => {
     const error = await catchMixinError(createClient('http://127.0.0.1:1').call(broken, post));
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(inputs.session_seed);
   });
+});
+
+describe('a call that no GET settles', () => {
+  /** Answers, and tells over which connection each request came. */
+  const startCounter = async () => {
+    const connections: (number | undefined)[] = [];
+    const server = createServer((request, response) => {
+      connections.push(request.socket.remotePort);
+      request.resume().on('end', () => {
+        response.writeHead(200, { 'x-request-id': request.headers['x-request-id'] });
+        response.end('{"data":{}}');
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    return {
+      url: `http://127.0.0.1:${port}`,
+      connections,
+      [Symbol.asyncDispose]: () =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    };
+  };
+
+  test('a fresh call opens a connection of its own, and others use the pool', async () => {
+    await using server = await startCounter();
+    const client = createClient(server.url);
+    const users = { method: 'POST', path: '/users', body: { full_name: 'é' }, fresh: true } as const;
+    await client.call(keystore, get);
+    await client.call(keystore, get);
+    expect(new Set(server.connections).size).toBe(1);
+    for (let i = 0; i < 3; i += 1) await client.call(keystore, users);
+    expect(new Set(server.connections).size).toBe(4);
+  });
+
+  test.each([
+    ['createUser', '/users'],
+    ['signIn', '/verifications/'],
+    ['requestCode', '/verifications'],
+  ] as const)('%s is such a call', async (name, path) => {
+    const requests: MixinRequest[] = [];
+    const record = async (request: MixinRequest): Promise<never> => {
+      requests.push(request);
+      throw new Error('recorded');
+    };
+    const accounts = createMixinAccounts({ call: (_, request) => record(request), callOpen: record });
+    const device = { device_id: randomUUID(), platform: 'iOS', platform_version: '1', app_version: '1' };
+    const fields = { ...device, package_name: 'p', purpose: 'SESSION', code: '1', phone: '+1' } as never;
+    const calls = {
+      createUser: () => accounts.createUser(keystore, { full_name: 'N', session_key: inputs.session_seed }),
+      signIn: () => accounts.signIn(randomUUID(), inputs.session_seed, fields),
+      requestCode: () => accounts.requestCode(fields),
+    };
+    await expect(calls[name]()).rejects.toThrow('recorded');
+    expect(requests).toMatchObject([{ fresh: true, path: expect.stringContaining(path) }]);
+  });
+
+  test('it is sent once, and its failures have the same codes', async () => {
+    const fresh = { ...post, fresh: true };
+    await using redirecting = await startServer(raw(307, '', { location: '/elsewhere' }));
+    const client = createClient(redirecting.url);
+    expect((await catchMixinError(client.call(keystore, fresh))).code).toBe('broken_answer');
+    only(redirecting.received);
+    const silent = await startServer(() => undefined);
+    const slow = createClient(silent.url, { timeoutMs: 50 });
+    expect(await catchMixinError(slow.call(keystore, fresh))).toMatchObject({
+      code: 'no_answer',
+      verdict: 'unsure',
+    });
+    await silent[Symbol.asyncDispose]();
+    const refused = createClient(silent.url);
+    expect((await catchMixinError(refused.call(keystore, fresh))).code).toBe('no_connection');
+  });
+});
+
+test('the token of a call ends when it is told to, and a call with less than a minute left is not sent', async () => {
+  await using server = await startServer(json({ data: {} }));
+  const nowMs = Date.UTC(2026, 0, 1);
+  const client = createClient(server.url, { now: () => nowMs });
+  await client.call(keystore, { ...post, validUntilMs: nowMs + 61_500 });
+  const [, payload = ''] = (only(server.received).headers.authorization ?? '').split('.');
+  const { exp } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { exp: number };
+  expect(exp).toBe(nowMs / 1_000 + 61);
+  const late = await catchMixinError(client.call(keystore, { ...post, validUntilMs: nowMs + 59_999 }));
+  expect(late).toMatchObject({ code: 'too_late', verdict: 'again' });
+  only(server.received);
 });

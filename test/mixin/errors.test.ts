@@ -64,13 +64,13 @@ test('a number belongs to one code, but for the two that mean two things', () =>
   const shared = [...codesByNumber].filter(([, codes]) => codes.length > 1);
   expect(shared).toEqual([
     [401, ['session_refused', 'clock_skew']],
-    [429, ['rate_limited', 'pin_locked']],
+    [404, ['not_found', 'wrong_address']],
   ]);
 });
 
 test('a POST is unsure exactly where its outcome is unknown, and then the verdict of a GET is again', () => {
   const unsure = mixinErrorCodes.filter((code) => decideVerdict(code, 'POST') === 'unsure');
-  expect(unsure).toEqual(['server_error', 'internal_error', 'no_answer', 'broken_answer']);
+  expect(unsure).toEqual(['wrong_address', 'server_error', 'internal_error', 'no_answer', 'broken_answer']);
   for (const code of mixinErrorCodes) {
     const expected = unsure.includes(code) ? 'again' : decideVerdict(code, 'POST');
     expect(decideVerdict(code, 'GET')).toBe(expected);
@@ -82,9 +82,9 @@ test('only a passing condition lets a call be sent again; every other refusal is
   expect(again).toEqual([
     'clock_skew',
     'rate_limited',
-    'pin_locked',
     'wallet_not_ready',
     'sms_too_often',
+    'too_late',
     'no_connection',
   ]);
 });

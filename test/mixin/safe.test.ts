@@ -49,12 +49,17 @@ test('readProfile sends GET /safe/me', async () => {
   expect(calls).toEqual([{ session_id, method: 'GET', path: '/safe/me' }]);
 });
 
+const VALID_UNTIL_MS = Date.UTC(2030, 0, 1);
+const callOf = (iterator: bigint) => ({ iterator, validUntilMs: VALID_UNTIL_MS });
+
 test('setTipPin sends POST /pin/update with the frozen set-up PIN', async () => {
   const { calls, safe } = setUp();
-  expect(await safe.setTipPin(keystore, spendKey, iterator)).toEqual(profile);
+  expect(await safe.setTipPin(keystore, spendKey, callOf(iterator))).toEqual(profile);
   const pin_base64 = v5.cases[0]?.b64_rawurl;
   const body = { old_pin_base64: '', pin_base64 };
-  expect(calls).toEqual([{ session_id, method: 'POST', path: '/pin/update', pin: true, body }]);
+  expect(calls).toEqual([
+    { session_id, method: 'POST', path: '/pin/update', validUntilMs: VALID_UNTIL_MS, body },
+  ]);
 });
 
 describe('registerSafe: POST /safe/users', () => {
@@ -65,15 +70,17 @@ describe('registerSafe: POST /safe/users', () => {
     'registerSafe sends POST /safe/users as %s, with the frozen signature and PIN',
     async (form, signature) => {
       const { calls, safe } = setUp(user, form);
-      expect(await safe.registerSafe(keystore, spendKey, spendKey, iterator)).toEqual(profile);
+      expect(await safe.registerSafe(keystore, spendKey, spendKey, callOf(iterator))).toEqual(profile);
       const body = { public_key: inputs.spend_pub, signature, pin_base64: v5.cases[1]?.b64_rawurl };
-      expect(calls).toEqual([{ session_id, method: 'POST', path: '/safe/users', pin: true, body }]);
+      expect(calls).toEqual([
+        { session_id, method: 'POST', path: '/safe/users', validUntilMs: VALID_UNTIL_MS, body },
+      ]);
     },
   );
 
   test('another TIP key changes only the PIN of a registration', async () => {
     const { calls, safe } = setUp();
-    await safe.registerSafe(keystore, spendKey, otherKey, 7n);
+    await safe.registerSafe(keystore, spendKey, otherKey, callOf(7n));
     const body = calls[0]?.body ?? {};
     expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
     const plain = openPin(String(body.pin_base64), keystore);
@@ -85,14 +92,14 @@ describe('registerSafe: POST /safe/users', () => {
   test('a registration signs a user id in capitals in lower case', async () => {
     const { calls, safe } = setUp();
     const capitals = { ...keystore, app_id: keystore.app_id.toUpperCase() };
-    await safe.registerSafe(capitals, spendKey, spendKey, iterator);
+    await safe.registerSafe(capitals, spendKey, spendKey, callOf(iterator));
     expect(calls[0]?.body).toMatchObject({ signature: v2.signature_b64rawurl });
   });
 });
 
 test('the PIN of a set-up is the public key of the TIP seed with counter 1', async () => {
   const { calls, safe } = setUp();
-  await safe.setTipPin(keystore, spendKey, 1n);
+  await safe.setTipPin(keystore, spendKey, callOf(1n));
   const plain = openPin(String(calls[0]?.body?.pin_base64), keystore);
   expect(plain).toMatchObject({ pinBytes: v4.msg_counter1, iterator: 1n });
 });
@@ -102,9 +109,14 @@ describe('an account with a six-digit PIN', () => {
 
   test('setTipPin sends the six-digit PIN and the TIP key, with the next iterator, in one POST', async () => {
     const { calls, safe } = setUp();
-    expect(await safe.setTipPin(keystore, spendKey, 7n, '123456')).toEqual(profile);
+    expect(await safe.setTipPin(keystore, spendKey, callOf(7n), '123456')).toEqual(profile);
     expect(calls).toHaveLength(1);
-    expect(calls[0]).toMatchObject({ session_id, method: 'POST', path: '/pin/update', pin: true });
+    expect(calls[0]).toMatchObject({
+      session_id,
+      method: 'POST',
+      path: '/pin/update',
+      validUntilMs: VALID_UNTIL_MS,
+    });
     expect(Object.keys(readBody(calls))).toEqual(['old_pin_base64', 'pin_base64']);
     expect(openPin(String(readBody(calls).old_pin_base64), keystore)).toMatchObject({
       pinBytes: '313233343536',
@@ -120,7 +132,7 @@ describe('an account with a six-digit PIN', () => {
 
   test('six digits are encrypted as in the frozen facts', async () => {
     const { calls, safe } = setUp();
-    await safe.setTipPin(keystore, spendKey, iterator, '123456');
+    await safe.setTipPin(keystore, spendKey, callOf(iterator), '123456');
     expect(readBody(calls).old_pin_base64).toBe(v5.cases[2]?.b64_rawurl);
   });
 
@@ -143,7 +155,7 @@ describe('an account with a six-digit PIN', () => {
       randomBytes,
       registrationSignature: 'shipped',
     });
-    await safe.setTipPin(keystore, spendKey, 1n, '000000');
+    await safe.setTipPin(keystore, spendKey, callOf(1n), '000000');
     const { old_pin_base64, pin_base64 } = calls[0]?.body ?? {};
     expect(openPin(String(old_pin_base64), keystore).iv).toBe('01'.repeat(16));
     expect(openPin(String(pin_base64), keystore).iv).toBe('02'.repeat(16));
@@ -153,7 +165,7 @@ describe('an account with a six-digit PIN', () => {
     '%j is not a six-digit PIN, and nothing is sent',
     async (pin) => {
       const { calls, safe } = setUp();
-      await expect(safe.setTipPin(keystore, spendKey, 1n, pin)).rejects.toMatchObject({
+      await expect(safe.setTipPin(keystore, spendKey, callOf(1n), pin)).rejects.toMatchObject({
         code: 'bad_keystore',
       });
       expect(calls).toHaveLength(0);
@@ -163,9 +175,9 @@ describe('an account with a six-digit PIN', () => {
   test('setTipPin with a six-digit PIN needs room for two iterators', async () => {
     const { calls, safe } = setUp();
     const last = 2n ** 64n - 1n;
-    await expect(safe.setTipPin(keystore, spendKey, last, '123456')).rejects.toThrow(RangeError);
+    await expect(safe.setTipPin(keystore, spendKey, callOf(last), '123456')).rejects.toThrow(RangeError);
     expect(calls).toHaveLength(0);
-    await safe.setTipPin(keystore, spendKey, last - 1n, '123456');
+    await safe.setTipPin(keystore, spendKey, callOf(last - 1n), '123456');
     expect(calls).toHaveLength(1);
   });
 });
@@ -191,8 +203,8 @@ describe('keys as scalars, and RSA sessions', () => {
   test('a scalar sets and registers the key that its seed would', async () => {
     const { calls, safe } = setUp();
     const scalar = `scalar:${v6.scalar_hex}`;
-    await safe.setTipPin(keystore, scalar, iterator);
-    await safe.registerSafe(keystore, scalar, scalar, iterator);
+    await safe.setTipPin(keystore, scalar, callOf(iterator));
+    await safe.registerSafe(keystore, scalar, scalar, callOf(iterator));
     expect(calls[0]?.body?.pin_base64).toBe(v5.cases[0]?.b64_rawurl);
     expect(calls[1]?.body?.public_key).toBe(inputs.spend_pub);
     const { pinBytes } = openPin(String(calls[1]?.body?.pin_base64), keystore);
@@ -204,7 +216,7 @@ describe('keys as scalars, and RSA sessions', () => {
     await fc.assert(
       fc.asyncProperty(aesKeys, async (aesKey) => {
         const { calls, safe } = setUp();
-        await safe.registerSafe(createRsaKeystore(aesKey), spendKey, spendKey, 3n);
+        await safe.registerSafe(createRsaKeystore(aesKey), spendKey, spendKey, callOf(3n));
         const body = calls[0]?.body ?? {};
         expect(body).toMatchObject({ public_key: inputs.spend_pub, signature: v2.signature_b64rawurl });
         const plain = openUnder(aesKey, String(body.pin_base64));
@@ -222,15 +234,15 @@ describe('failures', () => {
     const { safe } = setUp(otherUser);
     const broken = (verdict: string) => ({ code: 'broken_answer', verdict, request_id: inputs.request_id });
     await expect(safe.readProfile(keystore)).rejects.toMatchObject(broken('again'));
-    await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toMatchObject(broken('unsure'));
-    const registering = safe.registerSafe(keystore, spendKey, spendKey, 2n);
+    await expect(safe.setTipPin(keystore, spendKey, callOf(1n))).rejects.toMatchObject(broken('unsure'));
+    const registering = safe.registerSafe(keystore, spendKey, spendKey, callOf(2n));
     await expect(registering).rejects.toMatchObject(broken('unsure'));
   });
 
   test('an error of the client is thrown unchanged, after one call', async () => {
-    const error = createMixinError('pin_locked', { method: 'POST', mixin_code: 429 });
+    const error = createMixinError('rate_limited', { method: 'POST', mixin_code: 429 });
     const { calls, safe } = setUp(error);
-    await expect(safe.setTipPin(keystore, spendKey, 1n)).rejects.toBe(error);
+    await expect(safe.setTipPin(keystore, spendKey, callOf(1n))).rejects.toBe(error);
     expect(calls).toHaveLength(1);
   });
 
@@ -238,8 +250,8 @@ describe('failures', () => {
     const { calls, safe } = setUp();
     const broken = { ...keystore, server_public_key: '00'.repeat(32) };
     const refused = { code: 'bad_keystore', verdict: 'never' };
-    await expect(safe.setTipPin(broken, spendKey, 1n)).rejects.toMatchObject(refused);
-    await expect(safe.registerSafe(broken, spendKey, spendKey, 1n)).rejects.toMatchObject(refused);
+    await expect(safe.setTipPin(broken, spendKey, callOf(1n))).rejects.toMatchObject(refused);
+    await expect(safe.registerSafe(broken, spendKey, spendKey, callOf(1n))).rejects.toMatchObject(refused);
     expect(calls).toHaveLength(0);
   });
 });

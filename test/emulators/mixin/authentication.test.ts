@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { expect, test } from 'vitest';
 import {
   type Client,
@@ -53,7 +53,6 @@ const cases: readonly (readonly [string, TokenOverrides, string])[] = [
   ],
   ['iat as a text', { claims: { iat: String(seconds) } }, 'iat and exp must be seconds'],
   ['no exp', { claims: { exp: undefined } }, 'iat and exp must be seconds'],
-  ['a jti other than the X-Request-Id', { request_id: randomUUID() }, 'jti is not the X-Request-Id'],
   [
     'a jti that is not a UUID',
     { claims: { jti: 'one' }, request_id: null },
@@ -156,4 +155,52 @@ test('the session of an Ed25519 key refuses a token that is signed with RSA', as
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const token = `${signedText}.${sign('sha512', Buffer.from(signedText), privateKey).toString('base64url')}`;
   expect((await client.send('GET', target, undefined, { token, request_id: null })).error.code).toBe(401);
+});
+
+/** A call as the official Go SDK makes it: its own token with a random jti for 90 days, and X-Request-Id apart from it. */
+const callAsGoSdk = async (
+  url: string,
+  keystore: Client['keystore'],
+  clockMs: number,
+  request_id?: string,
+) => {
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const iat = Math.floor(clockMs / 1_000);
+  const claims = {
+    uid: keystore.app_id,
+    sid: keystore.session_id,
+    iat,
+    exp: iat + 90 * 86_400,
+    jti: randomUUID(),
+    sig: createHash('sha256').update('GET/safe/me').digest('hex'),
+    scp: 'FULL',
+  };
+  const signedText = `${encode({ alg: 'EdDSA', typ: 'JWT' })}.${encode(claims)}`;
+  const key = createPrivateKey({
+    key: Buffer.from(`302e020100300506032b657004220420${keystore.session_private_key}`, 'hex'),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const authorization = `Bearer ${signedText}.${sign(null, Buffer.from(signedText), key).toString('base64url')}`;
+  const headers = { authorization, ...(request_id !== undefined && { 'x-request-id': request_id }) };
+  const answer = await fetch(`${url}/safe/me`, { headers });
+  return (await answer.json()) as { data?: { user_id: string }; error?: { code: number } };
+};
+
+test('a client that signs as the Go SDK does is accepted, with an unrelated X-Request-Id or none', async () => {
+  const { client, clock, standIn } = await setUp();
+  for (const request_id of [randomUUID(), undefined]) {
+    const { data } = await callAsGoSdk(standIn.url, client.keystore, clock.now(), request_id);
+    expect(data?.user_id).toBe(client.keystore.app_id);
+  }
+});
+
+test('under strict_request_id an unrelated X-Request-Id is refused, and none is accepted', async () => {
+  const clock = createClock();
+  const standIn = await start({ now: clock.now, strict_request_id: true });
+  const { keystore } = await newClient(standIn, clock);
+  const other = await callAsGoSdk(standIn.url, keystore, clock.now(), randomUUID());
+  expect(other.error?.code).toBe(401);
+  expect(readLastEntry(standIn).reason).toBe('jti is not the X-Request-Id');
+  expect((await callAsGoSdk(standIn.url, keystore, clock.now())).data?.user_id).toBe(keystore.app_id);
 });
