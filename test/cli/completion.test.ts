@@ -32,7 +32,7 @@ test('bash completes commands, options, states, reasons and names of shells', as
   const { stdout: script } = await enlist(['completion', 'bash']);
   const complete = (...words: string[]) => completeInBash(script, words);
   expect(complete('')).toEqual([...names, 'help']);
-  expect(complete('sta')).toEqual(['status']);
+  expect(complete('stat')).toEqual(['status']);
   expect(complete('help', 'w')).toEqual(['watch']);
   expect(complete('retry', 'BATCH', '--pay')).toEqual(['--pay-again']);
   expect(complete('bots', 'BATCH', '--j')).toEqual(['--json']);
@@ -40,4 +40,5 @@ test('bash completes commands, options, states, reasons and names of shells', as
   expect(complete('--stage', 'test', 'retry', 'BATCH', '--reason', '')).toEqual(reasonCodes);
   expect(complete('completion', 'z')).toEqual(['zsh']);
   expect(complete('status', '--api', '')).toEqual([]);
+  expect(complete('start', '--mix')).toEqual(['--mixin']);
 });

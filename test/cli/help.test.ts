@@ -50,7 +50,7 @@ test('no line of a help text is longer than 80 columns', async () => {
 
 test('the exit codes are in enlist --help, and not again in the help of a command', async () => {
   const texts = await Promise.all(names.map((name) => enlist(['help', name])));
-  for (const { stdout } of texts) expect(stdout).not.toMatch(/exit code/i);
+  for (const { stdout } of texts) expect(stdout).not.toMatch(/exit code \d/i);
 });
 
 test('no text has a colour, whatever the environment asks for', async () => {
