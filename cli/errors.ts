@@ -55,8 +55,6 @@ const connectionTexts: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired, or the clock of this machine is wrong',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet, or the clock of this machine is wrong',
   'bad port': 'this port belongs to another protocol',
-  CERT_HAS_EXPIRED: 'its certificate has expired, or the clock of this machine is wrong',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet, or the clock of this machine is wrong',
   EHOSTUNREACH: NO_ROUTE,
   ENETUNREACH: NO_ROUTE,
   EPROTO: NO_TLS,
@@ -74,9 +72,9 @@ export const describeConnection = (error: unknown): string => {
 };
 
 const NO_CREDENTIALS =
-  'No AWS credentials were found. Sign in (for example with aws sso login) and choose --profile NAME, or give --api http://127.0.0.1:PORT for an API on this machine.';
+  'No AWS credentials were found. Sign in (for example with aws sso login) and choose --profile NAME. For Enlist on this machine, start it with npm start or give its folder as --data DIR.';
 const NO_REGION =
-  'No AWS region is chosen. Give --region NAME or set AWS_REGION, or give --api URL for an API on this machine.';
+  'No AWS region is chosen. Give --region NAME or set AWS_REGION. For Enlist on this machine, start it with npm start or give its folder as --data DIR.';
 
 /** What went wrong with a call to AWS, in one sentence. */
 export const createAwsError = (what: string, error: unknown): RequestError => {

@@ -53,8 +53,11 @@ export const addSignInOptions = (command: Command): Command =>
       new Option('--session-key <KIND>', 'kind of session key (default: ed25519)').choices(sessionKinds),
     )
     .option('--abort-deactivation', 'sign in even if this cancels the deletion of the account')
-    .option('--captcha-file <FILE>', 'the solution of a captcha: a JSON object of its fields')
-    .option('--notification-token-file <FILE>', 'has the token for push notifications, and nothing else')
+    .option('--captcha-file <FILE>', 'a file with the solution of a captcha: a JSON object of its fields')
+    .option(
+      '--notification-token-file <FILE>',
+      'a file with the token for push notifications, and nothing else',
+    )
     .option(
       '--registration-id <N>',
       'registration id of the Signal protocol (default: a new one)',

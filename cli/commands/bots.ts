@@ -41,8 +41,8 @@ const readBots = async (api: ApiClient, batch_id: string, { all, ...filter }: Op
 
 const describeNoBots = ({ state, reason }: Options): string => {
   if (state === undefined && reason === undefined) return 'No bots yet.';
-  if (reason === undefined) return `No bots are ${state}.`;
-  return `No bot ${state === undefined ? 'has' : `is ${state} with`} the reason ${reason}.`;
+  if (reason === undefined) return `No bot is in the state ${state}.`;
+  return `No bot ${state === undefined ? '' : `in the state ${state} `}has the reason ${reason}.`;
 };
 
 const listBots = async (context: Context, batch_id: string, options: Options) => {

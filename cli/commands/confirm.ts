@@ -47,7 +47,7 @@ export const addConfirm = (program: Command, run: Run): void => {
     .summary('Accepts the cost of a planned batch and starts it.')
     .description(
       joinParagraphs(
-        'Accepts the cost of a planned batch, which then creates its users. Before that, none of its rows is imported. enlist status shows the cost, and later how much of it is spent.',
+        'Accepts the cost of a planned batch, which then creates its users. Before that, none of its rows is imported. enlist status shows the cost, and later how much of it was spent.',
         'Mixin charges the owner of the users. A batch that costs more than you accept does not start.',
         '--json prints {"batch_id", "status"}; with --watch the batch, as enlist watch does.',
       ),

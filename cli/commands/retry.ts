@@ -8,7 +8,7 @@ import { formatUsd } from '../cost.ts';
 import { UsageError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { batchArgument, formatExamples, joinParagraphs, reasonOption } from '../options.ts';
-import { formatCount, formatTime } from '../output.ts';
+import { escapeControls, formatCount, formatTime } from '../output.ts';
 
 /** Retrying what is unsure may cost the price a second time, and has an option of its own. */
 const freeStates = retryStates.filter((state) => state !== 'unsure');
@@ -47,7 +47,7 @@ const retryFree = async ({ output }: Context, api: ApiClient, batch_id: string, 
 };
 
 const describeUnsure = ({ bot_id, enrolment, state_since }: BotView): string => {
-  const name = enrolment?.kind === 'network_user' ? `"${enrolment.full_name}"` : 'a sign-in';
+  const name = enrolment?.kind === 'network_user' ? `"${escapeControls(enrolment.full_name)}"` : 'a sign-in';
   return `  ${bot_id}  ${name}, unsure since ${formatTime(state_since)} UTC`;
 };
 
@@ -59,7 +59,7 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
     if (bot.enrolment && (reason === undefined || bot.reason?.code === reason)) rows.push(bot);
   if (rows.length > 0)
     output.writeNote(
-      `${formatCount(rows.length, 'user')} possibly created: creating them again may cost up to ${formatUsd(rows.length * price)} more.`,
+      `${formatCount(rows.length, 'user')} may exist already: creating them again may cost up to ${formatUsd(rows.length * price)} more.`,
     );
   for (const row of rows) output.writeNote(describeUnsure(row));
   const retried = await api.payAgain(
@@ -69,7 +69,8 @@ const retryPaid = async ({ output }: Context, api: ApiClient, batch_id: string, 
   const may_cost_usd = retried * price;
   output.writeJson({ batch_id, retried, pin_locked: 0, may_cost_usd });
   if (retried === 0) output.writeLine('No creation is unsure, so none was queued again.');
-  else output.writeLine(`Queued again: ${retried}. This may be paid twice: ${formatUsd(may_cost_usd)}.`);
+  else
+    output.writeLine(`Queued again: ${retried}. Up to ${formatUsd(may_cost_usd)} may be paid a second time.`);
   return retried;
 };
 

@@ -158,7 +158,7 @@ export const addSignIn = (program: Command, run: Run): void => {
     .description(
       joinParagraphs(
         'Signs an account in with the code that Mixin sends to its phone, and registers it with Safe. This may end the sessions of the account on other devices. Enlist creates the private key of the session and stores it in its vault.',
-        'You are asked for the phone number and then for the code. Both can be piped in, one per line; with --phone or --verification only the code. The code is never an option, because other users of the machine can read options; so they can read --phone.',
+        'You are asked for the phone number and then for the code. Both can be piped in, one per line; with --phone or --verification only the code. The code is never an option, because other users of the machine can read options. They can also read --phone.',
         'When no code is given, the command ends, and --verification continues with it later. No request is sent to Mixin twice. If an answer is lost, the same command with --verification shows what happened. Keep the same --session-key for all attempts with one code.',
         'Enlist does not solve captchas. It shows which kind Mixin wants, and takes the solution of a person with --captcha-file. It does not sign in to an account that will be deleted, because this would cancel the deletion, unless you give --abort-deactivation.',
         '--json prints {"bot_id", "user_id", "session_id", "batch_id", "state", "account"}; without a code {"verification_id", …}.',

@@ -88,7 +88,7 @@ describe('enlist create', () => {
       'No bot was queued again: no bot is blocked or failed.\n',
     );
     const again = await enlistHere(['retry', batch_id, '--pay-again']);
-    expect(again.stdout).toContain('Queued again: 1. This may be paid twice: 0.50 USD.');
+    expect(again.stdout).toContain('Queued again: 1. Up to 0.50 USD may be paid a second time.');
     expect((await enlistHere(['watch', batch_id])).code).toBe(0);
     expect(countCreatedUsers()).toBe(before + 2);
   });

@@ -36,9 +36,9 @@ describe('enlist bots', () => {
 
   test.each([
     [[], 'No bots yet.\n'],
-    [['--state', 'failed'], 'No bots are failed.\n'],
+    [['--state', 'failed'], 'No bot is in the state failed.\n'],
     [['--reason', 'stalled'], 'No bot has the reason stalled.\n'],
-    [['--state', 'blocked', '--reason', 'stalled'], 'No bot is blocked with the reason stalled.\n'],
+    [['--state', 'blocked', '--reason', 'stalled'], 'No bot in the state blocked has the reason stalled.\n'],
   ])('enlist bots with %j says so when there are none', async (args, stdout) => {
     expect(await listBots([[]], ...args)).toMatchObject({ code: 0, stdout });
   });

@@ -226,7 +226,7 @@ describe('lists with every outcome', () => {
       [''],
     ]);
     expect(jsonLines(json)).toMatchObject([{ bot_id: bots.revoked.app_id, state: 'blocked' }]);
-    expect(none).toEqual({ code: 0, stdout: 'No bots are failed.\n', stderr: '' });
+    expect(none).toEqual({ code: 0, stdout: 'No bot is in the state failed.\n', stderr: '' });
   });
 
   test('enlist errors lists the rows that were refused', async () => {

@@ -301,8 +301,8 @@ describe('a creation without an answer', () => {
     ]);
     expect(text.result).toEqual({
       code: 0,
-      stdout: `Queued again: 1. This may be paid twice: 0.50 USD.\nFollow them:  enlist watch ${BATCH_ID}\n`,
-      stderr: `1 user possibly created: creating them again may cost up to 0.50 USD more.\n  ${unsureBot.bot_id}  "Bot 3", unsure since ${unsureBot.state_since.slice(0, 19).replace('T', ' ')} UTC\n`,
+      stdout: `Queued again: 1. Up to 0.50 USD may be paid a second time.\nFollow them:  enlist watch ${BATCH_ID}\n`,
+      stderr: `1 user may exist already: creating them again may cost up to 0.50 USD more.\n  ${unsureBot.bot_id}  "Bot 3", unsure since ${unsureBot.state_since.slice(0, 19).replace('T', ' ')} UTC\n`,
     });
     const { bot_id, state_since } = unsureBot;
     expect(text.bodies).toEqual([{ states: ['unsure'], pay_again: [{ bot_id, state_since }] }]);
