@@ -8,7 +8,7 @@ import { formatUsd } from '../cost.ts';
 import { UsageError } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { batchArgument, formatExamples, joinParagraphs, reasonOption } from '../options.ts';
-import { formatCount, formatTime } from '../output.ts';
+import { escapeControls, formatCount, formatTime } from '../output.ts';
 
 /** Retrying what is unsure may cost the price a second time, and has an option of its own. */
 const freeStates = retryStates.filter((state) => state !== 'unsure');
@@ -51,7 +51,7 @@ const retryFree = async ({ output }: Context, api: ApiClient, batch_id: string, 
 };
 
 const describeUnsure = ({ bot_id, enrolment, state_since }: BotView): string => {
-  const name = enrolment?.kind === 'network_user' ? `"${enrolment.full_name}"` : 'a sign-in';
+  const name = enrolment?.kind === 'network_user' ? `"${escapeControls(enrolment.full_name)}"` : 'a sign-in';
   return `  ${bot_id}  ${name}, unsure since ${formatTime(state_since)} UTC`;
 };
 
