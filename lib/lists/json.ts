@@ -349,7 +349,8 @@ const readAny = (text: string): Result<RawList> | undefined => {
     const pieces = cutLines(text);
     return pieces.length === 1 ? undefined : readPieces(pieces, LINES);
   }
-  const array = cutArray(text);
+  // Only one of the two reads the text: an archive may unpack to sixty megabytes.
+  const array = /^\s*\[/.test(text) ? cutArray(text) : undefined;
   if (array) return readPieces(array, 'JSON');
   const objects = cutObjects(text);
   if (!objects || objects.length === 0) return undefined;
