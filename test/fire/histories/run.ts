@@ -460,9 +460,10 @@ export const runToEnd = async (world: World): Promise<boolean> => {
 const followUp = async (world: World): Promise<void> => {
   for (const list of world.lists) if (list.batch_id === undefined) await sendList(world, list);
   const standing = await readBatchStatuses(world);
+  // No history ends with this reason, so only the list itself is queued again.
   for (const { batch_id = '' } of world.lists)
     if (standing.get(batch_id) !== 'imported')
-      await retry(world, batch_id, { states: ['blocked'], reason: 'none' });
+      await retry(world, batch_id, { states: ['blocked'], reason: 'stalled' });
 };
 
 /** Ends all faults: paused workers go on, held requests arrive, the clock is right. */
