@@ -38,7 +38,7 @@ export type Refusals = Record<
 /** What every call gets. `fails` answers 500 and breaks connections in turn. */
 export type TroubleKind = 'none' | 'fails' | 'silence' | 'grant_taken' | 'key_disabled';
 
-export interface Trouble {
+export interface AwsTrouble {
   kind: TroubleKind;
   /** Do the calls of the poller fail too? It receives messages and deletes them. */
   readonly stopsPoller: boolean;
@@ -53,7 +53,7 @@ export interface ThrottledAws extends AsyncDisposable {
   readonly rates: Rates;
   readonly refusals: Refusals;
   /** May be changed at any time. */
-  readonly trouble: Trouble;
+  readonly trouble: AwsTrouble;
 }
 
 /** Allows so many calls a second, and at most a fifth of them at once. */
@@ -203,7 +203,7 @@ const keyErrors: Readonly<Record<ServiceName, string>> = {
   S3: 'KMS.DisabledException',
 };
 
-const createTrouble = (service: ServiceName, trouble: Trouble): DecideTreatment => {
+const createTrouble = (service: ServiceName, trouble: AwsTrouble): DecideTreatment => {
   const breaks = createTurn();
   return (action) => {
     if (trouble.kind === 'none') return undefined;
@@ -225,7 +225,7 @@ export const throttleAws = async (
   rates: Rates,
   stopsPoller = false,
 ): Promise<ThrottledAws> => {
-  const trouble: Trouble = { kind: 'none', stopsPoller };
+  const trouble: AwsTrouble = { kind: 'none', stopsPoller };
   const refusals: Refusals = {
     ThrottlingException: 0,
     ProvisionedThroughputExceededException: 0,
