@@ -34,7 +34,7 @@ const replacements: Readonly<Record<string, Partial<Pick<Problem, 'message' | 'f
   },
   cost_not_accepted: { fix: 'enlist status shows the cost; accept it with enlist confirm.' },
   internal_error: { fix: 'Try again; the logs show the cause.' },
-  throttled: { fix: 'Try again in a few seconds.' },
+  aws_unavailable: { fix: 'Try again in a few seconds.' },
   bad_create: { fix: 'Use enlist create; or give the object create alone, as a list of its own.' },
 };
 

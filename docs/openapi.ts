@@ -140,10 +140,10 @@ const describeProblems = (description: string, examples: readonly ProblemAnswer[
   },
 });
 
-const throttled = {
+const unavailable = {
   ...describeProblems(
-    'AWS throttles Enlist. Nothing is lost, and the request can be sent again; `Retry-After` says when.',
-    [answerProblem('throttled')],
+    'AWS is unavailable. Nothing is lost, and the request can be sent again; `Retry-After` says when.',
+    [answerProblem('aws_unavailable')],
   ),
   headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' } } },
 };
@@ -185,7 +185,7 @@ const describeRefusals = (name: RouteName): Json => {
     })),
   ];
   const has503 = mixinStatuses.includes(503);
-  if (has503) refusals.push({ text: 'AWS throttles Enlist.', example: answerProblem('throttled') });
+  if (has503) refusals.push({ text: 'AWS is unavailable.', example: answerProblem('aws_unavailable') });
   const byStatus = Object.groupBy(refusals, ({ example }) => example.status);
   return {
     ...Object.fromEntries(
@@ -198,7 +198,7 @@ const describeRefusals = (name: RouteName): Json => {
       ]),
     ),
     500: { $ref: '#/components/responses/InternalError' },
-    ...(!has503 && { 503: { $ref: '#/components/responses/Throttled' } }),
+    ...(!has503 && { 503: { $ref: '#/components/responses/Unavailable' } }),
   };
 };
 
@@ -251,7 +251,7 @@ export const describeApi = (): Json => {
     paths,
     components: {
       securitySchemes,
-      responses: { InternalError: internalError, Throttled: throttled },
+      responses: { InternalError: internalError, Unavailable: unavailable },
       schemas: { ...describeSchemas(answers, 'output'), ...describeSchemas(requests, 'input') },
     },
   };

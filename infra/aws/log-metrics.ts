@@ -13,6 +13,7 @@ import type { EnlistStack } from './stack.ts';
 
 const moved: LogCode = 'bot_moved';
 const swept: LogCode = 'swept';
+const unavailable: readonly LogCode[] = ['aws_unavailable', 'aws_denied'];
 const blocked: BotState = 'blocked';
 const enrolling: BotState = 'enrolling';
 const unsure: BotState = 'unsure';
@@ -27,6 +28,7 @@ const hasReason = `(${isMove}) || ($.code = "${audited}")`;
 const accountInDoubt = `{ (${isMove}) && ($.from = "${enrolling}") && ($.to = "${unsure}") }`;
 const [gone, replaced]: readonly [LogCode, LogCode] = ['inbox_gone', 'inbox_replaced'];
 const inboxLost = `{ ($.code = "${gone}") || ($.code = "${replaced}") }`;
+const isUnavailable = `{ ${unavailable.map((code) => `($.code = "${code}")`).join(' || ')} }`;
 const matchReasons = (codes: readonly ReasonCode[]) =>
   `{ (${hasReason}) && (${codes.map((code) => `($.reason = "${code}")`).join(' || ')}) }`;
 
@@ -37,6 +39,7 @@ const metrics = {
   keysInDoubt: 'KeysInDoubt',
   accountsInDoubt: 'AccountsInDoubt',
   inboxLost: 'InboxListsLost',
+  unavailable: 'AwsUnavailable',
 } as const;
 
 /**
@@ -71,6 +74,7 @@ export const createLogMetrics = (
     count(`${name}-pending`, resources, metrics.pendingDeletion, matchReasons([pendingDeletion]));
     count(`${name}-doubt`, resources, metrics.keysInDoubt, matchReasons(keysInDoubt));
     count(`${name}-account`, resources, metrics.accountsInDoubt, accountInDoubt);
+    count(`${name}-unavailable`, resources, metrics.unavailable, isUnavailable);
   }
   count('inbox-lost', functions.intake, metrics.inboxLost, inboxLost);
   count('sweeps', functions.recheck, metrics.swept, `{ $.code = "${swept}" }`);
@@ -113,6 +117,14 @@ export const createLogMetrics = (
     impact:
       'no bot of that list is imported: the list was removed from inbox/, or another took its name, before it was read.',
     fix: 'find out whose list it was, and put it into inbox/ again under a name of its own.',
+  });
+  alarms.add('aws-unavailable', {
+    metric: createMetric(metrics.unavailable),
+    threshold: 1,
+    periods: 2,
+    impact:
+      'AWS throttles, fails, does not answer or denies access; its message comes back, and its work goes on once AWS allows it.',
+    fix: 'look in the log for aws_denied and give the grant or the KMS key back; for aws_unavailable, see the AWS Health Dashboard and the quotas.',
   });
   alarms.add('recheck-not-running', {
     metric: createMetric(metrics.swept),

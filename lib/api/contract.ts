@@ -39,7 +39,7 @@ export interface RouteContract extends Route {
     /** The Location header: a path, with the names of fields of the body in braces. */
     readonly location?: string;
   };
-  /** Every route may answer internal_error, other_schema and throttled too. */
+  /** Every route may answer internal_error, other_schema and aws_unavailable too. */
   readonly problems: readonly ProblemCode[];
   /** With these statuses, what Mixin refused or did not answer comes back as a problem of its own code. */
   readonly mixinStatuses?: readonly (422 | 429 | 502 | 503 | 504)[];

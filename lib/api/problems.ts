@@ -94,9 +94,9 @@ export const problems = {
     message: 'A row was written by another version of Enlist.',
     fix: 'Use the version of Enlist that wrote the table, or another table.',
   },
-  throttled: {
+  aws_unavailable: {
     status: 503,
-    message: 'AWS accepts no more calls at the moment.',
+    message: 'AWS throttles, fails or denies what Enlist needs at the moment.',
     fix: 'Send the same request again in a few seconds.',
   },
 } as const satisfies Readonly<Record<string, Omit<Problem, 'code'> & { readonly status: number }>>;

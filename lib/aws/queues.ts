@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import type { QueueName } from '../model/deployment.ts';
 import type { Message, Queues } from '../model/ports.ts';
-import { sendInParts } from './throttling.ts';
+import { sendInParts } from './unavailable.ts';
 
 const SEND_MAX = 10;
 

@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
 import type { Uploads } from '../model/ports.ts';
+import { UnavailableError } from './unavailable.ts';
 
 interface UploadsOptions {
   readonly client: S3Client;
@@ -37,7 +38,10 @@ export const createUploads = ({ client, bucket: Bucket }: UploadsOptions): Uploa
   get: async (Key) => {
     try {
       const { Body, ContentType, ETag } = await client.send(new GetObjectCommand({ Bucket, Key }));
-      const body = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      const reading = Body?.transformToByteArray().catch((error) => {
+        throw new UnavailableError('the connection broke while an upload was read', { cause: error });
+      });
+      const body = (await reading) ?? new Uint8Array();
       return { body, contentType: ContentType ?? 'application/octet-stream', version: readETag(ETag) };
     } catch (error) {
       if (error instanceof NoSuchKey) return undefined;

@@ -7,7 +7,10 @@ import type { Services } from '../model/ports.ts';
 import { describeReason, type ReasonCode } from '../model/reasons.ts';
 import { type LeasedBot, LeaseLost, takeLease } from './lease.ts';
 import { handleMixinError } from './outcome.ts';
-import { moveBot, sendToStep } from './transition.ts';
+import { drawRetryDelaySeconds, moveBot, sendToStep } from './transition.ts';
+
+/** The longest pause of work that ran out of time. */
+const PAUSE_MAX_SECONDS = 120;
 
 /** One bot at work: its leased row, and when the invocation ends (milliseconds since 1970). */
 export interface LeasedWork {
@@ -36,8 +39,8 @@ export const endWork = async (
 };
 
 /**
- * Returns only when there is time for one more call before the invocation ends. Else it gives the lease back, sends the message again and throws
- * WorkEnd.
+ * Returns only when there is time for one more call before the invocation ends. Else it gives the lease back, sends the
+ * message again after a pause that grows, and throws WorkEnd.
  * @param undo written with the release: takes back what the row says about the call
  */
 export const requireTime = async (
@@ -45,8 +48,15 @@ export const requireTime = async (
   undo: BotChanges = {},
 ): Promise<void> => {
   if (services.now() + mixin.timeoutMs < deadlineMs) return;
-  await leased.release(undo);
-  await sendToStep(services, step, leased.bot);
+  // The row counts the attempt, so that the pause grows while calls stay slow.
+  const { attempts } = leased.bot;
+  await leased.release({ ...undo, attempts: attempts + 1 });
+  await sendToStep(
+    services,
+    step,
+    leased.bot,
+    Math.min(drawRetryDelaySeconds(services, leased.bot), PAUSE_MAX_SECONDS),
+  );
   throw new WorkEnd();
 };
 

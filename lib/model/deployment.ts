@@ -68,8 +68,19 @@ export const nameDeadLetterQueue = (name: QueueName): string => `${name}-dead-le
 export const computeCrashRetrySeconds = (name: QueueName, receiveCount: number): number =>
   receiveCount >= queues[name].maxReceiveCount ? 1 : 2 ** Math.max(0, receiveCount - 1);
 
-/** A message that AWS throttled at its last delivery is sent again as a new one, with this delay in seconds. */
-export const throttledPauseSeconds = 30;
+/**
+ * Does a new message take the place of one that was delivered so often while AWS was unavailable? One delivery is left
+ * for the case that no new one can be sent.
+ */
+export const isReplacedAfter = (name: QueueName, receiveCount: number): boolean =>
+  receiveCount >= queues[name].maxReceiveCount - 1;
+
+/** The longest pause of a message while AWS is unavailable. */
+const UNAVAILABLE_PAUSE_SECONDS = 60;
+
+/** After how many seconds a message is delivered again while AWS is unavailable: 1, 3, 9, and 60 for the new message. */
+export const computeUnavailablePauseSeconds = (name: QueueName, receiveCount: number): number =>
+  isReplacedAfter(name, receiveCount) ? UNAVAILABLE_PAUSE_SECONDS : 3 ** Math.max(0, receiveCount - 1);
 
 export const table = {
   partitionKey: 'pk',

@@ -7,5 +7,8 @@ export const findErrorCode = (error: unknown): string => {
   const inner = error.cause instanceof Error ? error.cause : error;
   const words = [(inner as { code?: unknown }).code, inner.name, error.name];
   // guard: error-code-is-never-a-text
-  return words.find((word): word is string => typeof word === 'string' && /^\w{1,60}$/.test(word)) ?? 'Error';
+  return (
+    words.find((word): word is string => typeof word === 'string' && /^(?:KMS\.)?\w{1,60}$/.test(word)) ??
+    'Error'
+  );
 };

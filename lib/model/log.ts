@@ -22,8 +22,10 @@ export const logMessages = {
   chunk_imported: 'A chunk of a list was imported.',
   swept: 'The sweep queued the bots that are due.',
   record_crashed: 'A message crashed its step; it comes back, or goes to the dead-letter queue.',
-  record_throttled: 'AWS throttled a step; its message comes back, and nothing is lost.',
-  request_throttled: 'AWS throttled an HTTP request, which may be sent again.',
+  aws_unavailable:
+    'AWS throttles, fails or does not answer; the message comes back, or the request may be sent again.',
+  aws_denied:
+    'AWS denies access that Enlist needs; the message comes back, and work goes on once access is given back.',
   request_failed: 'An HTTP request failed with an unexpected error.',
 } as const;
 /** Stable: queries, metrics and alarms use it. */

@@ -7,7 +7,7 @@ import { ChangeMessageVisibilityCommand, GetQueueAttributesCommand, SQSClient } 
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { createQueues } from '../aws/queues.ts';
 import { createTable, translateConfig } from '../aws/table/table.ts';
-import { isThrottled } from '../aws/throttling.ts';
+import { isUnavailable } from '../aws/unavailable.ts';
 import { createUploads } from '../aws/uploads.ts';
 import { createVault } from '../aws/vault/vault.ts';
 import { createMixinAccounts } from '../mixin/accounts.ts';
@@ -22,8 +22,9 @@ import { compression } from './compression.ts';
 import type { Config } from './config.ts';
 
 /**
- * All AWS calls here are idempotent (conditions, tokens), so the SDK may repeat throttled ones. Its pauses are random,
- * up to 1, 2, 4, 8 and 16 seconds: a call that is throttled each time still fails before its function times out.
+ * All AWS calls here are idempotent (conditions, tokens), so the SDK may repeat them. Its pauses are random: up to 1, 2, 4, 8
+ * and 16 seconds where AWS throttles, much shorter after other errors. A call that is throttled each time still fails
+ * before its function times out.
  */
 const MAX_ATTEMPTS = 6;
 const CONNECTION_TIMEOUT_MS = 2_000;
@@ -35,9 +36,13 @@ export interface Connection {
   readonly tryQueue: (queue: QueueName) => Promise<void>;
   /** Makes a message visible again after so many seconds, in place of its whole visibility timeout. */
   readonly returnMessage: (queue: QueueName, receiptHandle: string, seconds: number) => Promise<void>;
-  /** Has AWS throttled any call since then (milliseconds since 1970)? */
-  readonly throttledSince: (ms: number) => boolean;
+  /** Has AWS been unavailable for any call since then (milliseconds since 1970), or is a call waiting for its answer? */
+  readonly unavailableSince: (ms: number) => boolean;
 }
+
+/** Inside its retries, the SDK has not marked a broken connection yet as an error of its own. */
+const markAsSdkError = (error: unknown): unknown =>
+  error instanceof Error && !('$metadata' in error) ? Object.assign(error, { $metadata: {} }) : error;
 
 export const connect = (config: Config, log: Log): Connection => {
   const { region, endpoints, credentials } = config.aws;
@@ -62,24 +67,29 @@ export const connect = (config: Config, log: Log): Connection => {
   const secrets = new SecretsManagerClient(options(endpoints.secretsManager));
   const s3 = new S3Client({ ...options(endpoints.s3), forcePathStyle: endpoints.s3 !== undefined });
   const sqs = new SQSClient(options(endpoints.sqs));
-  let throttledAtMs = Number.NEGATIVE_INFINITY;
-  const recordThrottling =
+  let unavailableAtMs = Number.NEGATIVE_INFINITY;
+  const sentAtMs = new Set<{ readonly ms: number }>();
+  const recordUnavailability =
     <Args, Answer>(next: (args: Args) => Promise<Answer>) =>
     async (args: Args): Promise<Answer> => {
+      const sent = { ms: now() };
+      sentAtMs.add(sent);
       try {
         return await next(args);
       } catch (error) {
-        if (isThrottled(error)) throttledAtMs = now();
+        if (isUnavailable(markAsSdkError(error))) unavailableAtMs = now();
         throw error;
+      } finally {
+        sentAtMs.delete(sent);
       }
     };
-  // Inside the SDK's own retries, so that each throttled attempt is seen.
-  const innermost = { step: 'finalizeRequest', priority: 'low', name: 'recordThrottling' } as const;
+  // Inside the SDK's own retries, so that each attempt is seen.
+  const innermost = { step: 'finalizeRequest', priority: 'low', name: 'recordUnavailability' } as const;
   // A bundle leaves out the clients that its function may not use: those have no middlewareStack.
-  dynamodb.middlewareStack?.add(recordThrottling, innermost);
-  secrets.middlewareStack?.add(recordThrottling, innermost);
-  s3.middlewareStack?.add(recordThrottling, innermost);
-  sqs.middlewareStack?.add(recordThrottling, innermost);
+  dynamodb.middlewareStack?.add(recordUnavailability, innermost);
+  secrets.middlewareStack?.add(recordUnavailability, innermost);
+  s3.middlewareStack?.add(recordUnavailability, innermost);
+  sqs.middlewareStack?.add(recordUnavailability, innermost);
   const client = createMixinClient({
     baseUrl: config.mixinUrl,
     timeoutMs: mixin.timeoutMs,
@@ -127,6 +137,7 @@ export const connect = (config: Config, log: Log): Connection => {
         }),
       );
     },
-    throttledSince: (ms) => throttledAtMs >= ms,
+    unavailableSince: (ms) =>
+      unavailableAtMs >= ms || [...sentAtMs].some((sent) => now() - sent.ms >= CONNECTION_TIMEOUT_MS),
   };
 };

@@ -1,6 +1,6 @@
 /** What every Lambda function of Enlist has in common: how its handler is built, and its connection. */
 import type { Context } from 'aws-lambda';
-import { isThrottled } from '../aws/throttling.ts';
+import { isUnavailable } from '../aws/unavailable.ts';
 import type { FunctionName } from '../model/deployment.ts';
 import { type Environment, readConfig } from './config.ts';
 import { type Connection, connect } from './connect.ts';
@@ -28,8 +28,8 @@ export const lazily = (createHandler: CreateHandler): Handler => {
 
 export interface FunctionConnection extends Connection {
   readonly runSmokeTest: () => Promise<SmokeTestReport>;
-  /** Did AWS throttle this, or did it run out of time while AWS throttled its calls? */
-  readonly isThrottled: (error: unknown, startedMs: number) => boolean;
+  /** Did this fail because AWS is unavailable, or did it run out of time while AWS was? */
+  readonly isUnavailable: (error: unknown, startedMs: number) => boolean;
 }
 
 const writeToStdout = (line: string) => void process.stdout.write(`${line}\n`);
@@ -45,7 +45,7 @@ export const connectFunction = (
   return {
     ...connection,
     runSmokeTest: () => runSmokeTest(name, { ...connection, mixinUrl: config.mixinUrl }),
-    isThrottled: (error, startedMs) =>
-      isThrottled(error) || (error instanceof OutOfTime && connection.throttledSince(startedMs)),
+    isUnavailable: (error, startedMs) =>
+      isUnavailable(error) || (error instanceof OutOfTime && connection.unavailableSince(startedMs)),
   };
 };

@@ -10,7 +10,7 @@ import { type CreateHandler, connectFunction, type Handler } from './handler.ts'
 import { deadline, failAtDeadline } from './middlewares/deadline.ts';
 import { problemDocuments, toResult } from './middlewares/problem-documents.ts';
 import { smokeTest } from './middlewares/smoke-test.ts';
-import { throttledRequests } from './middlewares/throttled-requests.ts';
+import { unavailableRequests } from './middlewares/unavailable-requests.ts';
 
 const toRequest = (event: APIGatewayProxyEventV2): HttpRequest => ({
   path: event.pathParameters ?? {},
@@ -45,6 +45,6 @@ export const httpFunction =
       deadline(services.now),
       httpHeaderNormalizer(),
       problemDocuments(services.log),
-      throttledRequests(connection),
+      unavailableRequests(connection),
     ] as middy.MiddlewareObj[]) as unknown as Handler;
   };

@@ -8,7 +8,7 @@ import { crashedMessages } from './middlewares/crashed-messages.ts';
 import { type ContextWithDeadline, createOutOfTime, deadline } from './middlewares/deadline.ts';
 import { type MessageResult, partialBatchFailures } from './middlewares/partial-batch-failures.ts';
 import { smokeTest } from './middlewares/smoke-test.ts';
-import { throttledMessages } from './middlewares/throttled-messages.ts';
+import { unavailableMessages } from './middlewares/unavailable-messages.ts';
 import { withTimeout } from './with-timeout.ts';
 
 export interface QueueStep {
@@ -43,7 +43,7 @@ export const queueFunction =
       deadline(services.now),
       partialBatchFailures(),
       crashedMessages(name, connection, (body) => giveUp(services, body, name)),
-      // guard: throttled-not-dead-lettered
-      throttledMessages(name, connection),
+      // guard: unavailable-not-dead-lettered
+      unavailableMessages(name, connection),
     ] as middy.MiddlewareObj[]) as unknown as Handler;
   };

@@ -1,6 +1,6 @@
 /** Work under a lease: another worker may be first, and the work may fail. */
 import { expect, test } from 'vitest';
-import { withLease } from '../../lib/bots/leased-work.ts';
+import { requireTime, withLease } from '../../lib/bots/leased-work.ts';
 import { buildBot, deadline, type Recorder, recordServices } from '../helpers/services.ts';
 
 const steps = ['register', 'enroll'] as const;
@@ -36,4 +36,18 @@ test('an unexpected error is thrown on, and the lease is given back', async () =
   const fail = () => Promise.reject(new RangeError('unexpected'));
   await expect(withLease(services, 'register', bot, deadline(services), fail)).rejects.toThrow(RangeError);
   expect(await services.table.readBot(bot.bot_id)).not.toHaveProperty('lease_owner');
+});
+
+test('work without time for one more call comes back after a pause that grows up to two minutes', async () => {
+  const { bot, services, messages } = await prepare();
+  const untilMs = () => services.now() + 1_000;
+  for (let i = 0; i < 8; i += 1) {
+    const row = await services.table.readBot(bot.bot_id);
+    if (row) await withLease(services, 'register', row, untilMs(), (work) => requireTime(work));
+  }
+  const delays = messages.map(({ message }) => message.delaySeconds ?? 0);
+  expect(delays[0]).toBeGreaterThanOrEqual(5);
+  expect(delays[2]).toBeGreaterThan(delays[0] ?? 0);
+  expect(delays.at(-1)).toBe(120);
+  expect(await services.table.readBot(bot.bot_id)).toMatchObject({ attempts: 8 });
 });

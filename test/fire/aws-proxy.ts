@@ -9,9 +9,9 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What the proxy does with a call: answers itself, or changes the body or the answer. */
+/** What the proxy does with a call: answers itself or not at all, or changes the body or the answer. */
 export type Treatment =
-  | { readonly instead: Answer }
+  | { readonly instead: Answer | 'break' | 'silence' }
   | { readonly body?: string; readonly change?: (answer: Json) => Json }
   | undefined;
 
@@ -64,7 +64,11 @@ const answer = async (
   const body = await readAll(request);
   const action = String(request.headers['x-amz-target'] ?? request.method).replace(/^.*\./, '');
   const treatment = decide(action, body);
-  if (treatment && 'instead' in treatment) return sendAnswer(response, treatment.instead);
+  if (treatment && 'instead' in treatment) {
+    if (treatment.instead === 'silence') return undefined;
+    if (treatment.instead === 'break') return void response.destroy();
+    return sendAnswer(response, treatment.instead);
+  }
   const answered = await forward(
     target,
     request,

@@ -442,8 +442,8 @@ const workGuards: readonly Guard[] = [
     tests: ['contract/queues.test.ts'],
   },
   {
-    name: 'throttled-not-dead-lettered',
-    holds: 'A message that AWS throttled does not go to the dead-letter queue.',
+    name: 'unavailable-not-dead-lettered',
+    holds: 'A message does not go to the dead-letter queue because AWS is unavailable.',
     tests: ['runtime/handler.test.ts'],
   },
   {

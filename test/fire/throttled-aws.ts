@@ -1,6 +1,6 @@
 /**
  * AWS under load: proxies in front of the emulators refuse calls above a rate, with the errors of each service. A
- * refused call has no effect.
+ * refused call has no effect. In trouble, all four services do the same to every call.
  */
 import type { Environment } from '../../lib/runtime/config.ts';
 import {
@@ -35,6 +35,15 @@ export type Refusals = Record<
   number
 >;
 
+/** What every call gets. `fails` answers 500 and breaks connections in turn. */
+export type TroubleKind = 'none' | 'fails' | 'silence' | 'grant_taken' | 'key_disabled';
+
+export interface AwsTrouble {
+  kind: TroubleKind;
+  /** Do the calls of the poller fail too? It receives messages and deletes them. */
+  readonly stopsPoller: boolean;
+}
+
 export interface ThrottledAws extends AsyncDisposable {
   /** The emulators themselves. */
   readonly direct: Environment;
@@ -43,6 +52,8 @@ export interface ThrottledAws extends AsyncDisposable {
   /** May be changed at any time. */
   readonly rates: Rates;
   readonly refusals: Refusals;
+  /** May be changed at any time. */
+  readonly trouble: AwsTrouble;
 }
 
 /** Allows so many calls a second, and at most a fifth of them at once. */
@@ -171,8 +182,50 @@ const throttleUploads = (rates: Rates, refusals: Refusals): DecideTreatment => {
   };
 };
 
+type ServiceName = 'SECRETS_MANAGER' | 'DYNAMODB' | 'SQS' | 'S3';
+
+const createServiceError = (service: ServiceName, status: number, code: string): Treatment => {
+  const body =
+    service === 'S3'
+      ? `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>no</Message></Error>`
+      : JSON.stringify({ __type: code, message: 'no' });
+  const type =
+    service === 'S3'
+      ? 'application/xml'
+      : `application/x-amz-json-1.${service === 'SECRETS_MANAGER' ? 1 : 0}`;
+  return { instead: { status, type, body } };
+};
+
+const keyErrors: Readonly<Record<ServiceName, string>> = {
+  SECRETS_MANAGER: 'DecryptionFailure',
+  DYNAMODB: 'com.amazon.coral.service#AccessDeniedException',
+  SQS: 'com.amazonaws.sqs#KmsDisabled',
+  S3: 'KMS.DisabledException',
+};
+
+const createTrouble = (service: ServiceName, trouble: AwsTrouble): DecideTreatment => {
+  const breaks = createTurn();
+  return (action) => {
+    if (trouble.kind === 'none') return undefined;
+    if (service === 'SQS' && !trouble.stopsPoller && !QUEUE_CALLS.has(action)) return undefined;
+    if (trouble.kind === 'silence') return { instead: 'silence' };
+    if (trouble.kind === 'key_disabled') return createServiceError(service, 400, keyErrors[service]);
+    if (trouble.kind === 'grant_taken')
+      return service === 'S3'
+        ? createServiceError(service, 403, 'AccessDenied')
+        : createServiceError(service, 400, 'com.amazon.coral.service#AccessDeniedException');
+    if (breaks()) return { instead: 'break' };
+    return createServiceError(service, 500, service === 'S3' ? 'InternalError' : 'InternalServerError');
+  };
+};
+
 /** Starts proxies in front of the emulators. */
-export const throttleAws = async (environment: Environment, rates: Rates): Promise<ThrottledAws> => {
+export const throttleAws = async (
+  environment: Environment,
+  rates: Rates,
+  stopsPoller = false,
+): Promise<ThrottledAws> => {
+  const trouble: AwsTrouble = { kind: 'none', stopsPoller };
   const refusals: Refusals = {
     ThrottlingException: 0,
     ProvisionedThroughputExceededException: 0,
@@ -182,9 +235,11 @@ export const throttleAws = async (environment: Environment, rates: Rates): Promi
     Failed: 0,
     SlowDown: 0,
   };
-  const through = async (name: string, decide: DecideTreatment) => {
+  const through = async (name: ServiceName, decide: DecideTreatment) => {
     const target = environment[`AWS_ENDPOINT_URL_${name}`] ?? '';
-    return { name, target, ...(await startAwsProxy(target, decide)) };
+    const inTrouble = createTrouble(name, trouble);
+    const treat: DecideTreatment = (action, body) => inTrouble(action, body) ?? decide(action, body);
+    return { name, target, ...(await startAwsProxy(target, treat)) };
   };
   const proxies = await Promise.all([
     through('SECRETS_MANAGER', throttleSecrets(rates, refusals)),
@@ -202,6 +257,7 @@ export const throttleAws = async (environment: Environment, rates: Rates): Promi
     environment: { ...environment, ...urls, ...Object.fromEntries(queueUrls) },
     rates,
     refusals,
+    trouble,
     [Symbol.asyncDispose]: async () => {
       for (const { stop } of proxies) await stop();
     },

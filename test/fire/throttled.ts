@@ -1,4 +1,4 @@
-/** A list of every kind of bot, run to its end by the embedded stack while AWS throttles it. */
+/** A list of every kind of bot, run to its end by the embedded stack while AWS throttles it or is in trouble. */
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientConfig } from '../../infra/local/client-config.ts';
 import { createDemoList, type DemoList } from '../../infra/local/demo.ts';
@@ -9,19 +9,19 @@ import { nameDeadLetterQueue, queueNames } from '../../lib/model/deployment.ts';
 import { timing } from '../../lib/model/timing.ts';
 import { readConfig } from '../../lib/runtime/config.ts';
 import { sendOpenly } from '../emulators/mixin/client.ts';
-import { startStack, type TestStack } from '../helpers/stack.ts';
-import { type Rates, type ThrottledAws, throttleAws } from './throttled-aws.ts';
+import { startStack, type TestStack, waitFor } from '../helpers/stack.ts';
+import { type Rates, type ThrottledAws, type TroubleKind, throttleAws } from './throttled-aws.ts';
 
 export interface ThrottledStack extends AsyncDisposable {
   readonly stack: TestStack;
   readonly aws: ThrottledAws;
 }
 
-export const startThrottledStack = async (rates: Rates): Promise<ThrottledStack> => {
+export const startThrottledStack = async (rates: Rates, stopsPoller = false): Promise<ThrottledStack> => {
   let aws: ThrottledAws | undefined;
   const stack = await startStack({
     wrapEndpoints: async (environment) => {
-      aws = await throttleAws(environment, rates);
+      aws = await throttleAws(environment, rates, stopsPoller);
       return aws.environment;
     },
   });
@@ -109,7 +109,7 @@ export const createApiClient = ({ embedded }: TestStack) => {
       const isProblem = answer.headers.get('content-type') === 'application/problem+json';
       const code = isProblem ? (JSON.parse(text) as { code: unknown }).code : undefined;
       problems.push({ status: answer.status, code, retry_after: answer.headers.get('retry-after') });
-      if (answer.status !== 503 || code !== 'throttled') unexpected_5xx += 1;
+      if (answer.status !== 503 || code !== 'aws_unavailable') unexpected_5xx += 1;
       await new Promise((wake) => setTimeout(wake, 500));
     }
   };
@@ -139,12 +139,16 @@ const areAllEnrolments = async (
   return page.bots.every(({ enrolment }) => enrolment !== undefined);
 };
 
-/** Uploads the list, confirms its cost and waits until all bots are finished. */
+/**
+ * Uploads the list, confirms its cost and waits until all bots are finished.
+ * @param sweeps false: no sweep comes early, so that only messages bring bots back
+ */
 export const runToEnd = async (
   stack: TestStack,
   api: ReturnType<typeof createApiClient>,
   { rows, users, outcomes }: ExpectedList,
   timeoutMs: number,
+  sweeps = true,
 ): Promise<string> => {
   const key = { 'idempotency-key': `throttled-${rows.length}-${Date.now()}` };
   const { batch_id } = await api.post<{ batch_id: string }>('/batches', rows, key);
@@ -160,7 +164,7 @@ export const runToEnd = async (
     if (status === 'imported' && !isWaiting && (await areAllEnrolments(api, batch_id))) return batch_id;
     if (before !== JSON.stringify(states)) changedAt = Date.now();
     before = JSON.stringify(states);
-    if (Date.now() > changedAt + SWEEP_AFTER_MS) {
+    if (sweeps && Date.now() > changedAt + SWEEP_AFTER_MS) {
       await sweepEarly(stack);
       changedAt = Date.now();
     }
@@ -249,4 +253,35 @@ export const allBots = async (api: ReturnType<typeof createApiClient>, batch_id:
     if (page.cursor === undefined) return found;
     query = `?cursor=${encodeURIComponent(page.cursor)}`;
   }
+};
+
+/** The same rate for every kind of call. */
+export const sameRates = (all: number): Rates => ({
+  secretWrites: all,
+  secretReads: all,
+  tableWrites: all,
+  tableReads: all,
+  queues: all,
+  uploads: all,
+});
+
+/**
+ * Runs the list, puts AWS into trouble once some bots have moved, and ends the trouble after `troubleMs`. No sweep comes
+ * early. Returns the batch and how long after the trouble all bots were finished.
+ */
+export const runThroughTrouble = async (
+  { stack, aws }: ThrottledStack,
+  api: ReturnType<typeof createApiClient>,
+  list: ExpectedList,
+  kind: TroubleKind,
+  troubleMs: number,
+): Promise<{ readonly batch_id: string; readonly healedAfterMs: number }> => {
+  const run = runToEnd(stack, api, list, troubleMs + 10 * 60_000, false);
+  await waitFor(async () => stack.logs.filter((line) => line.includes('"bot_moved"')).length > 5);
+  aws.trouble.kind = kind;
+  await new Promise((wake) => setTimeout(wake, troubleMs));
+  aws.trouble.kind = 'none';
+  const endedAt = performance.now();
+  const batch_id = await run;
+  return { batch_id, healedAfterMs: performance.now() - endedAt };
 };

@@ -39,7 +39,7 @@ test('a call that AWS does not answer times out after eight seconds and is repea
   server.close();
 }, 20_000);
 
-test('a call that AWS throttles is repeated, and the connection reports the throttling', async () => {
+test('a call that AWS throttles is repeated, and the connection reports that AWS was unavailable', async () => {
   let requests = 0;
   await using server = await startServer(() => {
     requests += 1;
@@ -47,9 +47,9 @@ test('a call that AWS throttles is repeated, and the connection reports the thro
       ? { status: 400, body: '{"__type":"ThrottlingException","message":"Rate exceeded"}' }
       : { status: 200, body: '{}' };
   });
-  const { services, throttledSince } = connect(configFor(server.url), () => undefined);
+  const { services, unavailableSince } = connect(configFor(server.url), () => undefined);
   const before = Date.now();
-  expect(throttledSince(0)).toBe(false);
+  expect(unavailableSince(0)).toBe(false);
   await services.table.readBot(services.randomId());
-  expect([requests, throttledSince(before), throttledSince(Date.now() + 1)]).toEqual([2, true, false]);
+  expect([requests, unavailableSince(before), unavailableSince(Date.now() + 1)]).toEqual([2, true, false]);
 });

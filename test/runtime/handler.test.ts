@@ -13,7 +13,7 @@ import { type HttpFunctionName, type RouteName, routes } from '../../lib/api/con
 import type { Answers, HttpRequest } from '../../lib/api/http.ts';
 import { SchemaError } from '../../lib/aws/table/items.ts';
 import { giveUpBot } from '../../lib/bots/crash.ts';
-import { queueNames, queues, throttledPauseSeconds } from '../../lib/model/deployment.ts';
+import { queueNames, queues } from '../../lib/model/deployment.ts';
 import type { Services } from '../../lib/model/ports.ts';
 import type { Environment } from '../../lib/runtime/config.ts';
 import { lazily } from '../../lib/runtime/handler.ts';
@@ -226,8 +226,8 @@ describe('a queue function', () => {
     expect(log.lines()).toMatchObject([{ code: 'record_crashed', error: 'OutOfTime' }]);
   });
 
-  describe('throttling', () => {
-    const last = queues.check.maxReceiveCount;
+  describe('while AWS is unavailable', () => {
+    const last = queues.check.maxReceiveCount - 1;
     const body = JSON.stringify({ bot_id: randomUUID() });
     const crashWith =
       (name: string, $metadata = {}): QueueStep['handle'] =>
@@ -239,39 +239,44 @@ describe('a queue function', () => {
       ['ProvisionedThroughputExceededException', {}],
       ['RequestThrottled', {}],
       ['SlowDown', {}],
-      ['ThrottlingError', {}],
+      ['TimeoutError', {}],
+      ['InternalServerError', { httpStatusCode: 500 }],
       ['UnknownError', { httpStatusCode: 503 }],
     ])(
-      'a message that AWS throttled comes back, and at its last delivery is sent again as a new one: %s',
+      'a message that AWS was unavailable for comes back after a pause that grows, and is sent again as a new one before its last delivery: %s',
       async (name, metadata) => {
         const early = record(body, last - 1);
         const late = record(body, last);
         const { answer, log } = await run(crashWith(name, metadata), [early]);
         expect(answer).toEqual(failing(early));
         expect(calls.map(({ action }) => action)).toEqual(['ChangeMessageVisibility']);
-        expect(log.lines()).toMatchObject([{ level: 'warn', code: 'record_throttled', error: name }]);
+        expect(log.lines()).toMatchObject([{ level: 'warn', code: 'aws_unavailable', error: name }]);
+        expect(calls[0]?.input.VisibilityTimeout).toBe(9);
         calls.splice(0);
         const group = { ...late, attributes: { ...late.attributes, MessageGroupId: 'a-batch' } };
         expect((await run(crashWith(name, metadata), [group])).answer).toEqual(failing());
-        const Entries = [
-          { Id: '0', MessageBody: body, MessageGroupId: 'a-batch', DelaySeconds: throttledPauseSeconds },
-        ];
+        const Entries = [{ Id: '0', MessageBody: body, MessageGroupId: 'a-batch', DelaySeconds: 60 }];
         expect(calls).toMatchObject([{ action: 'SendMessageBatch', input: { Entries } }]);
       },
     );
 
-    test('a throttled message fails when no new one can be sent', async () => {
+    test('a message fails when no new one can be sent', async () => {
       const late = record(body, last);
       refusing = true;
       expect((await run(crashWith('SlowDown'), [late])).answer).toEqual(failing(late));
     });
 
-    test('a step that runs out of time because of throttling has not crashed', async () => {
+    test('a step that runs out of time because AWS is unavailable has not crashed', async () => {
       throttling = true;
       const reading: QueueStep['handle'] = async (services) =>
         void (await services.table.readBot(randomUUID()));
       const { log } = await run(reading, [record(body)], contextWith(1_300));
-      expect(log.lines()).toMatchObject([{ code: 'record_throttled', error: 'OutOfTime' }]);
+      expect(log.lines()).toMatchObject([{ code: 'aws_unavailable', error: 'OutOfTime' }]);
+    });
+
+    test('denied access is no crash, and its log line has a code of its own', async () => {
+      const { log } = await run(crashWith('AccessDeniedException'), [record(body)]);
+      expect(log.lines()).toMatchObject([{ code: 'aws_denied', error: 'AccessDeniedException' }]);
     });
 
     test('a full quota is a crash, because waiting does not help', async () => {
@@ -458,7 +463,7 @@ describe('an HTTP function', () => {
     expect(answer.log.lines()).toMatchObject([{ code: 'request_failed', error: 'other_schema' }]);
   });
 
-  describe('throttled requests', () => {
+  describe('requests while AWS is unavailable', () => {
     const reading = {
       ...echo,
       readBot: async (services: Services) => ({
@@ -468,28 +473,32 @@ describe('an HTTP function', () => {
     } as unknown as typeof echo;
     const throwing = (name: string) => ({
       ...echo,
-      readBot: () => Promise.reject(Object.assign(new Error('CANARY'), { name })),
+      readBot: () => Promise.reject(Object.assign(new Error('CANARY'), { name, $metadata: {} })),
     });
     const eventOrOther = event('GET', '/bots/x');
 
-    test('a throttled request gets a problem document that says to try again', async () => {
-      const answer = await ask(eventOrOther, throwing('ThrottlingException'));
+    test.each([
+      ['ThrottlingException', 'aws_unavailable'],
+      ['TimeoutError', 'aws_unavailable'],
+      ['AccessDeniedException', 'aws_denied'],
+    ])('a request that fails with %s gets a problem document that says to try again', async (name, code) => {
+      const answer = await ask(eventOrOther, throwing(name));
       expect(answer).toMatchObject({
         statusCode: 503,
         headers: { 'content-type': 'application/problem+json', 'retry-after': '5' },
-        json: { status: 503, code: 'throttled', fix: expect.stringContaining('again') },
+        json: { status: 503, code: 'aws_unavailable', fix: expect.stringContaining('again') },
       });
-      expect(answer.log.lines()).toMatchObject([{ level: 'warn', code: 'request_throttled' }]);
+      expect(answer.log.lines()).toMatchObject([{ level: 'warn', code }]);
       expect(`${answer.body}${answer.log.text()}`).not.toContain('CANARY');
     });
 
-    test('a throttled request is answered before the function times out', async () => {
+    test('a request that AWS throttles is answered before the function times out', async () => {
       throttling = true;
       const answer = await ask(eventOrOther, reading, 'api', contextWith(1_300));
-      expect(answer).toMatchObject({ statusCode: 503, json: { code: 'throttled' } });
+      expect(answer).toMatchObject({ statusCode: 503, json: { code: 'aws_unavailable' } });
     });
 
-    test('a request that takes too long without throttling is an internal error', async () => {
+    test('a request that takes too long while AWS answers is an internal error', async () => {
       const never = { ...echo, readBot: () => new Promise<never>(() => undefined) };
       const answer = await ask(eventOrOther, never, 'api', contextWith(1_050));
       expect(answer).toMatchObject({ statusCode: 500, json: { code: 'internal_error' } });
@@ -528,17 +537,20 @@ describe('the exported handlers of functions/', () => {
     expect(log.text()).not.toContain('CANARY');
   });
 
-  test.each(queueNames)('%s sends a throttled message again after its last delivery', async (name) => {
-    throttling = true;
-    const log = logInto();
-    const last = String(queues[name].maxReceiveCount);
-    const body = JSON.stringify({ [bodies[name]]: randomUUID() });
-    const event = { Records: [record(body, last)] };
-    const answer = await queueHandlers[name](environment, log.write)(event, contextWith(1_300));
-    expect(answer).toEqual({ batchItemFailures: [] });
-    expect(calls.map(({ action }) => action)).toContain('SendMessageBatch');
-    expect(log.lines()).toMatchObject([{ code: 'record_throttled', step: name }]);
-  });
+  test.each(queueNames)(
+    '%s sends a message that AWS throttled again before its last delivery',
+    async (name) => {
+      throttling = true;
+      const log = logInto();
+      const last = String(queues[name].maxReceiveCount - 1);
+      const body = JSON.stringify({ [bodies[name]]: randomUUID() });
+      const event = { Records: [record(body, last)] };
+      const answer = await queueHandlers[name](environment, log.write)(event, contextWith(1_300));
+      expect(answer).toEqual({ batchItemFailures: [] });
+      expect(calls.map(({ action }) => action)).toContain('SendMessageBatch');
+      expect(log.lines()).toMatchObject([{ code: 'aws_unavailable', step: name }]);
+    },
+  );
 
   test.each([
     ['api', createApi],

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import type { Batch } from '../../model/batch.ts';
 import type { Page, Table, VerificationRecord } from '../../model/ports.ts';
 import type { RowError } from '../../model/problem.ts';
-import { sendInParts } from '../throttling.ts';
+import { sendInParts } from '../unavailable.ts';
 import type { BotRows } from './bots.ts';
 import {
   ITEM_SCHEMA,

@@ -5,7 +5,7 @@ import type { Bot, BotChanges } from '../../model/bot.ts';
 import { table as shape } from '../../model/deployment.ts';
 import type { BotQuery, Page, Table } from '../../model/ports.ts';
 import type { BotState } from '../../model/states.ts';
-import { sendInParts } from '../throttling.ts';
+import { sendInParts } from '../unavailable.ts';
 import { type BatchKey, followedKey, readKeysInOrder } from './batch-keys.ts';
 import {
   type Condition,

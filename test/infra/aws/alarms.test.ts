@@ -60,6 +60,7 @@ test('the stack has exactly these alarms', () => {
     'api-errors',
     'api-server-errors',
     'api-throttles',
+    'aws-unavailable',
     'bots-blocked',
     'check-dead-letters',
     'check-errors',
