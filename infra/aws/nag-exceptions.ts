@@ -42,7 +42,7 @@ export const acceptEnrolmentWildcard = (role: IConstruct, prefix: string): void 
   acceptWildcard(
     role,
     formatArn('secretsmanager', `secret:${prefix}/*`),
-    "Only for the right to delete: the copy of a session key from the time before its account existed. No bot's own secret has such a name, and each can be restored for days.",
+    "Only for enrolments: the copy of a session key from the time before its account existed. No bot's own secret has such a name, and each can be restored for days.",
   );
 
 export const acceptRouteWildcard = (policy: IConstruct, api: IConstruct): void =>
