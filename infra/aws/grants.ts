@@ -3,7 +3,12 @@ import { ArnFormat } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { type FunctionName, type QueueName, queueNames } from '../../lib/model/deployment.ts';
-import { isForEnrolments, type Permissions, permissions, type SecretAction } from '../../lib/model/permissions.ts';
+import {
+  isForEnrolments,
+  type Permissions,
+  permissions,
+  type SecretAction,
+} from '../../lib/model/permissions.ts';
 import type { EnlistStack } from './stack.ts';
 import { allow, encryptionActions, messageActions, restrictToService } from './statements.ts';
 import type { Storage } from './storage.ts';

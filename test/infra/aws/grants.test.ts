@@ -288,6 +288,8 @@ describe('wildcards', () => {
     expect([...new Set(withWildcard)].sort()).toEqual([
       // Traces: X-Ray names no resources.
       '*',
+      // The stack, which operators look up by its name.
+      'arn:…:cloudformation:…:…:stack/enlist-prod/*',
       // One API, all its routes, for operators.
       'arn:…:execute-api:…:…:…/*/*/*',
       // One secret a bot, of this stage.
