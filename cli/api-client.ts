@@ -11,7 +11,7 @@ import {
   type UploadFormView,
 } from '../lib/api/contract.ts';
 import { PAGE_MAX } from '../lib/api/schemas.ts';
-import { describeConnection, findCauseCode, isAbort, RequestError } from './errors.ts';
+import { describeConnection, findAwsFix, findCauseCode, isAbort, RequestError } from './errors.ts';
 import { type HttpRequest, type Send, sendPlain } from './send.ts';
 import { rewordAnswer, rewordProblem } from './words.ts';
 
@@ -92,7 +92,9 @@ const createApiError = (status: number, body: unknown, isOnce: boolean): Request
     return new ApiError(`${message}${request} ${fix}`, status, parsed.data);
   }
   const gateway = gatewayMessage.safeParse(body);
-  const text = `The API answered ${status}${gateway.success ? `: ${gateway.data}` : ''}.`;
+  const answered = gateway.success ? `: ${gateway.data.replace(/\.$/, '')}` : '';
+  const fix = status < 500 && gateway.success ? findAwsFix(gateway.data) : undefined;
+  const text = `The API answered ${status}${answered}.${fix === undefined ? '' : ` ${fix}`}`;
   return isOnce && status >= 500 ? new UnknownOutcomeError(text) : new ApiError(text, status);
 };
 

@@ -76,14 +76,41 @@ const NO_CREDENTIALS =
 const NO_REGION =
   'No AWS region is chosen. Give --region NAME or set AWS_REGION. For Enlist on this machine, start it with npm start or give its folder as --data DIR.';
 
-/** What went wrong with a call to AWS, in one sentence. */
+/** A full stop, where the text has none. */
+const endSentence = (text: string) => (/[.!?]$/.test(text) ? '' : '.');
+
+/** What to do about AWS's own refusals, by the words in the error's name or text. */
+const awsFixes: readonly (readonly [RegExp, string])[] = [
+  [
+    /ExpiredToken|token .*expired|TokenRefreshRequired/i,
+    'Your AWS credentials have expired: sign in again (for example with aws sso login).',
+  ],
+  [
+    /Signature (not yet current|expired)|RequestExpired|RequestTimeTooSkewed/i,
+    "Set this machine's clock: AWS refuses requests whose time is more than five minutes off.",
+  ],
+  [
+    /SignatureDoesNotMatch|signature we calculated|InvalidSignature|UnrecognizedClient|InvalidClientTokenId|InvalidAccessKeyId|security token .*invalid/i,
+    'Check your AWS credentials: the access key and its secret do not belong together, or are no longer valid.',
+  ],
+  [
+    /AccessDenied|not authorized|UnauthorizedOperation|Forbidden|Missing Authentication Token/i,
+    "Use credentials that may do this: the stack's output OperatorPolicy names the policy that allows everything enlist does. --profile chooses other credentials.",
+  ],
+];
+
+/** What to do, where AWS itself refused; undefined for any other text. */
+export const findAwsFix = (text: string): string | undefined =>
+  awsFixes.find(([words]) => words.test(text))?.[1];
+
+/** What went wrong with a call to AWS, in one sentence, and what to do where it refused. */
 export const createAwsError = (what: string, error: unknown): RequestError => {
   if (!(error instanceof Error)) return new RequestError(`${what} failed.`);
   if (error.name === 'CredentialsProviderError') return new RequestError(NO_CREDENTIALS);
   if (error.message === 'Region is missing') return new RequestError(NO_REGION);
   const message = error.message.replace(/\s+/g, ' ').trim();
   const isUnknown = message === '' || message === 'UnknownError';
-  return new RequestError(
-    `${what} failed: ${isUnknown ? describeCause(error) : `${error.name}: ${message}`}`,
-  );
+  const text = isUnknown ? describeCause(error) : `${error.name}: ${message}`;
+  const fix = findAwsFix(text);
+  return new RequestError(`${what} failed: ${text}${fix === undefined ? '' : `${endSentence(text)} ${fix}`}`);
 };

@@ -13,7 +13,7 @@ import {
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { type FunctionName, functions } from '../../lib/model/deployment.ts';
-import { canDoWithSecrets, permissions } from '../../lib/model/permissions.ts';
+import { isForEnrolments, permissions } from '../../lib/model/permissions.ts';
 import { createStatements } from './grants.ts';
 import {
   acceptEnrolmentWildcard,
@@ -113,8 +113,9 @@ export const createFunction = (stack: EnlistStack, name: FunctionName): Function
   });
   acceptTraceWildcard(role);
   if (permissions[name].lists.length > 0) acceptObjectWildcard(role, storage.uploads);
-  if (permissions[name].secrets.length > 0) acceptSecretWildcard(role, names.secretPrefix);
-  if (canDoWithSecrets(name, 'removeEnrolment')) acceptEnrolmentWildcard(role, names.enrolmentPrefix);
+  const { secrets } = permissions[name];
+  if (secrets.some((action) => !isForEnrolments(action))) acceptSecretWildcard(role, names.secretPrefix);
+  if (secrets.some(isForEnrolments)) acceptEnrolmentWildcard(role, names.enrolmentPrefix);
   const fn = new LambdaFunction(part, 'Function', {
     functionName: names.function(name),
     description,

@@ -3,7 +3,12 @@ import { ArnFormat } from 'aws-cdk-lib';
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { type FunctionName, type QueueName, queueNames } from '../../lib/model/deployment.ts';
-import { type Permissions, permissions, type SecretAction } from '../../lib/model/permissions.ts';
+import {
+  isForEnrolments,
+  type Permissions,
+  permissions,
+  type SecretAction,
+} from '../../lib/model/permissions.ts';
 import type { EnlistStack } from './stack.ts';
 import { allow, encryptionActions, messageActions, restrictToService } from './statements.ts';
 import type { Storage } from './storage.ts';
@@ -57,6 +62,8 @@ const secretActions: Readonly<Record<SecretAction, string>> = {
   create: 'secretsmanager:CreateSecret',
   put: 'secretsmanager:PutSecretValue',
   read: 'secretsmanager:GetSecretValue',
+  createEnrolment: 'secretsmanager:CreateSecret',
+  readEnrolment: 'secretsmanager:GetSecretValue',
   removeEnrolment: 'secretsmanager:DeleteSecret',
 };
 
@@ -74,11 +81,15 @@ const allowSecrets = (stack: EnlistStack, { secrets }: Permissions) => {
     });
   const removals = secrets.filter((right) => right === 'removeEnrolment');
   const others = secrets.filter((right) => right !== 'removeEnrolment');
-  const writes = others.some((right) => right !== 'read');
+  const writes = others.some((right) => right !== 'read' && right !== 'readEnrolment');
   return [
     ...allow(
-      others.map((right) => secretActions[right]),
+      others.filter((right) => !isForEnrolments(right)).map((right) => secretActions[right]),
       [formatArn(names.secretPrefix)],
+    ),
+    ...allow(
+      others.filter(isForEnrolments).map((right) => secretActions[right]),
+      [formatArn(names.enrolmentPrefix)],
     ),
     ...allow(
       removals.map((right) => secretActions[right]),

@@ -42,7 +42,14 @@ export const acceptEnrolmentWildcard = (role: IConstruct, prefix: string): void 
   acceptWildcard(
     role,
     formatArn('secretsmanager', `secret:${prefix}/*`),
-    "Only for the right to delete: the copy of a session key from the time before its account existed. No bot's own secret has such a name, and each can be restored for days.",
+    "Only for enrolments: the copy of a session key from the time before its account existed. No bot's own secret has such a name, and each can be restored for days.",
+  );
+
+export const acceptStackWildcard = (policy: IConstruct, stack: string): void =>
+  acceptWildcard(
+    policy,
+    formatArn('cloudformation', `stack/${stack}/*`),
+    'The one stack of this name: what follows the name is an id that AWS draws, and the enlist command asks by name.',
   );
 
 export const acceptRouteWildcard = (policy: IConstruct, api: IConstruct): void =>

@@ -3,7 +3,7 @@ import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { limits } from '../../lib/model/limits.ts';
-import { acceptObjectWildcard, acceptRouteWildcard } from './nag-exceptions.ts';
+import { acceptObjectWildcard, acceptRouteWildcard, acceptStackWildcard } from './nag-exceptions.ts';
 import type { EnlistStack } from './stack.ts';
 import { allow, restrictToService } from './statements.ts';
 
@@ -13,12 +13,18 @@ export const createOperatorPolicy = (
   functions: readonly LambdaFunction[],
 ): ManagedPolicy => {
   const { names, settings, storage } = stack;
+  // The command asks by name, so the id of the stack is not known to it.
+  const stackArn = stack.formatArn({
+    service: 'cloudformation',
+    resource: 'stack',
+    resourceName: `${names.stack}/*`,
+  });
   const policy = new ManagedPolicy(stack, 'Operator', {
     managedPolicyName: names.operator,
     description: `Enlist ${settings.stage}: call its API, upload lists to its inbox, run enlist doctor`,
     statements: [
       ...allow(['execute-api:Invoke'], [api.arnForExecuteApi('*', '/*', '*')]),
-      ...allow(['cloudformation:DescribeStacks'], [stack.stackId]),
+      ...allow(['cloudformation:DescribeStacks'], [stackArn]),
       ...allow(['s3:PutObject'], [storage.uploads.arnForObjects(`${limits.inboxPrefix}*`)]),
       ...allow(['kms:GenerateDataKey'], [storage.keys.data.keyArn], restrictToService('s3')),
       ...allow(
@@ -27,6 +33,7 @@ export const createOperatorPolicy = (
       ),
     ],
   });
+  acceptStackWildcard(policy, names.stack);
   acceptRouteWildcard(policy, api);
   acceptObjectWildcard(policy, storage.uploads, limits.inboxPrefix);
   return policy;

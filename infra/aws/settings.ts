@@ -22,7 +22,10 @@ const whole = (minimum: number, maximum: number, unit = '') =>
     .min(minimum, `is less than ${minimum}${unit}`)
     .max(maximum, `is more than ${maximum}${unit}`);
 
-const schema = z.strictObject({
+/** Left for the other functions, and for what else runs in the account. */
+const SPARE_CONCURRENCY = 100;
+
+const shape = z.strictObject({
   /** Every name derives from the stage, so that one account can have several stacks. */
   stage: z
     .string()
@@ -45,6 +48,13 @@ const schema = z.strictObject({
   auditDays: whole(1, 365).default(timing.auditSeconds / DAY_SECONDS),
   /** How many invocations of check, and of register, run at once. @default what lib/model/deployment.ts says */
   mixinConcurrency: whole(2, 1_000).optional(),
+  /** How many invocations AWS lets the account run at once, in this region: Lambda's quota. */
+  accountConcurrency: whole(10, 1_000_000).default(1_000),
+  /** The one role besides the functions' that may decrypt secrets of bots, by its name with its path. */
+  breakGlassRole: z
+    .string()
+    .regex(/^[\w+=,.@-]+(\/[\w+=,.@-]+)*$/, 'is not the name of a role')
+    .optional(),
   /** How many days a KMS key can be restored after somebody deletes it. */
   keyDeletionWindowDays: whole(7, 30, ' days').default(30),
   logRetentionDays: number
@@ -55,9 +65,21 @@ const schema = z.strictObject({
   vaultKeyArn: keyArn,
 });
 
-export type Settings = Readonly<z.infer<typeof schema>>;
+/** check and register share the account's quota with everything else: without a rest nobody could even ask for a status. */
+const schema = shape.superRefine(({ mixinConcurrency, accountConcurrency }, context) => {
+  if (mixinConcurrency === undefined) return;
+  const most = Math.max(2, Math.floor((accountConcurrency - SPARE_CONCURRENCY) / 2));
+  if (mixinConcurrency <= most) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['mixinConcurrency'],
+    message: `is more than ${most}: check and register may each run so many invocations at once, and the account may run ${accountConcurrency} (accountConcurrency), of which ${SPARE_CONCURRENCY} are left for everything else`,
+  });
+});
 
-export const settingNames = Object.keys(schema.shape) as readonly (keyof Settings)[];
+export type Settings = Readonly<z.infer<typeof shape>>;
+
+export const settingNames = Object.keys(shape.shape) as readonly (keyof Settings)[];
 
 /** All other names of CDK's own context have a colon or a slash. */
 const cdkNames: ReadonlySet<string> = new Set(['cli-telemetry', 'cdk-migrate']);

@@ -49,7 +49,8 @@ export class EnlistStack extends Stack {
     const countMoves = createLogMetrics(this, functions);
     const findRoles = (right: SecretAction) =>
       functionNames.filter((name) => canDoWithSecrets(name, right)).map((name) => functions[name].role);
-    createKeyAlerts(this, { creators: findRoles('create'), removers: findRoles('removeEnrolment') });
+    const creators = [...findRoles('createEnrolment'), ...findRoles('create')];
+    createKeyAlerts(this, { creators, removers: findRoles('removeEnrolment') });
     const dashboard = createDashboard(this, functions, api.api, countMoves);
     const fns = functionNames.map((name) => functions[name].fn);
     const operator = createOperatorPolicy(this, api.api, fns);

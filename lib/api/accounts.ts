@@ -109,7 +109,7 @@ const showSession = ({ batch_id }: Bot, { account, person }: SignInResult): Repl
     user_id: account.user_id,
     session_id: account.session_id,
     batch_id,
-    state: 'queued',
+    state: 'enrolling',
     account: person,
   },
 });

@@ -241,7 +241,7 @@ export const routes = {
     tag: 'accounts',
     summary: 'Sign an account in with its code',
     description:
-      "Creates and stores a session key, then signs the account in. The account becomes a bot of a batch of one, which is checked and registered like any other.\n\nIf the sign-in cannot go on, the answer is the reason in its bot's row.",
+      "Creates and stores a session key, then signs the account in. The account becomes a bot of a batch of one, which is checked and registered like any other: its own row follows within seconds, and until then the batch shows an enrolment.\n\nIf the sign-in cannot go on, the answer is the reason in its bot's row.",
     parameters: verificationId,
     body: {
       kind: 'json',
@@ -250,7 +250,7 @@ export const routes = {
     },
     answer: {
       status: 201,
-      description: 'The account is signed in, and its bot is queued.',
+      description: 'The account is signed in, and the row of its bot follows.',
       body: answers.NewSession,
       location: '/bots/{bot_id}',
     },

@@ -163,6 +163,17 @@ const conclude = async (work: LeasedWork, account: NewAccount, session_key: Sess
   if (ended) await removeSecret(services, ended);
 };
 
+/**
+ * Who answers HTTP may not touch the secrets of bots: the account is on the row, and a message has enroll conclude. The
+ * row is due soon, so the sweep sends the message again where this one is lost.
+ */
+const handOver = async ({ services, leased }: LeasedWork, result: SignInResult): Promise<SignInResult> => {
+  const { bot } = leased;
+  await leased.release();
+  await sendToStep(services, step, bot);
+  return result;
+};
+
 const enrollLeased = async (
   work: LeasedWork,
   enrolment: Enrolment,
@@ -170,6 +181,7 @@ const enrollLeased = async (
 ): Promise<SignInResult> => {
   const { services, leased } = work;
   const { account, account_sent_at, bot_id } = leased.bot;
+  if (account && liveRequest) return handOver(work, { account, person: {} });
   if (account) {
     const secret = await services.vault.readEnrolment(bot_id);
     if (typeof secret !== 'object') return endWork(work, 'block', 'secret_pending_deletion');
@@ -182,6 +194,7 @@ const enrollLeased = async (
     enrolment.kind === 'network_user'
       ? await createUser(work, enrolment)
       : await signIn(work, enrolment, liveRequest);
+  if (liveRequest) return handOver(work, result);
   await conclude(work, result.account, result.session_key);
   return result;
 };
@@ -195,7 +208,7 @@ const blockRefused = async ({ services, leased }: LeasedWork, error: MixinError)
 /**
  * Gets the account of one row.
  * @param liveRequest the sign-in of an operator who waits for the answer: then a refusal by Mixin blocks the row at
- * once, and is thrown on as the MixinError it is
+ * once, and is thrown on as the MixinError it is; the account is not concluded here, but by a message to enroll
  * Returns what Mixin answered about the account; undefined when there is no account yet: the row then says why, or
  * another worker was first.
  */

@@ -25,8 +25,17 @@ export interface Permissions {
 
 type TableAction = 'BatchGetItem' | 'BatchWriteItem' | 'GetItem' | 'PutItem' | 'Query' | 'UpdateItem';
 type ListAction = 'put' | 'get' | 'delete';
-/** `removeEnrolment` is for the secrets of enrolments alone: no function may delete a bot's secret. */
-export type SecretAction = 'create' | 'put' | 'read' | 'removeEnrolment';
+/**
+ * `createEnrolment`, `readEnrolment` and `removeEnrolment` are for the secrets of enrolments alone: no function may
+ * delete a bot's secret, and the one that signs accounts in over HTTP touches none.
+ */
+export type SecretAction =
+  | 'create'
+  | 'put'
+  | 'read'
+  | 'createEnrolment'
+  | 'readEnrolment'
+  | 'removeEnrolment';
 
 export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   api: {
@@ -40,9 +49,9 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
   accounts: {
     table: ['GetItem', 'PutItem', 'UpdateItem'],
     indexes: [],
-    sends: ['enroll', 'check'],
+    sends: ['enroll'],
     lists: [],
-    secrets: ['create', 'put', 'read', 'removeEnrolment'],
+    secrets: ['createEnrolment', 'readEnrolment'],
     mixin: true,
   },
   intake: {
@@ -90,6 +99,9 @@ export const permissions: Readonly<Record<FunctionName, Permissions>> = {
 /** May the function do this with secrets? */
 export const canDoWithSecrets = (name: FunctionName, action: SecretAction): boolean =>
   permissions[name].secrets.includes(action);
+
+/** Is the action for the secrets of enrolments alone? */
+export const isForEnrolments = (action: SecretAction): boolean => action.endsWith('Enrolment');
 
 /** The clients that a function's bundle has; every function uses the table and queues. */
 export const listAwsClients = (name: FunctionName): readonly AwsClient[] => [

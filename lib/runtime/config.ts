@@ -30,6 +30,7 @@ const schema = z.object({
   MIXIN_REGISTRATION_SIGNATURE: z.enum(['shipped', 'documented']).default('shipped'),
   AWS_REGION: z.string().min(1),
   AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SESSION_TOKEN: z.string().optional(),
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
   AWS_ENDPOINT_URL: url.optional(),
   AWS_ENDPOINT_URL_DYNAMODB: url.optional(),
@@ -53,7 +54,11 @@ export interface Config {
   readonly aws: {
     readonly region: string;
     /** Made up, for emulators; on AWS the SDK uses those of the role. */
-    readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+    readonly credentials?: {
+      readonly accessKeyId: string;
+      readonly secretAccessKey: string;
+      readonly sessionToken?: string;
+    };
     /** Where the emulators answer; undefined on AWS. */
     readonly endpoints: Readonly<Record<'dynamodb' | 's3' | 'secretsManager' | 'sqs', string | undefined>>;
   };
@@ -78,6 +83,7 @@ export const readConfig = (environment: Environment): Config => {
   };
   const isEmulated = Object.values(endpoints).every((endpoint) => endpoint !== undefined);
   const accessKeyId = env.AWS_ACCESS_KEY_ID;
+  const sessionToken = env.AWS_SESSION_TOKEN;
   const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
   return {
     table: env.ENLIST_TABLE,
@@ -95,7 +101,11 @@ export const readConfig = (environment: Environment): Config => {
     registrationSignature: env.MIXIN_REGISTRATION_SIGNATURE,
     aws: {
       region: env.AWS_REGION,
-      ...(isEmulated && accessKeyId && secretAccessKey && { credentials: { accessKeyId, secretAccessKey } }),
+      ...(isEmulated &&
+        accessKeyId &&
+        secretAccessKey && {
+          credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+        }),
       endpoints,
     },
   };

@@ -59,11 +59,12 @@ const probeTable = ({ indexes }: Permissions): Probe => {
   };
 };
 
-const vaultProbe: Probe = {
+const probeVault = ({ secrets }: Permissions): Probe => ({
   what: 'vault',
   fix: 'Check that the role allows secretsmanager:GetSecretValue under ENLIST_SECRET_PREFIX.',
-  run: ({ services }) => services.vault.readKeystore(PROBE_ID),
-};
+  run: ({ services: { vault } }) =>
+    secrets.includes('read') ? vault.readKeystore(PROBE_ID) : vault.readEnrolment(PROBE_ID),
+});
 
 const probeUploads = ({ lists }: Permissions): Probe => {
   const mayRead = lists.includes('get');
@@ -103,7 +104,7 @@ const listProbes = (name: FunctionName): readonly Probe[] => {
   const { lists, secrets, mixin, sends } = permissions[name];
   return [
     probeTable(permissions[name]),
-    ...(secrets.length > 0 ? [vaultProbe] : []),
+    ...(secrets.length > 0 ? [probeVault(permissions[name])] : []),
     ...(lists.length > 0 ? [probeUploads(permissions[name])] : []),
     ...(mixin ? [mixinProbe] : []),
     ...sends.map(probeQueue),

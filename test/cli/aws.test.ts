@@ -111,8 +111,31 @@ describe('error answers', () => {
       problem(404, 'no_such_bot'),
       'It was refused. Use the app_id of its keystore, or an id that enlist bots printed.\n',
     ],
-    ['API Gateway', { status: 403, body: '{"message":"Forbidden"}' }, 'The API answered 403: Forbidden.\n'],
-    ['IAM', { status: 403, body: '{"Message":"User: x is not authorized"}' }, 'User: x is not authorized'],
+    [
+      'API Gateway',
+      { status: 403, body: '{"message":"Forbidden"}' },
+      "The API answered 403: Forbidden. Use credentials that may do this: the stack's output OperatorPolicy",
+    ],
+    [
+      'IAM',
+      { status: 403, body: '{"Message":"User: x is not authorized"}' },
+      'User: x is not authorized. Use credentials that may do this',
+    ],
+    [
+      'IAM to a machine whose clock is off',
+      { status: 403, body: '{"message":"Signature expired: 20261125T080000Z is now earlier than 2026…"}' },
+      "Set this machine's clock",
+    ],
+    [
+      'IAM to a session that has ended',
+      { status: 403, body: '{"message":"The security token included in the request is expired"}' },
+      'Your AWS credentials have expired: sign in again',
+    ],
+    [
+      'IAM to a wrong secret key',
+      { status: 403, body: '{"message":"The request signature we calculated does not match"}' },
+      'Check your AWS credentials',
+    ],
     ['another server', { status: 200, body: '<html>' }, 'answers, but not as the API of Enlist does.'],
     ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:9/' }, body: '' }, 'answered 302.'],
   ] as const)(

@@ -109,6 +109,8 @@ describe('endpoints', () => {
   test('credentials of the environment are used only if every service is an emulator', () => {
     const all = { ...environment, ...keys, AWS_ENDPOINT_URL: one };
     expect(readConfig(all).aws.credentials).toEqual({ accessKeyId: 'id', secretAccessKey: 'not-a-key' });
+    const temporary = readConfig({ ...all, AWS_SESSION_TOKEN: 'token' }).aws;
+    expect(temporary.credentials).toMatchObject({ sessionToken: 'token' });
     expect(readConfig({ ...environment, ...keys }).aws).not.toHaveProperty('credentials');
     for (const name of ['DYNAMODB', 'S3', 'SECRETS_MANAGER', 'SQS']) {
       const some = { ...environment, ...keys, [`AWS_ENDPOINT_URL_${name}`]: two };

@@ -208,7 +208,7 @@ describe('key alerts about secrets', () => {
   const listRoles = (...names: string[]) => names.map((name) => functionRoles(template)[name]).sort();
 
   test('every caller who deletes a secret causes an alert, except the functions that may delete only enrolments', () => {
-    expect(findExceptedRoles('secret-deleted')).toEqual(listRoles('accounts', 'enroll'));
+    expect(findExceptedRoles('secret-deleted')).toEqual(listRoles('enroll'));
   });
 
   test('every caller who reads a deleted secret causes an alert, except the functions that read removed enrolments', () => {

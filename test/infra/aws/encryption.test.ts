@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { findResources, readTarget, synthesise, type Template } from './synthesised.ts';
+import { functionRoles } from './permissions.ts';
+import { findResources, flatten, readTarget, synthesise, type Template } from './synthesised.ts';
 
 let template: Template;
 beforeAll(async () => {
@@ -82,8 +83,33 @@ describe('KMS keys', () => {
       }
     }
     const vault = template.Resources[keyId('Vault')]?.Properties.KeyPolicy.Statement;
-    expect(vault).toHaveLength(1);
+    expect(vault.filter(({ Effect }: { Effect: string }) => Effect === 'Allow')).toHaveLength(1);
   });
+
+  test('the key of the vault decrypts through Secrets Manager for functions that read secrets and one named role, and for no administrator', async () => {
+    const readDenials = (among: Template) =>
+      findResources(among, 'AWS::KMS::Key')
+        .flatMap(([, { Properties }]) => Properties.KeyPolicy.Statement)
+        .filter(({ Effect }: { Effect: string }) => Effect === 'Deny');
+    const [denial, ...others] = readDenials(template);
+    expect(others).toEqual([]);
+    expect(denial).toMatchObject({ Principal: { AWS: '*' }, Action: 'kms:Decrypt', Resource: '*' });
+    expect(flatten(denial.Condition.StringEquals['kms:ViaService'])).toMatch(/^secretsmanager\./);
+    const readRoles = (statement: typeof denial) =>
+      (statement.Condition.ArnNotLike['aws:PrincipalArn'] as unknown[]).map((arn) =>
+        flatten(arn).replace(/^.*:role\//, ''),
+      );
+    const functions = ['accounts', 'intake', 'enroll', 'check', 'register'];
+    expect(readRoles(denial).sort()).toEqual(functions.map((name) => `enlist-prod-${name}Role*`).sort());
+    // CloudFormation names a role by the stack and its logical id.
+    const roles = functionRoles(template);
+    for (const name of functions) {
+      expect(roles[name]).toMatch(new RegExp(`^${name}Role`));
+      expect(template.Resources[roles[name] ?? '']?.Properties).not.toHaveProperty('RoleName');
+    }
+    const emergency = await synthesise({ breakGlassRole: 'ops/Emergency' });
+    expect(readRoles(readDenials(emergency.template)[0])).toContain('ops/Emergency');
+  }, 60_000);
 
   test('KMS keys of an earlier stack are used again', async () => {
     const arn = (digit: string) =>

@@ -17,8 +17,6 @@ const all = (actions: string, on: string) => actions.split(' ').map((action) => 
 /** Permissions that a list and a sign-in do not need, but retries, crashes, network users or lists of many chunks. */
 const UNUSED: readonly string[] = [
   'api: sqs:SendMessage on queue enroll',
-  'accounts: secretsmanager:PutSecretValue on secrets enlist/*',
-  'accounts: sqs:SendMessage on queue enroll',
   'intake: dynamodb:BatchWriteItem on table',
   'intake: s3:ListBucket on bucket',
   'intake: secretsmanager:PutSecretValue on secrets enlist/*',
@@ -151,14 +149,20 @@ describe('secrets', () => {
     expect(readers().sort()).toEqual(['accounts', 'check', 'enroll', 'intake', 'register']);
   });
 
+  test('accounts, which answers HTTP, may create and read secrets of enrolments, and touch no other', () => {
+    expect(listLines('accounts').filter((line) => line.includes('secretsmanager:'))).toEqual(
+      all('secretsmanager:CreateSecret secretsmanager:GetSecretValue', 'secrets enlist/enrolment/*'),
+    );
+  });
+
   test.each(['api', 'recheck'])('%s may use neither secrets nor their key', (name) => {
     expect(listLines(name).filter((line) => /secretsmanager|vault key/.test(line))).toEqual([]);
   });
 
-  test('accounts and enroll may delete secrets of enrolments, which can be restored for some days', async () => {
+  test('enroll may delete secrets of enrolments, which can be restored for some days', async () => {
     const statements = findDeletions(template);
     expect(statements.map(({ at }) => at).sort()).toEqual(
-      ['accounts', 'enroll'].map((name) => functionRoles(template)[name]).sort(),
+      ['enroll'].map((name) => functionRoles(template)[name]),
     );
     for (const { actions, condition } of statements) {
       expect(actions).toEqual(['secretsmanager:DeleteSecret']);
@@ -284,6 +288,8 @@ describe('wildcards', () => {
     expect([...new Set(withWildcard)].sort()).toEqual([
       // Traces: X-Ray names no resources.
       '*',
+      // The stack, which operators look up by its name.
+      'arn:…:cloudformation:…:…:stack/enlist-prod/*',
       // One API, all its routes, for operators.
       'arn:…:execute-api:…:…:…/*/*/*',
       // One secret a bot, of this stage.
