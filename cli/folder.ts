@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ZippableFile, zipSync } from 'fflate';
-import { findTextFormat, textEndings } from '../lib/lists/formats.ts';
+import { findTextFormat, isPassedOver, textEndings } from '../lib/lists/formats.ts';
 import { limits } from '../lib/model/limits.ts';
 import { UsageError } from './errors.ts';
 import { explainFileErrors, readBytes } from './files.ts';
@@ -20,11 +20,11 @@ interface FolderContents {
   readonly others: string[];
 }
 
-/** Adds what is in a folder and its folders. Hidden files are skipped, and symbolic links are not followed. */
+/** Adds what is in a folder and its folders. What archives pass over is skipped, and symbolic links are not followed. */
 const collect = async (folder: string, prefix: string, contents: FolderContents): Promise<void> => {
   const path = join(folder, prefix);
   for (const entry of await explainFileErrors(path, () => readdir(path, { withFileTypes: true }))) {
-    if (entry.name.startsWith('.')) continue;
+    if (isPassedOver(entry.name)) continue;
     const name = `${prefix}${entry.name}`;
     if (entry.isDirectory()) await collect(folder, `${name}/`, contents);
     else if (entry.isFile() && findTextFormat(name)) contents.lists.push(name);

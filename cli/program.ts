@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBots } from './commands/bots.ts';
+import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfirm } from './commands/confirm.ts';
 import { addCreate } from './commands/create.ts';
@@ -25,6 +26,7 @@ import { DEFAULT_STAGE } from './target.ts';
 const commandAdders = [
   addStart,
   addTemplate,
+  addCheck,
   addUpload,
   addCreate,
   addConfirm,

@@ -6,9 +6,16 @@ import type { ApiClient } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { batchArgument, formatExamples, joinParagraphs, reasonOption } from '../options.ts';
-import { alignColumns, formatTime } from '../output.ts';
+import { alignColumns, escapeControls, formatTime } from '../output.ts';
 
-const HEADINGS = ['line', 'bot id', 'state', 'reason'];
+const HEADINGS = ['line', 'bot id', 'label', 'state', 'reason'];
+const MAX_LABEL_CHARACTERS = 20;
+
+const formatLabel = ({ label = '' }: BotView): string => {
+  const characters = [...escapeControls(label)];
+  if (characters.length <= MAX_LABEL_CHARACTERS) return characters.join('');
+  return `${characters.slice(0, MAX_LABEL_CHARACTERS - 1).join('')}…`;
+};
 
 const formatCells = (bot: BotView, batch_id: string): string[] => {
   const { line, bot_id, state, reason, wait_until, enrolment, user_id } = bot;
@@ -18,7 +25,7 @@ const formatCells = (bot: BotView, batch_id: string): string[] => {
     ...(enrolment && user_id !== undefined ? [`account ${user_id}`] : []),
     ...(bot.batch_id === batch_id ? [] : [`now in batch ${bot.batch_id}`]),
   ];
-  return [String(line), bot_id, state, remarks.join(' ')];
+  return [String(line), bot_id, formatLabel(bot), state, remarks.join(' ')];
 };
 
 interface Options {
@@ -49,8 +56,12 @@ const listBots = async (context: Context, batch_id: string, options: Options) =>
   const { output } = context;
   const { bots, hasMore } = await readBots(await context.connectToRead(), batch_id, options);
   for (const bot of bots) output.writeJson(bot);
-  const rows = bots.map((bot) => formatCells(bot, batch_id));
-  if (bots.length > 0) output.writeLines(alignColumns([HEADINGS, ...rows]));
+  const cells = [HEADINGS, ...bots.map((bot) => formatCells(bot, batch_id))];
+  // A column that is empty for every bot only takes room.
+  const shown = bots.some(({ label }) => label !== undefined)
+    ? cells
+    : cells.map((row) => row.toSpliced(2, 1));
+  if (bots.length > 0) output.writeLines(alignColumns(shown));
   else output.writeLine(describeNoBots(options));
   if (hasMore) output.writeNote(`These are only the first ${FIRST_BOTS} bots; --all lists every one.`);
   return exitCodes.done;

@@ -13,6 +13,7 @@ const describeEnrolment = (enrolment: EnrolmentView): string =>
 
 const formatFields = (bot: BotView): string[] => {
   const pairs: (readonly [string, string | undefined])[] = [
+    ['label', bot.label && escapeControls(bot.label)],
     ['state', `${bot.state} since ${formatTime(bot.state_since)}`],
     ['reason', bot.reason && `${bot.reason.code}: ${bot.reason.message}`],
     ['what to do', bot.reason?.fix],

@@ -10,13 +10,15 @@ import { PAY_AGAIN_FIX } from './schemas.ts';
 
 /** Named one by one: nothing else of a row is shown. */
 const showBot = (bot: Bot): BotView => {
-  const { bot_id, batch_id, line, state, state_since, reason, public_key, wait_until, enrolment } = bot;
+  const { bot_id, batch_id, line, label, state, state_since, reason, public_key, wait_until, enrolment } =
+    bot;
   const user_id = enrolment ? bot.account?.user_id : bot_id;
   return {
     bot_id,
     ...(user_id !== undefined && { user_id }),
     batch_id,
     line,
+    ...(label !== undefined && { label }),
     state,
     state_since,
     ...(reason && { reason }),

@@ -161,6 +161,10 @@ const bot = z.object({
     .exactOptional(),
   batch_id: id.describe('The last batch whose list named the bot.'),
   line: z.int().min(1).describe('Its line in that list.'),
+  label: z
+    .string()
+    .describe('What people call the bot: label, name or full_name of its row, up to 100 characters.')
+    .exactOptional(),
   state: botState,
   state_since: time,
   reason: reason.exactOptional(),

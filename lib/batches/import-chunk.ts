@@ -25,6 +25,7 @@ const place = {
   row: z.int().positive(),
   line: z.int().positive(),
   file: z.string().exactOptional(),
+  label: z.string().exactOptional(),
 };
 
 const chunkSchema: z.ZodType<ChunkRow[]> = z.array(
@@ -127,7 +128,9 @@ const importRow = async (
   const stored = await storeRow(services, batch_id, row);
   if (!stored.ok) return fail(describeError(row, stored.error));
   const { entry, isNew } = stored.value;
-  const bot = await upsertBot(services, step, { ...entry, batch_id, row: row.row, line: row.line }, isNew);
+  const label = row.label === undefined ? {} : { label: row.label };
+  const place = { batch_id, row: row.row, line: row.line };
+  const bot = await upsertBot(services, step, { ...entry, ...label, ...place }, isNew);
   return succeed(bot?.state === 'queued' ? bot : undefined);
 };
 

@@ -14,6 +14,8 @@ export interface ListEntry {
   readonly batch_id: string;
   readonly row?: number;
   readonly line: number;
+  /** What people call the bot. A list without one leaves it as it is. */
+  readonly label?: string;
   readonly row_digest: string;
   readonly enrolment?: Enrolment;
 }

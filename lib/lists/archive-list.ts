@@ -3,7 +3,7 @@ import { limits } from '../model/limits.ts';
 import type { Compression } from '../model/ports.ts';
 import type { RowError } from '../model/problem.ts';
 import { type Result, succeed } from '../model/result.ts';
-import { findTextFormat, textEndings } from './formats.ts';
+import { findTextFormat, isPassedOver, textEndings } from './formats.ts';
 import { type RawList, type RawRow, rejectList, tooManyRows } from './raw-list.ts';
 import { decodeText, readText } from './text.ts';
 import { type ArchiveEntry, damaged, openArchive } from './zip-archive.ts';
@@ -13,12 +13,6 @@ const MAX_NAME_CHARACTERS = 200;
 /** A file's name that is safe to show: without control characters and those that hide text or change its direction. */
 const cleanName = (name: string): string =>
   [...name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '')].slice(0, MAX_NAME_CHARACTERS).join('');
-
-/** Folders, and files of the operating system: `.DS_Store`, `__MACOSX/`. */
-const isSkipped = (name: string): boolean => {
-  const parts = name.split(/[/\\]/);
-  return parts.at(-1) === '' || parts.some((part) => part === '__MACOSX' || /^\.[^.]/.test(part));
-};
 
 const unknownFile = rejectList(
   'unknown_file',
@@ -46,7 +40,7 @@ const isAboutArchive = (list: Result<RawList>): boolean => list === damaged || l
 const toRows = (list: Result<RawList>): RawList =>
   list.ok
     ? list.value
-    : { rows: [], errors: [{ row: 1, line: 1, field: '(file)', ...list.error }], total: 1 };
+    : { rows: [], errors: [{ row: 1, line: 1, field: '(file)', ...list.error }], total: 1, formats: [] };
 
 /** Reads every file of an archive, as if they were one list. */
 export const readArchive = async (body: Uint8Array, compression: Compression): Promise<Result<RawList>> => {
@@ -54,17 +48,19 @@ export const readArchive = async (body: Uint8Array, compression: Compression): P
   if (!archive.ok) return archive;
   const rows: RawRow[] = [];
   const errors: RowError[] = [];
+  const formats = new Set<string>();
   let total = 0;
   for (const entry of archive.value) {
-    if (isSkipped(entry.name)) continue;
+    if (isPassedOver(entry.name)) continue;
     const list = await readFile(entry);
     if (isAboutArchive(list)) return list;
     const file = cleanName(entry.name);
     const part = toRows(list);
     for (const row of part.rows) rows.push({ ...row, row: total + row.row, file });
     for (const error of part.errors) errors.push({ ...error, row: total + error.row, file });
+    for (const format of part.formats) formats.add(format);
     total += part.total;
     if (total > limits.maxRows) return tooManyRows;
   }
-  return succeed({ rows, errors, total });
+  return succeed({ rows, errors, total, formats: [...formats] });
 };

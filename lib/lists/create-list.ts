@@ -78,6 +78,7 @@ export const readCreate = (fields: Fields): Result<RawList> => {
     rows: createRows(request.value),
     errors: [],
     total: count,
+    formats: ['JSON'],
     ...(accept_cost_usd !== undefined && { accepted_cost_usd: accept_cost_usd }),
   });
 };

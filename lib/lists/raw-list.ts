@@ -15,6 +15,18 @@ export interface Place {
 
 export interface RawRow extends Place {
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Two columns without names: one is the bot's id, the other its session's. */
+  readonly uuids?: readonly [string, string];
+}
+
+/** What was found in a list. Names only, never values; bounded in number and length. */
+export interface Understood {
+  /** `JSON`, `CSV with ;` … */
+  readonly formats: readonly string[];
+  /** The known names of the fields that its rows have. */
+  readonly known: readonly string[];
+  /** Other names, as the list writes them: their values are not stored. */
+  readonly unknown: readonly string[];
 }
 
 export interface RawList {
@@ -23,6 +35,8 @@ export interface RawList {
   readonly errors: readonly RowError[];
   /** Rows and errors together. */
   readonly total: number;
+  /** How it is written. */
+  readonly formats: readonly string[];
   /** What the list may cost, by its own `accept_cost_usd`. */
   readonly accepted_cost_usd?: number;
 }

@@ -37,11 +37,17 @@ export const toDigits = (value: unknown): string =>
 export const refuseValue = (message: string, fix: string): Failure =>
   fail({ code: 'invalid_field', message, fix });
 
-/** A UUID in lower case. */
+const BARE_UUID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/i;
+
+/** A UUID in lower case; it may be in braces, and without its dashes. */
 export const readUuid = (value: unknown): Result<string> => {
-  const uuid = parseUuid(toText(value));
+  const text = toText(value).replace(/^\{(.*)\}$/, '$1');
+  const uuid = parseUuid(text.replace(BARE_UUID, '$1-$2-$3-$4-$5'));
   if (uuid !== undefined) return succeed(uuid);
-  return refuseValue('It is not a UUID.', 'Copy the whole UUID again, with its four dashes.');
+  return refuseValue(
+    'It is not a UUID.',
+    'Copy the whole UUID again: 32 hex digits, usually with four dashes.',
+  );
 };
 
 export const createMissingError = (field: string, fix: string): FieldError => ({

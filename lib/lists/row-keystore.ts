@@ -5,7 +5,17 @@
 import { type Keystore, SCALAR_PREFIX, withoutSign } from '../model/keystore.ts';
 import type { Keys } from '../model/ports.ts';
 import { type Failure, fail, type Result, succeed } from '../model/result.ts';
-import { isHex32, isPem, parseBase64, parseKey, parsePem, toBase64, toHex } from './encodings.ts';
+import {
+  dropHexPrefix,
+  isHex32,
+  isPem,
+  parseBase64,
+  parseDer,
+  parseKey,
+  toBase64,
+  toHex,
+} from './encodings.ts';
+import { keystoreFields, listUnknown } from './names.ts';
 import {
   createContradiction,
   createMissingError,
@@ -17,16 +27,6 @@ import {
   toDigits,
   toText,
 } from './row-fields.ts';
-
-/** The parts of a keystore, and all names of each; the first is the one that Enlist writes. */
-export const keystoreFields = {
-  app_id: ['app_id', 'client_id', 'user_id'],
-  session_id: ['session_id'],
-  session_key: ['session_private_key', 'private_key'],
-  server_key: ['server_public_key', 'pin_token_base64', 'pin_token'],
-  spend_key: ['spend_private_key', 'spend_key', 'safe_key'],
-  pin: ['tip_private_key', 'pin'],
-} as const;
 
 type PartName = keyof typeof keystoreFields;
 
@@ -90,8 +90,12 @@ interface Seed {
 }
 
 const readSeed = async (value: unknown, keys: Keys): Promise<Result<Seed>> => {
-  const hex = parseKey(toText(value));
+  const text = toText(value);
+  const hex = parseKey(text);
   if (hex === undefined) {
+    const key = parseDer(text);
+    // Its algorithm is named beside it, so it cannot be a scalar.
+    if (key && 'seed' in key) return succeed({ hex: key.seed, isWhole: true });
     return refuseValue(
       'It is not an Ed25519 private key.',
       'Give its 32 bytes, or its 64 bytes with the public key, in hex or base64.',
@@ -110,18 +114,19 @@ const readSeed = async (value: unknown, keys: Keys): Promise<Result<Seed>> => {
 const MAX_RSA_BITS = 4_096;
 
 const notRsa = refuseValue(
-  `It is not an RSA private key of 1,024 to ${MAX_RSA_BITS.toLocaleString('en-US')} bits in PEM, or it is encrypted.`,
+  `It is neither an Ed25519 private key nor an RSA private key of 1,024 to ${MAX_RSA_BITS.toLocaleString('en-US')} bits in PEM, or it is encrypted.`,
   'Give the whole key, from -----BEGIN to -----END, without a password; line breaks may be written as \\n.',
 );
 
 const readSessionKey = async (value: unknown, keys: Keys): Promise<Result<SessionKey>> => {
   const text = toText(value);
-  if (!isPem(text)) {
+  const bytes = parseDer(text);
+  if (!isPem(text) && !(bytes && 'pem' in bytes)) {
     const seed = await readSeed(value, keys);
     return seed.ok ? succeed({ kind: 'ed25519', seed: seed.value.hex }) : seed;
   }
-  const pem = parsePem(text);
-  const key = pem === undefined ? undefined : await keys.readRsaKey(pem);
+  if (bytes && 'seed' in bytes) return succeed({ kind: 'ed25519', seed: bytes.seed });
+  const key = bytes && (await keys.readRsaKey(bytes.pem));
   if (!key || key.bits > MAX_RSA_BITS) return notRsa;
   return succeed({ kind: 'rsa', pem: key.pem, public_key: key.public_key });
 };
@@ -144,16 +149,17 @@ const notAToken = refuseValue(
 );
 
 const readServerKey = (value: unknown, field: string, keys: Keys): Result<ServerKey> => {
-  const text = toText(value);
+  const text = dropHexPrefix(toText(value));
   if (isHex32(text)) {
     const hex = text.toLowerCase();
     return keys.isPublicKey(hex) ? succeed({ kind: 'point', hex }) : notAPoint;
   }
-  // Under this name base64 could be the point or its image, and no tool writes it.
-  if (field === 'server_public_key') return notAPoint;
   const bytes = parseBase64(text);
-  if (!bytes || bytes.length < 32 || bytes.length > MAX_RSA_BITS / 8) return notAToken;
+  if (!bytes || bytes.length < 32 || bytes.length > MAX_RSA_BITS / 8) {
+    return field === 'server_public_key' ? notAPoint : notAToken;
+  }
   if (bytes.length > 32) return succeed({ kind: 'blob', base64: toBase64(bytes) });
+  // The Ruby SDK, which alone writes base64 under `server_public_key`, means the image by it too.
   const hex = keys.ed25519FromX25519(toHex(bytes));
   return hex === undefined ? notAToken : succeed({ kind: 'image', hex });
 };
@@ -184,7 +190,7 @@ const readForm = async (value: unknown, meansSeed: boolean, keys: Keys): Promise
 const readSpendKey = async (value: unknown, field: string, keys: Keys): Promise<Result<Form>> => {
   const text = toText(value);
   if (!text.startsWith(SCALAR_PREFIX)) return readForm(value, field === 'spend_private_key', keys);
-  const hex = text.slice(SCALAR_PREFIX.length).toLowerCase();
+  const hex = dropHexPrefix(text.slice(SCALAR_PREFIX.length)).toLowerCase();
   if (isHex32(hex) && keys.isScalar(hex)) return succeed({ hex, as: 'scalar' });
   return refuseValue('It is not a reduced scalar.', 'Write scalar: and the 64 hex characters of the key.');
 };
@@ -287,12 +293,12 @@ type Parts = Awaited<ReturnType<typeof readParts>>;
 const fixes = {
   user: "Give the bot's user id as app_id, client_id or user_id.",
   session_id: 'Give the session_id that belongs to the session key.',
-  session: "Give the session's private key as session_private_key or private_key.",
+  session: "Give the session's private key as session_private_key, private_key or session_seed.",
   server: "Give Mixin's key as server_public_key, pin_token_base64 or pin_token: PINs are encrypted with it.",
 } as const;
 
 /** Parts that a keystore needs and the row lacks, unless they have an error already. */
-const findMissingParts = (parts: Parts): FieldError[] => {
+const findMissingParts = (parts: Parts, fields: Fields): FieldError[] => {
   const names = {
     user: 'app_id',
     session_id: 'session_id',
@@ -300,9 +306,14 @@ const findMissingParts = (parts: Parts): FieldError[] => {
     server: parts.session.content?.value.kind === 'rsa' ? 'pin_token' : 'server_public_key',
   } as const;
   const needed = Object.keys(names) as (keyof typeof names)[];
-  return needed
-    .filter((part) => !parts[part].content && parts[part].errors.length === 0)
-    .map((part) => createMissingError(names[part], fixes[part]));
+  const missing = needed.filter((part) => !parts[part].content && parts[part].errors.length === 0);
+  const unknown = listUnknown(fields);
+  const addition =
+    unknown.length > 0 ? ` Enlist does not know these fields of the row: ${unknown.join(', ')}.` : '';
+  return missing.map((part, i) => {
+    const error = createMissingError(names[part], fixes[part]);
+    return i === 0 ? { ...error, message: error.message + addition } : error;
+  });
 };
 
 type Session = Pick<Keystore, 'session_id'> &
@@ -353,7 +364,7 @@ export const readKeystore = async (
   keys: Keys,
 ): Promise<Result<Keystore, readonly FieldError[]>> => {
   const parts = await readParts(fields, keys);
-  const errors = [...Object.values(parts).flatMap((part) => part.errors), ...findMissingParts(parts)];
+  const errors = [...Object.values(parts).flatMap((part) => part.errors), ...findMissingParts(parts, fields)];
   if (readValue(fields, 'authorization_id') !== undefined) errors.push(oauth);
   const { user, session_id, session, server } = parts;
   if (!user.content || !session_id.content || !session.content || !server.content) return fail(errors);

@@ -6,26 +6,33 @@ import type { Keys } from '../model/ports.ts';
 import type { RowError } from '../model/problem.ts';
 import { fail, type Result, succeed } from '../model/result.ts';
 import { digestKeystore } from './keystore-digest.ts';
+import { readLabel } from './label.ts';
+import { findName, hasKnownField, keystoreFields, listUnknown, nameFields } from './names.ts';
 import { type Place, pickPlace, type RawRow } from './raw-list.ts';
 import { readNetworkUser, readSignIn, readVerification } from './row-enrolment.ts';
-import { type FieldError, type Fields, readValue } from './row-fields.ts';
-import { keystoreFields, readKeystore } from './row-keystore.ts';
+import { type FieldError, type Fields, isFields, readValue } from './row-fields.ts';
+import { readKeystore } from './row-keystore.ts';
+
+/** Where a row is, and what people call its bot. */
+interface RowPlace extends Place {
+  readonly label?: string;
+}
 
 /** A bot that has an account and a session. */
-export interface KeystoreRow extends Place {
+export interface KeystoreRow extends RowPlace {
   readonly keystore: Keystore;
   /** Digest of the public halves: shows whether a later list changes the row. */
   readonly row_digest: string;
 }
 
 /** An account that is signed in with a code. */
-export interface SignInRow extends Place {
+export interface SignInRow extends RowPlace {
   readonly enrolment: SignInEnrolment;
   readonly sign_in: SignInFields;
 }
 
 /** A user that a bot is to create. */
-interface NetworkUserRow extends Place {
+interface NetworkUserRow extends RowPlace {
   readonly enrolment: NetworkUserEnrolment;
 }
 
@@ -66,7 +73,7 @@ const misplacedCreate: FieldError = {
   fix: 'Send {"create": {…}} as a list of its own.',
 };
 
-type Content<R extends Row> = R extends Row ? Omit<R, keyof Place> : never;
+type Content<R extends Row> = R extends Row ? Omit<R, keyof RowPlace> : never;
 type ContentResult<R extends Row = Row> = Result<Content<R>, readonly FieldError[]>;
 
 const readKeystoreRow = async (fields: Fields, keys: Keys): Promise<ContentResult<KeystoreRow>> => {
@@ -108,12 +115,61 @@ const memoize = (keys: Keys): Keys => {
   return { ...keys, derivePublicKey };
 };
 
+/** Deeper wrappers are not of a list of keystores any more, and no wrapper has many fields beside it. */
+const MAX_WRAPPERS = 3;
+const MAX_FIELDS_BESIDE = 50;
+
+const markNames: ReadonlySet<string> = new Set(Object.values(marks).flat());
+
+/** `{"keystore": {…}}` → its fields, and those beside it. */
+export const unwrapRow = (fields: Fields, levels = MAX_WRAPPERS): Fields => {
+  const names = Object.keys(fields);
+  if (levels === 0 || names.length > MAX_FIELDS_BESIDE || Object.hasOwn(fields, 'create')) return fields;
+  if (names.some((name) => markNames.has(findName(name) ?? '') && !isFields(fields[name]))) return fields;
+  const [wrapper, ...others] = names.filter((name) => isFields(fields[name]));
+  const value = wrapper === undefined ? undefined : fields[wrapper];
+  if (wrapper === undefined || others.length > 0 || !isFields(value)) return fields;
+  const inner = unwrapRow(value, levels - 1);
+  if (!hasKnownField(inner)) return fields;
+  const { [wrapper]: _, ...beside } = fields;
+  return { ...beside, ...inner };
+};
+
+const createUnknownError = (fields: Fields): FieldError => {
+  const unknown = listUnknown(fields);
+  return {
+    field: '(row)',
+    code: 'no_known_field',
+    message: `The row has no field that Enlist knows${unknown.length > 0 ? `; it has ${unknown.join(', ')}` : ''}.`,
+    fix: 'Name the fields as docs/keystores.md or enlist template shows: app_id, session_id, and so on.',
+  };
+};
+
+/** The two UUIDs of an RSA keystore without names: only the session's is bound into its `pin_token`. */
+const tellUuids = async ({ fields, uuids }: RawRow, keys: Keys): Promise<Fields> => {
+  if (!uuids) return fields;
+  for (const [app_id, session_id] of [uuids, [uuids[1], uuids[0]]]) {
+    const row = await readKeystore({ ...fields, app_id, session_id }, keys);
+    if (row.ok) return { ...fields, app_id, session_id };
+  }
+  return { ...fields, app_id: uuids[0], session_id: uuids[1] };
+};
+
 /** What a row asks for, or everything that is wrong with it. */
 export const readRow = async (raw: RawRow, keys: Keys): Promise<Result<Row, readonly RowError[]>> => {
   const place = pickPlace(raw);
-  const content = await readContent(raw.fields, memoize(keys));
-  if (!content.ok) return fail(content.error.map((error) => ({ ...place, ...error })));
-  return succeed({ ...place, ...content.value });
+  const refuse = (errors: readonly FieldError[]) => fail(errors.map((error) => ({ ...place, ...error })));
+  const named = nameFields(unwrapRow(raw.fields));
+  if (!named.ok) return refuse([named.error]);
+  if (!raw.uuids && !hasKnownField(named.value)) return refuse([createUnknownError(raw.fields)]);
+  const ownKeys = memoize(keys);
+  const fields = await tellUuids({ ...raw, fields: named.value }, ownKeys);
+  const content = await readContent(fields, ownKeys);
+  if (!content.ok) return refuse(content.error);
+  // A network user shows its full_name anyway.
+  const { full_name: _, ...others } = fields;
+  const label = readLabel('enrolment' in content.value ? others : fields);
+  return succeed({ ...place, ...(label !== undefined && { label }), ...content.value });
 };
 
 /** What may be in a list only once; undefined for a network user, of whom there can be any number. */

@@ -24,6 +24,8 @@ export interface Bot {
   readonly row?: number;
   /** Its line in that list. */
   readonly line: number;
+  /** What people call it: never a key (lib/lists/label.ts). */
+  readonly label?: string;
   /** Digest of the public parts of the list's row: it shows whether a later list brings something new. */
   readonly row_digest: string;
   readonly state: BotState;

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { createProgram } from '../../cli/program.ts';
 import { updatePage } from '../../docs/cli.ts';
+import { keystoreFields } from '../../lib/lists/names.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
-import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import { readPage } from '../docs/page.ts';
 import { enlist, enlistProcess } from './run.ts';
 

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { findContentType, listFormats } from '../../lib/lists/formats.ts';
+import { keystoreFields } from '../../lib/lists/names.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
-import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { limits } from '../../lib/model/limits.ts';
 import { codeColumn, codesIn, readPage, section, tableRows } from './page.ts';

@@ -501,6 +501,11 @@ const secretGuards: readonly Guard[] = [
     tests: inSecrets,
   },
   {
+    name: 'label-is-no-secret',
+    holds: 'A key or a PIN in the column of names is not stored as a label.',
+    tests: ['lists/as-people-have-them.test.ts'],
+  },
+  {
     name: 'message-carries-ids-only',
     holds: 'A message between the steps carries no keystore.',
     replace: (code) =>

@@ -25,7 +25,8 @@ const fill = (piece: string, bytes: number, head = '', tail = ''): Buffer => {
 };
 
 const { maxUploadBytes: LARGE, maxArchiveBytes: ALL } = limits;
-const columns = (count: number): string => `${Array.from({ length: count }, (_, i) => `c${i}`).join(',')}\n`;
+const columns = (count: number): string =>
+  `${Array.from({ length: count }, (_, i) => (i === 0 ? 'pin' : `c${i}`)).join(',')}\n`;
 /** A row of so many cells. */
 const cells = (text: string, count: number): string => `${Array(count).fill(text).join(',')}\n`;
 const json = (body: Buffer): WorstList => ({ contentType: 'application/json', body });

@@ -36,7 +36,7 @@ describe('an archive', () => {
       { name: 'deep/er/two.JSON', text: '[\n{"a":2},\n{"a":],\n{"a":3}]', stored: true },
       { name: 'three.jsonl', text: '{"a":4}\n\n7\n{"a":5}' },
       { name: '..\\..\\four.ndjson', text: '{"a":6}' },
-      { name: '/etc/../five.csv', text: 'a,b\r\n7,\r\n8,"=cmd()"' },
+      { name: '/etc/../five.csv', text: 'pin,b\r\n7,\r\n8,"=cmd()"' },
     ]);
     expect(await readRows(body)).toEqual({
       rows: [
@@ -46,8 +46,8 @@ describe('an archive', () => {
         ['three.jsonl', 5, 1, { a: 4 }],
         ['three.jsonl', 7, 4, { a: 5 }],
         ['..\\..\\four.ndjson', 8, 1, { a: 6 }],
-        ['/etc/../five.csv', 9, 2, { a: '7' }],
-        ['/etc/../five.csv', 10, 3, { a: '8', b: '=cmd()' }],
+        ['/etc/../five.csv', 9, 2, { pin: '7' }],
+        ['/etc/../five.csv', 10, 3, { pin: '8', b: '=cmd()' }],
       ],
       errors: [
         ['deep/er/two.JSON', 3, 3, '(row)', 'not_an_object'],
@@ -58,7 +58,7 @@ describe('an archive', () => {
 
   test('an archive is read as enlist upload packs a folder', async () => {
     const text = Buffer.from(JSON.stringify({ a: 'x'.repeat(10_000) }));
-    const body = zipSync({ 'é/a.json': text, 'b.csv': [Buffer.from('a\n1'), { level: 0 }] });
+    const body = zipSync({ 'é/a.json': text, 'b.csv': [Buffer.from('pin\n1'), { level: 0 }] });
     expect((await readRows(body)).rows.map(([file, row]) => [file, row])).toEqual([
       ['é/a.json', 1],
       ['b.csv', 2],
@@ -71,7 +71,17 @@ describe('an archive', () => {
   });
 
   test('folders, and files that systems leave in them, are skipped', async () => {
-    const empty = ['folder/', '.DS_Store', '__MACOSX/._a.json', 'x/.git/a.json', 'a\\.b.csv', 'f.json/'];
+    const empty = [
+      'folder/',
+      '.DS_Store',
+      '__MACOSX/._a.json',
+      'x/.git/a.json',
+      'a\\.b.csv',
+      'f.json/',
+      'x/Thumbs.db',
+      'desktop.ini',
+      '~$a.csv',
+    ];
     const files = empty.map((name) => ({ name, text: '' }));
     expect((await readRows(zipOf([...files, { ...one, name: './x/../a.json' }]))).rows).toEqual([
       ['./x/../a.json', 1, 1, { a: 1 }],
@@ -87,10 +97,11 @@ describe('an archive', () => {
       ['json', 'SECRET'],
       ['in.zip', zipOf([one])],
       ['broken.json', '[{"a":"SECRET"'],
-      ['twice.csv', 'SECRET,SECRET\n1,2'],
+      ['twice.csv', 'pin,PIN,SECRET\n1,2'],
+      ['unknown.csv', 'SECRET,SECRET\n1,2'],
       ['wide.csv', utf16],
       ['empty.jsonl', '\n\n'],
-      ['none.csv', 'a,b\n'],
+      ['none.csv', 'pin,b\n'],
       ['create.json', '{"create":{"count":1}}'],
     ] as const;
     const { rows, errors } = await readRows(zipOf([...files.map(([name, text]) => ({ name, text })), one]));
@@ -101,14 +112,15 @@ describe('an archive', () => {
         'in.zip 3 1 (file) unknown_file',
         'broken.json 4 1 (file) not_a_json_array',
         'twice.csv 5 1 (file) not_csv',
-        'wide.csv 6 1 (file) not_utf8',
-        'empty.jsonl 7 1 (file) empty_list',
-        'none.csv 8 1 (file) empty_list',
+        'unknown.csv 6 1 (file) no_known_column',
+        'wide.csv 7 1 (file) not_utf8',
+        'empty.jsonl 8 1 (file) empty_list',
+        'none.csv 9 1 (file) empty_list',
       ],
     );
     expect(rows.map(([file, row]) => [file, row])).toEqual([
-      ['create.json', 9],
-      ['a.json', 10],
+      ['create.json', 10],
+      ['a.json', 11],
     ]);
     expect(JSON.stringify(errors)).not.toContain('SECRET');
   });

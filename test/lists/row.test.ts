@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { keystoreFields } from '../../lib/lists/names.ts';
 import { readRow, splitDuplicates } from '../../lib/lists/row.ts';
 import { signInFields } from '../../lib/lists/row-enrolment.ts';
-import { keystoreFields } from '../../lib/lists/row-keystore.ts';
 import * as keys from '../../lib/mixin/keys.ts';
 import { keystoreSchema } from '../../lib/model/keystore.ts';
 import { hex, type RowFields, rsaKeys } from './keystores.ts';
@@ -80,7 +80,8 @@ describe('kinds of rows', () => {
   });
 
   test('a row without fields of another kind is a keystore', async () => {
-    expect((await readErrors({})).map(({ field }) => field)).toEqual([
+    expect((await readErrors({})).map(({ code }) => code)).toEqual(['no_known_field']);
+    expect((await readErrors({ label: 'x' })).map(({ field }) => field)).toEqual([
       'app_id',
       'session_id',
       'session_private_key',
