@@ -35,7 +35,7 @@ export const addStart = (program: Command, run: Run): void => {
       joinParagraphs(
         'Runs Enlist on this machine and registers every bot of a list with Mixin Safe. npm start -- takes the same options.',
         'Without FILE and --mixin it goes on with the lists of the folder --data; where there is none, it creates test bots in a stand-in Mixin server. A folder belongs to one Mixin and refuses any other.',
-        'It keeps running, and writes the address of its API into the folder, where the other commands find it. With --once it ends with the exit codes of enlist watch.',
+        'It keeps running, and writes the address of its API into the folder, where the other commands find it. With --once it ends as enlist watch does.',
         '--json prints one line per list: {"batch_id", "total", "invalid", "duplicates", "states", "seconds", "keys_stored", "keys_bound", "keys_lost"}.',
       ),
     )
