@@ -215,6 +215,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
       [keystore],
       spend_private_key === undefined ? { spend_key } : { spend_private_key },
     );
+    // guard: new-session-does-not-hide-the-key
     if (!isSameValue(wanted, current)) await putCurrent(wanted, current);
   };
 
