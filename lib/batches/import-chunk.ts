@@ -41,6 +41,14 @@ const vaultProblems = {
     message: 'The row has another spend key than the vault holds for this bot; nothing was changed.',
     fix: 'Compare both with spend_public_key in GET /safe/me, and list the bot without spend_private_key.',
   },
+  tip_key_conflict: {
+    message: 'The row has another TIP key than the vault holds for this bot; nothing was changed.',
+    fix: "Compare both with tip_key_base64 in GET /safe/me. If the vault holds the account's key, list the bot without tip_private_key.",
+  },
+  unreadable: {
+    message: "The bot's secret in Secrets Manager does not hold a keystore of this bot; nothing was changed.",
+    fix: 'Move what the secret holds elsewhere and delete it, then list the bot again.',
+  },
   pending_deletion: {
     message: "The bot's secret is scheduled for deletion in Secrets Manager.",
     fix: 'Restore the secret (aws secretsmanager restore-secret), then list the bot again.',
@@ -52,15 +60,23 @@ type VaultProblem = keyof typeof vaultProblems;
 interface StoredRow {
   readonly entry: Omit<ListEntry, 'batch_id' | 'row' | 'line'>;
   readonly isNew: boolean;
+  /** A later list has brought the bot's session. */
+  readonly isSuperseded?: boolean;
 }
 
 const storeKeystore = async (
   services: Services,
+  { created_at: listed_at }: Batch,
   { keystore, row_digest }: KeystoreRow,
 ): Promise<Result<StoredRow, VaultProblem>> => {
-  const { app_id: bot_id, session_id } = keystore;
-  const stored = await services.vault.storeKeystore(keystore);
-  if (stored === 'key_conflict' || stored === 'pending_deletion') return fail(stored);
+  const { app_id: bot_id, session_id, spend_private_key, spend_key, tip_private_key } = keystore;
+  const hasKeys = (spend_private_key ?? spend_key ?? tip_private_key) !== undefined;
+  const bot = hasKeys ? await services.table.readBot(bot_id) : undefined;
+  const isTipRefuted = bot?.reason?.code === 'tip_key_mismatch';
+  const public_key = bot?.public_key;
+  const more = { listed_at, isTipRefuted, ...(public_key !== undefined && { public_key }) };
+  const stored = await services.vault.storeKeystore(keystore, more);
+  if (stored !== 'stored' && stored !== 'unchanged' && stored !== 'superseded') return fail(stored);
   return succeed({
     entry: {
       bot_id,
@@ -69,6 +85,7 @@ const storeKeystore = async (
       row_digest,
     },
     isNew: stored === 'stored',
+    isSuperseded: stored === 'superseded',
   });
 };
 
@@ -100,10 +117,11 @@ const storeSignIn = async (
 
 const storeRow = async (
   services: Services,
-  batch_id: string,
+  batch: Batch,
   row: Row,
 ): Promise<Result<StoredRow, VaultProblem>> => {
-  if ('keystore' in row) return storeKeystore(services, row);
+  const { batch_id } = batch;
+  if ('keystore' in row) return storeKeystore(services, batch, row);
   if ('sign_in' in row) return storeSignIn(services, batch_id, row);
   const { enrolment } = row;
   const bot_id = deriveEnrolmentId(enrolment, batch_id, row.row);
@@ -122,15 +140,16 @@ const describeError = (row: Row, code: VaultProblem): RowError => ({
 /** Imports one row; the bot is undefined when it needs no step. */
 const importRow = async (
   services: Services,
-  batch_id: string,
+  batch: Batch,
   row: Row,
 ): Promise<Result<Bot | undefined, RowError>> => {
-  const stored = await storeRow(services, batch_id, row);
+  const { batch_id } = batch;
+  const stored = await storeRow(services, batch, row);
   if (!stored.ok) return fail(describeError(row, stored.error));
-  const { entry, isNew } = stored.value;
+  const { entry, isNew, isSuperseded = false } = stored.value;
   const label = row.label === undefined ? {} : { label: row.label };
   const place = { batch_id, row: row.row, line: row.line };
-  const bot = await upsertBot(services, step, { ...entry, ...label, ...place }, isNew);
+  const bot = await upsertBot(services, step, { ...entry, ...label, ...place }, isNew, isSuperseded);
   return succeed(bot?.state === 'queued' ? bot : undefined);
 };
 
@@ -170,7 +189,7 @@ const importRows = async (services: Services, batch: Batch, chunk: number): Prom
   if (!object) return requireImported(services, batch_id, chunk);
   const rows = chunkSchema.parse(JSON.parse(new TextDecoder().decode(object.body)));
   requireAccepted(batch, rows);
-  const results = await inParallel(rows, ROW_WORKERS, (row) => importRow(services, batch_id, row));
+  const results = await inParallel(rows, ROW_WORKERS, (row) => importRow(services, batch, row));
   await services.table.putRowErrors(
     batch_id,
     results.flatMap((result) => (result.ok ? [] : [result.error])),

@@ -6,7 +6,7 @@ import type { Profile, Services } from '../model/ports.ts';
 import { isWaitOver } from '../model/timing.ts';
 import { decide } from './decide.ts';
 import { deriveVaultPublicKeys } from './key-forms.ts';
-import { applyDecision, handleMixinError, readKeystoreOrBlock } from './outcome.ts';
+import { applyDecision, handleMixinError, isAudited, readKeystoreOrBlock } from './outcome.ts';
 import { moveBot, sendAtEndOfWait, sendToStep } from './transition.ts';
 
 const step = 'check';
@@ -45,6 +45,8 @@ export const check = async (services: Services, body: unknown): Promise<void> =>
   if (bot.state === 'registering') return sendToStep(services, 'register', bot);
   const stored = await readKeystoreOrBlock(services, bot, step);
   if (!stored) return;
+  // guard: audit-restores-current
+  if (stored.isKeyHidden && isAudited(bot)) await sendToStep(services, 'register', bot);
   // guard: message-carries-ids-only
   const profile = await readProfile(services, bot, stored.keystore);
   if (!profile) return;

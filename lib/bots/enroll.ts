@@ -156,6 +156,8 @@ const conclude = async (work: LeasedWork, account: NewAccount, session_key: Sess
   await requireNewUser(work, account, row_digest);
   const stored = await services.vault.storeKeystore(buildKeystore(account, session_key));
   if (stored === 'pending_deletion') await endWork(work, 'block', 'secret_pending_deletion');
+  const readBack = await services.vault.readKeystore(bot_id);
+  if (typeof readBack !== 'object') throw new Error(`the keystore of ${bot_id} could not be read back`);
   const entry = { bot_id, session_id, batch_id, ...(row !== undefined && { row }), line, row_digest };
   const bot = await upsertBot(services, step, entry, stored === 'stored');
   if (bot?.state === 'queued') await sendToStep(services, 'check', bot);

@@ -13,7 +13,7 @@ import { drawRetryDelaySeconds, moveBot, postponeBot } from './transition.ts';
 /** Every decision that needs a move of the row and nothing else. */
 type RowDecision = Exclude<Decision, { kind: 'register' | 'adopt' }>;
 
-const isAudited = (bot: Bot) => bot.state === 'registered' || bot.state === 'external';
+export const isAudited = (bot: Bot) => bot.state === 'registered' || bot.state === 'external';
 
 /** A finished bot keeps its state (docs/decisions/0009). Its row gets what the audit found, and when the next is due. */
 const recordAuditFinding = async (services: Services, bot: Bot, seconds: number, finding?: Problem) => {
@@ -24,6 +24,13 @@ const recordAuditFinding = async (services: Services, bot: Bot, seconds: number,
   }
   await services.table.updateBot(bot, { due_at, ...(finding && { reason: finding }) });
 };
+
+const vaultReasons = {
+  missing: 'keystore_missing',
+  pending_deletion: 'secret_pending_deletion',
+  unreadable: 'secret_unreadable',
+} as const;
+const MISSING_LOOKS = 2;
 
 /**
  * The bot's keystore; undefined when it is missing or its secret is scheduled for deletion. Then the bot is blocked; a
@@ -36,8 +43,11 @@ export const readKeystoreOrBlock = async (
 ): Promise<StoredKeystore | undefined> => {
   const stored = await services.vault.readKeystore(bot.bot_id);
   if (typeof stored === 'object') return stored;
-  const reason = describeReason(stored === 'missing' ? 'keystore_missing' : 'secret_pending_deletion');
-  if (isAudited(bot)) await recordAuditFinding(services, bot, services.auditSeconds, reason);
+  const reason = describeReason(vaultReasons[stored]);
+  // Secrets Manager may show a new secret late: a bot is blocked only after several looks.
+  if (stored === 'missing' && !isAudited(bot) && bot.attempts < MISSING_LOOKS)
+    await postponeBot(services, bot, 'postpone', drawRetryDelaySeconds(services, bot), { step, reason });
+  else if (isAudited(bot)) await recordAuditFinding(services, bot, services.auditSeconds, reason);
   else await moveBot(services, bot, 'block', { step, reason });
   return undefined;
 };

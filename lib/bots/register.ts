@@ -15,7 +15,7 @@ import { type Decision, decide, type PinPlan, type VaultPublicKeys } from './dec
 import { deriveKeyForms, deriveVaultPublicKeys, generateSeed } from './key-forms.ts';
 import { endWork, type LeasedWork, requireTime, WorkEnd, withLease } from './leased-work.ts';
 import { describeMixinError, findPinLockEnd } from './mixin-failure.ts';
-import { applyDecision, readKeystoreOrBlock } from './outcome.ts';
+import { applyDecision, isAudited, readKeystoreOrBlock } from './outcome.ts';
 import { drawRetryDelaySeconds, postponeBot, sendAtEndOfWait } from './transition.ts';
 
 const step = 'register';
@@ -55,14 +55,21 @@ const findKeyForm = async (
   return key;
 };
 
+const keyProblems = {
+  key_missing: 'key_missing',
+  pending_deletion: 'secret_pending_deletion',
+  unreadable: 'secret_unreadable',
+} as const;
+
 /**
  * The bot's one key, stored and named on the row. A key that the row does not agree with is never sent: the bot is
  * blocked.
  */
 const storeAndNameKey = async (work: Registration, candidate: PrivateKey): Promise<StoredKey> => {
   const { services, leased, keystore } = work;
-  const key = await services.vault.storeKey(keystore, candidate);
   const named = leased.bot.public_key;
+  const key = await services.vault.storeKey(keystore, candidate, named);
+  if (typeof key === 'string') return endWork(work, 'block', keyProblems[key]);
   // guard: row-and-vault-agree
   if (named !== undefined && named !== key.public_key) await endWork(work, 'block', 'key_conflict');
   if (named === undefined) {
@@ -294,5 +301,7 @@ export const register = async (services: Services, body: unknown, deadlineMs: nu
   const bot = await services.table.readBot(bot_id);
   if (!bot) return services.log('warn', 'bot_unknown', { bot_id });
   if (bot.state === 'registering') await withLease(services, step, bot, deadlineMs, registerLeased);
+  // An audit found the key missing from the current version (it may only read).
+  else if (isAudited(bot)) await services.vault.restoreCurrent(bot_id);
   else await sendAtEndOfWait(services, bot);
 };

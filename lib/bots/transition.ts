@@ -79,6 +79,8 @@ const isUnmoved = (fresh: Bot | undefined, bot: Bot): fresh is Bot =>
   fresh !== undefined &&
   fresh.state === bot.state &&
   fresh.lease_owner === bot.lease_owner &&
+  // guard: verdict-counts-for-its-session
+  fresh.session_id === bot.session_id &&
   fresh.history.length === bot.history.length &&
   fresh.history.at(-1)?.at === bot.history.at(-1)?.at;
 

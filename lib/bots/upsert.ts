@@ -38,13 +38,24 @@ const buildBot = (nowMs: number, step: string, entry: ListEntry): Bot => {
  * its secret, has changed: the same list twice does nothing. While a step works on the bot, or the bot is unsure, the
  * new digest is not written, so that the next list with the same row still counts as a change.
  */
-const updateBot = async (services: Services, step: string, entry: ListEntry, hasNewSecret: boolean) => {
+const updateBot = async (
+  services: Services,
+  step: string,
+  entry: ListEntry,
+  hasNewSecret: boolean,
+  isSuperseded: boolean,
+) => {
   const { bot_id, enrolment: _, ...rest } = entry;
   const { batch_id, row, line, row_digest } = rest;
   const changes = { ...rest, row };
   for (;;) {
     const bot = await services.table.readBot(bot_id);
     if (!bot) return undefined;
+    // A later list has the bot already; the batch of this one keeps a note of it.
+    if (isSuperseded && bot.batch_id !== batch_id) {
+      await services.table.recordFollowed({ ...bot, ...rest }, bot.batch_id);
+      return bot;
+    }
     if (bot.batch_id !== batch_id) await services.table.recordFollowed(bot, batch_id);
     const hasChanged = hasNewSecret || bot.row_digest !== row_digest;
     const isAtWork = bot.state === 'registering' || bot.state === 'enrolling' || bot.state === 'unsure';
@@ -59,12 +70,14 @@ const updateBot = async (services: Services, step: string, entry: ListEntry, has
 /**
  * Creates the bot's row, or writes the entry to it, and returns it; undefined when the row was removed meanwhile.
  * @param hasNewSecret did the vault store something new for this bot?
+ * @param isSuperseded has a later list brought the bot's session? Then its row stays with that list
  */
 export const upsertBot = async (
   services: Services,
   step: string,
   entry: ListEntry,
   hasNewSecret: boolean,
+  isSuperseded = false,
 ): Promise<Bot | undefined> =>
   (await services.table.createBot(buildBot(services.now(), step, entry))) ??
-  (await updateBot(services, step, entry, hasNewSecret));
+  (await updateBot(services, step, entry, hasNewSecret, isSuperseded));

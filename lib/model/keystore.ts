@@ -35,6 +35,8 @@ const common = {
   /** The bot's user id, a lower-case UUID. */
   app_id: uuidSchema,
   session_id: uuidSchema,
+  /** When the list with this session was uploaded (docs/decisions/0020). SDKs pass over it. */
+  listed_at: z.iso.datetime().exactOptional(),
   /** The key that is registered with Safe. */
   spend_private_key: privateKeySchema.exactOptional(),
   /** A listed spend key that may be a seed or a scalar: only Mixin's public key shows which. Never with the one above. */

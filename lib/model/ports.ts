@@ -121,6 +121,18 @@ export interface StoredKeystore {
   readonly keystore: Keystore;
   /** Present once the bot has a spend key whose version is labelled. */
   readonly key?: StoredKey;
+  /** The current version does not hold the key: programs that read only that version do not find it. */
+  readonly isKeyHidden?: boolean;
+}
+
+/** What is known of a bot when a list brings its keystore. */
+export interface ListedFor {
+  /** The spend key that the bot's row names: no other is stored. */
+  readonly public_key?: string;
+  /** ISO time of the list: a session of a later list stays. */
+  readonly listed_at?: string;
+  /** Has Mixin shown that the stored TIP key is not the account's? Only then another one replaces it. */
+  readonly isTipRefuted?: boolean;
 }
 
 export interface StoredKey {
@@ -134,19 +146,40 @@ export interface StoredKey {
 /** The only place where private keys are stored (Secrets Manager). */
 export interface Vault {
   /** `pending_deletion`: the secret is scheduled for deletion, and cannot be read or replaced until then. */
-  readKeystore(user_id: string): Promise<StoredKeystore | 'missing' | 'pending_deletion'>;
+  readKeystore(user_id: string): Promise<StoredKeystore | 'missing' | 'pending_deletion' | 'unreadable'>;
   /**
    * Stores a keystore of a list. A newer session replaces an older one; a stored spend key is never replaced.
    * `unchanged`: all of it was stored already. `key_conflict`: another spend key is stored, and nothing was written.
-   * `pending_deletion`: the secret is scheduled for deletion, which blocks its name.
+   * `tip_key_conflict`: the same of the TIP key. `superseded`: a later list has brought a session, which stays.
+   * `pending_deletion`: the secret is scheduled for deletion, which blocks its name. `unreadable`: the secret holds
+   * something else than this bot's keystore.
    */
-  storeKeystore(keystore: Keystore): Promise<'stored' | 'unchanged' | 'key_conflict' | 'pending_deletion'>;
+  storeKeystore(
+    keystore: Keystore,
+    more?: ListedFor,
+  ): Promise<
+    | 'stored'
+    | 'unchanged'
+    | 'superseded'
+    | 'key_conflict'
+    | 'tip_key_conflict'
+    | 'pending_deletion'
+    | 'unreadable'
+  >;
   /**
    * Makes sure that the bot has one spend key, and never another: stores `candidate` beside the keystore unless a
    * key is stored already, reads the key back, derives its public key and returns what was read. Of two callers at
    * the same time one wins, and both return the winner's key. Throws when the whole key cannot be read back.
+   * @param named the public key that the bot's row names. `key_missing`: no key is stored and this is not the
+   * candidate's; nothing was written.
    */
-  storeKey(keystore: Keystore, candidate: PrivateKey): Promise<StoredKey>;
+  storeKey(
+    keystore: Keystore,
+    candidate: PrivateKey,
+    named?: string,
+  ): Promise<StoredKey | 'key_missing' | 'pending_deletion' | 'unreadable'>;
+  /** Writes the key, and the session of the latest list, into the current version where it lacks them. */
+  restoreCurrent(user_id: string): Promise<void>;
 
   /**
    * Stores the session key of an account that does not exist yet, and what its sign-in needs, and reads both back.

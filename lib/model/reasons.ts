@@ -18,6 +18,14 @@ const reasons = {
     message: 'The vault holds no keystore for this bot.',
     fix: 'List the bot again with its keystore.',
   },
+  key_missing: {
+    message: 'The row names a spend key, and the vault does not hold it; no other was stored.',
+    fix: 'List the bot again with the spend_private_key that belongs to its public_key, from a backup.',
+  },
+  secret_unreadable: {
+    message: "The bot's secret does not hold a keystore of this bot.",
+    fix: "Look at the secret in Secrets Manager: move what it holds elsewhere, write the bot's keystore into it, then retry.",
+  },
   secret_pending_deletion: {
     message: "The bot's secret is scheduled for deletion in Secrets Manager.",
     fix: 'Restore the secret (aws secretsmanager restore-secret) and retry: it may hold a key that cannot be replaced.',

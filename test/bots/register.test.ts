@@ -296,3 +296,63 @@ test('a worker that slept through its lease sends no PIN call, and its bot is tr
   expect([bot?.state, bot?.reason?.code, bot?.pin_sent_at]).toEqual(['waiting', 'too_late', undefined]);
   expect(countCalls(user_id, '/pin/update')).toBe(0);
 });
+
+describe('what a check or an audit finds', () => {
+  test('a key that is only on the row is missing, and no other is stored', async () => {
+    const { services } = stack;
+    const { app_id } = await importBot();
+    const public_key = await services.keys.derivePublicKey('ab'.repeat(32));
+    const bot = await readBot(app_id);
+    if (bot) await services.table.updateBot(bot, { public_key });
+    await register(services, { bot_id: app_id }, deadline(services));
+    expect(await readBot(app_id)).toMatchObject({ state: 'blocked', reason: { code: 'key_missing' } });
+    const stored = await services.vault.readKeystore(app_id);
+    expect(typeof stored === 'object' && stored.key).toBeUndefined();
+  });
+
+  test('an audit has the key restored to the current version', async () => {
+    const { services } = stack;
+    const { app_id } = await importBot();
+    await register(services, { bot_id: app_id }, deadline(services));
+    expect((await readBot(app_id))?.state).toBe('registered');
+    const stored = await services.vault.readKeystore(app_id);
+    if (typeof stored !== 'object') throw new Error(stored);
+    const hidden: Services = {
+      ...services,
+      vault: { ...services.vault, readKeystore: async () => ({ ...stored, isKeyHidden: true }) },
+    };
+    const queues: string[] = [];
+    await check(
+      { ...hidden, queues: { ...services.queues, send: async (queue) => void queues.push(queue) } },
+      { bot_id: app_id },
+    );
+    expect(queues).toContain('register');
+    await register(services, { bot_id: app_id }, deadline(services));
+    expect((await readBot(app_id))?.state).toBe('registered');
+  });
+
+  test('a check with an old session does not block a bot that was listed with another meanwhile', async () => {
+    const { services, standIn } = stack;
+    const { keystore } = await standIn.createUser({});
+    const { app_id: bot_id, session_id } = keystore;
+    const old = { ...keystore, session_id: bot_id };
+    await services.vault.storeKeystore(old);
+    await services.table.createBot(buildBot({ bot_id, session_id: bot_id, state: 'queued' }));
+    const relisting: Services = {
+      ...services,
+      mixin: {
+        ...services.mixin,
+        readProfile: async (it) => {
+          await services.vault.storeKeystore(keystore);
+          const bot = await readBot(bot_id);
+          if (bot) await services.table.updateBot(bot, { session_id });
+          return services.mixin.readProfile(it);
+        },
+      },
+    };
+    await check(relisting, { bot_id });
+    expect((await readBot(bot_id))?.state).toBe('queued');
+    await check(services, { bot_id });
+    expect((await readBot(bot_id))?.state).toBe('registering');
+  });
+});

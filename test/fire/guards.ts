@@ -26,6 +26,54 @@ const inSecrets = ['flow/secrets.test.ts'];
 
 const keyGuards: readonly Guard[] = [
   {
+    name: 'current-version-is-compared-with-its-key',
+    holds: 'A current version that lacks the key is written again.',
+    tests: inVault,
+  },
+  {
+    name: 'tip-key-keeps-a-label',
+    holds: 'The version of a TIP key that is replaced keeps a label, so it is not deleted.',
+    tests: inVault,
+  },
+  {
+    name: 'newest-session-is-current',
+    holds: 'A session that was written over by an older one becomes current again.',
+    replace: () => 'const session = current;',
+    tests: inVault,
+  },
+  {
+    name: 'only-the-named-key-is-stored',
+    holds: 'Where the row names a key, no other is stored.',
+    tests: inVault,
+  },
+  {
+    name: 'list-has-the-key-of-the-row',
+    holds: 'A list with another key than the row names stores nothing.',
+    replace: () => 'const chosen = given;',
+    tests: inVault,
+  },
+  {
+    name: 'list-with-another-tip-key-changes-nothing',
+    holds: 'A list replaces a TIP key only after Mixin has refuted it.',
+    tests: inVault,
+  },
+  {
+    name: 'older-list-loses',
+    holds: 'A list that comes late does not replace the session of a later list.',
+    replace: () => 'const isSuperseded = false;',
+    tests: inVault,
+  },
+  {
+    name: 'audit-restores-current',
+    holds: 'An audit has the key restored to a current version that lacks it.',
+    tests: inRegister,
+  },
+  {
+    name: 'verdict-counts-for-its-session',
+    holds: 'What a check found with one session does not block a bot that has another by now.',
+    tests: inRegister,
+  },
+  {
     name: 'bot-has-one-key-token',
     holds: 'A bot has one version token, so Secrets Manager accepts one key for it.',
     tests: inVault,

@@ -7,7 +7,7 @@ import { type SignInRequest, signInRequestSchema } from '../../model/enrolment.t
 import { sessionKeySchema } from '../../model/keystore.ts';
 import type { EnrolmentSecret, Vault } from '../../model/ports.ts';
 import { enrolmentRecoveryDays } from '../../model/timing.ts';
-import { mapError, type Secrets } from './secrets.ts';
+import { isPendingDeletion, type Secrets } from './secrets.ts';
 
 const enrolmentSchema = z.object({
   session_key: sessionKeySchema,
@@ -63,7 +63,10 @@ export const createEnrolmentSecrets = (secrets: Secrets, prefix: string): Enrolm
     return { stored: await readBack(enrolment_id, stored.session_key), isNew };
   };
 
-  const answerPendingDeletion = mapError('InvalidRequestException', 'pending_deletion' as const);
+  const answerPendingDeletion = (error: unknown): 'pending_deletion' => {
+    if (isPendingDeletion(error)) return 'pending_deletion';
+    throw error;
+  };
 
   return {
     storeEnrolment: (enrolment_id, secret) =>

@@ -17,6 +17,11 @@ export const mapError =
     throw error;
   };
 
+/** Is the secret scheduled for deletion? AWS has one error name for this and for other requests that it cannot carry out. */
+export const isPendingDeletion = (error: unknown): boolean =>
+  isNamed(error, 'InvalidRequestException') &&
+  /(marked|scheduled) for deletion/i.test((error as Error).message);
+
 /** Undefined for what is not JSON. JSON.parse quotes its input in its errors, which must not carry a secret. */
 export const parseJson = (text: string): unknown => {
   // guard: json-error-carries-no-secret

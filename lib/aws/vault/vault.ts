@@ -18,7 +18,7 @@ import {
 } from '../../model/keystore.ts';
 import type { Keys, StoredKey, StoredKeystore, Vault } from '../../model/ports.ts';
 import { createEnrolmentSecrets } from './enrolments.ts';
-import { createSecrets, mapError, type VersionSelector } from './secrets.ts';
+import { createSecrets, isPendingDeletion, mapError, type VersionSelector } from './secrets.ts';
 
 /** Staging label of the one version that was written with the spend key. */
 export const KEY_LABEL = 'ENLIST_KEY';
@@ -34,18 +34,41 @@ export const deriveKeyVersionId = (user_id: string): string =>
     TOKEN_NAMESPACE,
   );
 
+/** The label that keeps a version with this TIP key, whatever version becomes current. */
+const TIP_LABEL = 'ENLIST_TIP_';
+
+/** Thrown for a secret that does not hold its bot's keystore. Quotes nothing of it. */
+class UnreadableSecret extends Error {
+  override readonly name = 'UnreadableSecret';
+}
+
+/** A secret as other programs write it: in upper-case hex, perhaps. PEM and base64 keep their case. */
+const normalize = (value: unknown): unknown => {
+  if (typeof value !== 'object' || value === null) return value;
+  const lower = ([name, field]: [string, unknown]) =>
+    typeof field === 'string' && /^(scalar:)?[0-9a-f-]{36,64}$/i.test(field)
+      ? [name, name === 'pin_token' ? field : field.toLowerCase()]
+      : [name, field];
+  return Object.fromEntries(Object.entries(value).map(lower));
+};
+
 const hasValue = ([, value]: [string, unknown]) => value !== undefined;
 
 /** The fields that make up a session. The other fields of a keystore stay when the session is replaced. */
 const pickSession = (keystore: Keystore) => {
-  const { session_id } = keystore;
+  const { session_id, listed_at } = keystore;
+  const named = { session_id, ...(listed_at !== undefined && { listed_at }) };
   if (isRsaKeystore(keystore)) {
     const { private_key, pin_token } = keystore;
-    return { session_id, private_key, pin_token };
+    return { ...named, private_key, pin_token };
   }
   const { session_private_key, server_public_key } = keystore;
-  return { session_id, session_private_key, server_public_key };
+  return { ...named, session_private_key, server_public_key };
 };
+
+/** Did a later list bring the first session? */
+const isNewer = (one: Keystore, other: Keystore): boolean =>
+  one.listed_at !== undefined && other.listed_at !== undefined && one.listed_at > other.listed_at;
 
 /**
  * A keystore with the session of the first, and the TIP key and PIN of `others`, of which a later one wins. Its spend
@@ -63,14 +86,25 @@ const composeKeystore = (
   return Object.assign({ app_id: session.app_id, ...pickSession(session) }, ...pins, spendKeys) as Keystore;
 };
 
-/** Equal for keystores that differ in `spend_private_key` only, or in the sign of the server key. */
+/** Equal for keystores that differ in the time of their list only, or in the sign of the server key. */
 const toComparable = (keystore: Keystore): string => {
-  const session = { ...pickSession(keystore) } as Record<string, string>;
+  const { listed_at: _, ...picked } = pickSession(keystore);
+  const session = picked as Record<string, string>;
   if (session.server_public_key !== undefined)
     session.server_public_key = withoutSign(session.server_public_key);
-  const { tip_private_key, pin, spend_key } = keystore;
-  return JSON.stringify([session, tip_private_key, pin, spend_key]);
+  const { tip_private_key, pin, spend_key, spend_private_key } = keystore;
+  return JSON.stringify([
+    session,
+    tip_private_key,
+    pin,
+    spend_key,
+    // guard: current-version-is-compared-with-its-key
+    spend_private_key,
+  ]);
 };
+
+const isSameValue = (one: Keystore, other: Keystore): boolean =>
+  toComparable(one) === toComparable(other) && one.listed_at === other.listed_at;
 
 interface VaultOptions {
   readonly client: SecretsManagerClient;
@@ -89,13 +123,13 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
   const readVersion = async (user_id: string, selector: VersionSelector) => {
     const version = await secrets.read(toSecretName(user_id), selector);
     if (!version) return undefined;
-    const parsed = keystoreSchema.safeParse(version.value);
+    const parsed = keystoreSchema.safeParse(normalize(version.value));
     if (
       !parsed.success ||
       // guard: secret-of-another-bot-is-refused
       parsed.data.app_id !== user_id
     )
-      throw new Error(`secret ${toSecretName(user_id)} does not hold this bot's keystore`);
+      throw new UnreadableSecret(`secret ${toSecretName(user_id)} does not hold this bot's keystore`);
     return { keystore: parsed.data, version_id: version.version_id };
   };
 
@@ -121,43 +155,92 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     return version && toStoredKey(version);
   };
 
-  const putCurrent = (keystore: Keystore) =>
-    secrets.put(toSecretName(keystore.app_id), keystore, { VersionStages: ['AWSCURRENT'] });
+  const labelTip = async ({ tip_private_key }: Keystore): Promise<string[]> =>
+    tip_private_key === undefined
+      ? []
+      : [TIP_LABEL + (await keys.derivePublicKey(tip_private_key)).slice(0, 16)];
 
-  const readStored = async (user_id: string): Promise<StoredKeystore | undefined> => {
+  /** A version with this TIP key stays, though the next one has another, or none. */
+  const keepTip = async (current: Keystore, next: Keystore): Promise<void> => {
+    if (current.tip_private_key === undefined || current.tip_private_key === next.tip_private_key) return;
+    // guard: tip-key-keeps-a-label
+    await secrets.put(toSecretName(current.app_id), current, { VersionStages: await labelTip(current) });
+  };
+
+  const putCurrent = async (keystore: Keystore, current: Keystore): Promise<void> => {
+    await keepTip(current, keystore);
+    const VersionStages = ['AWSCURRENT', ...(await labelTip(keystore))];
+    await secrets.put(toSecretName(keystore.app_id), keystore, { VersionStages });
+  };
+
+  const readStored = async (user_id: string) => {
     const current = await readCurrent(user_id);
     if (!current) return undefined;
-    const key =
-      current.version_id === deriveKeyVersionId(user_id)
-        ? await toStoredKey(current)
-        : await readKey(user_id);
-    if (!key) return { keystore: current.keystore };
+    const isKeyVersion = current.version_id === deriveKeyVersionId(user_id);
+    const key = isKeyVersion ? await toStoredKey(current) : await readKey(user_id);
+    if (!key) return { keystore: current.keystore, current: current.keystore };
     const { private_key: spend_private_key } = key;
-    return { keystore: composeKeystore(current.keystore, [current.keystore], { spend_private_key }), key };
+    return {
+      keystore: composeKeystore(current.keystore, [current.keystore], { spend_private_key }),
+      current: current.keystore,
+      key,
+    };
   };
+
+  const readPrevious = (user_id: string) =>
+    readVersion(user_id, { VersionStage: 'AWSPREVIOUS' }).catch((error: unknown) => {
+      if (error instanceof UnreadableSecret) return undefined;
+      throw error;
+    });
 
   /**
-   * Writes a new session over the current one. The key may have been stored while this ran, so what was written is
-   * read once more and completed.
+   * Makes the current version what it must be: it has the key, and the session of the latest list. A writer that knew
+   * of neither may have written over them, and died. A session under it is in AWSPREVIOUS.
+   * @param base the version that the caller wrote over, as far as it knows: what is between the two is newer
    */
-  const replaceSession = async (keystore: Keystore, stored: StoredKeystore) => {
-    await putCurrent(keystore);
-    if (stored.key) return;
-    const key = await readKey(keystore.app_id);
-    if (!key) return;
+  const settleCurrent = async (user_id: string, base?: string): Promise<void> => {
+    const stored = await readStored(user_id);
+    if (!stored) return;
+    const { current, keystore } = stored;
+    const previous = await readPrevious(user_id);
+    const isBetween = base !== undefined && previous?.version_id !== base;
+    const wins =
+      previous !== undefined &&
+      (isNewer(previous.keystore, current) || (isBetween && !isNewer(current, previous.keystore)));
+    // guard: newest-session-is-current
+    const session = wins ? previous.keystore : current;
+    const { spend_private_key, spend_key } = keystore;
+    const wanted = composeKeystore(
+      session,
+      [keystore],
+      spend_private_key === undefined ? { spend_key } : { spend_private_key },
+    );
     // guard: new-session-does-not-hide-the-key
-    await putCurrent(composeKeystore(keystore, [keystore], { spend_private_key: key.private_key }));
+    if (!isSameValue(wanted, current)) await putCurrent(wanted, current);
   };
 
-  const storeKey = async (keystore: Keystore, candidate: PrivateKey): Promise<StoredKey> => {
+  const storeKey = async (
+    keystore: Keystore,
+    candidate: PrivateKey,
+    named?: string,
+  ): Promise<StoredKey | 'key_missing'> => {
     const user_id = keystore.app_id;
     const stored = await readKey(user_id);
-    if (stored) return stored;
+    if (stored) {
+      await settleCurrent(user_id);
+      return stored;
+    }
+    const spend_private_key = keystore.spend_private_key ?? candidate;
+    // guard: only-the-named-key-is-stored
+    if (named !== undefined && (await keys.derivePublicKey(spend_private_key)) !== named)
+      return 'key_missing';
     // The caller's session may have been replaced since it was read.
-    const session = (await readCurrent(user_id))?.keystore ?? keystore;
-    const value = composeKeystore(session, [keystore], {
-      spend_private_key: keystore.spend_private_key ?? candidate,
-    });
+    const current = await readCurrent(user_id);
+    const before = await readPrevious(user_id);
+    const isCurrentOld = before && current && isNewer(before.keystore, current.keystore);
+    const session = isCurrentOld ? before.keystore : (current?.keystore ?? keystore);
+    const value = composeKeystore(session, [keystore], { spend_private_key });
+    if (current) await keepTip(current.keystore, value);
     await secrets
       .put(toSecretName(user_id), value, {
         // guard: bot-has-one-key-token
@@ -166,6 +249,7 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
           'AWSCURRENT',
           // guard: key-version-has-a-label
           KEY_LABEL,
+          ...(await labelTip(value)),
         ],
       })
       .catch(mapError('ResourceExistsException', undefined));
@@ -173,6 +257,8 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     const readBack = await readKey(user_id);
     // guard: unreadable-key-is-an-error
     if (!readBack) throw new Error(`the key of ${user_id} could not be read back`);
+    const previous = await readPrevious(user_id);
+    if (previous?.version_id !== current?.version_id) await settleCurrent(user_id, current?.version_id);
     return readBack;
   };
 
@@ -186,41 +272,92 @@ export const createVault = ({ client, prefix, kmsKeyId, keys }: VaultOptions): V
     return (await Promise.all(forms.map((key) => keys.derivePublicKey(key)))).includes(public_key);
   };
 
-  /** The spend key that must stay: that of its own version, or one that another program stored. */
-  const findSpendKey = (stored: StoredKeystore | undefined): PrivateKey | undefined =>
-    stored?.key?.private_key ?? stored?.keystore.spend_private_key;
+  /** The keystore with its spend key in the form that belongs to this public key; undefined for another key. */
+  const chooseNamedForm = async (
+    keystore: Keystore,
+    named: string | undefined,
+  ): Promise<Keystore | undefined> => {
+    if (named === undefined || !(await matchesKey(keystore, named)))
+      return named === undefined ? keystore : undefined;
+    const { spend_key, ...rest } = keystore;
+    if (spend_key === undefined) return keystore;
+    for (const spend_private_key of listKeyForms(spend_key, keys))
+      if ((await keys.derivePublicKey(spend_private_key)) === named)
+        return { ...rest, spend_private_key } as Keystore;
+    return undefined;
+  };
 
-  const storeKeystore = async (keystore: Keystore) => {
-    const name = toSecretName(keystore.app_id);
+  const storeKeystore: Vault['storeKeystore'] = async (
+    given,
+    { public_key, listed_at, isTipRefuted = false } = {},
+  ) => {
+    const name = toSecretName(given.app_id);
+    // guard: list-has-the-key-of-the-row
+    const chosen = await chooseNamedForm(given, public_key);
+    if (!chosen) return 'key_conflict';
+    const keystore: Keystore = { ...chosen, ...(listed_at !== undefined && { listed_at }) };
     const first = composeKeystore(keystore, [keystore], { spend_key: keystore.spend_key });
     let stored = await readStored(keystore.app_id);
-    if (!stored && !(await secrets.create(name, first))) stored = await readStored(keystore.app_id);
-    const spend_private_key = findSpendKey(stored);
+    if (!stored && !(await secrets.create(name, first))) {
+      stored = await readStored(keystore.app_id);
+      if (!stored) throw new Error(`secret ${name} exists and cannot be read yet`);
+    }
+    const spend_private_key = stored?.keystore.spend_private_key;
     // guard: list-with-another-key-changes-nothing
     if (
       spend_private_key !== undefined &&
       !(await matchesKey(keystore, await keys.derivePublicKey(spend_private_key)))
     )
       return 'key_conflict';
+    const storedTip = stored?.keystore.tip_private_key;
+    const hasOtherTip =
+      storedTip !== undefined &&
+      keystore.tip_private_key !== undefined &&
+      storedTip !== keystore.tip_private_key;
+    // guard: list-with-another-tip-key-changes-nothing
+    if (hasOtherTip && !isTipRefuted) return 'tip_key_conflict';
     const spend_key = keystore.spend_key ?? stored?.keystore.spend_key;
     const spend = spend_private_key === undefined ? { spend_key } : { spend_private_key };
-    const merged = stored ? composeKeystore(keystore, [stored.keystore, keystore], spend) : first;
-    const isSame = stored !== undefined && toComparable(stored.keystore) === toComparable(merged);
-    if (stored && !isSame) await replaceSession(merged, stored);
-    if (keystore.spend_private_key === undefined || stored?.key) return isSame ? 'unchanged' : 'stored';
-    const key = await storeKey(merged, keystore.spend_private_key);
-    return (await matchesKey(keystore, key.public_key)) ? 'stored' : 'key_conflict';
+    // guard: older-list-loses
+    const isSuperseded = stored !== undefined && isNewer(stored.keystore, keystore);
+    const merged = !stored
+      ? first
+      : isSuperseded
+        ? composeKeystore(stored.keystore, [keystore, stored.keystore], spend)
+        : composeKeystore(keystore, [stored.keystore, keystore], spend);
+    const isSame = stored !== undefined && toComparable(stored.current) === toComparable(merged);
+    if (stored && !isSameValue(stored.current, merged)) await putCurrent(merged, stored.current);
+    if (stored) await settleCurrent(keystore.app_id);
+    const answer = isSuperseded ? 'superseded' : isSame ? 'unchanged' : 'stored';
+    if (keystore.spend_private_key === undefined || stored?.key) return answer;
+    const key = await storeKey(merged, keystore.spend_private_key, public_key);
+    if (key === 'key_missing' || !(await matchesKey(keystore, key.public_key))) return 'key_conflict';
+    return isSuperseded ? answer : 'stored';
   };
 
-  const answerPendingDeletion = mapError('InvalidRequestException', 'pending_deletion' as const);
+  /** For `catch`: what is wrong with a secret itself is an answer. */
+  const answerUnusable = (error: unknown): 'pending_deletion' | 'unreadable' => {
+    if (isPendingDeletion(error)) return 'pending_deletion';
+    if (error instanceof UnreadableSecret) return 'unreadable';
+    throw error;
+  };
+
+  const readKeystore = async (user_id: string): Promise<StoredKeystore | 'missing'> => {
+    const stored = await readStored(user_id);
+    if (!stored) return 'missing';
+    const { keystore, current, key } = stored;
+    if (!key) return { keystore };
+    const isKeyHidden = current.spend_private_key !== key.private_key;
+    return { keystore, key, ...(isKeyHidden && { isKeyHidden }) };
+  };
 
   return {
-    readKeystore: (user_id) =>
-      readStored(user_id)
-        .then((stored) => stored ?? ('missing' as const))
-        .catch(answerPendingDeletion),
-    storeKeystore: (keystore) => storeKeystore(keystore).catch(answerPendingDeletion),
-    storeKey,
+    readKeystore: (user_id) => readKeystore(user_id).catch(answerUnusable),
+    storeKeystore: (keystore, more) => storeKeystore(keystore, more).catch(answerUnusable),
+    storeKey: (keystore, candidate, named) => storeKey(keystore, candidate, named).catch(answerUnusable),
+    restoreCurrent: async (user_id) => {
+      await settleCurrent(user_id);
+    },
     ...createEnrolmentSecrets(secrets, prefix),
   };
 };

@@ -56,7 +56,7 @@ test('a spend key that Secrets Manager changed is returned as it was stored', as
   expect(key).toMatchObject({ private_key: other, public_key: await derivePublicKey(other) });
 });
 
-test('a spend key that Secrets Manager stored in part is an error', async () => {
+test('a spend key that Secrets Manager stored in part is unreadable', async () => {
   const keystore = await storeNew();
   const candidate = seed();
   const vault = await connectThroughProxy(({ action, body }) =>
@@ -64,7 +64,7 @@ test('a spend key that Secrets Manager stored in part is an error', async () => 
       ? { body: Buffer.from(body.toString().replaceAll(candidate, candidate.slice(0, 40))) }
       : undefined,
   );
-  await expect(vault.storeKey(keystore, candidate)).rejects.toThrow();
+  expect(await vault.storeKey(keystore, candidate)).toBe('unreadable');
 });
 
 test('a session key that Secrets Manager did not store is an error', async () => {
@@ -72,4 +72,17 @@ test('a session key that Secrets Manager did not store is an error', async () =>
   await expect(vault.storeEnrolment(randomUUID(), { session_key: seed() })).rejects.toThrow(
     'could not be read back',
   );
+});
+
+test('a secret that exists and is not visible yet is an error, and the same call stores it later', async () => {
+  const keystore = await storeNew();
+  let hidden = 2;
+  const vault = await connectThroughProxy(({ action, body }) => {
+    if (action !== 'GetSecretValue' || hidden === 0) return undefined;
+    hidden -= 1;
+    // Asks for a secret that does not exist: the answer is what a stale read answers.
+    return { body: Buffer.from(body.toString().replace(keystore.app_id, randomUUID())) };
+  });
+  await expect(vault.storeKeystore(keystore)).rejects.toThrow('cannot be read yet');
+  expect(await vault.storeKeystore(keystore)).toBe('unchanged');
 });
