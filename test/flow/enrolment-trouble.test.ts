@@ -228,23 +228,28 @@ describe('POST /users', () => {
     const fields = { session_id: keystore.session_id, batch_id: randomUUID(), line: 1, row_digest: '' };
     await upsertBot(stack.services, 'intake', { bot_id: keystore.app_id, ...fields }, true);
     const user_id = await userRow();
-    const accounts = {
-      ...stack.services.accounts,
-      createUser: async () => ({
-        user_id: keystore.app_id,
-        session_id: randomUUID(),
-        server_public_key: keystore.server_public_key,
-        request_id: randomUUID(),
-      }),
+    const answer = {
+      user_id: keystore.app_id,
+      session_id: randomUUID(),
+      server_public_key: keystore.server_public_key,
+      request_id: randomUUID(),
     };
+    let calls = 0;
+    const createUser = async () => {
+      calls += 1;
+      return answer;
+    };
+    const accounts = { ...stack.services.accounts, createUser };
     await enroll({ ...stack.services, accounts }, { bot_id: user_id }, deadline());
     const row = await stack.services.table.readBot(user_id);
-    expect([row?.state, row?.reason?.code, row?.account]).toEqual(['blocked', 'user_not_new', undefined]);
+    // What Mixin answered stays on the row, for Mixin's support.
+    expect([row?.state, row?.reason?.code, row?.account]).toEqual(['blocked', 'user_not_new', answer]);
     expect(await stack.services.vault.readKeystore(keystore.app_id)).toMatchObject({ keystore });
     const again = { ...stack.services, accounts };
     await stack.services.table.updateBot(row as Bot, { state: 'queued' });
     await enroll(again, { bot_id: user_id }, deadline());
-    expect((await stack.services.table.readBot(user_id))?.state).toBe('unsure');
+    expect([(await stack.services.table.readBot(user_id))?.state, calls]).toEqual(['blocked', 1]);
+    expect(await stack.services.vault.readKeystore(keystore.app_id)).toMatchObject({ keystore });
   });
 });
 

@@ -107,7 +107,13 @@ describe('smoke tests', () => {
       ['api', 'accounts', 'intake', 'enroll', 'check', 'recheck'],
       'QueueDoesNotExist',
     ],
-    ['queue check', 'ENLIST_CHECK_QUEUE_URL', missingQueue, functionNames, 'QueueDoesNotExist'],
+    [
+      'queue check',
+      'ENLIST_CHECK_QUEUE_URL',
+      missingQueue,
+      functionNames.filter((name) => name !== 'accounts'),
+      'QueueDoesNotExist',
+    ],
     ['queue register', 'ENLIST_REGISTER_QUEUE_URL', missingQueue, ['check', 'register'], 'QueueDoesNotExist'],
   ] as const)(
     'the check of %s, and no other, fails with an invalid %s',
