@@ -25,9 +25,9 @@ const readQueueName = (url: unknown) => String(url).split('/').at(-1) ?? '';
 
 const secretLine = (action: string, body: Body) => {
   const id = String(body.SecretId ?? body.Name);
-  if (action !== 'DeleteSecret' || body.ForceDeleteWithoutRecovery === true)
-    return `${action} on secrets enlist/*`;
-  return `${action} on secrets ${id.startsWith('enlist/enrolment/') ? 'enlist/enrolment/' : 'enlist/'}* with recovery`;
+  const secrets = id.startsWith('enlist/enrolment/') ? 'enlist/enrolment/*' : 'enlist/*';
+  const isRecoverable = action === 'DeleteSecret' && body.ForceDeleteWithoutRecovery !== true;
+  return `${action} on secrets ${secrets}${isRecoverable ? ' with recovery' : ''}`;
 };
 
 const objectActions: Readonly<Record<string, string>> = {
