@@ -46,6 +46,7 @@ const phrases: readonly (readonly [string, string])[] = [
   ['POST /batches/{batch_id}/retry', 'enlist retry BATCH'],
   ['POST /users was sent and its answer was lost', 'The user was requested and the answer was lost'],
   ['answered POST /users with', 'answered the creation with'],
+  ['tip_key_base64 in GET /safe/me', 'the tip_key_base64 that Mixin shows'],
   ['spend_public_key in GET /safe/me', 'the spend_public_key that Mixin shows'],
   ['MIXIN_URL', 'the address of Mixin (--mixin at the start, or mixinUrl of the stack)'],
 ];

@@ -130,7 +130,7 @@ describe('lists with every outcome', () => {
     const { code, stdout } = uploads.broken;
     expect({ code, stdout }).toEqual({
       code: 3,
-      stdout: expect.stringContaining('neither a JSON array nor one JSON object'),
+      stdout: expect.stringContaining('neither a JSON array nor JSON objects'),
     });
     expect((await enlistHere(['status', findId(stdout)])).code).toBe(3);
   });

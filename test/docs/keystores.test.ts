@@ -59,7 +59,7 @@ test('the fields of a sign-in in docs/keystores.md are those of the code', () =>
 test('the fields of a secret in docs/keystores.md are those of a keystore', () => {
   const names = tableRows(section(page, '## The secret')).flatMap(([names = '']) => codesIn(names));
   const fields = keystoreSchema.options.flatMap(({ shape }) => Object.keys(shape));
-  const common = ['app_id', 'session_id', 'AWSCURRENT', 'ENLIST_KEY'];
+  const common = ['app_id', 'session_id', 'AWSCURRENT', 'ENLIST_KEY', 'ENLIST_TIP_…'];
   expect(new Set([...names, ...common])).toEqual(new Set([...fields, ...common]));
 });
 

@@ -6,9 +6,7 @@ import {
   createApiClient,
   makeList,
   noHarm,
-  runThroughTrouble,
   runToEnd,
-  sameRates,
   startThrottledStack,
 } from './throttled.ts';
 
@@ -33,22 +31,4 @@ test('a list finishes at the pace that AWS allows, and nothing is lost', async (
   expect([ThrottlingException, table, Failed].map((count) => count > 0)).toEqual([true, true, true]);
   const results = await countResults(embedded, list, await allBots(api, batch_id));
   expect({ ...results, unexpected_5xx: api.unexpected_5xx() }).toEqual({ ...noHarm, unexpected_5xx: 0 });
-});
-
-test('no bot is blocked when all four services fail for five seconds', async () => {
-  await using embedded = await startThrottledStack(sameRates(2_000));
-  const list = await makeList(embedded.stack, { world: 36, fresh: 0, users: 0 });
-  const api = createApiClient(embedded.stack);
-  const { batch_id } = await runThroughTrouble(embedded, api, list, 'fails', 5_000);
-  const results = await countResults(embedded, list, await allBots(api, batch_id));
-  // The row of the sign-in is unsure where Mixin answered while the table took no note.
-  const unsure = expect.any(Number);
-  expect({ ...results, unexpected_5xx: api.unexpected_5xx() }).toEqual({
-    ...noHarm,
-    unsure,
-    unexpected_5xx: 0,
-  });
-  const codes = embedded.stack.logs.map((line) => JSON.parse(line).code as string);
-  expect(codes).toContain('aws_unavailable');
-  expect(codes).not.toContain('record_crashed');
 });

@@ -303,6 +303,9 @@ describe('an audit', () => {
 describe('contradictions', () => {
   test('a bot whose row names another key than the vault is blocked', async () => {
     const user_id = await importBot();
+    const stored = await services.vault.readKeystore(user_id);
+    if (typeof stored !== 'object') throw new Error(stored);
+    await services.vault.storeKey(stored.keystore, 'cd'.repeat(32));
     const row = await services.table.readBot(user_id);
     if (row) await services.table.updateBot(row, { public_key: 'ab'.repeat(32) });
     await register(services, { bot_id: user_id }, deadline(services));

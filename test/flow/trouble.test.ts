@@ -1,5 +1,6 @@
 /** Every refusal and every lost answer of Mixin, and the state of the bot after it. */
 
+import { randomUUID } from 'node:crypto';
 import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -65,11 +66,16 @@ describe.concurrent('failures of Mixin', () => {
   );
 
   test('a locked PIN is not used for a day, even when an operator retries', async () => {
-    const bot = await bring([{ name: 'rate_limited', path: pin }], 'waiting');
-    expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(24 * 3_600_000);
+    const tip_private_key = 'ab'.repeat(32);
+    const account = { tip: { private_key: tip_private_key }, pin_locked: true };
+    const { keystore } = await stack.standIn.createUser(account);
+    await uploadRows(stack, [{ ...keystore, tip_private_key }]);
+    const bot = await waitForState(stack, keystore.app_id, 'waiting');
+    expect(bot.reason?.code).toBe('pin_locked');
+    expect(Date.parse(bot.wait_until ?? '') - Date.now()).toBeGreaterThan(23 * 3_600_000);
     const { body } = await stack.post(`/batches/${bot.batch_id}/retry`, { states: ['waiting'] });
     expect(body).toEqual({ retried: 0, pin_locked: 1 });
-    expect(requests(bot.bot_id, pin)).toHaveLength(1);
+    expect(requests(bot.bot_id, safe)).toHaveLength(1);
   });
 
   test('a refused PIN is sent once, and once more when the operator says so', async () => {
@@ -127,20 +133,20 @@ const deadLetters = async (name: (typeof queueNames)[number]) => {
 };
 
 describe.concurrent('crashes', () => {
-  test('a message that crashes its handler goes to the dead-letter queue and blocks its bot; a retry brings the bot back once the cause is fixed', async () => {
+  test('a message that crashes its handler goes to the dead-letter queue and blocks its bot; a retry runs the step again', async () => {
     const { batch_id } = await bring([], 'registered');
-    const { keystore } = await stack.standIn.createUser();
+    const bot_id = randomUUID();
     const { aws, secretPrefix } = readConfig(stack.embedded.environment);
     const secrets = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
-    await stack.services.vault.storeKeystore(keystore);
-    const spoil = (SecretString: string) =>
+    await stack.services.vault.storeEnrolment(bot_id, { session_key: 'ab'.repeat(32) });
+    const write = (SecretString: string) =>
       secrets.send(
-        new PutSecretValueCommand({ SecretId: `${secretPrefix}/${keystore.app_id}`, SecretString }),
+        new PutSecretValueCommand({ SecretId: `${secretPrefix}/enrolment/${bot_id}`, SecretString }),
       );
-    await spoil('{"not":"a keystore"}');
+    await write('{"not":"a session key"}');
     await stack.services.table.createBot({
-      bot_id: keystore.app_id,
-      session_id: keystore.session_id,
+      bot_id,
+      enrolment: { kind: 'sign_in', verification_id: randomUUID() },
       batch_id,
       line: 1,
       row_digest: '',
@@ -150,22 +156,24 @@ describe.concurrent('crashes', () => {
       attempts: 0,
       history: [],
     });
-    await stack.services.queues.send('check', [{ body: { bot_id: keystore.app_id } }]);
+    await stack.services.queues.send('enroll', [{ body: { bot_id } }]);
     const bot = await waitFor(async () => {
-      const row = await stack.services.table.readBot(keystore.app_id);
+      const row = await stack.services.table.readBot(bot_id);
       return row?.state === 'blocked' ? row : undefined;
     }, 45_000);
     expect(bot.reason?.code).toBe('handler_crashed');
     const { Messages = [] } = await waitFor(async () => {
       const result = await sqs().send(
-        new ReceiveMessageCommand({ QueueUrl: deadLetterUrl('check'), WaitTimeSeconds: 1 }),
+        new ReceiveMessageCommand({ QueueUrl: deadLetterUrl('enroll'), WaitTimeSeconds: 1 }),
       );
       return result.Messages?.length ? result : undefined;
     }, 30_000);
-    expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ bot_id: keystore.app_id });
-    await spoil(JSON.stringify(keystore));
+    expect(JSON.parse(Messages[0]?.Body ?? '')).toEqual({ bot_id });
+    await write(JSON.stringify({ session_key: 'ab'.repeat(32) }));
     const { body } = await stack.post(`/batches/${batch_id}/retry`, {});
     expect(body).toMatchObject({ retried: 1 });
-    await waitForState(stack, keystore.app_id, 'registered');
+    await waitFor(
+      async () => (await stack.services.table.readBot(bot_id))?.reason?.code === 'sign_in_missing',
+    );
   }, 90_000);
 });

@@ -82,7 +82,7 @@ describe('a form', () => {
 
 describe('lists with many errors', () => {
   test('a list of nothing but invalid rows keeps its first errors and counts the others', async () => {
-    const rows = Array.from({ length: 400 }, () => '{}').join('\n');
+    const rows = Array.from({ length: 400 }, () => '{"app_id":1}').join('\n');
     const { body } = await stack.post('/batches', rows, { 'content-type': 'application/x-ndjson' });
     const { batch_id } = body as { batch_id: string };
     await waitForStatus(batch_id, 'imported');

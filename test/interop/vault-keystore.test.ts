@@ -35,13 +35,14 @@ const sdk = (keystore: SecretKeystore) =>
   MixinApi({ keystore, requestConfig: { baseURL: stack.standIn.url, timeout: 5_000, retry: -1 } as never });
 
 describe('a keystore from the vault', () => {
-  test('a keystore from the vault has the fields of the dashboard format and the spend key, and nothing else', async () => {
+  test('a keystore from the vault has the fields of the dashboard format, the spend key and the time of its list, and nothing else', async () => {
     const { keystore } = await stack.standIn.createUser();
     await uploadRows(stack, [keystore]);
     await waitForState(stack, keystore.app_id, 'registered');
     const secret = await readSecret(keystore.app_id);
     expect(Object.keys(secret).sort()).toEqual([
       'app_id',
+      'listed_at',
       'server_public_key',
       'session_id',
       'session_private_key',

@@ -39,6 +39,8 @@ const checkBot = async ({ services, standIn }: Sandbox, id: string): Promise<str
   const wrong =
     account?.spend_public_key === key && key !== undefined ? [] : ['the vault holds another key than Mixin'];
   if (row.public_key !== key) wrong.push('the row names another key than the vault holds');
+  if (typeof kept === 'object' && kept.isKeyHidden)
+    wrong.push('the current version of the secret lacks the key');
   if (isHeld(row)) wrong.push('the lease of a finished bot is still held');
   return wrong;
 };

@@ -1,6 +1,12 @@
 /** The cases of the crash matrix: for each step and each of its outcomes, fresh accounts, rows and messages. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import type { NewUser } from '../../../emulators/mixin/server.ts';
+import { clientConfig } from '../../../infra/local/client-config.ts';
 import { buildBatch, listKey } from '../../../lib/batches/batch.ts';
 import { deriveEnrolmentId } from '../../../lib/bots/enrolment.ts';
 import { buildSignInRequest } from '../../../lib/bots/sign-in.ts';
@@ -8,6 +14,7 @@ import { readSignIn } from '../../../lib/lists/row-enrolment.ts';
 import type { Bot } from '../../../lib/model/bot.ts';
 import type { Enrolment } from '../../../lib/model/enrolment.ts';
 import type { Keystore } from '../../../lib/model/keystore.ts';
+import { readConfig } from '../../../lib/runtime/config.ts';
 import type { Sandbox } from './sandbox.ts';
 import type { Scenario } from './scenario.ts';
 import { runStep } from './steps.ts';
@@ -128,6 +135,23 @@ const registerInSafe = async (sandbox: Sandbox): Promise<Scenario> => {
   const key = ambiguousSeed();
   const account = { tip: { private_key: key }, safe: { private_key: key } };
   return registering(await addRegistering(sandbox, account, { spend_key: key }));
+};
+
+/** An audited bot whose current secret has lost its key: a session was written over it, and its writer died. */
+const restoreKey = async (sandbox: Sandbox): Promise<Scenario> => {
+  const spend_private_key = seed();
+  const key = { private_key: spend_private_key };
+  const public_key = await sandbox.services.keys.derivePublicKey(spend_private_key);
+  const row = { public_key };
+  const user_id = await addBot(sandbox, 'registered', { tip: key, safe: key }, { spend_private_key }, row);
+  const { aws, secretPrefix } = readConfig(sandbox.environment);
+  const client = new SecretsManagerClient(clientConfig(aws.endpoints.secretsManager ?? ''));
+  const SecretId = `${secretPrefix}/${user_id}`;
+  const { SecretString = '' } = await client.send(new GetSecretValueCommand({ SecretId }));
+  const { spend_private_key: _, ...withoutKey } = JSON.parse(SecretString) as Record<string, unknown>;
+  await client.send(new PutSecretValueCommand({ SecretId, SecretString: JSON.stringify(withoutKey) }));
+  client.destroy();
+  return registering(user_id);
 };
 
 const checkQueued = async (sandbox: Sandbox): Promise<Scenario> => {
@@ -294,6 +318,7 @@ export const cases: Readonly<Record<string, (sandbox: Sandbox) => Promise<Scenar
   'enroll of a listed sign-in': enrollSignIn,
   'a sign-in over HTTP': signInOverHttp,
   check: checkQueued,
+  'register of a bot whose current secret has lost its key': restoreKey,
   'check when Mixin is busy': checkWhileBusy,
   'register without a PIN': registerWithoutPin,
   'register with six digits': registerWithDigits,
