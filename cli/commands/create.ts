@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import type { BatchView } from '../../lib/api/contract.ts';
 import { limits } from '../../lib/model/limits.ts';
 import { prices } from '../../lib/model/prices.ts';
-import type { ApiClient } from '../api-client.ts';
+import { type ApiClient, ApiError } from '../api-client.ts';
 import type { Context, Run } from '../context.ts';
 import { describePlan, formatUsd } from '../cost.ts';
 import { isAbort, UsageError } from '../errors.ts';
@@ -37,6 +37,18 @@ const createIdempotencyKey = ({ owner, count, fullName, key = '' }: Options): st
   createHash('sha256')
     .update(JSON.stringify(['create', owner, count, fullName, key]))
     .digest('hex');
+
+/** A bot that no list has named cannot pay: nothing is planned for it. */
+const requireOwner = async (api: ApiClient, owner: string, formatCommand: FormatCommand): Promise<void> => {
+  try {
+    await api.readBot(owner);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'no_such_bot') throw error;
+    throw new UsageError(
+      `No list has named the owner ${owner}. List it with its keystore first:  ${formatCommand('upload', 'FILE')}`,
+    );
+  }
+};
 
 /**
  * Asks for the plan. An accepted cost is sent later, not with this: so the request is the same whatever is accepted,
@@ -88,6 +100,7 @@ const createUsers = async (context: Context, given: Options) => {
   const options = { ...given, fullName: given.fullName.trim() };
   if (options.fullName === '') throw new UsageError('--full-name is empty.');
   const api = await context.connect();
+  await requireOwner(api, options.owner, formatCommand);
   const { batch_id, status } = await requestPlan(api, options);
   const note =
     status === 'received' ? '' : `  (requested before: ${status}; another --key makes a new batch)`;

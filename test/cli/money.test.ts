@@ -5,6 +5,7 @@ import {
   answerProblem,
   BATCH_ID,
   createBatch,
+  createBot,
   createCost,
   createCounts,
   createPlannedBatch,
@@ -20,7 +21,9 @@ const createCommand = ['create', '--owner', OWNER_ID, '--count', '10', '--full-n
 
 /** Runs one command against an API that answers with these routes. */
 const runWith = async (routes: Parameters<typeof createRouter>[0], args: readonly string[], stdin = '') => {
-  await using server = await startServer(createRouter(routes));
+  await using server = await startServer(
+    createRouter({ [`GET /bots/${OWNER_ID}`]: answerJson(createBot()), ...routes }),
+  );
   const result = await enlist(args, { stdin, env: { ENLIST_API: server.url } });
   const posts = server.requests.filter(({ method }) => method === 'POST');
   return { result, posts, bodies: posts.map(({ body }) => body && JSON.parse(body)) };
@@ -120,6 +123,16 @@ describe('enlist create', () => {
     });
   });
 
+  test('enlist create refuses an owner that no list has named, and plans nothing', async () => {
+    const routes = { [`GET /bots/${OWNER_ID}`]: answerProblem(404, 'no_such_bot') };
+    const { result, posts } = await runWith(routes, createCommand);
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`No list has named the owner ${OWNER_ID}.`),
+    });
+    expect(posts).toEqual([]);
+  });
+
   test('enlist create starts the batch and ends with 0 when the cost is accepted', async () => {
     const confirmation = answerJson({ batch_id: BATCH_ID, status: 'importing' });
     const routes = {
@@ -184,7 +197,11 @@ describe('enlist create', () => {
 
   test('enlist create ends with 4 on Ctrl-C while it waits for the plan, and says how to see it', async () => {
     await using server = await startServer(
-      createRouter({ 'POST /batches': receivedAnswer, ...routeBatch(createBatch({ status: 'received' })) }),
+      createRouter({
+        [`GET /bots/${OWNER_ID}`]: answerJson(createBot()),
+        'POST /batches': receivedAnswer,
+        ...routeBatch(createBatch({ status: 'received' })),
+      }),
     );
     const result = await enlistProcess([...createCommand, '--api', server.url], {
       onStart: (child) => child.stdout?.once('data', () => setTimeout(() => child.kill('SIGINT'), 300)),
