@@ -44,7 +44,7 @@ export default {
     only('mixin-implements-ports', 'lib/mixin/', [
       'lib/(mixin|model)/',
       'node_modules/(zod|@noble)/',
-      'crypto$',
+      '(crypto|https?|stream)$',
     ]),
     only('aws-implements-ports', 'lib/aws/', [
       'lib/(aws|model)/',

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import {
   answers,
+  PAGE_MAX,
   type ProblemView,
   type Route,
   type RouteAnswer,
@@ -10,7 +11,6 @@ import {
   routes,
   type UploadFormView,
 } from '../lib/api/contract.ts';
-import { PAGE_MAX } from '../lib/api/schemas.ts';
 import { describeConnection, findAwsFix, findCauseCode, isAbort, RequestError } from './errors.ts';
 import { type HttpRequest, type Send, sendPlain } from './send.ts';
 import { rewordAnswer, rewordProblem } from './words.ts';
