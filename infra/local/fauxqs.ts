@@ -48,8 +48,8 @@ const isWhole = async (path: string, dataPath: string): Promise<boolean> => {
 };
 
 /**
- * Removes objects that a killed process left cut off: fauxqs 2.4.1 would not start, or send fewer bytes than it says. Their upload was
- * never answered, so whoever sent it sends it again.
+ * Removes objects that a killed process left cut off: fauxqs 2.4.1 would not start, or send fewer bytes than
+ * it says. Their upload was never answered, so whoever sent it sends it again.
  */
 const removeTornUploads = async (uploads: string): Promise<void> => {
   for await (const file of glob(['**/*.meta.json', '**/.bucket.json'], { cwd: uploads })) {
@@ -62,8 +62,8 @@ const removeTornUploads = async (uploads: string): Promise<void> => {
 };
 
 /**
- * Starts fauxqs on 127.0.0.1, with its data in two folders of `dataDir`, or in memory. Rejects, and leaves nothing running, when it would
- * listen anywhere else.
+ * Starts fauxqs on 127.0.0.1, with its data in two folders of `dataDir`, or in memory. Rejects, and leaves
+ * nothing running, when it would listen anywhere else.
  */
 export const startLocalFauxqs = async (dataDir?: string): Promise<Fauxqs> => {
   const folders = dataDir !== undefined && {
