@@ -77,9 +77,10 @@ const finish = async ({ services, step, leased }: LeasedWork, error: unknown): P
 };
 
 /**
- * Takes the bot's lease and works under it. The lease lasts a minute longer than the invocation, so that Mixin refuses a
- * PIN call that leaves after it, and the last one that leaves before it has a token that is good for a minute. Returns what the work returns; undefined when it ended
- * early: the bot's row then says why, or another worker was first and the message comes again.
+ * Takes the bot's lease and works under it. The lease lasts a minute longer than the invocation: the last PIN call that
+ * leaves has a token that is good for a minute, and Mixin refuses one that leaves after the lease. Returns what the work
+ * returns; undefined when it ended early: the bot's row then says why, or another worker was first and the message comes
+ * again.
  * @param work throws WorkEnd to end early; a MixinError moves the bot; any other error is thrown on
  */
 export const withLease = async <T>(
